@@ -1,0 +1,1 @@
+"""Events: the public format, the generator, splits and cards."""

@@ -1,0 +1,1 @@
+"""From PYTHIA collisions to reconstructed trigger objects."""

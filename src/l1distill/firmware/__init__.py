@@ -1,0 +1,1 @@
+"""From a quantised network to verified firmware and its figures."""

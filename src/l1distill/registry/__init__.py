@@ -1,0 +1,1 @@
+"""Gates, promotion and the trigger model that is registered."""

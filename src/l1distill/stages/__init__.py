@@ -1,0 +1,1 @@
+"""One thin module per stage of the line: compose, call, log, write."""
