@@ -1,0 +1,49 @@
+# Everything the project does, each target with its own set-up. `make` lists them.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: repro
+repro: $(READY) ## the main job: collisions to a promoted trigger, only what is out of date
+	$(BIN)/python -m dvc repro
+
+.PHONY: test
+test: $(READY) ## ruff, mypy and all tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+.PHONY: ui
+ui: $(READY) ## open the MLflow UI on http://localhost:5000
+	$(BIN)/mlflow ui
+
+.PHONY: setup
+setup: $(READY) ## only make .venv from requirements.lock
+
+.PHONY: lock
+lock: $(READY) ## resolve requirements.lock again from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements.lock
+
+.PHONY: clean
+clean: ## remove .venv; data, models and runs stay
+	rm -rf $(VENV)
+
+# uv installs the lock in seconds where pip takes minutes; its own version and hash are in the lock.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
+	    echo "l1distill needs Python 3.11, found $$($(PYTHON) --version 2>&1); try: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@awk '/^uv==/ {on = 1} on {print} on && !/\\$$/ {exit}' requirements.lock > $(VENV)/uv.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,208 @@
+"""The command line: ``l1distill <stage> [Hydra overrides]``.
+
+Nothing heavy is imported before a stage runs: help and configuration errors answer at once.
+"""
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from l1distill import __version__
+from l1distill.errors import InputError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+STAGES = {
+    "generate": "make collision events: PYTHIA, pileup, fast detector simulation",
+    "teacher": "train the autoencoder that scores how anomalous an event is",
+    "student": "distil the teacher into a small quantised, pruned network",
+    "synthesize": "turn the student into verified firmware and its figures",
+    "promote": "hold the student against the gates and register it",
+    "report": "gather what the line found on one page",
+}
+ADVERTISED_HYDRA_FLAGS = """\
+  -m, --multirun    sweep: l1distill student -m student.weight_bits=4,6,8
+  --cfg job         print the composed configuration and stop
+  --help            a stage's options and its whole configuration"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one stage.
+
+    Args:
+        argv: the arguments without the program's name; those of the process if None.
+
+    Returns:
+        The exit status: 0 if the stage did its work, 2 for bad configuration or input, 130 or
+        143 if it was interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        print(_usage())
+        return 0
+    if arguments[0] in {"-V", "--version"}:
+        print(f"l1distill {__version__}")
+        return 0
+    stage, *overrides = arguments
+    try:
+        if stage not in STAGES:
+            raise InputError(f"{stage}: no such stage{_nearest(stage, STAGES)}; see l1distill -h")
+        _run(stage, _split_project_overrides(overrides))
+    except InputError as error:
+        print(f"l1distill: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("l1distill: interrupted; earlier outputs are as they were", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _usage() -> str:
+    stages = "\n".join(f"  {name:<11} {summary}" for name, summary in STAGES.items())
+    return (
+        "usage: l1distill <stage> [overrides] [-m]\n\n"
+        "Knowledge distillation for Level-1 triggers, one stage at a time.\n\n"
+        f"stages:\n{stages}\n\n"
+        "overrides are Hydra's: key=value, group=choice, +new=value, ~key\n"
+        f"{ADVERTISED_HYDRA_FLAGS}\n\n"
+        "`dvc repro` runs all stages that are out of date."
+    )
+
+
+def _split_project_overrides(arguments: list[str]) -> list[str]:
+    """Unpacks ``--overrides "a=1 b=2"``, the one parameter of every MLproject entry point."""
+    if "--overrides" not in arguments:
+        return arguments
+    at = arguments.index("--overrides")
+    if at + 1 == len(arguments):
+        raise InputError('--overrides: needs a value, as in --overrides "student.weight_bits=4"')
+    return arguments[:at] + shlex.split(arguments[at + 1]) + arguments[at + 2 :]
+
+
+def _conf_dir() -> Path:
+    """The project's conf/: that of the working directory, or of the source checkout."""
+    for root in (Path.cwd(), Path(__file__).resolve().parents[2]):
+        if (root / "conf" / "generate.yaml").is_file():
+            return root / "conf"
+    raise InputError("conf/: not found here; run l1distill in a checkout of the project")
+
+
+def _run(stage: str, overrides: list[str]) -> None:
+    """Hands over to Hydra, whose own flags all work, and translates what it refuses."""
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    signal.signal(signal.SIGTERM, _stop)
+    conf = _conf_dir()
+    # Hydra would print its own account of an exception and leave with status 1.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    _hush()
+    own_argv, sys.argv = sys.argv, [f"l1distill {stage}", *overrides]
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf), config_name=stage)(_task)()
+    except _Refusal as refusal:
+        raise refusal.error from None
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(_explain(error, stage, conf)) from None
+    except SystemExit as leaving:  # argparse, for one of Hydra's own flags
+        if leaving.code == 2:
+            raise InputError(f"{' '.join(overrides)}: not understood; see --help") from None
+        raise
+    finally:
+        sys.argv = own_argv
+
+
+def _hush() -> None:
+    """Keeps the chatter of TensorFlow and MLflow from between the lines that matter."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+
+
+class _Refusal(BaseException):
+    """Carries an :class:`InputError` past Hydra, which would add a line of its own."""
+
+    def __init__(self, error: InputError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _task(cfg: "DictConfig") -> None:
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    from l1distill.stages import door
+
+    hydra_config = HydraConfig.get()
+    plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    assert isinstance(plain, dict)
+    stage = str(hydra_config.job.config_name)
+    composed: dict[str, Any] = {str(key): value for key, value in plain.items()}
+    if hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN":
+        composed["output"] = door.sweep_output(hydra_config, composed["output"])
+        door.run(stage, composed)
+        return
+    try:
+        door.run(stage, composed)
+    except InputError as error:
+        raise _Refusal(error) from None
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(143)
+
+
+def _nearest(word: str, known: Sequence[str] | dict[str, str]) -> str:
+    from difflib import get_close_matches
+
+    matches = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {matches[0]}?" if matches else ""
+
+
+def _explain(error: Exception, stage: str, conf: Path) -> str:
+    """One line for what Hydra or OmegaConf refused, with the nearest real key or choice."""
+    import re
+
+    text = str(error)
+    if missing := re.search(r"Could not (?:override|delete from config\.?) ?'([^']*)'", text):
+        key = missing[1]
+        return f"{key}: no such key{_nearest(key, _keys(stage, conf))} (new keys are refused)"
+    if choice := re.search(r"(?:Could not find|In '[^']*': Could not find) '([^']*)'", text):
+        group, _, name = choice[1].rpartition("/")
+        options = sorted(path.stem for path in (conf / group).glob("*.yaml"))
+        known = f"; there are {', '.join(options)}" if options else ""
+        return f"{group or stage}={name}: no such choice{_nearest(name, options)}{known}"
+    if group := re.search(r"Could not override '([^']*)'\. No match in the defaults list", text):
+        return f"{group[1]}: no such group{_nearest(group[1], _groups(conf))}"
+    return " ".join(line.strip() for line in text.splitlines()[:3] if line.strip())
+
+
+def _keys(stage: str, conf: Path) -> list[str]:
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
+
+    from l1distill.stages.door import flatten
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        plain = OmegaConf.to_container(compose(stage), resolve=False)
+    assert isinstance(plain, dict)
+    leaves = list(flatten({str(key): value for key, value in plain.items()}))
+    branches = {leaf.rsplit(".", n)[0] for leaf in leaves for n in range(1, leaf.count(".") + 1)}
+    return [*leaves, *sorted(branches), *_groups(conf)]
+
+
+def _groups(conf: Path) -> list[str]:
+    return sorted({path.parent.relative_to(conf).as_posix() for path in conf.rglob("*/*.yaml")})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Magnitude pruning while training, with tensorflow-model-optimization's polynomial decay."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from l1distill.settings import Settings
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+
+class PruningSettings(Settings):
+    """How sparse, and when."""
+
+    sparsity: float = Field(ge=0.0, lt=1.0)
+    """Share of the weights of each dense layer that is to be zero; 0 switches pruning off."""
+    begin_epoch: int = Field(ge=0)
+    end_epoch: int = Field(gt=0)
+
+
+class Pruned(NamedTuple):
+    """A model that prunes itself while it is fitted."""
+
+    model: "keras.Model"
+    callbacks: list["keras.callbacks.Callback"]
+    full_from_epoch: int
+    """The first epoch at the end of which the target sparsity is reached."""
+
+
+def with_pruning(model: "keras.Model", settings: PruningSettings, steps_per_epoch: int) -> Pruned:
+    """Wraps the dense layers of ``model`` for pruning.
+
+    The masks are updated often enough for short trainings: with the library's default of every
+    100 steps a training of 60 steps ends without a single zero.
+
+    Args:
+        model: the network to prune.
+        settings: sparsity and schedule.
+        steps_per_epoch: optimiser steps in an epoch.
+
+    Returns:
+        What to fit; :func:`strip` takes the wrappers off again.
+    """
+    if settings.sparsity == 0.0:
+        return Pruned(model, [], 0)
+    from qkeras import QDense
+    from tensorflow import keras
+    from tensorflow_model_optimization.sparsity import keras as sparsity
+
+    steps = (settings.end_epoch - settings.begin_epoch) * steps_per_epoch
+    schedule = sparsity.PolynomialDecay(
+        initial_sparsity=0.0,
+        final_sparsity=settings.sparsity,
+        begin_step=settings.begin_epoch * steps_per_epoch,
+        end_step=settings.end_epoch * steps_per_epoch,
+        frequency=max(1, steps // 50),
+    )
+
+    def wrap(layer: "keras.layers.Layer") -> "keras.layers.Layer":
+        if isinstance(layer, QDense | keras.layers.Dense):
+            return sparsity.prune_low_magnitude(layer, pruning_schedule=schedule)
+        return layer
+
+    wrapped = keras.models.clone_model(model, clone_function=wrap)
+    return Pruned(wrapped, [sparsity.UpdatePruningStep()], settings.end_epoch)
+
+
+def strip(model: "keras.Model") -> "keras.Model":
+    """Removes the pruning wrappers; zeros stay zeros."""
+    from tensorflow_model_optimization.sparsity import keras as sparsity
+
+    return sparsity.strip_pruning(model)
+
+
+def measure_sparsity(model: "keras.Model") -> float:
+    """Returns the share of the network's quantised weights that are zero, biases apart.
+
+    Measured on the trained network as it goes to firmware, where a weight that rounds to zero
+    costs as little as a pruned one; never the sparsity that was asked for.
+    """
+    zeros = total = 0
+    for layer in model.layers:
+        if not hasattr(layer, "kernel"):
+            continue
+        kernel = layer.kernel
+        if getattr(layer, "kernel_quantizer_internal", None) is not None:
+            kernel = layer.kernel_quantizer_internal(kernel)
+        values = np.asarray(kernel)
+        zeros += int(np.count_nonzero(values == 0.0))
+        total += values.size
+    return zeros / total if total else 0.0

@@ -1,0 +1,82 @@
+"""How well an anomaly score separates signals from background."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+FPR_POINTS = {"1e-3": 1e-3, "1e-4": 1e-4, "1e-5": 1e-5}
+"""False positive rates of the working points, by their name in the metrics."""
+
+
+class Roc(NamedTuple):
+    """A receiver operating characteristic: (k,) each, both rising."""
+
+    fpr: NDArray[np.float64]
+    tpr: NDArray[np.float64]
+
+
+class Separation(NamedTuple):
+    """How one signal stands out."""
+
+    auc: float
+    auc_error: float
+    """Standard error of the AUC (Hanley and McNeil, Radiology 143 (1982) 29, eq. 2)."""
+    tpr: dict[str, float]
+    """TPR at those points of :data:`FPR_POINTS` that the background sample can resolve."""
+    roc: Roc
+
+
+def separation(
+    background: NDArray[np.floating[Any]], signal: NDArray[np.floating[Any]]
+) -> Separation:
+    """Measures how the scores of a signal separate from those of the background.
+
+    Args:
+        background: (n,) scores of test events.
+        signal: (m,) scores.
+
+    Raises:
+        ValueError: a score is not finite, or a sample is empty.
+    """
+    from sklearn.metrics import roc_auc_score, roc_curve
+
+    labels = np.concatenate([np.zeros(len(background)), np.ones(len(signal))])
+    scores = np.concatenate([background, signal])
+    fpr, tpr, _ = roc_curve(labels, scores)
+    auc = float(roc_auc_score(labels, scores))
+    resolved = {
+        # Below one expected background event a rate is a guess, and is left out.
+        name: float(tpr[np.searchsorted(fpr, point, side="right") - 1])
+        for name, point in FPR_POINTS.items()
+        if point * len(background) >= 1.0
+    }
+    return Separation(auc, _auc_error(auc, len(signal), len(background)), resolved, Roc(fpr, tpr))
+
+
+def separations(
+    background: NDArray[np.floating[Any]], signals: Mapping[str, NDArray[np.floating[Any]]]
+) -> dict[str, Separation]:
+    """Does it for each signal."""
+    return {name: separation(background, scores) for name, scores in signals.items()}
+
+
+def to_metrics(results: Mapping[str, Separation]) -> dict[str, float]:
+    """Names the figures as the metrics do: ``auc/<signal>``, ``tpr_fpr1e-3/<signal>``."""
+    metrics: dict[str, float] = {}
+    for signal, result in results.items():
+        metrics[f"auc/{signal}"] = result.auc
+        metrics[f"auc_error/{signal}"] = result.auc_error
+        for point, tpr in result.tpr.items():
+            metrics[f"tpr_fpr{point}/{signal}"] = tpr
+    return metrics
+
+
+def _auc_error(auc: float, signal: int, background: int) -> float:
+    q1 = auc / (2.0 - auc)
+    q2 = 2.0 * auc**2 / (1.0 + auc)
+    variance = (
+        auc * (1.0 - auc) + (signal - 1) * (q1 - auc**2) + (background - 1) * (q2 - auc**2)
+    ) / (signal * background)
+    return float(np.sqrt(max(variance, 0.0)))

@@ -1,0 +1,38 @@
+"""Keras and QKeras networks on disk, as HDF5."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from l1distill.errors import InputError
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+
+def save(model: "keras.Model", path: Path) -> None:
+    """Writes a network without its optimiser.
+
+    HDF5 and not Keras's newer archive: that one holds time stamps, so equal networks would have
+    unequal hashes, and QKeras and hls4ml read HDF5.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        model.save(path, include_optimizer=False, save_format="h5")
+
+
+def load(path: Path | str) -> "keras.Model":
+    """Reads a network that :func:`save` wrote, QKeras layers included.
+
+    Raises:
+        InputError: the file is missing, damaged, or holds no network.
+    """
+    from qkeras.utils import load_qmodel
+
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such network; run the stage that trains it first")
+    try:
+        return load_qmodel(str(path), compile=False)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: not a Keras network ({reason}); train it again") from None

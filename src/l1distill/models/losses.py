@@ -1,0 +1,46 @@
+"""The masked reconstruction error of Govorkova et al., section III: loss and anomaly score."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from l1distill.data.events import ELECTRONS, JETS, MET, MUONS, N_OBJECTS
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+ETA_LIMITS = {"electrons": (ELECTRONS, 3.0), "muons": (MUONS, 2.1), "jets": (JETS, 4.0)}
+"""Physical boundary of eta for each kind of object: what its tanh is re-scaled to."""
+
+
+def reconstruction_error(target: Any, output: Any) -> "tf.Tensor":
+    """Mean squared error of an event, blind to what is not there.
+
+    Outputs for eta and phi pass through a tanh that is re-scaled to the physical boundary of the
+    object. Padded objects, and the eta of MET, which is zero by construction, count as exact.
+
+    Args:
+        target: (n, 19, 4) standardised pT, eta, phi and the presence of the object.
+        output: (n, 19, 3) or (n, 19, 3, 1), what the autoencoder returned.
+
+    Returns:
+        (n,): the sum of the squared errors over 57.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    eta_limit = np.zeros(N_OBJECTS, np.float32)
+    for slots, limit in ETA_LIMITS.values():
+        eta_limit[slots] = limit
+    has_eta = np.ones((N_OBJECTS, 3), np.float32)
+    has_eta[MET, 1] = 0.0
+    output = tf.reshape(output, (-1, N_OBJECTS, 3))
+    bounded = tf.stack(
+        [
+            output[:, :, 0],
+            eta_limit * tf.tanh(output[:, :, 1]),
+            math.pi * tf.tanh(output[:, :, 2]),
+        ],
+        axis=-1,
+    )
+    difference = (target[:, :, :3] - bounded) * target[:, :, 3:] * has_eta
+    return tf.reduce_sum(tf.square(difference), axis=(1, 2)) / (3.0 * N_OBJECTS)

@@ -1,0 +1,84 @@
+"""Puts the outputs of the line together as one HTML file that needs nothing beside it."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from l1distill.data.card import Card
+from l1distill.data.events import SIGNALS
+from l1distill.firmware.figures import Figures
+from l1distill.plots.style import SIGNAL_NAMES
+from l1distill.report import published
+
+TEMPLATE = "page.html.j2"
+
+
+class Line(NamedTuple):
+    """Everything the page shows."""
+
+    card: Card
+    dataset_md5: str
+    teacher: Mapping[str, float]
+    student: Mapping[str, float]
+    figures: Figures
+    device: str
+    verdict: Mapping[str, Any]
+    pictures: Sequence[tuple[str, Path]]
+    """Caption and PNG."""
+
+
+class SignalRow(NamedTuple):
+    """Teacher against student on one signal."""
+
+    name: str
+    paper: float
+    teacher: float
+    teacher_error: float
+    student: float
+    student_error: float
+    tpr: float | None
+    """The student's TPR at a FPR of 1e-3; None where the test sample cannot resolve it."""
+    distance: float
+
+
+def signal_rows(teacher: Mapping[str, float], student: Mapping[str, float]) -> list[SignalRow]:
+    """Sets teacher and student side by side, a row a signal."""
+    return [
+        SignalRow(
+            SIGNAL_NAMES[name],
+            published.AUC[name],
+            teacher[f"auc/{name}"],
+            teacher[f"auc_error/{name}"],
+            student[f"auc/{name}"],
+            student[f"auc_error/{name}"],
+            student.get(f"tpr_fpr1e-3/{name}"),
+            student[f"mse_to_teacher/{name}"],
+        )
+        for name in SIGNALS
+    ]
+
+
+def render(line: Line) -> str:
+    """Returns the page."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("l1distill", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pictures = [(caption, _embed(path)) for caption, path in line.pictures]
+    return environment.get_template(TEMPLATE).render(
+        line=line,
+        rows=signal_rows(line.teacher, line.student),
+        pictures=pictures,
+        paper=published.PAPER,
+        why=published.WHY_OURS_DIFFER,
+    )
+
+
+def _embed(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

@@ -1,0 +1,50 @@
+"""generate: settings in, collision events in the public format out."""
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from l1distill.data.dataset import open_dataset
+from l1distill.data.events import SIGNALS
+from l1distill.progress import progress
+from l1distill.stages.stage import Context, Result, Stage, StageSettings
+
+
+class Settings(StageSettings):
+    """What ``l1distill generate`` is told."""
+
+
+def _inputs(_: Settings) -> Mapping[str, Path]:
+    return {}
+
+
+def _run(settings: Settings, context: Context) -> Result:
+    from l1distill.data.generator.generate import generate
+
+    generator = settings.data.generator
+    total = generator.background + len(SIGNALS) * generator.signal
+    workers = settings.workers or os.cpu_count() or 1
+    # Spawned, not forked: MLflow has threads running by now.
+    with (
+        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor,
+        progress("generate", total, "events") as advance,
+    ):
+        card = generate(generator, context.folder, executor, advance, context.work)
+    md5 = open_dataset(context.folder).md5
+    metrics = {
+        **{f"events/{Path(name).stem}": float(count) for name, count in card.files.items()},
+        **{f"acceptance/{name}": sample.acceptance for name, sample in card.samples.items()},
+        **{f"check/{name}": value for name, value in card.checks.items()},
+    }
+    return Result(metrics, md5)
+
+
+STAGE = Stage(
+    name="generate",
+    settings=Settings,
+    inputs=_inputs,
+    run=_run,
+    artifacts=("card.json", "plots/*.png"),
+)

@@ -1,0 +1,146 @@
+"""What a stage is, and the one way in which all of them are run."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from l1distill.data.generator.settings import GeneratorSettings
+from l1distill.errors import InputError
+from l1distill.settings import Settings
+from l1distill.tracking import (
+    METRICS,
+    ModelSpec,
+    Record,
+    Run,
+    TrackingSettings,
+    connect,
+    log_outputs,
+    run_of,
+    stage_run,
+)
+from l1distill.workspace import folder_sha256, output_folder, write_json
+
+
+class DataSettings(Settings):
+    """The data set of the line."""
+
+    name: str
+    folder: Path
+    generator: GeneratorSettings
+
+
+class StageSettings(Settings):
+    """What every stage is told."""
+
+    seed: int
+    workers: int | None
+    """Processes to use; null: one a core."""
+    output: Path
+    """The folder that the stage writes."""
+    data: DataSettings
+    tracking: TrackingSettings
+
+
+WHERE_AND_HOW = {"output", "workers", "tracking"}
+"""Sections of the configuration that do not change what comes out, and so are not recorded."""
+
+S = TypeVar("S", bound=StageSettings)
+
+
+class Context(NamedTuple):
+    """What a running stage may use."""
+
+    run: Run
+    """Its open MLflow run."""
+    folder: Path
+    """Where it writes; becomes the output when it succeeds."""
+    work: Path
+    """Where it may keep work that survives a kill."""
+    records: Mapping[str, Record]
+    """The accounts of the stages it reads from."""
+    hashes: Mapping[str, str]
+    """The SHA-256 of their output folders."""
+
+
+class Result(NamedTuple):
+    """What a stage has to say for itself."""
+
+    metrics: Mapping[str, float]
+    dataset_md5: str
+    model: ModelSpec | None = None
+    """The model that its folder holds."""
+    describes: str | None = None
+    """The input whose model its metrics are about."""
+
+
+class Stage(NamedTuple, Generic[S]):
+    """One box of the line."""
+
+    name: str
+    settings: type[S]
+    inputs: Callable[[S], Mapping[str, Path]]
+    """The folders it reads, by the name of the stage that wrote them."""
+    run: Callable[[S, Context], Result]
+    """Does the work and writes into the context's folder."""
+    artifacts: tuple[str, ...]
+    """Globs of the outputs that are logged to MLflow."""
+
+
+def execute(stage: Stage[S], settings: S, parameters: Mapping[str, Any]) -> None:
+    """Runs a stage: inputs checked, run opened, work done, logged, and the output replaced.
+
+    Args:
+        stage: which stage.
+        settings: its typed settings.
+        parameters: the composed configuration, flat, as it is to be logged.
+
+    Raises:
+        InputError: an input is missing or unusable, or the store or the output is out of reach.
+    """
+    inputs = stage.inputs(settings)
+    records = {name: Record.read(folder) for name, folder in inputs.items()}
+    hashes = {name: folder_sha256(folder) for name, folder in inputs.items()}
+    _check_lineage(records, hashes, inputs)
+    with output_folder(settings.output) as output:
+        store = connect(settings.tracking)
+        lineage = {f"{name}_run": run_of(store.client, folder) for name, folder in inputs.items()}
+        with stage_run(store, stage.name) as run:
+            run.log_parameters(parameters)
+            context = Context(run, output.folder, output.work, records, hashes)
+            result = stage.run(settings, context)
+            record = Record(
+                stage=stage.name,
+                parameters={
+                    key: value
+                    for key, value in parameters.items()
+                    if key.split(".")[0] not in WHERE_AND_HOW
+                },
+                inputs=hashes,
+                dataset=settings.data.name,
+                dataset_md5=result.dataset_md5,
+                artifacts=list(stage.artifacts),
+                model=result.model,
+                describes=result.describes,
+            )
+            write_json(output.folder / METRICS, result.metrics)
+            record.write(output.folder)
+            tags = {"output_sha256": folder_sha256(output.folder), **lineage}
+            log_outputs(run, record, output.folder, tags)
+            output.publish()
+
+
+def _check_lineage(
+    records: Mapping[str, Record], hashes: Mapping[str, str], folders: Mapping[str, Path]
+) -> None:
+    """Refuses inputs that were not made from one another."""
+    for name, record in records.items():
+        if record.stage != name:
+            raise InputError(
+                f"{folders[name]}: written by the stage {record.stage}, needed from {name}"
+            )
+        for source, sha256 in record.inputs.items():
+            if source in hashes and hashes[source] != sha256:
+                raise InputError(
+                    f"{folders[name]}: made from another {folders[source]} than the one there "
+                    f"now; run {name} again"
+                )

@@ -1,0 +1,67 @@
+"""synthesize: the student in; verified firmware, its figures and a bundle out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from l1distill.data.dataset import open_dataset
+from l1distill.data.splits import Split, assign
+from l1distill.errors import InputError
+from l1distill.firmware.settings import FirmwareSettings
+from l1distill.stages.stage import Context, Result, Stage, StageSettings
+
+
+class Settings(StageSettings):
+    """What ``l1distill synthesize`` is told."""
+
+    firmware: FirmwareSettings
+    student_folder: Path
+
+
+def _inputs(settings: Settings) -> Mapping[str, Path]:
+    return {"generate": settings.data.folder, "student": settings.student_folder}
+
+
+def _run(settings: Settings, context: Context) -> Result:
+    import numpy as np
+
+    from l1distill.firmware.synthesis import synthesise
+    from l1distill.models import keras_files
+    from l1distill.models.preprocessing import InputScaling
+    from l1distill.models.students import quantise_inputs
+
+    student = keras_files.load(settings.student_folder / "student.h5")
+    scaling = InputScaling.read(settings.student_folder / "inputs.json")
+    dataset = open_dataset(settings.data.folder)
+    background = dataset.background().objects
+    test = background[assign(background) == Split.TEST]
+    # Signals fill slots and ranges that background seldom reaches.
+    signals = [events.objects for events in dataset.signals().values()]
+    wanted = settings.firmware.verification_events
+    events = np.concatenate([test, *signals])
+    if len(events) < wanted:
+        raise InputError(
+            f"firmware.verification_events={wanted}: the data set has only {len(events)} test "
+            "and signal events; lower it or generate more"
+        )
+    chosen = np.random.default_rng(settings.seed).choice(len(events), wanted, replace=False)
+    vectors = quantise_inputs(student).predict(
+        scaling.apply(events[np.sort(chosen)]), batch_size=4096, verbose=0
+    )
+    figures = synthesise(student, vectors, settings.firmware, context.folder, _say)
+    metrics = {**figures.to_metrics(), "firmware/verified_events": float(len(vectors))}
+    return Result(metrics, dataset.md5, describes="student")
+
+
+def _say(step: str) -> None:
+    import sys
+
+    print(f"synthesize: {step}", file=sys.stderr, flush=True)
+
+
+STAGE = Stage(
+    name="synthesize",
+    settings=Settings,
+    inputs=_inputs,
+    run=_run,
+    artifacts=("figures.json", "bundle.tar.gz"),
+)

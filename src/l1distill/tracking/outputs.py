@@ -1,0 +1,61 @@
+"""Logging what a stage has written, when it runs or later from its folder alone."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from l1distill.tracking.lookup import find_model, find_run
+from l1distill.tracking.record import Record, read_metrics
+from l1distill.tracking.runs import Run
+from l1distill.workspace import folder_sha256
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def log_outputs(run: Run, record: Record, folder: Path, tags: Mapping[str, str]) -> None:
+    """Logs what a stage recorded in its folder: the same for a live run and an imported one.
+
+    Args:
+        run: the open run.
+        record: the account of the stage.
+        folder: its outputs.
+        tags: identity and lineage; ``output_sha256`` is what run and model are found by.
+    """
+    run.set_tags({**tags, "dataset_md5": record.dataset_md5})
+    run.log_dataset(record.dataset, record.dataset_md5, context=record.stage)
+    run.log_files(folder, record.artifacts)
+    model_id = None
+    if record.model is not None:
+        model_id = run.log_model(record.model, folder, tags)
+    elif record.describes is not None:
+        model = find_model(run.client, record.inputs[record.describes])
+        model_id = model.model_id if model else None
+    run.log_metrics(read_metrics(folder), model_id=model_id)
+
+
+def run_of(client: "MlflowClient", folder: Path) -> str:
+    """Returns the id of the run that wrote the content of ``folder``.
+
+    A fresh clone with pulled outputs has no such run: it is then logged again from the record in
+    the folder, tagged ``imported``. Call it while no run is open.
+
+    Raises:
+        InputError: the folder is not a stage's output.
+    """
+    record = Record.read(folder)
+    sha256 = folder_sha256(folder)
+    return find_run(client, record.stage, sha256) or _import_run(client, record, folder, sha256)
+
+
+def _import_run(client: "MlflowClient", record: Record, folder: Path, sha256: str) -> str:
+    import mlflow
+
+    tags = {"stage": record.stage, "output_sha256": sha256, "imported": "true"}
+    for stage, input_sha256 in record.inputs.items():
+        tags[f"{stage}_run"] = find_run(client, stage, input_sha256) or ""
+    with mlflow.start_run(run_name=record.stage) as active:
+        run = Run(client, active.info.run_id, active.info.experiment_id)
+        run.log_parameters(record.parameters)
+        log_outputs(run, record, folder, tags)
+    return run.run_id

@@ -1,0 +1,83 @@
+"""What a stage leaves beside its outputs, so that its run can be logged, or logged again."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from l1distill.errors import InputError
+from l1distill.settings import Settings
+from l1distill.workspace import read_json, write_json
+
+RECORD = "record.json"
+METRICS = "metrics.json"
+
+
+class ModelSpec(Settings):
+    """A model that belongs into MLflow: which script answers for it, from which files."""
+
+    name: str
+    """Name of the logged model."""
+    script: str
+    """The module of :mod:`l1distill.tracking.served` that loads and scores."""
+    artifacts: dict[str, str]
+    """The files it needs: a name to a path relative to the stage's folder."""
+    requirements: list[str]
+    """Names of the packages it needs; versions are added from what is installed."""
+
+
+class Record(Settings):
+    """The account of one stage: enough to log its run in an empty store.
+
+    It holds no time, path of a machine, commit or tracking id: the same inputs and settings give
+    the same record, so a stage that is run again does not make the next stages stale.
+    """
+
+    stage: str
+    parameters: dict[str, Any]
+    """The composed configuration, flat."""
+    inputs: dict[str, str]
+    """The stages this one read from: their name to the SHA-256 of their output folder."""
+    dataset: str
+    """Name of the data set."""
+    dataset_md5: str
+    artifacts: list[str]
+    """Globs of the files that are logged as artifacts."""
+    model: ModelSpec | None = None
+    """The model that the outputs hold, if they hold one."""
+    describes: str | None = None
+    """The input whose model the metrics are about, if they are about a model of another stage."""
+
+    def write(self, folder: Path) -> None:
+        """Writes the record into ``folder``."""
+        write_json(folder / RECORD, self.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Record":
+        """Reads the record of the stage that wrote ``folder``.
+
+        Raises:
+            InputError: there is no record, or it is not one of ours.
+        """
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder; run the stage that writes it first")
+        try:
+            return cls.model_validate(read_json(folder / RECORD))
+        except ValidationError as error:
+            raise InputError(
+                f"{folder / RECORD}: not a stage's record ({error.error_count()} fields are "
+                "wrong); run the stage again"
+            ) from None
+
+
+def read_metrics(folder: Path) -> dict[str, float]:
+    """Reads a stage's ``metrics.json``.
+
+    Raises:
+        InputError: it is missing, damaged, or a value is not a number.
+    """
+    metrics = read_json(folder / METRICS)
+    for name, value in metrics.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(f"{folder / METRICS}: {name} is not a number; run the stage again")
+    return {name: float(value) for name, value in metrics.items()}

@@ -1,0 +1,194 @@
+"""One MLflow run for each stage, which is never left RUNNING."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from l1distill.tracking.record import ModelSpec
+from l1distill.tracking.store import Store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+PARENT_RUN = "L1DISTILL_PARENT_RUN"
+"""Environment variable with the run id of the sweep that the process belongs to."""
+BATCH = 100
+"""Most parameters that the tracking server takes in one call."""
+
+
+class Run:
+    """The open run of a stage: what may be logged to it.
+
+    Attributes:
+        client: the connected MLflow client.
+        run_id: MLflow's id.
+        experiment_id: the experiment it is in.
+    """
+
+    def __init__(self, client: "MlflowClient", run_id: str, experiment_id: str) -> None:
+        """Wraps a run that exists."""
+        self.client = client
+        self.run_id = run_id
+        self.experiment_id = experiment_id
+
+    def log_parameters(self, parameters: Mapping[str, Any]) -> None:
+        """Logs the flat configuration, in as few calls as the server takes."""
+        from mlflow.entities import Param
+
+        entities = [Param(key, str(value)) for key, value in parameters.items()]
+        for start in range(0, len(entities), BATCH):
+            self.client.log_batch(self.run_id, params=entities[start : start + BATCH])
+
+    def log_metrics(
+        self, metrics: Mapping[str, float], step: int = 0, model_id: str | None = None
+    ) -> None:
+        """Logs all metrics in one call; with ``model_id`` they appear on that model too."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self.client.log_batch(
+            self.run_id,
+            metrics=[
+                Metric(key, float(value), now, step, model_id=model_id)
+                for key, value in metrics.items()
+            ],
+        )
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Sets tags; an empty value is left out."""
+        from mlflow.entities import RunTag
+
+        self.client.log_batch(
+            self.run_id, tags=[RunTag(key, value) for key, value in tags.items() if value]
+        )
+
+    def log_dataset(self, name: str, md5: str, context: str) -> None:
+        """Logs the data set as an input of the run."""
+        import mlflow
+        from mlflow.data.code_dataset_source import CodeDatasetSource
+        from mlflow.data.meta_dataset import MetaDataset
+
+        source = CodeDatasetSource(tags={"md5": md5})
+        dataset = MetaDataset(source, name=name, digest=md5[:8])  # type: ignore[abstract]
+        mlflow.log_input(dataset, context=context)
+
+    def log_files(self, folder: Path, patterns: list[str]) -> None:
+        """Logs the files of ``folder`` that match, under their relative paths."""
+        for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
+            where = path.parent.relative_to(folder).as_posix()
+            self.client.log_artifact(self.run_id, str(path), None if where == "." else where)
+
+    def log_model(self, spec: ModelSpec, folder: Path, tags: Mapping[str, str]) -> str:
+        """Logs a model of this run and returns its MLflow id.
+
+        Args:
+            spec: what to log.
+            folder: where the artifacts of ``spec`` are.
+            tags: go onto the logged model; ``output_sha256`` is what it is found by.
+        """
+        from l1distill.tracking.models import log_pyfunc
+
+        return log_pyfunc(spec, folder, tags)
+
+
+@contextmanager
+def stage_run(store: Store, stage: str, tags: Mapping[str, str] | None = None) -> Iterator[Run]:
+    """Opens the stage's run and closes it whatever happens.
+
+    Inside ``mlflow run`` it is the project's run; in a sweep it is a child of the sweep's run.
+    It ends FINISHED, FAILED (an exception) or KILLED (interrupted). A process that was killed
+    outright cannot end its run: the next stage on the same host does it.
+    """
+    import mlflow
+
+    client = store.client
+    status = "FAILED"
+    active = mlflow.start_run(
+        run_id=store.project_run,
+        run_name=stage,
+        parent_run_id=os.environ.get(PARENT_RUN),
+        tags={"stage": stage, **_process_tags(), **_version_tags(), **(tags or {})},
+    )
+    end_abandoned_runs(client, active.info.experiment_id)
+    try:
+        yield Run(client, active.info.run_id, active.info.experiment_id)
+        status = "FINISHED"
+    except (KeyboardInterrupt, SystemExit):
+        status = "KILLED"
+        raise
+    except Exception as error:
+        client.set_tag(active.info.run_id, "error", f"{type(error).__name__}: {error}"[:5000])
+        raise
+    finally:
+        mlflow.end_run(status)
+
+
+def open_run(store: Store, name: str, tags: Mapping[str, str]) -> str:
+    """Opens a run that is not the process's active one, as the parent of a sweep's jobs is.
+
+    Returns:
+        Its id; the caller ends it with ``client.set_terminated``.
+    """
+    all_tags = {**_process_tags(), **_version_tags(), **tags}
+    if store.project_run is not None:
+        for key, value in all_tags.items():
+            store.client.set_tag(store.project_run, key, value)
+        return store.project_run
+    run = store.client.create_run(store.experiment_id, tags=all_tags, run_name=name)
+    return str(run.info.run_id)
+
+
+def end_abandoned_runs(client: "MlflowClient", experiment_id: str) -> None:
+    """Ends runs whose process is gone from this host, as KILLED."""
+    running = client.search_runs(
+        [experiment_id],
+        f"attributes.status = 'RUNNING' and tags.host = '{socket.gethostname()}'",
+    )
+    for run in running:
+        tags = run.data.tags
+        if not _alive(int(tags.get("pid", 0)), tags.get("process_started", "")):
+            client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _alive(pid: int, started: str) -> bool:
+    """Whether the process that opened a run still is that process, not a later one of its id."""
+    try:
+        return _started(psutil.Process(pid)) == started
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _started(process: psutil.Process) -> str:
+    return f"{process.create_time():.2f}"
+
+
+def _process_tags() -> dict[str, str]:
+    process = psutil.Process()
+    return {
+        "host": socket.gethostname(),
+        "pid": str(process.pid),
+        "process_started": _started(process),
+    }
+
+
+def _version_tags() -> dict[str, str]:
+    """The commit and the DVC lock of the checkout that the process was started in."""
+    import hashlib
+    import subprocess
+
+    git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    lock = Path("dvc.lock")
+    return {
+        "git_commit": git.stdout.strip() if git.returncode == 0 else "unknown",
+        "dvc_lock_md5": (
+            hashlib.md5(lock.read_bytes(), usedforsecurity=False).hexdigest()
+            if lock.is_file()
+            else "none"
+        ),
+    }

@@ -1,0 +1,104 @@
+"""Reaching the tracking store, and saying clearly when it cannot be reached."""
+
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from filelock import FileLock
+
+from l1distill.errors import InputError
+from l1distill.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+RUN_ID = "MLFLOW_RUN_ID"
+"""Environment variable by which ``mlflow run`` hands its run to the process it starts."""
+CONNECT_TIMEOUT_S = 5.0
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class TrackingSettings(Settings):
+    """Where runs go."""
+
+    experiment: str
+    """Name of the MLflow experiment."""
+    uri: str | None = None
+    """The tracking store; MLflow's own default, ``MLFLOW_TRACKING_URI`` included, if null."""
+    model_name: str
+    """Name of the registered model."""
+
+
+class Store(NamedTuple):
+    """A tracking store that answered."""
+
+    client: "MlflowClient"
+    experiment_id: str
+    project_run: str | None
+    """The run that ``mlflow run`` opened for this process, which the stage then uses."""
+
+
+def connect(settings: TrackingSettings) -> Store:
+    """Reaches the store, creates its tables if it is new, and selects the experiment.
+
+    A fresh SQLite store is initialised under a file lock: several processes that create its
+    tables at once fail with "duplicate column name".
+
+    Raises:
+        InputError: the store cannot be reached or used.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    if settings.uri is not None:
+        mlflow.set_tracking_uri(settings.uri)
+    uri = mlflow.get_tracking_uri()
+    _knock(uri)
+    client = mlflow.MlflowClient()
+    try:
+        with _first_use_lock(uri):
+            client.search_experiments(max_results=1)
+            project_run = os.environ.get(RUN_ID)
+            if project_run:
+                # Taken out of the environment, or the next run that opens, whichever it is, is it.
+                del os.environ[RUN_ID]
+                experiment_id = client.get_run(project_run).info.experiment_id
+                mlflow.set_experiment(experiment_id=experiment_id)
+            else:
+                experiment_id = mlflow.set_experiment(settings.experiment).experiment_id
+    except (MlflowException, OSError) as error:
+        raise InputError(f"MLflow store {uri}: {_first_line(error)}; {_WAY_OUT}") from None
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in {"sqlalchemy", "requests", "alembic"}:
+            raise
+        raise InputError(f"MLflow store {uri}: {_first_line(error)}; {_WAY_OUT}") from None
+    return Store(client, experiment_id, project_run)
+
+
+_WAY_OUT = "set MLFLOW_TRACKING_URI or tracking.uri to a store that works"
+
+
+def _knock(uri: str) -> None:
+    """Fails at once where MLflow's own client would try again for minutes."""
+    parts = urlsplit(uri)
+    if parts.scheme not in DEFAULT_PORTS:
+        return
+    address = (parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
+    try:
+        socket.create_connection(address, timeout=CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"MLflow store {uri}: cannot be reached ({reason}); {_WAY_OUT}") from None
+
+
+def _first_use_lock(uri: str) -> FileLock:
+    path = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else Path("mlflow")
+    if not path.parent.is_dir():
+        raise InputError(f"MLflow store {uri}: {path.parent} is not a folder; {_WAY_OUT}")
+    return FileLock(path.parent / f".{path.name}.lock", timeout=120)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
