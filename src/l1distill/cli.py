@@ -57,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"l1distill: {error}", file=sys.stderr)
         return 2
+    except SystemExit as leaving:  # --help and its like; SIGTERM
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except KeyboardInterrupt:
         print("l1distill: interrupted; earlier outputs are as they were", file=sys.stderr)
         return 130
@@ -96,6 +98,7 @@ def _conf_dir() -> Path:
 def _run(stage: str, overrides: list[str]) -> None:
     """Hands over to Hydra, whose own flags all work, and translates what it refuses."""
     import hydra
+    from hydra._internal.utils import get_args_parser
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -104,6 +107,9 @@ def _run(stage: str, overrides: list[str]) -> None:
     # Hydra would print its own account of an exception and leave with status 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     _hush()
+    _, unknown = get_args_parser().parse_known_args(overrides)
+    if flags := [word for word in unknown if word.startswith("-")]:
+        raise InputError(f"{flags[0]}: no such flag; see l1distill {stage} --help")
     own_argv, sys.argv = sys.argv, [f"l1distill {stage}", *overrides]
     try:
         hydra.main(version_base="1.3", config_path=str(conf), config_name=stage)(_task)()
@@ -111,10 +117,6 @@ def _run(stage: str, overrides: list[str]) -> None:
         raise refusal.error from None
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(_explain(error, stage, conf)) from None
-    except SystemExit as leaving:  # argparse, for one of Hydra's own flags
-        if leaving.code == 2:
-            raise InputError(f"{' '.join(overrides)}: not understood; see --help") from None
-        raise
     finally:
         sys.argv = own_argv
 

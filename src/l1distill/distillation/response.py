@@ -39,9 +39,9 @@ class SoftTarget(Settings):
         Raises:
             ValueError: a score is not above zero, or all are the same.
         """
-        log = np.log(scores)
-        if not np.isfinite(log).all():
+        if not (scores > 0.0).all():
             raise ValueError("the teacher's scores must be above zero to distil their logarithm")
+        log = np.log(scores)
         if log.std() == 0.0:
             raise ValueError("the teacher gives every event the same score: nothing to distil")
         return cls(mean=float(log.mean()), std=float(log.std()))

@@ -1,0 +1,71 @@
+"""A stage's run from its folder alone, as in a fresh clone with an empty store."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from l1distill.errors import InputError
+from l1distill.tracking import METRICS, Record, TrackingSettings, connect, run_of
+from l1distill.workspace import write_json
+
+SETTINGS = TrackingSettings(experiment="test", uri=None, model_name="model")
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    monkeypatch.chdir(tmp_path)
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    yield connect(SETTINGS)
+    mlflow.set_tracking_uri(None)
+
+
+def _output(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "teacher.h5").write_bytes(b"weights")
+    write_json(folder / METRICS, {"auc/a_4l": 0.9})
+    Record(
+        stage="teacher",
+        parameters={"teacher.latent": 8},
+        inputs={},
+        dataset="anomaly",
+        dataset_md5="d41d8cd98f00b204e9800998ecf8427e",
+        artifacts=["*.h5"],
+    ).write(folder)
+    return folder
+
+
+def test_a_missing_run_is_logged_again_once(store, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    folder = _output(tmp_path / "teacher")
+    run_id = run_of(store.client, folder)
+    run = store.client.get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["imported"] == "true"
+    assert run.data.tags["dataset_md5"] == "d41d8cd98f00b204e9800998ecf8427e"
+    assert run.data.params == {"teacher.latent": "8"}
+    assert run.data.metrics == {"auc/a_4l": 0.9}
+    assert [entry.dataset.name for entry in run.inputs.dataset_inputs] == ["anomaly"]
+    assert [file.path for file in store.client.list_artifacts(run_id)] == ["teacher.h5"]
+    assert run_of(store.client, folder) == run_id
+
+
+def test_other_content_is_another_run(store, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    folder = _output(tmp_path / "teacher")
+    first = run_of(store.client, folder)
+    (folder / "teacher.h5").write_bytes(b"other weights")
+    assert run_of(store.client, folder) != first
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "foreign"])
+def test_a_folder_without_a_record_is_named(store, tmp_path: Path, damage: str) -> None:  # type: ignore[no-untyped-def]
+    folder = _output(tmp_path / "teacher")
+    record = folder / "record.json"
+    if damage == "missing":
+        record.unlink()
+    elif damage == "truncated":
+        record.write_text(record.read_text()[:40])
+    else:
+        record.write_text('{"stage": "teacher", "wrong": 1}')
+    with pytest.raises(InputError, match=r"record\.json"):
+        run_of(store.client, folder)
