@@ -109,7 +109,7 @@ def test_the_run_of_mlflow_run_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["http://127.0.0.1:9", "sqlite:////nowhere/at/all/mlflow.db", "sqlite:///{folder}"]
+    "uri", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db", "sqlite:///{folder}"]
 )
 def test_a_store_out_of_reach_is_one_line(uri: str, tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"uri": uri.format(folder=tmp_path)})

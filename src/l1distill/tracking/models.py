@@ -32,9 +32,9 @@ def log_pyfunc(spec: ModelSpec, folder: Path, tags: Mapping[str, str]) -> str:
     from mlflow.types import Schema, TensorSpec
     from numpy import dtype
 
-    # float64 is what the public files hold and what reading them gives.
-    events = TensorSpec(dtype("float64"), (-1, 19, 3), name="events")
-    scores = TensorSpec(dtype("float32"), (-1,), name="score")
+    # No schema for the input: MLflow would then refuse float32 events where it was told float64,
+    # and the models check the shape themselves.
+    scores = TensorSpec(dtype("float32"), (-1,))
     with _quiet():
         info = mlflow.pyfunc.log_model(
             name=spec.name,
@@ -42,7 +42,7 @@ def log_pyfunc(spec: ModelSpec, folder: Path, tags: Mapping[str, str]) -> str:
             artifacts={key: str(folder / path) for key, path in spec.artifacts.items()},
             pip_requirements=[f"{name}=={version(name)}" for name in spec.requirements],
             code_paths=[str(PACKAGE)],
-            signature=ModelSignature(inputs=Schema([events]), outputs=Schema([scores])),
+            signature=ModelSignature(outputs=Schema([scores])),
             tags=dict(tags),
         )
     return str(info.model_id)

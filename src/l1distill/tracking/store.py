@@ -2,9 +2,11 @@
 
 import os
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
@@ -56,9 +58,9 @@ def connect(settings: TrackingSettings) -> Store:
         mlflow.set_tracking_uri(settings.uri)
     uri = mlflow.get_tracking_uri()
     _knock(uri)
-    client = mlflow.MlflowClient()
     try:
         with _first_use_lock(uri):
+            client = mlflow.MlflowClient()  # creates the tables of a new store
             client.search_experiments(max_results=1)
             project_run = os.environ.get(RUN_ID)
             if project_run:
@@ -82,22 +84,40 @@ _WAY_OUT = "set MLFLOW_TRACKING_URI or tracking.uri to a store that works"
 
 def _knock(uri: str) -> None:
     """Fails at once where MLflow's own client would try again for minutes."""
+    reason = _unreachable(uri)
+    if reason:
+        raise InputError(f"MLflow store {uri}: cannot be reached ({reason}); {_WAY_OUT}")
+
+
+def _unreachable(uri: str) -> str | None:
+    """Says why a store cannot be used, where that can be told quickly."""
+    database = _sqlite_file(uri)
+    if database is not None:
+        try:
+            with closing(sqlite3.connect(database, timeout=CONNECT_TIMEOUT_S)) as connection:
+                connection.execute("PRAGMA user_version").fetchone()
+        except sqlite3.Error as error:
+            return str(error)
+        return None
     parts = urlsplit(uri)
     if parts.scheme not in DEFAULT_PORTS:
-        return
+        return None
     address = (parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
     try:
         socket.create_connection(address, timeout=CONNECT_TIMEOUT_S).close()
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"MLflow store {uri}: cannot be reached ({reason}); {_WAY_OUT}") from None
+        return error.strerror or str(error)
+    return None
+
+
+def _sqlite_file(uri: str) -> Path | None:
+    prefix = "sqlite:///"
+    return Path(unquote(uri.removeprefix(prefix))) if uri.startswith(prefix) else None
 
 
 def _first_use_lock(uri: str) -> FileLock:
-    path = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else Path("mlflow")
-    if not path.parent.is_dir():
-        raise InputError(f"MLflow store {uri}: {path.parent} is not a folder; {_WAY_OUT}")
-    return FileLock(path.parent / f".{path.name}.lock", timeout=120)
+    database = _sqlite_file(uri) or Path("mlflow")
+    return FileLock(database.parent / f".{database.name}.lock", timeout=120)
 
 
 def _first_line(error: Exception) -> str:

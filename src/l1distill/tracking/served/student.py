@@ -8,9 +8,10 @@ from mlflow.pyfunc.model import PythonModel
 from numpy.typing import NDArray
 
 from l1distill.models.preprocessing import InputScaling
+from l1distill.tracking.served.scorer import Scorer
 
 
-class StudentModel(PythonModel):
+class StudentModel(Scorer, PythonModel):
     """Scaling, then the QKeras network."""
 
     def load_context(self, context: Any) -> None:
@@ -20,9 +21,8 @@ class StudentModel(PythonModel):
         self._scaling = InputScaling.read(context.artifacts["inputs"])
         self._network = load(context.artifacts["student"])
 
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Scores raw events; without type hints, which MLflow would read as a schema."""
-        inputs = self._scaling.apply(model_input)
+    def score(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores scaled inputs."""
         scores: NDArray[np.float32] = self._network.predict(inputs, batch_size=4096, verbose=0)
         return scores[:, 0]
 

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
+from numpy.typing import NDArray
 
 from l1distill.firmware.emulator import Emulator
 from l1distill.models.preprocessing import InputScaling
+from l1distill.tracking.served.scorer import Scorer
 
 
-class TriggerModel(PythonModel):
+class TriggerModel(Scorer, PythonModel):
     """Scaling, then the emulator."""
 
     def load_context(self, context: Any) -> None:
@@ -22,9 +24,8 @@ class TriggerModel(PythonModel):
         self._scaling = InputScaling.read(context.artifacts["inputs"])
         self._emulator = Emulator.load(Path(context.artifacts["emulator"]))
 
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Scores raw events; without type hints, which MLflow would read as a schema."""
-        inputs = self._scaling.apply(model_input)
+    def score(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores scaled inputs; a score of at most 24 bits is exact in float32."""
         return self._emulator.predict(inputs)[:, 0].astype(np.float32)
 
 

@@ -1,0 +1,195 @@
+"""Generates a whole data set: plans shards, has them made, puts the files together."""
+
+import importlib.metadata
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.data.card import Card, SampleCard, file_md5, write_card
+from l1distill.data.events import PROCESSES, SIGNALS, Events, write_events
+from l1distill.data.generator.checks import check
+from l1distill.data.generator.hard import commands_of
+from l1distill.data.generator.plan import Shard, derive_seed, fingerprint, plan_shards
+from l1distill.data.generator.processes import SAMPLES
+from l1distill.data.generator.settings import GeneratorSettings
+from l1distill.data.generator.shard import (
+    make_shard,
+    make_stock,
+    progress_path,
+    read_shard,
+    shard_path,
+    stock_path,
+    stocks,
+)
+
+BACKGROUND_FILE = "background.h5"
+
+MISSING = [
+    "QCD is made of bb and cc pairs with pTHat > 30 GeV whose hadrons are forced to decay "
+    "semileptonically; gluon splitting, flavour excitation, hadrons faking leptons and photon "
+    "conversions are left out.",
+    "Leading order only: no matching to matrix elements with more jets.",
+    "Multi-parton interactions come from a pool of collisions without initial-state radiation, "
+    "independent of the hard scatter (mpi = overlay), unless mpi = full.",
+    "Leptons from b and c hadrons in events other than QCD cannot fire the filter unless a "
+    "prompt lepton or tau above the veto's threshold is there too.",
+    "Charged particles do not bend on their way to the calorimeters; soft loopers are dropped. "
+    "Collisions have no spread along the beam.",
+    "Hadronic showers of tracked particles leave no calorimeter noise; no magnetic smearing of "
+    "directions; no photon objects; no jet energy correction, as in the Delphes CMS card.",
+    "The pileup density is that of the bunch crossing alone: no out-of-time pileup.",
+]
+
+_POLL_S = 0.5
+_PACKAGES = ("l1distill", "pythia8mc", "fastjet", "awkward", "numpy", "h5py")
+
+
+def generate(
+    settings: GeneratorSettings,
+    output: Path,
+    executor: Executor,
+    progress: Callable[[int], None] | None = None,
+    work: Path | None = None,
+) -> Card:
+    """Generates background and signals into a folder.
+
+    The result depends on the settings alone, not on the executor or the number of its workers.
+    Finished shards stay in the work folder: a run that was killed takes them up again and ends
+    in the same bytes. The final files appear at the end, each all or nothing.
+
+    Args:
+        settings: What to generate.
+        output: Folder of the data set; made if need be.
+        executor: Runs the shards; its workers must see the work folder.
+        progress: Called with the number of events accepted since the last call.
+        work: Folder for ``shards``; ``output`` with ``.work`` appended if None. The caller may
+            remove it afterwards.
+
+    Returns:
+        The data card, also written to ``card.json``.
+    """
+    versions = package_versions()
+    work = work if work is not None else output.with_name(output.name + ".work")
+    folder = work / "shards" / fingerprint(settings, versions)
+    folder.mkdir(parents=True, exist_ok=True)
+    shards = plan_shards(settings)
+    _make_stocks(settings, folder, executor)
+    _make_shards(settings, shards, folder, executor, progress or (lambda _: None))
+    output.mkdir(parents=True, exist_ok=True)
+    return _assemble(settings, shards, folder, output, versions)
+
+
+def package_versions() -> dict[str, str]:
+    """Looks up the version of each package that shapes the events."""
+    return {name: importlib.metadata.version(name) for name in _PACKAGES}
+
+
+def remove_work(work: Path) -> None:
+    """Removes a work folder once its data set is there."""
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _make_stocks(settings: GeneratorSettings, folder: Path, executor: Executor) -> None:
+    missing = [kind for kind in stocks(settings) if not stock_path(folder, kind).exists()]
+    futures = [executor.submit(make_stock, settings, kind, folder) for kind in missing]
+    for future in futures:
+        future.result()
+
+
+def _make_shards(
+    settings: GeneratorSettings,
+    shards: Sequence[Shard],
+    folder: Path,
+    executor: Executor,
+    progress: Callable[[int], None],
+) -> None:
+    """Has the missing shards made, the costly ones first, so that workers finish together."""
+    finished = {shard for shard in shards if shard_path(folder, shard).exists()}
+    reported = sum(shard.events for shard in finished)
+    progress(reported)
+    waiting = sorted(set(shards) - finished, key=lambda shard: (-shard.cost, shard.name))
+    for shard in waiting:
+        # a killed run may have left its note
+        progress_path(folder, shard).unlink(missing_ok=True)
+    running: dict[Future[None], Shard] = {
+        executor.submit(make_shard, settings, shard, folder): shard for shard in waiting
+    }
+    try:
+        while running:
+            done, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()
+                finished.add(running.pop(future))
+            now = sum(shard.events for shard in finished)
+            now += sum(_noted(folder, shard) for shard in running.values())
+            if now > reported:
+                progress(now - reported)
+                reported = now
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _noted(folder: Path, shard: Shard) -> int:
+    """Reads how far a running shard is; 0 while it has not begun or has just ended."""
+    try:
+        return int(progress_path(folder, shard).read_text(encoding="ascii") or 0)
+    except FileNotFoundError:
+        return 0
+
+
+def _assemble(
+    settings: GeneratorSettings,
+    shards: Sequence[Shard],
+    folder: Path,
+    output: Path,
+    versions: dict[str, str],
+) -> Card:
+    parts: dict[str, NDArray[np.float32]] = {}
+    samples: dict[str, SampleCard] = {}
+    for sample in PROCESSES + SIGNALS:
+        contents = [read_shard(folder, shard) for shard in shards if shard.sample == sample]
+        if not contents:
+            continue
+        parts[sample] = np.concatenate([content.objects for content in contents])
+        masses = np.concatenate([content.truth_mass for content in contents])
+        tried = sum(int(content.tried) for content in contents)
+        passed = sum(int(content.passed) for content in contents)
+        samples[sample] = SampleCard(
+            events=len(parts[sample]),
+            tried=tried,
+            acceptance=passed / tried,
+            settings=list(commands_of(SAMPLES[sample], settings.mpi == "full")),
+            truth_mass=float(np.nanmean(masses)) if np.isfinite(masses).any() else None,
+        )
+
+    present = [name for name in PROCESSES if name in parts]
+    objects = np.concatenate([parts[name] for name in present])
+    process = np.repeat(
+        np.array([PROCESSES.index(name) for name in present], dtype=np.int8),
+        [len(parts[name]) for name in present],
+    )
+    order = np.random.default_rng(derive_seed(settings, "shuffle", 0)).permutation(len(objects))
+    background = Events(objects[order], process[order])
+    write_events(output / BACKGROUND_FILE, background)
+    files = {BACKGROUND_FILE: len(objects)}
+    for signal in SIGNALS:
+        write_events(output / f"{signal}.h5", Events(parts[signal]))
+        files[f"{signal}.h5"] = len(parts[signal])
+
+    card = Card(
+        dataset="anomaly",
+        settings=settings.model_dump(mode="json"),
+        versions=versions,
+        files=files,
+        md5={name: file_md5(output / name) for name in files},
+        samples=samples,
+        checks=check(background),
+        missing=MISSING,
+    )
+    write_card(output, card)
+    return card

@@ -1,0 +1,73 @@
+"""How a data set is cut into shards: pieces of work that depend on nothing but the settings."""
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+
+from l1distill.data.events import PROCESSES, SIGNALS
+from l1distill.data.generator.processes import SAMPLES, mix_counts
+from l1distill.data.generator.settings import GeneratorSettings
+
+
+class Shard(NamedTuple):
+    """A piece of one process.
+
+    Attributes:
+        sample: Process or signal.
+        number: Number of the shard within the process.
+        events: Accepted events to make.
+        seed: Its own seed.
+    """
+
+    sample: str
+    number: int
+    events: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """File name without suffix."""
+        return f"{self.sample}-{self.number:05d}"
+
+    @property
+    def cost(self) -> float:
+        """Expected CPU time in units of the quickest process's event."""
+        return self.events * SAMPLES[self.sample].cost
+
+
+def sample_counts(settings: GeneratorSettings) -> dict[str, int]:
+    """Gives the number of events of each process and signal."""
+    counts = mix_counts(settings.background)
+    return counts | dict.fromkeys(SIGNALS, settings.signal)
+
+
+def plan_shards(settings: GeneratorSettings) -> list[Shard]:
+    """Cuts each process into shards of about equal CPU time and gives each its seed."""
+    shards = []
+    counts = sample_counts(settings)
+    for sample in PROCESSES + SIGNALS:
+        size = max(10, round(settings.shard / SAMPLES[sample].cost))
+        for number, start in enumerate(range(0, counts[sample], size)):
+            events = min(size, counts[sample] - start)
+            shards.append(Shard(sample, number, events, derive_seed(settings, sample, number)))
+    return shards
+
+
+def derive_seed(settings: GeneratorSettings, purpose: str, index: int) -> int:
+    """Derives a seed that no other purpose shares.
+
+    Args:
+        settings: Holds the data set's seed.
+        purpose: What the seed is for.
+        index: Number within the purpose.
+    """
+    word = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:4], "little")
+    sequence = np.random.SeedSequence([settings.seed, word, index])
+    return int(sequence.generate_state(1, np.uint64)[0])
+
+
+def fingerprint(settings: GeneratorSettings, versions: dict[str, str]) -> str:
+    """Names the folder of shards: other settings or packages must not reuse them."""
+    text = settings.model_dump_json() + repr(sorted(versions.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,191 @@
+"""The HLS project through hls4ml, and its C simulation with the machine's own compiler."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from l1distill.firmware.devices import Device
+from l1distill.firmware.fixed_point import FixedPoint
+from l1distill.firmware.network import Dense, Network, Quantise
+from l1distill.firmware.tools import Bounds, Job, ToolError
+
+PROJECT = "l1distill"
+COMPILERS = ("g++", "clang++", "c++")
+Backend = Literal["Vitis", "Vivado"]
+
+_SIMULATE = """\
+// Reads events from standard input and writes the outputs to standard output, raw doubles both.
+#include <cstdio>
+
+extern "C" void {project}_double(double *x, double *y);
+
+int main() {{
+    double x[{inputs}], y[{outputs}];
+    while (std::fread(x, sizeof(double), {inputs}, stdin) == {inputs}) {{
+        {project}_double(x, y);
+        if (std::fwrite(y, sizeof(double), {outputs}, stdout) != {outputs}) return 1;
+    }}
+    return 0;
+}}
+"""
+
+
+def hls4ml_version() -> str:
+    """Returns the version of hls4ml."""
+    return version("hls4ml")
+
+
+def find_compiler() -> str:
+    """Returns the C++ compiler: ``$CXX``, or the first of :data:`COMPILERS` on the PATH.
+
+    Raises:
+        ToolError: there is none.
+    """
+    wanted = os.environ.get("CXX")
+    for name in (wanted,) if wanted else COMPILERS:
+        found = shutil.which(name)
+        if found:
+            return found
+    missing = f"CXX={wanted} is not" if wanted else f"none of {', '.join(COMPILERS)} is"
+    raise ToolError(f"C++ compiler: {missing} on the PATH; install one, or name it in CXX")
+
+
+def write_hls_project(
+    model: Any, network: Network, device: Device, folder: Path, backend: Backend = "Vitis"
+) -> None:
+    """Writes the hls4ml project: sources only, no path, time or random name in it.
+
+    Every type is taken from ``network``: hls4ml drops a trailing ``quantized_bits`` and turns
+    types without fraction bits into integers that neither round nor saturate.
+
+    Args:
+        model: the QKeras model.
+        network: its description.
+        device: part and clock.
+        folder: where to write; made if it is not there.
+        backend: ``Vitis`` for Vitis HLS, ``Vivado`` for Vivado HLS up to 2020.1.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # QKeras' constraints are not Keras' own
+        import hls4ml
+
+        config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend=backend)
+        _set_types(config["LayerName"], model, network)
+        project = hls4ml.converters.convert_from_keras_model(
+            model,
+            hls_config=config,
+            output_dir=str(folder),
+            project_name=PROJECT,
+            backend=backend,
+            part=device.part,
+            clock_period=round(device.clock_period_ns, 6),
+            io_type="io_parallel",
+        )
+        project.write()
+    _make_portable(folder)
+    (folder / "simulate.cpp").write_text(
+        _SIMULATE.format(project=PROJECT, inputs=network.inputs, outputs=network.outputs)
+    )
+
+
+def _set_types(layers: dict[str, Any], model: Any, network: Network) -> None:
+    """Sets the result type of every layer whose type the network fixes."""
+
+    def set_result(name: str, kind: FixedPoint) -> None:
+        if name in layers:  # not every layer is one of hls4ml's
+            layers[name]["Precision"]["result"] = kind.hls
+
+    # the bare type for the port, with rounding for the quantiser behind it
+    quantiser = next(layer for layer in model.layers if type(layer).__name__ == "QActivation")
+    set_result(model.input_names[0], network.input_type.bare)
+    set_result(quantiser.name, network.input_type)
+    for layer, follower in zip(network.layers, (*network.layers[1:], None), strict=True):
+        if isinstance(layer, Quantise):
+            set_result(layer.name, layer.type)
+            continue
+        layers[layer.name]["Precision"]["weight"] = layer.kernel_type.bare.hls
+        layers[layer.name]["Precision"]["bias"] = layer.bias_type.bare.hls
+        if isinstance(follower, Dense):
+            continue  # hls4ml widens the sums as far as they need
+        # round and clip at once as the layer behind does; hls4ml may have dropped that layer
+        kind = follower.type if follower else network.output_type
+        for name in (layer.name, f"{layer.name}_linear"):
+            set_result(name, kind)
+
+
+def _make_portable(folder: Path) -> None:
+    """Removes from a written project what names this machine or this moment."""
+    (folder / "keras_model.keras").unlink(missing_ok=True)
+    config = folder / "hls4ml_config.yml"
+    lines = config.read_text().splitlines(keepends=True)
+    personal = ("KerasModel:", "OutputDir:", "Stamp:")
+    config.write_text("".join(line for line in lines if not line.startswith(personal)))
+    build = folder / "build_lib.sh"
+    build.write_text(re.sub(r"^LIB_STAMP=.*$", "LIB_STAMP=csim", build.read_text(), flags=re.M))
+
+
+def simulate_hls(
+    folder: Path, x: ArrayLike, network: Network, bounds: Bounds
+) -> NDArray[np.float64]:
+    """Compiles the project's C simulation outside ``folder`` and runs it.
+
+    Args:
+        folder: a project that :func:`write_hls_project` wrote; it is not changed.
+        x: (n, inputs) numbers on the input type's grid.
+        network: for the numbers of inputs and outputs.
+        bounds: limit for compilation and run together.
+
+    Returns:
+        (n, outputs) results.
+
+    Raises:
+        ToolError: no compiler, a compilation or a simulation that failed or took too long.
+    """
+    compiler = find_compiler()
+    sources = folder.resolve()
+    events = np.ascontiguousarray(x, dtype=np.float64)
+    with tempfile.TemporaryDirectory(prefix="l1distill-hls-") as name:
+        work = Path(name)
+        command = [
+            compiler,
+            # -O1 compiles in half the time of hls4ml's -O3 and simulates fast enough
+            *("-O1", "-std=c++17", "-w", f"-I{sources}/firmware/ap_types", f"-I{sources}"),
+            f'-DWEIGHTS_DIR="{sources}/firmware/weights"',
+            *(str(sources / part) for part in _sources()),
+            *("-o", "simulate"),
+        ]
+        with Job("C++ compiler", command, work, bounds) as job:
+            job.wait()
+        events.tofile(work / "x.bin")
+        try:
+            with (work / "x.bin").open("rb") as stdin:
+                done = subprocess.run(
+                    [work / "simulate"],
+                    stdin=stdin,
+                    capture_output=True,
+                    timeout=bounds.time_limit_s,
+                    check=True,
+                )
+        except subprocess.TimeoutExpired:
+            raise ToolError(
+                f"C simulation: stopped after {bounds.time_limit_s:g} s; raise {bounds.setting}"
+            ) from None
+        except subprocess.CalledProcessError as error:
+            raise ToolError(f"C simulation: ended with status {error.returncode}") from None
+    result = np.frombuffer(done.stdout, dtype=np.float64)
+    if result.size != len(events) * network.outputs:
+        raise ToolError(f"C simulation: {result.size} numbers came out for {len(events)} events")
+    return result.reshape(len(events), network.outputs) + 0.0
+
+
+def _sources() -> tuple[str, ...]:
+    return f"firmware/{PROJECT}.cpp", f"{PROJECT}_bridge.cpp", "simulate.cpp"

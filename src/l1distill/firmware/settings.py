@@ -1,0 +1,30 @@
+"""What a user chooses about the synthesis; mirrors ``conf/firmware/default.yaml``."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from l1distill.firmware.devices import Device
+from l1distill.settings import Settings
+
+
+class FirmwareSettings(Settings):
+    """Target, pipelining, how much is verified, and the bounds set to the tools."""
+
+    device: Device
+    latency_cutoff_ns: float = Field(default=5.0, gt=0)
+    """The longest estimated delay between two registers of the pipeline [ns]."""
+    verification_events: int = Field(default=2048, ge=1)
+    """How many test events each back end must reproduce bit for bit."""
+    rtl_simulator: Literal["auto", "verilator", "iverilog", "none"] = "auto"
+    """Simulates the written Verilog; ``auto`` takes the first of the two that is there."""
+    rtl_simulation_events: int = Field(default=512, ge=1)
+    """How many of the test events the RTL simulator replays."""
+    vendor_tools: Literal["auto", "never"] = "auto"
+    """``auto`` runs Vitis or Vivado HLS where it is on the PATH."""
+    hls_time_limit_s: float = Field(default=300.0, gt=0)
+    """Compiling and running the C simulation."""
+    yosys_time_limit_s: float = Field(default=900.0, gt=0)
+    yosys_memory_limit_gib: float = Field(default=4.0, gt=0)
+    rtl_simulation_time_limit_s: float = Field(default=300.0, gt=0)
+    vendor_time_limit_s: float = Field(default=14400.0, gt=0)

@@ -1,0 +1,216 @@
+"""From a quantised model to verified firmware with its figures: what a stage calls."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from l1distill.errors import InputError
+from l1distill.firmware import bundle, hls, network, report, rtl, rtlsim, vectors, vendor
+from l1distill.firmware.figures import Figures
+from l1distill.firmware.network import Network
+from l1distill.firmware.rtl import RtlFigures
+from l1distill.firmware.settings import FirmwareSettings
+from l1distill.firmware.tools import Bounds
+from l1distill.firmware.verify import Comparison, compare
+from l1distill.firmware.yosys import YosysJob
+
+FIGURES = "figures.json"
+EMULATOR = "emulator.json"
+NETWORK = "network.json"
+BUNDLE = "bundle.tar.gz"
+CONTENTS = (FIGURES, EMULATOR, NETWORK, "rtl", "hls", "vectors")
+"""What goes into the bundle."""
+
+
+class Events(NamedTuple):
+    """The events that every back end has to reproduce."""
+
+    x: NDArray[np.float64]
+    """(n, inputs) on the input type's grid."""
+    y: NDArray[np.float64]
+    """(n,) what the QKeras model says."""
+
+
+def synthesise(
+    model: Any,
+    x: ArrayLike,
+    settings: FirmwareSettings,
+    output: Path,
+    progress: Callable[[str], None] | None = None,
+) -> Figures:
+    """Turns a quantised model into firmware, proves it on events, and counts what it costs.
+
+    Writes into ``output``: ``figures.json``, ``rtl/``, ``hls/``, ``vectors/``,
+    ``emulator.json``, ``network.json`` and ``bundle.tar.gz`` with all of these.
+
+    Args:
+        model: a QKeras model with one output; see :func:`l1distill.firmware.network.describe`.
+        x: (n, inputs) test inputs on the grid of the input quantiser; the first
+            ``settings.verification_events`` are used.
+        settings: device, pipelining, bounds.
+        output: an existing folder; what is in the way is overwritten.
+        progress: is told what goes on, one short line at a time.
+
+    Returns:
+        The figures. Mismatches are a figure, not an error: a gate judges them.
+
+    Raises:
+        InputError: the model is not supported, the events do not fit, or a tool is missing.
+        ToolError: a tool crashed or crossed its bounds; see its ``InputError`` line.
+    """
+    say = progress or (lambda _: None)
+    described = network.describe(model)
+    events = _events(model, described, x, settings)
+    _check_tools(settings)
+
+    say(f"tracing {described.inputs} inputs into logic")
+    emulator = rtl.trace_network(described)
+    network.save(described, output / NETWORK)
+    emulator.save(output / EMULATOR)
+    _clear(output / "rtl")
+    rtl_figures = rtl.write_rtl(
+        emulator, settings.device, settings.latency_cutoff_ns, output / "rtl"
+    )
+    rtlsim.write_testbench(rtl_figures, output / "rtl")
+    # read back from the file, so that the file is what has been verified
+    emulated = rtl.Emulator.load(output / EMULATOR).predict(events.x)
+    _write_vectors(output / "vectors", described, rtl_figures, events, emulated)
+
+    yosys_bounds = Bounds(settings.yosys_time_limit_s, "firmware.yosys_time_limit_s")
+    say(f"counting {settings.device.name} primitives with yosys, beside the simulations")
+    with YosysJob(
+        rtl.verilog_files(output / "rtl"),
+        rtl.TOP,
+        settings.device.family,
+        yosys_bounds,
+        settings.yosys_memory_limit_gib,
+    ) as job:
+        results = report.Results(
+            rtl=rtl_figures,
+            rtl_comparison=compare(events.y, emulated[:, 0]),
+            hls_comparison=_simulate_hls(model, described, events, settings, output, say),
+            hls_version=hls.hls4ml_version(),
+            rtl_simulation=_simulate_rtl(rtl_figures, events, settings, output, say),
+            vendor=_build_vendor(model, described, settings, say),
+            widest_sum=network.widest_sum(described),
+            own_version=version("l1distill"),
+        )
+        say("waiting for yosys")
+        counts = job.counts()
+    figures = report.gather(results, counts, settings.device)
+    figures.save(output / FIGURES)
+    say("packing the bundle")
+    bundle.write_bundle(output, output / BUNDLE, only=CONTENTS)
+    return figures
+
+
+def _events(model: Any, described: Network, x: ArrayLike, settings: FirmwareSettings) -> Events:
+    values = np.asarray(x)
+    number = settings.verification_events
+    if values.ndim != 2 or values.shape[1] != described.inputs:
+        raise InputError(
+            f"test inputs have shape {values.shape}, the model takes (events, {described.inputs})"
+        )
+    if described.outputs != 1:
+        raise InputError(f"the model has {described.outputs} outputs; the firmware needs one score")
+    if len(values) < number:
+        raise InputError(
+            f"firmware.verification_events={number}, but there are {len(values)} test events; "
+            "lower it or generate more"
+        )
+    values = values[:number]
+    if not described.input_type.holds(values):
+        raise InputError(
+            f"test inputs are not on the grid of the input quantiser, {described.input_type.hls}; "
+            "quantise them first, or the comparison measures the inputs"
+        )
+    predicted = model.predict(values.astype(np.float32), batch_size=number, verbose=0)
+    return Events(values.astype(np.float64), np.asarray(predicted, dtype=np.float64)[:, 0])
+
+
+def _check_tools(settings: FirmwareSettings) -> None:
+    """Finds out what is missing before the first minute of work."""
+    hls.find_compiler()
+    rtlsim.find_simulator(settings.rtl_simulator)
+
+
+def _simulate_hls(
+    model: Any,
+    described: Network,
+    events: Events,
+    settings: FirmwareSettings,
+    output: Path,
+    say: Callable[[str], None],
+) -> Comparison:
+    say("compiling the hls4ml project's C simulation")
+    folder = output / "hls"
+    _clear(folder)
+    hls.write_hls_project(model, described, settings.device, folder)
+    bounds = Bounds(settings.hls_time_limit_s, "firmware.hls_time_limit_s")
+    simulated = hls.simulate_hls(folder, events.x, described, bounds)
+    return compare(events.y, simulated[:, 0])
+
+
+def _simulate_rtl(
+    rtl_figures: RtlFigures,
+    events: Events,
+    settings: FirmwareSettings,
+    output: Path,
+    say: Callable[[str], None],
+) -> report.RtlSimulation | None:
+    simulator = rtlsim.find_simulator(settings.rtl_simulator)
+    if simulator is None:
+        return None
+    say(f"simulating the Verilog with {simulator.name} {simulator.version}")
+    setting = "firmware.rtl_simulation_time_limit_s"
+    bounds = Bounds(settings.rtl_simulation_time_limit_s, setting)
+    number = min(settings.rtl_simulation_events, len(events.x))
+    simulated = rtlsim.simulate_rtl(
+        output / "rtl", rtl_figures, events.x[:number], simulator, bounds
+    )
+    return report.RtlSimulation(simulator, compare(events.y[:number], simulated[:, 0]))
+
+
+def _build_vendor(
+    model: Any, described: Network, settings: FirmwareSettings, say: Callable[[str], None]
+) -> vendor.VendorReport | None:
+    tool = vendor.find_vendor_tool(settings.vendor_tools)
+    if tool is None:
+        return None
+    say(f"building the HLS project with {tool.name}")
+    bounds = Bounds(settings.vendor_time_limit_s, "firmware.vendor_time_limit_s")
+    with tempfile.TemporaryDirectory(prefix="l1distill-vendor-") as name:
+        project, work = Path(name) / "project", Path(name) / "build"
+        hls.write_hls_project(model, described, settings.device, project, tool.backend)
+        return vendor.build(tool, project, work, bounds)
+
+
+def _write_vectors(
+    folder: Path,
+    described: Network,
+    rtl_figures: RtlFigures,
+    events: Events,
+    emulated: NDArray[np.float64],
+) -> None:
+    _clear(folder)
+    folder.mkdir()
+    vectors.write_codes(folder / "input.txt", events.x, described.input_type, "inputs")
+    expected = events.y[:, None]
+    vectors.write_codes(
+        folder / "output.txt", expected, described.output_type, "outputs of the QKeras model"
+    )
+    for name, port, values in (
+        ("input.hex", rtl_figures.input_port, events.x),
+        ("output.hex", rtl_figures.output_port, emulated),
+    ):
+        (folder / name).write_text("\n".join(vectors.pack(port, values)) + "\n")
+
+
+def _clear(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,118 @@
+"""Runs the programs that compile, simulate and synthesise, within bounds and without strays."""
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from l1distill.errors import InputError
+
+
+class ToolError(InputError):
+    """A tool is missing, crashed, ran out of time or memory, or left no complete result."""
+
+
+class Bounds(NamedTuple):
+    """How long a tool may run, and which setting says so."""
+
+    time_limit_s: float
+    setting: str
+
+
+class Job:
+    """A program that runs beside us, and never outlives the ``with`` block it belongs to.
+
+    Its output goes to a log file, which is removed after a success and named by the error after
+    a failure.
+    """
+
+    def __init__(self, what: str, command: Sequence[str], folder: Path, bounds: Bounds) -> None:
+        """Starts ``command``.
+
+        Args:
+            what: the tool's name for messages.
+            command: program and arguments.
+            folder: where it runs.
+            bounds: its time limit.
+
+        Raises:
+            ToolError: the program cannot be started.
+        """
+        self._what = what
+        self._bounds = bounds
+        self._deadline = time.monotonic() + bounds.time_limit_s
+        handle, log = tempfile.mkstemp(prefix=f"l1distill-{what.split()[0]}-", suffix=".log")
+        self.log = Path(log)
+        try:
+            # a session of its own: the limit must stop the tool's children as well
+            self._process = subprocess.Popen(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=handle,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self.log.unlink()
+            raise ToolError(f"{what}: {command[0]} cannot be started ({error.strerror})") from None
+        finally:
+            os.close(handle)
+
+    def wait(self) -> None:
+        """Waits for the end.
+
+        Raises:
+            ToolError: the time limit passed, or the program failed; the log's path is in the line.
+        """
+        try:
+            status = self._process.wait(max(0.0, self._deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.stop()
+            limit = f"{self._bounds.time_limit_s:g} s"
+            raise self.failure(f"stopped after {limit}; raise {self._bounds.setting}") from None
+        if status != 0:
+            how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+            said = self._telling_line()
+            raise self.failure(how + (f": {said}" if said else ""))
+
+    def failure(self, reason: str) -> ToolError:
+        """Returns the error that names the tool, the reason and the log."""
+        return ToolError(f"{self._what}: {reason} (log: {self.log})")
+
+    def _telling_line(self) -> str:
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        errors = [line for line in lines if "error" in line.lower()]
+        return (errors[:1] or lines[-1:] or [""])[0].strip()[:300]
+
+    def stop(self) -> None:
+        """Ends the program and its children, if they still run."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def __enter__(self) -> Self:
+        """Returns the job itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stops what still runs; keeps the log only for an error of this tool."""
+        self.stop()
+        if not (isinstance(error, ToolError) and str(self.log) in str(error)):
+            self.log.unlink(missing_ok=True)
+
+
+def run(what: str, command: Sequence[str], folder: Path, bounds: Bounds) -> None:
+    """Runs ``command`` to its end; see :class:`Job`."""
+    with Job(what, command, folder, bounds) as job:
+        job.wait()

@@ -1,0 +1,167 @@
+"""Counts LUT, FF, DSP and BRAM with yosys' ``synth_xilinx``, in a process of its own."""
+
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from l1distill.firmware.tools import Bounds, Job, ToolError
+
+CELLS: dict[str, tuple[str, int]] = {
+    **{f"LUT{n}": ("lut", 1) for n in range(1, 7)},
+    "INV": ("lut", 1),  # a LUT of its own unless the vendor's mapper absorbs it: an upper bound
+    **dict.fromkeys(("SRL16", "SRL16E", "SRLC16E", "SRLC32E", "RAM32X1S"), ("lut", 1)),
+    **dict.fromkeys(("RAM64X1S",), ("lut", 1)),
+    **dict.fromkeys(("RAM32X1D", "RAM64X1D", "RAM128X1S"), ("lut", 2)),
+    **dict.fromkeys(("RAM32M", "RAM64M", "RAM128X1D", "RAM256X1S"), ("lut", 4)),
+    **dict.fromkeys(("RAM32M16", "RAM64M8", "RAM256X1D", "RAM512X1S"), ("lut", 8)),
+    **dict.fromkeys(("FDRE", "FDSE", "FDCE", "FDPE", "LDCE", "LDPE"), ("ff", 1)),
+    **{f"{name}_1": ("ff", 1) for name in ("FDRE", "FDSE", "FDCE", "FDPE")},
+    **dict.fromkeys(("DSP48E1", "DSP48E2"), ("dsp", 1)),
+    **dict.fromkeys(("RAMB18E1", "RAMB18E2"), ("bram_18k", 1)),
+    **dict.fromkeys(("RAMB36E1", "RAMB36E2"), ("bram_18k", 2)),
+    "CARRY4": ("carry4", 1),
+    # wired into a slice beside its LUTs, or nothing at all
+    **dict.fromkeys(("MUXF7", "MUXF8", "MUXF9", "GND", "VCC", "$scopeinfo"), ("free", 0)),
+}
+"""What each primitive takes: a resource and how many of it (UG474 and UG574, CLB user guides)."""
+
+
+class YosysCounts(NamedTuple):
+    """Primitives of the mapped netlist, before any packing or placement."""
+
+    lut: int
+    """LUT primitives, an upper bound: two small ones may share one dual-output LUT6."""
+    ff: int
+    dsp: int
+    bram_18k: int
+    carry4: int
+    version: str
+    """The tool's version, such as ``0.70``."""
+
+
+class YosysJob:
+    """A yosys run that goes on beside us until its counts are asked for."""
+
+    def __init__(
+        self,
+        sources: Sequence[Path],
+        top: str,
+        family: str,
+        bounds: Bounds,
+        memory_limit_gib: float,
+    ) -> None:
+        """Starts the synthesis; use as ``with YosysJob(...) as job: ...; job.counts()``.
+
+        Args:
+            sources: the Verilog files.
+            top: the top module.
+            family: the architecture in yosys' words, such as ``xcup``.
+            bounds: time limit.
+            memory_limit_gib: address space that yosys may take [GiB].
+        """
+        self._top = top
+        self._work = tempfile.TemporaryDirectory(prefix="l1distill-yosys-")
+        self._stat = Path(self._work.name) / "stat.json"
+        task = {
+            "sources": [str(path.resolve()) for path in sources],
+            "top": top,
+            "family": family,
+            "stat": str(self._stat),
+            "memory_limit_bytes": int(memory_limit_gib * 2**30),
+        }
+        command = [sys.executable, "-m", "l1distill.firmware.yosys_worker", json.dumps(task)]
+        self._job = Job("yosys", command, Path(self._work.name), bounds)
+
+    def counts(self) -> YosysCounts:
+        """Waits for the synthesis and returns what it counted.
+
+        Raises:
+            ToolError: yosys crashed, ran out of time or memory, or its output is not complete.
+        """
+        self._job.wait()
+        try:
+            text = self._stat.read_text(encoding="utf-8")
+        except OSError:
+            raise self._job.failure("ended without writing its statistics") from None
+        try:
+            return parse_stat(text, self._top)
+        except ValueError as error:
+            raise self._job.failure(f"its statistics are not complete: {error}") from None
+
+    def __enter__(self) -> Self:
+        """Returns the job itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stops yosys if it still runs, and removes its work folder."""
+        self._job.__exit__(kind, error, trace)
+        self._work.cleanup()
+
+
+def parse_stat(text: str, top: str) -> YosysCounts:
+    """Reads the output of ``stat -json``.
+
+    Args:
+        text: the JSON.
+        top: the module that must be in it.
+
+    Returns:
+        The counts.
+
+    Raises:
+        ValueError: something is missing, inconsistent, or a cell that is no primitive is left.
+    """
+    try:
+        content: dict[str, Any] = json.loads(text)
+        if f"\\{top}" not in content["modules"]:
+            raise ValueError(f"module {top} is missing")
+        cells: dict[str, int] = content["design"]["num_cells_by_type"]
+        total = int(content["design"]["num_cells"])
+        creator = str(content["creator"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{type(error).__name__} {error}") from None
+    if sum(cells.values()) != total:
+        raise ValueError(f"the types sum to {sum(cells.values())} cells, not {total}")
+    unknown = sorted(set(cells) - set(CELLS))
+    if unknown:
+        raise ValueError(f"cells left that are not in the table of primitives: {unknown}")
+    counts = dict.fromkeys(("lut", "ff", "dsp", "bram_18k", "carry4", "free"), 0)
+    for name, number in cells.items():
+        resource, each = CELLS[name]
+        counts[resource] += each * number
+    found = re.match(r"Yosys (\S+)", creator)
+    if found is None:
+        raise ValueError(f"creator {creator!r} is not yosys")
+    return YosysCounts(
+        counts["lut"],
+        counts["ff"],
+        counts["dsp"],
+        counts["bram_18k"],
+        counts["carry4"],
+        found.group(1),
+    )
+
+
+def synthesise_verilog(
+    sources: Sequence[Path], top: str, family: str, bounds: Bounds, memory_limit_gib: float
+) -> YosysCounts:
+    """Runs yosys to its end; see :class:`YosysJob`.
+
+    Raises:
+        ToolError: yosys failed.
+    """
+    with YosysJob(sources, top, family, bounds, memory_limit_gib) as job:
+        return job.counts()
+
+
+__all__ = ["CELLS", "ToolError", "YosysCounts", "YosysJob", "parse_stat", "synthesise_verilog"]

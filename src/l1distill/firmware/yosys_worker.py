@@ -1,0 +1,43 @@
+"""The child process that holds yosys: it may crash or run out of memory without harm."""
+
+import ctypes
+import json
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+PR_SET_PDEATHSIG = 1
+"""From Linux' ``prctl.h``: the signal a process gets when its parent dies."""
+
+
+def main(task: dict[str, Any]) -> None:
+    """Synthesises ``task["sources"]`` and writes the statistics to ``task["stat"]``.
+
+    Args:
+        task: ``sources``, ``top``, ``family``, ``stat`` and ``memory_limit_bytes``.
+    """
+    if sys.platform == "linux":  # a killed stage must not leave minutes of synthesis behind
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    limit = task["memory_limit_bytes"]
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    from pyosys import libyosys
+
+    design = libyosys.Design()
+    stat = Path(task["stat"])
+    part = stat.with_suffix(".part")
+    names = " ".join(f'"{source}"' for source in task["sources"])
+    # out of context: pads and clock buffers belong to the shell around the kernel
+    synth = f"synth_xilinx -family {task['family']} -top {task['top']} -flatten -noiopad -noclkbuf"
+    # abc9's last step, a search for don't-cares, takes half of the time and moves the number of
+    # LUTs by less than 1% in either direction (yosys 0.70; 49 s and 28 s for 14,000 LUTs)
+    quicker = "scratchpad -set abc9.nomfs 1"
+    for command in (f"read_verilog {names}", quicker, synth, f'tee -q -o "{part}" stat -json'):
+        libyosys.run_pass(command, design)
+    part.replace(stat)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

@@ -1,0 +1,156 @@
+"""Physics that a mistake in the generator would break, on a few hundred events a process."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from l1distill.data.events import ELECTRONS, JETS, MET, MUONS, SIGNALS
+from l1distill.data.generator.checks import PDG_Z_MASS, dilepton_masses, peak_position
+from l1distill.data.generator.processes import SAMPLES
+from l1distill.data.generator.shard import ShardContent
+
+Sample = Callable[[str, int], ShardContent]
+
+# [GeV]: the mass PYTHIA was asked for, and how far the mean of 60 may stray from it
+TRUTH = {"lq_btau": (80.0, 2.0), "a_4l": (50.0, 0.1), "h0_tautau": (60.0, 0.1),
+         "hch_taunu": (60.0, 0.3), "ttbar": (173.0, 2.0), "w": (80.4, 2.0)}  # fmt: skip
+SIZES = {"w": 600, "z": 400, "qcd": 200, "ttbar": 40} | dict.fromkeys(SIGNALS, 60)
+
+
+@pytest.fixture(scope="module")
+def every(sample: Sample) -> np.ndarray:
+    """All processes together, (n, 19, 3)."""
+    return np.concatenate([sample(name, size).objects for name, size in SIZES.items()])
+
+
+def test_z_peak(sample: Sample) -> None:
+    masses = dilepton_masses(sample("z", SIZES["z"]).objects)
+    assert ((masses > 80) & (masses < 100)).mean() > 0.7
+    assert abs(peak_position(masses) - PDG_Z_MASS) < 1.0
+
+
+def test_w_has_a_jacobian_edge(sample: Sample) -> None:
+    objects = sample("w", SIZES["w"]).objects
+    lepton = objects[:, 1:9][np.arange(len(objects)), objects[:, 1:9, 0].argmax(axis=1)]
+    counts, _ = np.histogram(lepton[:, 0], bins=[23, 29, 35, 41, 47, 53])
+    # the spectrum holds up to half the W mass and falls off beyond
+    assert counts[3] < 0.75 * counts[2]
+    assert counts[4] < 0.35 * counts[2]
+    transverse = np.sqrt(
+        2 * lepton[:, 0] * objects[:, MET, 0]
+        * (1 - np.cos(lepton[:, 2] - objects[:, MET, 2]))
+    )  # fmt: skip
+    assert 55 < np.median(transverse) < 85
+
+
+@pytest.mark.parametrize("name", TRUTH)
+def test_truth_mass(sample: Sample, name: str) -> None:
+    mass, tolerance = TRUTH[name]
+    found = sample(name, SIZES[name]).truth_mass
+    assert np.isfinite(found).all()
+    assert abs(np.median(found) - mass) < tolerance
+
+
+def test_truth_mass_only_where_there_is_a_resonance(sample: Sample) -> None:
+    assert np.isnan(sample("qcd", SIZES["qcd"]).truth_mass).all()
+    assert [name for name, process in SAMPLES.items() if process.resonance is None] == ["qcd"]
+
+
+def test_four_leptons_of_a_light_scalar_have_its_mass(sample: Sample) -> None:
+    objects = sample("a_4l", SIZES["a_4l"]).objects[:, 1:9].astype(np.float64)
+    four = objects[(objects[..., 0] > 0).sum(axis=1) >= 4]
+    assert len(four) > 1
+    pt, eta, phi = np.moveaxis(four, -1, 0)
+    energy = (pt * np.cosh(eta)).sum(axis=1)
+    momentum = np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)]).sum(axis=-1)
+    mass = np.sqrt(energy**2 - (momentum**2).sum(axis=0))
+    assert abs(np.median(mass) - 50.0) < 4.0
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_every_event_passes_the_filter_and_the_threshold_is_sharp(
+    sample: Sample, name: str
+) -> None:
+    objects = sample(name, SIZES[name]).objects
+    electrons, muons = objects[:, ELECTRONS], objects[:, MUONS]
+    electron = (electrons[..., 0] > 23) & (np.abs(electrons[..., 1]) < 3)
+    muon = (muons[..., 0] > 23) & (np.abs(muons[..., 1]) < 2.1)
+    assert (electron.any(axis=1) | muon.any(axis=1)).all()
+
+
+def test_the_threshold_cuts_into_a_steep_spectrum(sample: Sample) -> None:
+    objects = sample("qcd", SIZES["qcd"]).objects
+    leading = objects[:, 1:9, 0].max(axis=1)
+    assert leading.min() < 23.5
+    assert np.median(leading) < 32
+
+
+def test_phi_is_flat(every: np.ndarray) -> None:
+    for slots in (slice(MET, MET + 1), slice(1, 9), JETS):
+        phi = every[:, slots, 2][every[:, slots, 0] > 0]
+        assert phi.min() >= -np.float32(np.pi)
+        assert phi.max() <= np.float32(np.pi)
+        counts, _ = np.histogram(phi, bins=8, range=(-np.pi, np.pi))
+        chi2 = ((counts - counts.mean()) ** 2 / counts.mean()).sum()
+        assert chi2 < 24.3  # 1 in 1000 for 7 degrees of freedom
+
+
+def test_met_has_no_eta_and_is_always_there(every: np.ndarray) -> None:
+    assert (every[:, MET, 0] > 0).all()
+    assert (every[:, MET, 1] == 0).all()
+
+
+def test_objects_are_sorted_and_absent_ones_are_zero(every: np.ndarray) -> None:
+    for slots in (ELECTRONS, MUONS, JETS):
+        pt = every[:, slots, 0]
+        assert (np.diff(pt, axis=1) <= 0).all()
+        assert (every[:, slots][pt == 0] == 0).all()
+
+
+def test_acceptance_and_object_thresholds(every: np.ndarray) -> None:
+    for slots, pt_min, eta_max in ((ELECTRONS, 10, 2.5), (MUONS, 10, 2.4), (JETS, 20, 4.0)):
+        present = every[:, slots][every[:, slots, 0] > 0]
+        assert present[:, 0].min() >= pt_min
+        assert np.abs(present[:, 1]).max() <= eta_max
+        # the acceptance is used up to its edge, so the limit is not some other one
+        assert np.abs(present[:, 1]).max() > eta_max - 0.2
+        assert present[:, 0].min() < 1.2 * pt_min
+
+
+def test_jet_eta_has_no_spike(every: np.ndarray) -> None:
+    jets = every[:, JETS]
+    eta = np.abs(jets[..., 1][jets[..., 0] > 0])
+    counts, _ = np.histogram(eta, bins=16, range=(0, 4))
+    neighbours = 0.5 * (counts[:-2] + counts[2:])
+    excess = (counts[1:-1] - 1.3 * neighbours) / np.sqrt(counts[1:-1] + 0.85 * neighbours)
+    assert excess.max() < 3.0
+
+
+def test_jets_keep_clear_of_leptons(every: np.ndarray) -> None:
+    jets, leptons = every[:, JETS], every[:, 1:9]
+    delta_eta = jets[:, :, None, 1] - leptons[:, None, :, 1]
+    delta_phi = (jets[:, :, None, 2] - leptons[:, None, :, 2] + np.pi) % (2 * np.pi) - np.pi
+    both = (jets[:, :, None, 0] > 0) & (leptons[:, None, :, 0] > 0)
+    assert np.hypot(delta_eta, delta_phi)[both].min() > 0.399
+
+
+def test_met_tells_neutrinos_from_none_and_grows_with_activity(sample: Sample) -> None:
+    w, z = sample("w", SIZES["w"]).objects, sample("z", SIZES["z"]).objects
+    masses_in_peak = (z[:, 1:9, 0] > 0).sum(axis=1) >= 2
+    z = z[masses_in_peak]
+    assert np.median(w[:, MET, 0]) > 1.4 * np.median(z[:, MET, 0])
+    jets = z[:, JETS, 0].sum(axis=1)
+    assert z[jets > 0, MET, 0].mean() > 1.1 * z[jets == 0, MET, 0].mean()
+
+
+def test_processes_differ_as_they_should(sample: Sample) -> None:
+    def mean_number(name: str, slots: slice) -> float:
+        return float((sample(name, SIZES[name]).objects[:, slots, 0] > 0).sum(axis=1).mean())
+
+    assert mean_number("ttbar", JETS) > 3.0
+    assert mean_number("w", JETS) < 0.8
+    assert mean_number("qcd", JETS) > 1.5 * mean_number("w", JETS)
+    assert mean_number("z", slice(1, 9)) > 1.2
+    assert mean_number("a_4l", slice(1, 9)) > 1.5
+    assert mean_number("lq_btau", JETS) > 1.8
