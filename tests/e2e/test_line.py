@@ -1,0 +1,303 @@
+"""What a person sees after `make repro`."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import mlflow
+import numpy as np
+import pytest
+
+from l1distill.firmware.emulator import Emulator
+from l1distill.models.preprocessing import InputScaling
+from l1distill.workspace import folder_sha256
+from tests.e2e.conftest import Project, edit
+from tests.settings import ROOT, conf
+
+STAGES = ("generate", "teacher", "student", "synthesize", "promote", "report")
+OUTPUTS = {
+    "generate": "data/anomaly",
+    "teacher": "models/teacher",
+    "student": "models/student",
+    "synthesize": "firmware/student",
+    "promote": "promotion",
+    "report": "report",
+}
+SIGNALS = ("lq_btau", "a_4l", "h0_tautau", "hch_taunu")
+
+
+def _runs(line: Project) -> dict[str, mlflow.entities.Run]:
+    """The first finished run of each stage, which is the one that DVC started."""
+    client = line.client()
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    runs = client.search_runs(experiments, order_by=["attributes.start_time DESC"])
+    return {run.info.run_name: run for run in runs}
+
+
+def test_every_stage_has_one_finished_run_with_its_lineage(line: Project) -> None:
+    runs = _runs(line)
+    commit = line.run("git", "rev-parse", "HEAD").stdout.strip()
+    assert set(STAGES) <= set(runs)
+    dataset = {runs[stage].data.tags["dataset_md5"] for stage in STAGES}
+    assert len(dataset) == 1
+    for stage in STAGES:
+        run = runs[stage]
+        assert run.info.status == "FINISHED", stage
+        assert run.data.tags["stage"] == stage
+        assert run.data.tags["git_commit"] == commit
+        assert re.fullmatch(r"[0-9a-f]{32}|none", run.data.tags["dvc_lock_md5"])
+        assert run.data.tags["output_sha256"] == folder_sha256(line.folder / OUTPUTS[stage])
+        assert [entry.dataset.name for entry in run.inputs.dataset_inputs] == ["anomaly"]
+        assert run.data.params["data.name"] == "anomaly"
+        metrics = json.loads((line.folder / OUTPUTS[stage] / "metrics.json").read_text())
+        assert {name: run.data.metrics[name] for name in metrics} == pytest.approx(metrics)
+    ids = {stage: runs[stage].info.run_id for stage in STAGES}
+    assert runs["student"].data.tags["teacher_run"] == ids["teacher"]
+    assert runs["synthesize"].data.tags["student_run"] == ids["student"]
+    assert runs["promote"].data.tags["student_run"] == ids["student"]
+    assert runs["promote"].data.tags["teacher_run"] == ids["teacher"]
+
+
+def test_the_whole_configuration_is_logged_flat(line: Project) -> None:
+    parameters = _runs(line)["student"].data.params
+    assert parameters["student.layers"] == "[8]"
+    assert parameters["student.training.epochs"] == str(conf("student/mlp")["training"]["epochs"])
+    assert parameters["compression.sparsity"] == "0.5"
+    assert parameters["seed"] == str(conf("base")["seed"])
+
+
+def test_metrics_have_the_agreed_names(line: Project) -> None:
+    runs = _runs(line)
+    for stage in ("teacher", "student"):
+        assert {f"auc/{signal}" for signal in SIGNALS} <= set(runs[stage].data.metrics)
+    student = runs["student"].data.metrics
+    assert {f"mse_to_teacher/{signal}" for signal in SIGNALS} <= set(student)
+    assert student["sparsity"] >= 0.49
+    firmware = runs["synthesize"].data.metrics
+    for name in ("latency_cycles", "latency_ns", "ii_cycles", "lut", "ff", "dsp", "bram"):
+        assert f"firmware/{name}" in firmware
+    for name in ("lut", "ff", "dsp", "bram"):
+        assert f"firmware/{name}_percent" in firmware
+    assert firmware["firmware/mismatches"] == 0
+    assert firmware["firmware/lut"] > 100
+    assert firmware["firmware/ii_cycles"] == 1
+
+
+def test_one_model_carries_physics_and_firmware_together(line: Project) -> None:
+    client = line.client()
+    student_run = _runs(line)["student"]
+    models = client.search_logged_models([student_run.info.experiment_id])
+    (student,) = [m for m in models if m.source_run_id == student_run.info.run_id]
+    logged = {metric.key: metric.value for metric in student.metrics}
+    assert {"auc/lq_btau", "firmware/lut", "firmware/latency_ns"} <= set(logged)
+
+
+def test_a_second_repro_runs_nothing(line: Project) -> None:
+    before = len(_runs(line))
+    said = line.dvc("repro").stdout
+    assert said.count("didn't change, skipping") == len(STAGES)
+    assert "Data and pipelines are up to date." in said
+    assert len(_runs(line)) == before
+
+
+def test_a_student_value_makes_only_what_follows_stale(line: Project) -> None:
+    path = line.folder / "conf/student/mlp.yaml"
+    kept = path.read_text()
+    try:
+        edit(path, "weight_bits: 6", "weight_bits: 5")
+        status = json.loads(line.dvc("status", "--json").stdout)
+        planned = re.findall(r"Running stage '(\w+)'", line.dvc("repro", "--dry").stdout)
+    finally:
+        path.write_text(kept)
+    assert "generate" not in status
+    assert "teacher" not in status
+    assert planned[0] == "student"
+    assert set(planned) == {"student", "synthesize", "promote", "report"}
+
+
+def test_the_champion_scores_as_the_firmware_does(line: Project) -> None:
+    script = (
+        "import h5py, mlflow, sys, numpy as np\n"
+        "trigger = mlflow.pyfunc.load_model('models:/l1distill-trigger@champion')\n"
+        "events = h5py.File('data/anomaly/a_4l.h5')['Particles'][:, :, :3]\n"
+        "np.save('scores.npy', trigger.predict(events))\n"
+        "assert 'tensorflow' not in sys.modules\n"
+    )
+    line.run(sys.executable, "-c", script)
+    with h5py.File(line.folder / "data/anomaly/a_4l.h5") as file:
+        events = file["Particles"][:, :, :3]
+    scaling = InputScaling.read(line.folder / "models/student/inputs.json")
+    emulator = Emulator.load(line.folder / "firmware/student/emulator.json")
+    expected = emulator.predict(scaling.apply(events))[:, 0]
+    scores = np.load(line.folder / "scores.npy")
+    np.testing.assert_array_equal(scores, expected)
+    assert len(np.unique(scores)) > 5
+
+
+def test_the_registry_says_why(line: Project) -> None:
+    client = line.client()
+    version = client.get_model_version_by_alias("l1distill-trigger", "champion")
+    gates = [name for name in version.tags if name.startswith("gate.")]
+    assert len(gates) == len(conf("gates/default"))
+    assert version.tags["gate.mismatches"] == "passed: 0 (≤ 0)"
+    assert version.tags["verdict"] == "passed"
+    model = client.get_logged_model(version.model_id)
+    files = {path.name for path in Path(model.artifact_location).rglob("*")}
+    assert {"emulator.json", "bundle.tar.gz", "student.h5"} <= files
+
+
+def test_the_report_is_one_page_with_everything(line: Project) -> None:
+    page = (line.folder / "report/index.html").read_text()
+    for words in ("Teacher against student", "Promoted", "yosys", "timing closure", "gluon"):
+        assert words in page
+    assert page.count("data:image/png;base64,") == 5
+    assert not re.search(r"(src|href)=[\"']?(http|/)", page)
+    assert "nan" not in re.sub(r"base64,[^\"]+", "", page)
+
+
+def test_dvc_shows_the_line_metrics_and_plots(line: Project) -> None:
+    dag = line.dvc("dag", "--mermaid").stdout
+    assert all(stage in dag for stage in STAGES)
+    metrics = line.dvc("metrics", "show").stdout
+    assert "auc" in metrics
+    assert "firmware/latency_ns" in metrics
+    line.dvc("plots", "show", "--out", "plots")
+    html = (line.folder / "plots/index.html").read_text()
+    assert "student ROC" in html or "Student, all signals" in html
+
+
+def test_a_fresh_clone_with_pulled_outputs_can_synthesise_and_promote(
+    line: Project, tmp_path: Path
+) -> None:
+    """An empty tracking store: the missing runs are logged again from the outputs."""
+    uri = f"sqlite:///{tmp_path}/empty.db"
+    fresh = line._replace(environment={**line.environment, "MLFLOW_TRACKING_URI": uri})
+    where = f"output={tmp_path}/promotion"
+    assert "is champion" in fresh.l1distill("promote", where).stdout
+    client = mlflow.MlflowClient(uri)
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    imported = {run.info.run_name for run in runs if run.data.tags.get("imported") == "true"}
+    assert imported == {"teacher", "student", "synthesize"}
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+@pytest.mark.parametrize("damage", ["truncated", "changed", "missing", "shape"])
+def test_damaged_data_is_one_line_and_leaves_the_old_output(line: Project, damage: str) -> None:
+    path = line.folder / "data/anomaly/background.h5"
+    kept, before = path.read_bytes(), folder_sha256(line.folder / "models/teacher")
+    try:
+        if damage == "truncated":
+            path.write_bytes(kept[: len(kept) // 2])
+        elif damage == "missing":
+            path.unlink()
+        else:
+            with h5py.File(path, "r+") as file:
+                particles = file["Particles"][:]
+                del file["Particles"]
+                file["Particles"] = particles[:, :18] if damage == "shape" else particles * 1.5
+        done = line.l1distill("teacher", check=False)
+    finally:
+        path.write_bytes(kept)
+    assert done.returncode == 2
+    (message,) = done.stderr.splitlines()
+    assert "background.h5" in message
+    assert folder_sha256(line.folder / "models/teacher") == before
+
+
+def test_a_teacher_of_other_data_is_refused(line: Project, tmp_path: Path) -> None:
+    other = tmp_path / "teacher"
+    line.l1distill("teacher", "teacher.training.epochs=1", f"output={other}")
+    record = json.loads((other / "record.json").read_text())
+    record["inputs"]["generate"] = "0" * 64
+    (other / "record.json").write_text(json.dumps(record))
+    done = line.l1distill("student", f"teacher_folder={other}", check=False)
+    assert done.returncode == 2
+    assert "run teacher again" in done.stderr
+
+
+def test_a_sweep_is_one_parent_with_children_and_keeps_outputs_apart(line: Project) -> None:
+    before = folder_sha256(line.folder / "models/student")
+    line.l1distill(
+        "student", "-m", "student.weight_bits=3,4", "student.training.epochs=26"
+    )
+    client = line.client()
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    (parent,) = client.search_runs(experiments, "tags.stage = 'student_sweep'")
+    children = client.search_runs(
+        experiments, f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
+    )
+    assert parent.info.status == "FINISHED"
+    assert {run.data.params["student.weight_bits"] for run in children} == {"3", "4"}
+    outputs = {run.data.params["output"] for run in children}
+    assert len(outputs) == 2
+    assert all((line.folder / output / "student.h5").is_file() for output in outputs)
+    assert folder_sha256(line.folder / "models/student") == before
+
+
+def test_mlflow_run_is_native(line: Project) -> None:
+    """`mlflow run` opens a run and hands it over; the stage logs into that one."""
+    done = line.run(
+        sys.executable, "-m", "mlflow", "run", ".", "-e", "student", "--env-manager", "local",
+        "--experiment-name", "project", "-P",
+        "overrides=student.weight_bits=4 student.layers=[4] student.training.epochs=26 output=elsewhere",
+    )  # fmt: skip
+    client = line.client()
+    experiment = client.get_experiment_by_name("project")
+    assert experiment is not None, done.stderr
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.data.params["student.weight_bits"] == "4"
+    assert run.data.params["student.layers"] == "[4]"
+    assert "auc/a_4l" in run.data.metrics
+
+
+def test_every_entry_point_is_a_stage() -> None:
+    from omegaconf import OmegaConf
+
+    entry_points = OmegaConf.load(ROOT / "MLproject").entry_points
+    assert set(entry_points) == {"main", *STAGES}
+    for stage in STAGES:
+        assert list(entry_points[stage].parameters) == ["overrides"]
+        assert f"l1distill {stage} --overrides {{overrides}}" in entry_points[stage].command
+
+
+@pytest.mark.parametrize(
+    "experiment", sorted(path.stem for path in (ROOT / "conf/experiment").glob("*.yaml"))
+)
+def test_every_experiment_runs_as_its_first_line_says(
+    line: Project, tmp_path: Path, experiment: str
+) -> None:
+    text = (line.folder / f"conf/experiment/{experiment}.yaml").read_text()
+    (command,) = re.findall(r"^# l1distill (.*)$", text, flags=re.MULTILINE)
+    stage, *arguments = command.split()
+    assert arguments == [f"experiment={experiment}"]
+    output = tmp_path / stage
+    line.l1distill(stage, *arguments, f"output={output}")
+    assert (output / "metrics.json").is_file()
+
+
+def test_a_stage_killed_outright_starts_over(line: Project) -> None:
+    before = folder_sha256(line.folder / "models/student")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "l1distill", "student", "student.training.epochs=5000",
+         "student.training.patience=5000"],
+        cwd=line.folder, env=line.environment, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert "student" in process.stderr.readline()  # the first line of progress
+    busy = line.l1distill("student", check=False)
+    assert busy.returncode == 2
+    assert "another l1distill process" in busy.stderr
+    process.kill()
+    process.wait()
+    assert folder_sha256(line.folder / "models/student") == before
+
+    line.l1distill("student")
+    client = line.client()
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    assert client.search_runs(experiments, "attributes.status = 'RUNNING'") == []
+    assert client.search_runs(experiments, "attributes.status = 'KILLED'") != []
+    assert folder_sha256(line.folder / "models/student") == before, "same seed, same bytes"
