@@ -153,7 +153,7 @@ def test_the_report_is_one_page_with_everything(line: Project) -> None:
     page = (line.folder / "report/index.html").read_text()
     for words in ("Teacher against student", "Promoted", "yosys", "timing closure", "gluon"):
         assert words in page
-    assert page.count("data:image/png;base64,") == 5
+    assert page.count("data:image/png;base64,") == 11
     assert not re.search(r"(src|href)=[\"']?(http|/)", page)
     assert "nan" not in re.sub(r"base64,[^\"]+", "", page)
 
@@ -220,9 +220,7 @@ def test_a_teacher_of_other_data_is_refused(line: Project, tmp_path: Path) -> No
 
 def test_a_sweep_is_one_parent_with_children_and_keeps_outputs_apart(line: Project) -> None:
     before = folder_sha256(line.folder / "models/student")
-    line.l1distill(
-        "student", "-m", "student.weight_bits=3,4", "student.training.epochs=26"
-    )
+    line.l1distill("student", "-m", "student.weight_bits=3,4", "student.training.epochs=26")
     client = line.client()
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     (parent,) = client.search_runs(experiments, "tags.stage = 'student_sweep'")

@@ -60,7 +60,7 @@ def test_code_that_does_not_compile_is_one_line_with_a_log(
         hls.simulate_hls(tmp_path, made.x, made.network, BOUNDS)
     line = str(error.value)
     assert "\n" not in line
-    log = Path(line.split("log: ")[1].rstrip(")"))
+    log = Path(line.split("(log: ")[1].rstrip(")"))
     assert "simulate.cpp" in log.read_text()
     log.unlink()
 

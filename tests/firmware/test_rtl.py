@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from l1distill.errors import InputError
-from l1distill.firmware import vectors
+from l1distill.firmware import rtlsim, vectors
 from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.network import Dense, Network, Quantise
+from l1distill.firmware.network import Dense, Network, Quantise, evaluate
 from l1distill.firmware.rtl import TOP, Emulator, Port, RtlFigures, trace_network, write_rtl
+from l1distill.firmware.tools import Bounds
 from tests.firmware.conftest import Student
 from tests.firmware.students import HARDWARE
 
@@ -107,14 +108,23 @@ def test_the_files_name_part_clock_and_ports(student: Students, tmp_path: Path) 
     assert ports["ports"]["input"]["elements_from_lowest_bit"] == [element] * 12
 
 
-def test_inputs_that_are_not_used_keep_their_place(tmp_path: Path) -> None:
+def test_inputs_that_pruning_cut_off_have_no_bits(tmp_path: Path) -> None:
     kind = FixedPoint(True, 2, 3)
     kernel = np.zeros((5, 1))
-    kernel[3] = 0.5
+    kernel[[1, 3], 0] = 0.5, -0.375
     layer = Dense("score", kernel, np.zeros(1), kind, kind)
     network = Network(5, kind, (layer, Quantise("out", kind)), kind)
-    figures = write_rtl(trace_network(network), HARDWARE, 5.0, tmp_path)
-    assert [element.bits for element in figures.input_port.elements] == [6] * 5
+    emulator = trace_network(network)
+    figures = write_rtl(emulator, HARDWARE, 5.0, tmp_path)
+    assert [element.bits for element in figures.input_port.elements] == [0, 6, 0, 6, 0]
+    x = kind.quantise(np.random.default_rng(0).uniform(-4, 4, (100, 5)))
+    expected = evaluate(network, x)
+    assert np.array_equal(emulator.predict(x), expected)
+    rtlsim.write_testbench(figures, tmp_path)
+    simulator = rtlsim.find_simulator("iverilog")
+    assert simulator is not None
+    bounds = Bounds(60.0, "limit")
+    assert np.array_equal(rtlsim.simulate_rtl(tmp_path, figures, x, simulator, bounds), expected)
 
 
 def test_a_constant_output_is_refused() -> None:
@@ -130,6 +140,6 @@ def test_bus_words_unpack_to_what_was_packed() -> None:
     port = Port("bus", (FixedPoint(True, 1, 2), FixedPoint(False, 3, 0), FixedPoint(True, 4, -1)))
     values = np.array([[-2.0, 7.0, 14.0], [1.75, 0.0, -16.0], [-0.25, 1.0, -2.0]])
     words = vectors.pack(port, values)
-    assert words == ["3f8", "407", "78f"]  # by hand: 0111 111 1000 and so on, last element first
+    assert words == ["3f8", "407", "79f"]  # by hand: 0111 111 1000 and so on, last element first
     assert np.array_equal(vectors.unpack(port, words), values)
     assert np.isnan(vectors.unpack(port, ["3xz"])).all()

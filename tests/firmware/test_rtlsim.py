@@ -25,8 +25,10 @@ def test_without_a_simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def simulate(folder: Path, body: str) -> np.ndarray:
     (folder / "src" / "static").mkdir(parents=True)
     (folder / "sim").mkdir()
-    header = f"module {TOP} (input clk, input [3:0] model_inp, output reg [3:0] model_out);\n"
-    (folder / "src" / f"{TOP}.v").write_text(f"{header}{body}\nendmodule\n")
+    ports = "input clk, input [3:0] model_inp, output reg [3:0] model_out"
+    (folder / "src" / f"{TOP}.v").write_text(
+        f"`timescale 1 ns / 1 ps\nmodule {TOP} ({ports});\n{body}\nendmodule\n"
+    )
     rtlsim.write_testbench(FIGURES, folder)
     simulator = find_simulator("iverilog")
     assert simulator is not None
@@ -53,4 +55,4 @@ def test_verilog_that_does_not_compile_is_one_line(tmp_path: Path) -> None:
         simulate(tmp_path, "nonsense")
     line = str(error.value)
     assert "\n" not in line
-    Path(line.split("log: ")[1].rstrip(")")).unlink()
+    Path(line.split("(log: ")[1].rstrip(")")).unlink()

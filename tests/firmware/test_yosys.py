@@ -69,7 +69,7 @@ def assert_fails(words: str, sources: list[Path], bounds: Bounds, memory: float 
         synthesise_verilog(sources, TOP, "xcup", bounds, memory)
     line = str(error.value)
     assert "\n" not in line
-    Path(line.split("log: ")[1].rstrip(")")).unlink()
+    Path(line.split("(log: ")[1].rstrip(")")).unlink()
 
 
 def test_broken_verilog_is_one_line_with_a_log(tmp_path: Path) -> None:

@@ -22,7 +22,11 @@ TOP = "l1distill"
 
 
 class Port(NamedTuple):
-    """A bus that carries an array: element 0 in the lowest bits, each of its own width."""
+    """A bus that carries an array: element 0 in the lowest bits, each of its own width.
+
+    alkaid gives every element the bits that it needs: none to an input that pruning has cut off,
+    fewer to an output that cannot reach its type's ends.
+    """
 
     name: str
     elements: tuple[FixedPoint, ...]
@@ -81,8 +85,7 @@ def trace_network(network: Network) -> Emulator:
             values = values @ layer.kernel + layer.bias
         else:
             values = _quantise(values, layer.type)
-    # dead inputs stay, so that the port's layout is the same for every student
-    logic = trace(inputs, values, keep_dead_inputs=True)
+    logic = trace(inputs, values)
     if all(low == high for low, high, _ in logic.out_qint):
         raise InputError(
             "the network's output is the same for every input: nothing to synthesise; train it "

@@ -1,10 +1,11 @@
 """Runs the programs that compile, simulate and synthesise, within bounds and without strays."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import tempfile
-import time
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -45,7 +46,7 @@ class Job:
         """
         self._what = what
         self._bounds = bounds
-        self._deadline = time.monotonic() + bounds.time_limit_s
+        self._expired = False
         handle, log = tempfile.mkstemp(prefix=f"l1distill-{what.split()[0]}-", suffix=".log")
         self.log = Path(log)
         try:
@@ -63,6 +64,14 @@ class Job:
             raise ToolError(f"{what}: {command[0]} cannot be started ({error.strerror})") from None
         finally:
             os.close(handle)
+        # a clock of its own: nobody may be waiting when the time is up
+        self._clock = threading.Timer(bounds.time_limit_s, self._expire)
+        self._clock.daemon = True
+        self._clock.start()
+
+    def _expire(self) -> None:
+        self._expired = self._process.poll() is None
+        self._kill()
 
     def wait(self) -> None:
         """Waits for the end.
@@ -70,12 +79,11 @@ class Job:
         Raises:
             ToolError: the time limit passed, or the program failed; the log's path is in the line.
         """
-        try:
-            status = self._process.wait(max(0.0, self._deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            self.stop()
+        status = self._process.wait()
+        self._clock.cancel()
+        if self._expired:
             limit = f"{self._bounds.time_limit_s:g} s"
-            raise self.failure(f"stopped after {limit}; raise {self._bounds.setting}") from None
+            raise self.failure(f"stopped after {limit}; raise {self._bounds.setting}")
         if status != 0:
             how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
             said = self._telling_line()
@@ -92,9 +100,14 @@ class Job:
 
     def stop(self) -> None:
         """Ends the program and its children, if they still run."""
+        self._clock.cancel()
+        self._kill()
+        self._process.wait()
+
+    def _kill(self) -> None:
         if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            with contextlib.suppress(ProcessLookupError):  # it ended just now
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def __enter__(self) -> Self:
         """Returns the job itself."""

@@ -25,7 +25,9 @@ class Line(NamedTuple):
     device: str
     verdict: Mapping[str, Any]
     pictures: Sequence[tuple[str, Path]]
-    """Caption and PNG."""
+    """Caption and PNG of teacher and student."""
+    data_pictures: Sequence[tuple[str, Path]]
+    """Caption and PNG of the events."""
 
 
 class SignalRow(NamedTuple):
@@ -70,15 +72,19 @@ def render(line: Line) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pictures = [(caption, _embed(path)) for caption, path in line.pictures]
     return environment.get_template(TEMPLATE).render(
         line=line,
         rows=signal_rows(line.teacher, line.student),
-        pictures=pictures,
+        pictures=_embed(line.pictures),
+        data_pictures=_embed(line.data_pictures),
         paper=published.PAPER,
         why=published.WHY_OURS_DIFFER,
     )
 
 
-def _embed(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+def _embed(pictures: Sequence[tuple[str, Path]]) -> list[tuple[str, str]]:
+    """Turns files into data URLs, so that the page needs nothing beside it."""
+    return [
+        (caption, "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode())
+        for caption, path in pictures
+    ]

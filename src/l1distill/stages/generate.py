@@ -22,6 +22,7 @@ def _inputs(_: Settings) -> Mapping[str, Path]:
 
 def _run(settings: Settings, context: Context) -> Result:
     from l1distill.data.generator.generate import generate
+    from l1distill.plots.events import draw_events
 
     generator = settings.data.generator
     total = generator.background + len(SIGNALS) * generator.signal
@@ -32,13 +33,15 @@ def _run(settings: Settings, context: Context) -> Result:
         progress("generate", total, "events") as advance,
     ):
         card = generate(generator, context.folder, executor, advance, context.work)
-    md5 = open_dataset(context.folder).md5
+    dataset = open_dataset(context.folder)
+    signals = {name: events.objects for name, events in dataset.signals().items()}
+    draw_events(dataset.background().objects, signals, context.folder / "plots")
     metrics = {
         **{f"events/{Path(name).stem}": float(count) for name, count in card.files.items()},
         **{f"acceptance/{name}": sample.acceptance for name, sample in card.samples.items()},
         **{f"check/{name}": value for name, value in card.checks.items()},
     }
-    return Result(metrics, md5)
+    return Result(metrics, dataset.md5)
 
 
 STAGE = Stage(

@@ -60,7 +60,6 @@ def _run(settings: Settings, context: Context) -> Result:
         context.run.client,
         settings.tracking.model_name,
         model_id,
-        context.run.run_id,
         content,
         _tags(verdicts, passed),
         passed,

@@ -19,6 +19,16 @@ PICTURES = (
 )
 
 
+DATA_PICTURES = (
+    ("Leading lepton: the filter asks for 23 GeV", "lepton_pt"),
+    ("Missing transverse energy", "met"),
+    ("Leptons in an event", "leptons"),
+    ("Jets in an event", "jets"),
+    ("Transverse momentum of jets", "jet_pt"),
+    ("Pseudorapidity of jets", "jet_eta"),
+)
+
+
 class Settings(StageSettings):
     """What ``l1distill report`` is told."""
 
@@ -53,6 +63,10 @@ def _run(settings: Settings, context: Context) -> Result:
             pictures=[
                 (caption, getattr(settings, folder) / "plots" / f"{name}.png")
                 for caption, folder, name in PICTURES
+            ],
+            data_pictures=[
+                (caption, settings.data.folder / "plots" / f"{name}.png")
+                for caption, name in DATA_PICTURES
             ],
         )
     )

@@ -1,6 +1,8 @@
 """The model registry: versions, their tags, and who is champion."""
 
 from collections.abc import Mapping
+from contextlib import redirect_stderr
+from io import StringIO
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ def register(
     client: "MlflowClient",
     name: str,
     model_id: str,
-    run_id: str,
     content_sha256: str,
     tags: Mapping[str, str],
     passed: bool,
@@ -38,32 +39,13 @@ def register(
         client: the connected client.
         name: of the registered model; created if it is new.
         model_id: the logged model.
-        run_id: the promotion's run.
         content_sha256: identity of the candidate.
         tags: the verdict, gate by gate.
         passed: whether every gate passed.
     """
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.create_registered_model(
-            name, description="Trigger networks with their firmware; champion passed every gate."
-        )
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
+    # A filter on a name that is not there yet finds nothing and is no error.
     known = client.search_model_versions(f"name = '{name}' and tags.{CONTENT} = '{content_sha256}'")
-    if known:
-        version = str(known[0].version)
-    else:
-        created = client.create_model_version(
-            name,
-            source=f"models:/{model_id}",
-            run_id=run_id,
-            model_id=model_id,
-            tags={CONTENT: content_sha256},
-        )
-        version = str(created.version)
+    version = str(known[0].version) if known else _new_version(name, model_id, content_sha256)
     for key, value in tags.items():
         client.set_model_version_tag(name, version, key, value)
     if passed:
@@ -71,3 +53,12 @@ def register(
     elif client.get_registered_model(name).aliases.get(CHAMPION) == version:
         client.delete_registered_model_alias(name, CHAMPION)
     return Registration(name, version, passed)
+
+
+def _new_version(name: str, model_id: str, content_sha256: str) -> str:
+    import mlflow
+
+    # MLflow prints two lines of its own between those of the stage.
+    with redirect_stderr(StringIO()):
+        created = mlflow.register_model(f"models:/{model_id}", name, tags={CONTENT: content_sha256})
+    return str(created.version)

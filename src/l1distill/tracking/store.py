@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 RUN_ID = "MLFLOW_RUN_ID"
 """Environment variable by which ``mlflow run`` hands its run to the process it starts."""
+EXPERIMENT_KIND = "mlflow.experimentKind"
+"""Tag by which the UI shows runs and models first, not traces of language models."""
 CONNECT_TIMEOUT_S = 5.0
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -69,7 +71,12 @@ def connect(settings: TrackingSettings) -> Store:
                 experiment_id = client.get_run(project_run).info.experiment_id
                 mlflow.set_experiment(experiment_id=experiment_id)
             else:
-                experiment_id = mlflow.set_experiment(settings.experiment).experiment_id
+                experiment = mlflow.set_experiment(settings.experiment)
+                experiment_id = experiment.experiment_id
+                if EXPERIMENT_KIND not in experiment.tags:
+                    client.set_experiment_tag(
+                        experiment_id, EXPERIMENT_KIND, "custom_model_development"
+                    )
     except (MlflowException, OSError) as error:
         raise InputError(f"MLflow store {uri}: {_first_line(error)}; {_WAY_OUT}") from None
     except Exception as error:

@@ -203,7 +203,7 @@ def test_leptons_need_the_threshold_and_are_found_with_the_cards_efficiency() ->
     assert len(find_leptons(tracks, SETTINGS, rng).pt) / len(tracks.pt) == pytest.approx(
         0.85, abs=0.015
     )
-    tracks, _ = track(particles(13, 8.0, 0.5), rng)
+    tracks, _ = track(particles(13, 2.5, 0.5), rng)
     assert len(find_leptons(tracks, SETTINGS, rng).pt) == 0
     tracks, _ = track(particles(211, 40.0, 0.5), rng)
     assert len(find_leptons(tracks, SETTINGS, rng).pt) == 0

@@ -4,8 +4,9 @@ A lepton that is hard and isolated comes from one b or c hadron in hundreds. Mak
 collision for each try is what QCD costs; a decay alone is cheap. So PYTHIA leaves these hadrons
 undecayed, and each hadronised collision is tried with several decays of its hadrons, drawn from
 a library of decays at rest, turned at random and boosted. Every try has the weight of an
-independent event; events that share a collision differ in the leptons and their neighbourhood,
-in pileup and in the detector's noise.
+independent event. One accepted event in five shares its collision with another; the two differ in
+leptons and their neighbourhood, in pileup and in the detector's noise, and each try as a whole is
+turned in phi and mirrored in eta at random, which physics does not notice.
 """
 
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from l1distill.data.generator.particles import (
     Particles,
     is_visible,
     select_events,
+    wrap,
 )
 from l1distill.data.generator.processes import FORCED_DECAYS, HEAVY_HADRONS
 
@@ -135,11 +137,18 @@ def redecay(
     columns = [np.concatenate(parts) for parts in zip(spectators, products, others, strict=True)]
     order = np.argsort(columns[0], kind="stable")
     return HardEvents(
-        Particles(*(column[order] for column in columns)),
+        _turn(Particles(*(column[order] for column in columns)), len(parents), rng),
         len(parents),
         hard.tried * TRIES,
         hard.truth_mass[parents],
     )
+
+
+def _turn(particles: Particles, n_events: int, rng: np.random.Generator) -> Particles:
+    """Turns each event in phi and mirrors it in eta, at random."""
+    angle = rng.uniform(-np.pi, np.pi, n_events)[particles.event]
+    sign = rng.choice([-1.0, 1.0], n_events)[particles.event]
+    return particles._replace(eta=sign * particles.eta, phi=wrap(particles.phi + angle))
 
 
 def _take(particles: Particles, mask: BoolArray) -> Particles:

@@ -32,6 +32,8 @@ MISSING = [
     "QCD is made of bb and cc pairs with pTHat > 30 GeV whose hadrons are forced to decay "
     "semileptonically; gluon splitting, flavour excitation, hadrons faking leptons and photon "
     "conversions are left out.",
+    "QCD collisions are tried with eight sets of decays each: about one event in five shares its "
+    "collision, turned in phi and mirrored in eta at random, with another.",
     "Leading order only: no matching to matrix elements with more jets.",
     "Multi-parton interactions come from a pool of collisions without initial-state radiation, "
     "independent of the hard scatter (mpi = overlay), unless mpi = full.",
@@ -65,7 +67,8 @@ def generate(
         settings: What to generate.
         output: Folder of the data set; made if need be.
         executor: Runs the shards; its workers must see the work folder.
-        progress: Called with the number of events accepted since the last call.
+        progress: Called about twice a second with the number of events accepted since the last
+            call; with 0 while the pools are being made.
         work: Folder for ``shards``; ``output`` with ``.work`` appended if None. The caller may
             remove it afterwards.
 
@@ -77,8 +80,9 @@ def generate(
     folder = work / "shards" / fingerprint(settings, versions)
     folder.mkdir(parents=True, exist_ok=True)
     shards = plan_shards(settings)
-    _make_stocks(settings, folder, executor)
-    _make_shards(settings, shards, folder, executor, progress or (lambda _: None))
+    report = progress if progress is not None else _ignore
+    _make_stocks(settings, folder, executor, report)
+    _make_shards(settings, shards, folder, executor, report)
     output.mkdir(parents=True, exist_ok=True)
     return _assemble(settings, shards, folder, output, versions)
 
@@ -93,11 +97,24 @@ def remove_work(work: Path) -> None:
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _make_stocks(settings: GeneratorSettings, folder: Path, executor: Executor) -> None:
+def _ignore(events: int) -> None:
+    """Takes the place of a progress bar."""
+
+
+def _make_stocks(
+    settings: GeneratorSettings,
+    folder: Path,
+    executor: Executor,
+    progress: Callable[[int], None],
+) -> None:
+    """Has missing pools made; ``progress`` hears of zero events, as a sign of life."""
     missing = [kind for kind in stocks(settings) if not stock_path(folder, kind).exists()]
-    futures = [executor.submit(make_stock, settings, kind, folder) for kind in missing]
-    for future in futures:
-        future.result()
+    running = {executor.submit(make_stock, settings, kind, folder) for kind in missing}
+    while running:
+        done, running = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+        for future in done:
+            future.result()
+        progress(0)
 
 
 def _make_shards(

@@ -20,7 +20,7 @@ def cluster_jets(
     n_events: int,
     detector: DetectorSettings,
 ) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
-    """Clusters tracks and calorimeter clusters into jets.
+    """Clusters tracks and calorimeter clusters into jets, with FastJet (arXiv:1111.6097).
 
     The pileup in a jet is taken as density times pi R^2, the area of an isolated anti-kt jet
     (Cacciari, Salam, Soyez, arXiv:0802.1188), instead of one measured with ghosts, which would
@@ -47,6 +47,8 @@ def cluster_jets(
         "E": flow.pt * np.cosh(flow.eta),
     }
     inputs = ak.zip({name: ak.unflatten(value, counts) for name, value in columns.items()})
+    # FastJet greets on standard output, in the middle of a progress bar; the citation is above
+    fastjet._swig.ClusterSequence.set_fastjet_banner_stream(None)
     definition = fastjet.JetDefinition(fastjet.antikt_algorithm, detector.jet_radius)
     sequence = fastjet.ClusterSequence(inputs, definition)
     jets = sequence.inclusive_jets(min_pt=detector.jet_pt_min)

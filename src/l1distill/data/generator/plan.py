@@ -1,6 +1,7 @@
 """How a data set is cut into shards: pieces of work that depend on nothing but the settings."""
 
 import hashlib
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -68,6 +69,13 @@ def derive_seed(settings: GeneratorSettings, purpose: str, index: int) -> int:
 
 
 def fingerprint(settings: GeneratorSettings, versions: dict[str, str]) -> str:
-    """Names the folder of shards: other settings or packages must not reuse them."""
-    text = settings.model_dump_json() + repr(sorted(versions.items()))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """Names the folder of shards.
+
+    Other settings, other packages or another source of this generator never reuse its shards:
+    half of a data set from before a change and half from after it would go unnoticed.
+    """
+    digest = hashlib.sha256(settings.model_dump_json().encode())
+    digest.update(repr(sorted(versions.items())).encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,140 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from l1distill.errors import InputError
+from l1distill.firmware.bundle import verify_manifest
+from l1distill.firmware.figures import REQUIRED, Figures
+from l1distill.firmware.network import evaluate, load
+from l1distill.firmware.rtl import Emulator
+from l1distill.firmware.settings import FirmwareSettings
+from l1distill.firmware.synthesis import synthesise
+from l1distill.workspace import folder_sha256
+from tests.firmware.conftest import Student
+from tests.firmware.students import HARDWARE
+from tests.firmware.test_rtl import files
+
+Students = Callable[[str], Student]
+NAME = "3_bits"
+SETTINGS = FirmwareSettings(
+    device=HARDWARE, verification_events=1500, rtl_simulator="iverilog", rtl_simulation_events=200
+)
+
+AGAIN = """
+import sys; from pathlib import Path
+from tests.firmware.students import CASES, build, on_grid
+from tests.firmware.test_synthesis import NAME, SETTINGS
+from l1distill.firmware.synthesis import synthesise
+synthesise(build(CASES[NAME]), on_grid(CASES[NAME]), SETTINGS, Path(sys.argv[1]))
+"""
+
+
+def test_a_student_becomes_verified_firmware_the_same_every_time(
+    student: Students, tmp_path: Path
+) -> None:
+    made = student(NAME)
+    one, two = tmp_path / "one", tmp_path / "elsewhere" / "two"
+    one.mkdir()
+    two.mkdir(parents=True)
+    said: list[str] = []
+    figures = synthesise(made.model, made.x, SETTINGS, one, said.append)
+
+    metrics = figures.to_metrics()
+    assert set(REQUIRED) <= set(metrics)
+    assert metrics["firmware/mismatches"] == 0
+    assert metrics["firmware/mismatches_iverilog"] == 0
+    assert metrics["firmware/lut"] > 0
+    assert metrics["firmware/ff"] <= metrics["firmware/register_bits"]
+    assert metrics["firmware/latency_ns"] == metrics["firmware/latency_cycles"] * 5.0
+    assert Figures.load(one / "figures.json") == figures
+    assert "1500 events" in figures["firmware/mismatches_hls"].note
+    assert any("yosys" in line for line in said)
+
+    assert np.array_equal(Emulator.load(one / "emulator.json").predict(made.x)[:, 0], made.y)
+    assert np.array_equal(evaluate(load(one / "network.json"), made.x)[:, 0], made.y)
+    packed = set(verify_manifest(one / "bundle.tar.gz"))
+    assert packed == set(files(one)) - {"bundle.tar.gz"}
+    assert {"rtl/src/l1distill.v", "rtl/src/l1distill.xdc", "rtl/build_vivado_prj.tcl"} <= packed
+    assert {"hls/build_prj.tcl", "hls/firmware/l1distill.cpp", "hls/simulate.cpp"} <= packed
+    assert {"rtl/sim/testbench.v", "vectors/input.hex", "vectors/output.txt"} <= packed
+    assert not [name for name in packed if name.endswith((".so", ".o", ".keras", ".log"))]
+    codes = np.loadtxt(one / "vectors" / "output.txt")
+    assert np.array_equal(codes * made.network.output_type.step, made.y[:1500])
+
+    # another process, another folder, another order of hashes: the same bytes
+    program = [sys.executable, "-c", AGAIN, str(two)]
+    environment = {**os.environ, "PYTHONHASHSEED": "5", "CXX": "g++"}
+    root = Path(__file__).parents[2]
+    subprocess.run(program, cwd=root, env=environment, check=True, capture_output=True)
+    assert files(one) == files(two)
+    assert folder_sha256(one) == folder_sha256(two)
+
+
+def test_a_mismatch_is_a_figure(
+    student: Students, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from l1distill.firmware import rtl
+    from tests.firmware.test_parity import with_one_bit_wrong
+
+    made = student("linear")
+    settings = SETTINGS.model_copy(update={"rtl_simulator": "none"})
+    trace = rtl.trace_network
+    monkeypatch.setattr(rtl, "trace_network", lambda network: trace(with_one_bit_wrong(network)))
+    figures = synthesise(made.model, made.x, settings, tmp_path)
+    metrics = figures.to_metrics()
+    assert metrics["firmware/mismatches_hls"] == 0
+    assert metrics["firmware/mismatches_rtl"] > 0
+    assert metrics["firmware/mismatches"] == metrics["firmware/mismatches_rtl"]
+    assert json.loads((tmp_path / "figures.json").read_text())
+    verify_manifest(tmp_path / "bundle.tar.gz")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda x: x[:, :5], r"shape \(2000, 5\), the model takes \(events, 12\)"),
+        (lambda x: x + 0.01, r"not on the grid of the input quantiser, fixed<5,4,"),
+        (lambda x: x * 100, "not on the grid"),
+        (lambda x: np.full_like(x, np.nan), "not on the grid"),
+        (lambda x: x[:1000], r"firmware\.verification_events=1500, but there are 1000"),
+    ],
+)
+def test_events_that_prove_nothing_are_refused(
+    student: Students,
+    tmp_path: Path,
+    spoil: Callable[[np.ndarray], np.ndarray],
+    words: str,
+) -> None:
+    made = student(NAME)
+    with pytest.raises(InputError, match=words):
+        synthesise(made.model, spoil(made.x), SETTINGS, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_missing_is_said_before_any_work(
+    student: Students, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = student(NAME)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match=r"C\+\+ compiler"):
+        synthesise(made.model, made.x, SETTINGS, tmp_path)
+    monkeypatch.setenv("CXX", sys.executable)
+    with pytest.raises(InputError, match="iverilog is not on the PATH"):
+        synthesise(made.model, made.x, SETTINGS, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failing_tool_leaves_no_report(student: Students, tmp_path: Path) -> None:
+    made = student(NAME)
+    settings = SETTINGS.model_copy(update={"yosys_time_limit_s": 0.1, "rtl_simulator": "none"})
+    with pytest.raises(InputError, match=r"raise firmware\.yosys_time_limit_s") as error:
+        synthesise(made.model, made.x, settings, tmp_path)
+    assert not (tmp_path / "figures.json").exists()
+    assert not (tmp_path / "bundle.tar.gz").exists()
+    Path(str(error.value).split("(log: ")[1].rstrip(")")).unlink()
