@@ -144,7 +144,7 @@ def test_the_registry_says_why(line: Project) -> None:
     assert len(gates) == len(conf("gates/default"))
     assert version.tags["gate.mismatches"] == "passed: 0 (≤ 0)"
     assert version.tags["verdict"] == "passed"
-    model = client.get_logged_model(version.model_id)
+    model = client.get_logged_model(version.source.removeprefix("models:/"))
     files = {path.name for path in Path(model.artifact_location).rglob("*")}
     assert {"emulator.json", "bundle.tar.gz", "student.h5"} <= files
 

@@ -49,7 +49,12 @@ def test_c_simulation_is_qkeras(student: Students, name: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "tool"), [("default", "verilator"), ("default", "iverilog"), ("2_bits", "iverilog")]
+    ("name", "tool"),
+    [
+        pytest.param("default", "verilator", marks=pytest.mark.needs_program("verilator")),
+        pytest.param("default", "iverilog", marks=pytest.mark.needs_program("iverilog")),
+        pytest.param("2_bits", "iverilog", marks=pytest.mark.needs_program("iverilog")),
+    ],
 )
 def test_verilog_is_qkeras(student: Students, name: str, tool: str, tmp_path: Path) -> None:
     made = student(name)
@@ -63,6 +68,7 @@ def test_verilog_is_qkeras(student: Students, name: str, tool: str, tmp_path: Pa
     assert compare(y, simulated[:, 0]).mismatches == 0
 
 
+@pytest.mark.needs_program("iverilog")
 @pytest.mark.parametrize("tool", ["iverilog"])
 def test_a_wrong_latency_is_seen(student: Students, tool: str, tmp_path: Path) -> None:
     made = student("default")

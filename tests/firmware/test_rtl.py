@@ -108,6 +108,7 @@ def test_the_files_name_part_clock_and_ports(student: Students, tmp_path: Path) 
     assert ports["ports"]["input"]["elements_from_lowest_bit"] == [element] * 12
 
 
+@pytest.mark.needs_program("iverilog")
 def test_inputs_that_pruning_cut_off_have_no_bits(tmp_path: Path) -> None:
     kind = FixedPoint(True, 2, 3)
     kernel = np.zeros((5, 1))

@@ -36,20 +36,24 @@ def simulate(folder: Path, body: str) -> np.ndarray:
     return rtlsim.simulate_rtl(folder, FIGURES, values, simulator, Bounds(60.0, "limit"))
 
 
+@pytest.mark.needs_program("iverilog")
 def test_results_come_from_the_verilog(tmp_path: Path) -> None:
     body = "reg [3:0] x; always @(posedge clk) begin x <= model_inp; model_out <= ~x; end"
     assert simulate(tmp_path, body).tolist() == [[-0.5], [1.75], [-2.0]]
 
 
+@pytest.mark.needs_program("iverilog")
 def test_undefined_bits_are_not_numbers(tmp_path: Path) -> None:
     assert np.isnan(simulate(tmp_path, "reg [3:0] x; always @(posedge clk) model_out <= x;")).all()
 
 
+@pytest.mark.needs_program("iverilog")
 def test_a_simulation_that_stops_early_is_no_result(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="iverilog: 1 results for 3 events"):
         simulate(tmp_path, "initial begin model_out = 0; #7 $finish; end")
 
 
+@pytest.mark.needs_program("iverilog")
 def test_verilog_that_does_not_compile_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="iverilog: ended with status") as error:
         simulate(tmp_path, "nonsense")

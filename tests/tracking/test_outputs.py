@@ -1,24 +1,12 @@
 """A stage's run from its folder alone, as in a fresh clone with an empty store."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import mlflow
 import pytest
 
 from l1distill.errors import InputError
-from l1distill.tracking import METRICS, Record, TrackingSettings, connect, run_of
+from l1distill.tracking import METRICS, Record, Store, run_of
 from l1distill.workspace import write_json
-
-SETTINGS = TrackingSettings(experiment="test", uri=None, model_name="model")
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
-    monkeypatch.chdir(tmp_path)
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    yield connect(SETTINGS)
-    mlflow.set_tracking_uri(None)
 
 
 def _output(folder: Path) -> Path:
@@ -36,7 +24,7 @@ def _output(folder: Path) -> Path:
     return folder
 
 
-def test_a_missing_run_is_logged_again_once(store, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_missing_run_is_logged_again_once(store: Store, tmp_path: Path) -> None:
     folder = _output(tmp_path / "teacher")
     run_id = run_of(store.client, folder)
     run = store.client.get_run(run_id)
@@ -50,7 +38,7 @@ def test_a_missing_run_is_logged_again_once(store, tmp_path: Path) -> None:  # t
     assert run_of(store.client, folder) == run_id
 
 
-def test_other_content_is_another_run(store, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_other_content_is_another_run(store: Store, tmp_path: Path) -> None:
     folder = _output(tmp_path / "teacher")
     first = run_of(store.client, folder)
     (folder / "teacher.h5").write_bytes(b"other weights")
@@ -58,7 +46,7 @@ def test_other_content_is_another_run(store, tmp_path: Path) -> None:  # type: i
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "foreign"])
-def test_a_folder_without_a_record_is_named(store, tmp_path: Path, damage: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_folder_without_a_record_is_named(store: Store, tmp_path: Path, damage: str) -> None:
     folder = _output(tmp_path / "teacher")
     record = folder / "record.json"
     if damage == "missing":

@@ -5,28 +5,15 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
 import pytest
 
 from l1distill.errors import InputError
-from l1distill.tracking import TrackingSettings, connect, stage_run
+from l1distill.tracking import Store, connect, stage_run
 from l1distill.tracking.runs import PARENT_RUN
-
-SETTINGS = TrackingSettings(experiment="test", uri=None, model_name="model")
-
-
-@pytest.fixture(autouse=True)
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A fresh SQLite store."""
-    monkeypatch.chdir(tmp_path)
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    mlflow.set_tracking_uri(uri)
-    yield uri
-    mlflow.set_tracking_uri(None)
+from tests.tracking.conftest import SETTINGS
 
 
 def _runs() -> dict[str, str]:
@@ -36,8 +23,7 @@ def _runs() -> dict[str, str]:
     return {run.info.run_name: run.info.status for run in runs}
 
 
-def test_a_run_ends_as_its_stage_does() -> None:
-    store = connect(SETTINGS)
+def test_a_run_ends_as_its_stage_does(store: Store) -> None:
     with stage_run(store, "good") as run:
         run.log_parameters({f"key{n}": n for n in range(250)})
         run.log_metrics({"auc/a_4l": 0.9})
@@ -52,7 +38,7 @@ def test_a_run_ends_as_its_stage_does() -> None:
     assert {"stage", "git_commit", "dvc_lock_md5"} <= set(logged.tags)
 
 
-def test_the_next_stage_ends_the_run_of_a_killed_one() -> None:
+def test_the_next_stage_ends_the_run_of_a_killed_one(store: Store) -> None:
     script = textwrap.dedent("""
         import sys, time
         from l1distill.tracking import TrackingSettings, connect, stage_run
@@ -67,12 +53,12 @@ def test_the_next_stage_ends_the_run_of_a_killed_one() -> None:
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert _runs() == {"killed": "RUNNING"}
-    with stage_run(connect(SETTINGS), "next"):
+    with stage_run(store, "next"):
         assert _runs() == {"killed": "KILLED", "next": "RUNNING"}
     assert _runs() == {"killed": "KILLED", "next": "FINISHED"}
 
 
-def test_eight_processes_start_on_an_empty_store_at_once() -> None:
+def test_eight_processes_start_on_an_empty_store_at_once(empty_folder: Path) -> None:
     script = textwrap.dedent("""
         from l1distill.tracking import TrackingSettings, connect, stage_run
         settings = TrackingSettings(experiment="test", uri=None, model_name="model")
@@ -87,8 +73,7 @@ def test_eight_processes_start_on_an_empty_store_at_once() -> None:
     assert [run.info.status for run in runs] == ["FINISHED"] * 8
 
 
-def test_a_job_of_a_sweep_is_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = connect(SETTINGS)
+def test_a_job_of_a_sweep_is_a_child(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     parent = store.client.create_run(store.experiment_id, run_name="sweep")
     monkeypatch.setenv(PARENT_RUN, parent.info.run_id)
     with stage_run(store, "job") as run:
@@ -97,8 +82,8 @@ def test_a_job_of_a_sweep_is_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tags["mlflow.parentRunId"] == parent.info.run_id
 
 
-def test_the_run_of_mlflow_run_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = mlflow.MlflowClient()
+def test_the_run_of_mlflow_run_is_used(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = store.client
     experiment = client.create_experiment("of the project")
     project_run = client.create_run(experiment, run_name="project")
     monkeypatch.setenv("MLFLOW_RUN_ID", project_run.info.run_id)

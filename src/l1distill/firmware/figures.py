@@ -17,6 +17,7 @@ REQUIRED = (
     *(f"firmware/{resource}_percent" for resource in RESOURCES),
     *("firmware/mismatches", "firmware/mismatches_hls", "firmware/mismatches_rtl"),
     *("firmware/lut_estimate_alkaid", "firmware/register_bits", "firmware/carry"),
+    *("firmware/critical_delay_ns", "firmware/slack_ns_estimate"),
 )
 """A report without one of these is not a report."""
 NO_CLOSURE = "timing closure not demonstrated"

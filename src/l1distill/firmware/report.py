@@ -93,6 +93,14 @@ def _pipeline(rtl: RtlFigures, device: Device) -> list[Figure]:
             **alkaid,
         ),
         Figure(
+            name="firmware/slack_ns_estimate",
+            value=period - longest,
+            unit="ns",
+            kind="estimate",
+            note=f"period of {device.clock_mhz:g} MHz less critical_delay_ns; {NO_CLOSURE}",
+            **alkaid,
+        ),
+        Figure(
             name="firmware/register_bits",
             value=rtl.register_bits,
             unit="bits",

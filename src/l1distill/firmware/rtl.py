@@ -112,7 +112,8 @@ def write_rtl(
     Args:
         emulator: the traced logic.
         device: part and clock, for constraints and scripts.
-        latency_cutoff_ns: longest estimated delay between two registers [ns].
+        latency_cutoff_ns: budget of estimated delay for a pipeline stage [ns]; an operation that
+            crosses a cut is counted whole in the later stage, so a stage may exceed it.
         folder: where to write; made if it is not there.
 
     Returns:

@@ -12,8 +12,12 @@ class FirmwareSettings(Settings):
     """Target, pipelining, how much is verified, and the bounds set to the tools."""
 
     device: Device
-    latency_cutoff_ns: float = Field(default=5.0, gt=0)
-    """The longest estimated delay between two registers of the pipeline [ns]."""
+    latency_cutoff_ns: float = Field(default=3.5, gt=0)
+    """Budget of estimated delay for a pipeline stage [ns].
+
+    alkaid counts an operation that crosses a cut whole in the later stage, so a stage may exceed
+    it; ``firmware/critical_delay_ns`` says by how much, before retiming.
+    """
     verification_events: int = Field(default=2048, ge=1)
     """How many test events each back end must reproduce bit for bit."""
     rtl_simulator: Literal["auto", "verilator", "iverilog", "none"] = "auto"

@@ -50,7 +50,7 @@ def register(
         client.set_model_version_tag(name, version, key, value)
     if passed:
         client.set_registered_model_alias(name, CHAMPION, version)
-    elif client.get_registered_model(name).aliases.get(CHAMPION) == version:
+    elif str(client.get_registered_model(name).aliases.get(CHAMPION)) == version:
         client.delete_registered_model_alias(name, CHAMPION)
     return Registration(name, version, passed)
 
