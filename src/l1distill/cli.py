@@ -175,6 +175,8 @@ def _explain(error: Exception, stage: str, conf: Path) -> str:
     text = str(error)
     if missing := re.search(r"Could not (?:override|delete from config\.?) ?'([^']*)'", text):
         key = missing[1]
+        if other := re.search(r"Did you mean to override ([^\s?]+)", text):
+            return f"{key}: no such group here; did you mean {other[1]}?"
         return f"{key}: no such key{_nearest(key, _keys(stage, conf))} (new keys are refused)"
     if choice := re.search(r"(?:Could not find|In '[^']*': Could not find) '([^']*)'", text):
         group, _, name = choice[1].rpartition("/")

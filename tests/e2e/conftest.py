@@ -83,7 +83,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     }
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME"):
         environment.pop(name, None)
-    edit(folder / "conf/data/anomaly.yaml", "/profile: quick", "/profile: tiny")
+    edit(folder / "conf/base.yaml", "profile: quick", "profile: tiny")
     # A few hundred events cannot teach what the shipped thresholds ask for; what the gates do
     # with a bad student is tested on its own.
     edit(folder / "conf/gates/default.yaml", r"min: 0\.\d+", "min: 0.0")

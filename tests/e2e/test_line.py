@@ -224,8 +224,8 @@ def test_mlflow_run_is_native(line: Project) -> None:
     """`mlflow run` opens a run and hands it over; the stage logs into that one."""
     done = line.run(
         sys.executable, "-m", "mlflow", "run", ".", "-e", "student", "--env-manager", "local",
-        "--experiment-name", "project", "-P",
-        "overrides=student.weight_bits=4 student.layers=[4] student.training.epochs=26 output=elsewhere",
+        "--experiment-name", "project", "-P", "overrides=student.weight_bits=4 student.layers=[4] "
+        "student.training.epochs=26 output=elsewhere",
     )  # fmt: skip
     client = line.client()
     experiment = client.get_experiment_by_name("project")
@@ -294,6 +294,11 @@ def test_a_student_value_reruns_only_what_follows(line: Project) -> None:
         said = line.dvc("repro").stdout
     finally:
         path.write_text(kept)
-    assert re.findall(r"Running stage '(\w+)'", said) == ["student", "synthesize", "promote", "report"]
+    assert re.findall(r"Running stage '(\w+)'", said) == [
+        "student",
+        "synthesize",
+        "promote",
+        "report",
+    ]
     assert _runs(line)["student"].data.params["student.weight_bits"] == "5"
     line.dvc("repro")  # back to where it was, from DVC's own cache of runs

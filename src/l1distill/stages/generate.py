@@ -1,13 +1,11 @@
 """generate: settings in, collision events in the public format out."""
 
-import os
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 from l1distill.data.dataset import open_dataset
 from l1distill.data.events import SIGNALS
+from l1distill.executor import local_processes
 from l1distill.progress import progress
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 
@@ -26,10 +24,8 @@ def _run(settings: Settings, context: Context) -> Result:
 
     generator = settings.data.generator
     total = generator.background + len(SIGNALS) * generator.signal
-    workers = settings.workers or os.cpu_count() or 1
-    # Spawned, not forked: MLflow has threads running by now.
     with (
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor,
+        local_processes(settings.workers) as executor,
         progress("generate", total, "events") as advance,
     ):
         card = generate(generator, context.folder, executor, advance, context.work)
