@@ -1,21 +1,42 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from l1distill.cli import STAGES, main
+from l1distill.cli import STAGES
 
 ROOT = Path(__file__).parents[1]
 
 
+class Project(NamedTuple):
+    """A project folder with the configuration and nothing else."""
+
+    folder: Path
+
+    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        """Runs Python in it, as a process of its own: Hydra configures logging for good."""
+        environment = {key: value for key, value in os.environ.items() if "MLFLOW" not in key}
+        return subprocess.run(
+            [sys.executable, *command],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def l1distill(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Runs the command line."""
+        return self.run("-m", "l1distill", *arguments)
+
+
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project folder: the configuration and nothing else."""
+def project(tmp_path: Path) -> Project:
     (tmp_path / "conf").symlink_to(ROOT / "conf")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return tmp_path
+    return Project(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -38,29 +59,27 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_bad_input_is_one_line_and_status_2(
-    project: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], says: str
+    project: Project, arguments: list[str], says: str
 ) -> None:
-    assert main(arguments) == 2
-    captured = capfd.readouterr()
-    assert captured.out == ""
-    (line,) = captured.err.splitlines()
+    done = project.l1distill(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
     assert line.startswith("l1distill: ")
     assert says in line
-    assert not (project / "models").exists()
+    assert not (project.folder / "models").exists()
 
 
-def test_the_project_parameter_is_split_like_a_shell_line(
-    project: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_project_parameter_is_split_like_a_shell_line(project: Project) -> None:
     overrides = "student.weight_bits=4 'student.layers=[8, 4]' --cfg job --package student"
-    assert main(["student", "--overrides", overrides]) == 0
-    out = capfd.readouterr().out
-    assert "weight_bits: 4" in out
-    assert "- 8\n- 4\n" in out
+    done = project.l1distill("student", "--overrides", overrides)
+    assert done.returncode == 0
+    assert "weight_bits: 4" in done.stdout
+    assert "- 8\n- 4\n" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *([stage, "--help"] for stage in STAGES)])
-def test_help_imports_nothing_heavy(project: Path, arguments: list[str]) -> None:
+def test_help_imports_nothing_heavy(project: Project, arguments: list[str]) -> None:
     heavy = ("tensorflow", "mlflow", "hls4ml", "qkeras", "alkaid", "pythia8mc", "matplotlib")
     code = (
         "import sys; from l1distill.cli import main\n"
@@ -68,17 +87,17 @@ def test_help_imports_nothing_heavy(project: Path, arguments: list[str]) -> None
         f"loaded = [name for name in {heavy!r} if name in sys.modules]\n"
         "assert not loaded, loaded"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
-    )
+    done = project.run("-c", code, *arguments)
     assert done.returncode == 0, done.stderr
     assert "l1distill" in done.stdout
 
 
-def test_help_of_a_stage_shows_its_configuration(
-    project: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["student", "--help"]) == 0
-    out = capfd.readouterr().out
-    assert "weight_bits: 6" in out
-    assert "experiment: " in out
+def test_help_of_a_stage_shows_its_configuration(project: Project) -> None:
+    done = project.l1distill("student", "--help")
+    assert "weight_bits: 6" in done.stdout
+    assert "profile: full, quick, standard, tiny" in done.stdout
+
+
+def test_profiles_are_a_choice(project: Project) -> None:
+    done = project.l1distill("generate", "profile=standard", "--cfg", "job")
+    assert "background: 100000" in done.stdout

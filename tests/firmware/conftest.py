@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from l1distill.firmware.network import Network, describe
+from l1distill.firmware.network import Network
+from l1distill.firmware.qkeras_reader import describe
 from tests.firmware.students import CASES, Case, build, on_grid, scores
 
 

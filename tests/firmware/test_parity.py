@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from l1distill.firmware import hls, rtlsim
-from l1distill.firmware.network import Dense, Network, describe, evaluate, load, save
+from l1distill.firmware.network import Dense, Network, evaluate, load, save
+from l1distill.firmware.qkeras_reader import describe
 from l1distill.firmware.rtl import trace_network, write_rtl
 from l1distill.firmware.tools import Bounds
 from l1distill.firmware.verify import compare

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from l1distill.errors import InputError
-from l1distill.firmware.network import describe
+from l1distill.firmware.qkeras_reader import describe
 from tests.firmware.conftest import Student
 
 

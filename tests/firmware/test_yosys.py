@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from l1distill.errors import InputError
-from l1distill.firmware.network import describe
+from l1distill.firmware.qkeras_reader import describe
 from l1distill.firmware.rtl import TOP, trace_network, verilog_files, write_rtl
 from l1distill.firmware.tools import Bounds
 from l1distill.firmware.yosys import YosysCounts, YosysJob, parse_stat, synthesise_verilog

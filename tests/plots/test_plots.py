@@ -27,7 +27,7 @@ def _draw_all(folder: Path) -> None:
     draw_rocs(results, folder / "roc.png", {name: result.roc for name, result in results.items()})
     draw_scores(background, signals, folder / "scores.png", "score", log=True)
     draw_history(History([1.0, 0.5], [1.1, 0.6]), folder / "history.png")
-    draw_events(_events(50, 1), {name: _events(20, 2) for name in SIGNALS}, folder)
+    draw_events({name: _events(50, 1) for name in ("background", *SIGNALS)}, folder)
 
 
 def test_equal_figures_are_equal_files(tmp_path: Path) -> None:

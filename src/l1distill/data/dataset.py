@@ -2,7 +2,10 @@
 
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from l1distill.data.card import Card, file_md5, read_card
 from l1distill.data.events import SIGNALS, Events, read_events
@@ -22,21 +25,13 @@ class Dataset(NamedTuple):
     card: Card
     md5: str
 
-    def background(self) -> Events:
-        """Reads the background mix.
-
-        Raises:
-            InputError: the file is missing, damaged, or not the one of the card.
-        """
-        return self._read("background")
-
-    def signals(self) -> dict[str, Events]:
-        """Reads every signal, in the order of :data:`SIGNALS`.
+    def objects(self) -> dict[str, NDArray[np.floating[Any]]]:
+        """Reads the objects (n, 19, 3) of every sample, the background first.
 
         Raises:
             InputError: a file is missing, damaged, or not the one of the card.
         """
-        return {name: self._read(name) for name in SIGNALS}
+        return {name: self._read(name).objects for name in ("background", *SIGNALS)}
 
     def _read(self, sample: str) -> Events:
         path = self.folder / f"{sample}.h5"

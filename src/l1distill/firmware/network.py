@@ -54,23 +54,6 @@ class Network(NamedTuple):
         )
 
 
-def describe(model: Any) -> Network:
-    """Reads a QKeras model into a :class:`Network`.
-
-    Args:
-        model: a Keras 2 model: an input quantiser, then QDense and QActivation layers in a chain.
-
-    Returns:
-        The network, its weights quantised and exactly on their grids.
-
-    Raises:
-        InputError: a layer is not supported; the line names it, its class and the reason.
-    """
-    from l1distill.firmware.qkeras_reader import read_model  # QKeras takes seconds to import
-
-    return read_model(model)
-
-
 def accumulator(layer: Dense, incoming: FixedPoint) -> FixedPoint:
     """Returns the narrowest type that holds every sum of ``layer`` without loss.
 

@@ -15,8 +15,18 @@ PASS_THROUGH = ("InputLayer", "Dropout")
 """Classes that do nothing when the model only predicts."""
 
 
-def read_model(model: Any) -> Network:
-    """Reads ``model``; see :func:`l1distill.firmware.network.describe`."""
+def describe(model: Any) -> Network:
+    """Reads a QKeras model into a :class:`Network`.
+
+    Args:
+        model: a Keras 2 model: an input quantiser, then QDense and QActivation layers in a chain.
+
+    Returns:
+        The network, its weights quantised and exactly on their grids.
+
+    Raises:
+        InputError: a layer is not supported; the line names it, its class and the reason.
+    """
     _check_chain(model)
     inputs = _inputs(model)
     layers = [read for layer in model.layers for read in _read_layer(layer)]

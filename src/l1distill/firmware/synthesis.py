@@ -14,6 +14,7 @@ from l1distill.errors import InputError
 from l1distill.firmware import bundle, hls, network, report, rtl, rtlsim, vectors, vendor
 from l1distill.firmware.figures import Figures
 from l1distill.firmware.network import Network
+from l1distill.firmware.qkeras_reader import describe
 from l1distill.firmware.rtl import RtlFigures
 from l1distill.firmware.settings import FirmwareSettings
 from l1distill.firmware.tools import Bounds
@@ -50,7 +51,7 @@ def synthesise(
     ``emulator.json``, ``network.json`` and ``bundle.tar.gz`` with all of these.
 
     Args:
-        model: a QKeras model with one output; see :func:`l1distill.firmware.network.describe`.
+        model: a QKeras model with one output, of what ``qkeras_reader.describe`` can read.
         x: (n, inputs) test inputs on the grid of the input quantiser; the first
             ``settings.verification_events`` are used.
         settings: device, pipelining, bounds.
@@ -65,7 +66,7 @@ def synthesise(
         ToolError: a tool crashed or crossed its bounds; see its ``InputError`` line.
     """
     say = progress or (lambda _: None)
-    described = network.describe(model)
+    described = describe(model)
     events = _events(model, described, x, settings)
     _check_tools(settings)
 

@@ -73,6 +73,22 @@ def to_metrics(results: Mapping[str, Separation]) -> dict[str, float]:
     return metrics
 
 
+def mean_squared_distance(
+    scores: Mapping[str, NDArray[np.floating[Any]]],
+    targets: Mapping[str, NDArray[np.floating[Any]]],
+) -> dict[str, float]:
+    """Measures how far a student is from its teacher: ``mse_to_teacher/<sample>``.
+
+    Args:
+        scores: what the student says, (n,) for each sample.
+        targets: what it should say, likewise.
+    """
+    return {
+        f"mse_to_teacher/{name}": float(np.mean((scores[name] - targets[name]) ** 2))
+        for name in scores
+    }
+
+
 def _auc_error(auc: float, signal: int, background: int) -> float:
     q1 = auc / (2.0 - auc)
     q2 = 2.0 * auc**2 / (1.0 + auc)

@@ -54,28 +54,23 @@ VARIABLES = {
 }
 
 
-def draw_events(background: Objects, signals: Mapping[str, Objects], folder: Path) -> None:
+def draw_events(samples: Mapping[str, Objects], folder: Path) -> None:
     """Draws each of :data:`VARIABLES` into ``folder``.
 
     Args:
-        background: (n, 19, 3).
-        signals: (m, 19, 3) of each signal.
+        samples: ``background`` and each signal, (n, 19, 3).
         folder: gets one PNG a variable.
     """
     for name, variable in VARIABLES.items():
         figure, (ax,) = canvas()
         style: dict[str, Any] = {"bins": variable.edges, "density": True}
-        ax.hist(
-            variable.values(background), color=BACKGROUND, alpha=0.6, label="background", **style
-        )
-        for signal, objects in signals.items():
-            ax.hist(
-                variable.values(objects),
-                histtype="step",
-                color=COLOURS[signal],
-                label=LABELS[signal],
-                **style,
-            )
+        for sample, objects in samples.items():
+            look: dict[str, Any]
+            if sample == "background":
+                look = {"color": BACKGROUND, "alpha": 0.6, "label": sample}
+            else:
+                look = {"color": COLOURS[sample], "histtype": "step", "label": LABELS[sample]}
+            ax.hist(variable.values(objects), **look, **style)
         ax.set(xlabel=variable.label, ylabel="density", yscale="log")
         ax.legend(frameon=False)
         save(figure, folder / f"{name}.png")

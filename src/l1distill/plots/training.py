@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,46 @@ from l1distill.plots.style import BACKGROUND, COLOURS, LABELS, canvas, save
 
 ROC_POINTS = 200
 """Points kept of each ROC curve in its table; even in the logarithm of the FPR."""
+
+
+class Training(NamedTuple):
+    """What a training left behind that is worth looking at."""
+
+    history: History
+    background: NDArray[np.floating[Any]]
+    """(n,) scores of test events."""
+    signals: Mapping[str, NDArray[np.floating[Any]]]
+    """(m,) scores of each signal."""
+    results: Mapping[str, Separation]
+    score: str
+    """What the score is called."""
+    logarithmic: bool
+    """Whether it spans orders of magnitude."""
+
+
+def write_training(
+    training: Training, folder: Path, teacher: Mapping[str, Roc] | None = None
+) -> None:
+    """Writes all figures of a training, and the tables that ``dvc plots`` draws.
+
+    Args:
+        training: what to show.
+        folder: gets ``history.csv``, ``roc/<signal>.csv`` and ``plots/*.png``.
+        teacher: curves to draw beside those of a student.
+    """
+    write_history(training.history, folder / "history.csv")
+    for name, result in training.results.items():
+        write_roc(result.roc, folder / "roc" / f"{name}.csv")
+    plots = folder / "plots"
+    draw_history(training.history, plots / "history.png")
+    draw_scores(
+        training.background,
+        training.signals,
+        plots / "scores.png",
+        training.score,
+        training.logarithmic,
+    )
+    draw_rocs(training.results, plots / "roc.png", teacher)
 
 
 def draw_history(history: History, path: Path) -> None:
@@ -66,15 +106,13 @@ def draw_rocs(
     results: Mapping[str, Separation],
     path: Path,
     reference: Mapping[str, Roc] | None = None,
-    reference_label: str = "teacher",
 ) -> None:
     """Draws ROC curves on log axes, as figures II and III of Govorkova et al.
 
     Args:
         results: of each signal.
         path: where to.
-        reference: curves to draw dashed beside them.
-        reference_label: what those are.
+        reference: the teacher's curves, to draw dashed beside a student's.
     """
     figure, (ax,) = canvas()
     for name, result in results.items():
@@ -83,7 +121,7 @@ def draw_rocs(
         if reference is not None:
             ax.plot(reference[name].fpr, reference[name].tpr, "--", color=COLOURS[name], lw=1)
     if reference is not None:
-        ax.plot([], [], "--", color="black", lw=1, label=reference_label)
+        ax.plot([], [], "--", color="black", lw=1, label="teacher")
     diagonal = np.geomspace(1e-4, 1, 50)
     ax.plot(diagonal, diagonal, ":", color="black", lw=1, label="chance")
     ax.set(xscale="log", yscale="log", xlim=(1e-4, 1), ylim=(1e-4, 1.2))

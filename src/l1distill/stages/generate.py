@@ -30,8 +30,7 @@ def _run(settings: Settings, context: Context) -> Result:
     ):
         card = generate(generator, context.folder, executor, advance, context.work)
     dataset = open_dataset(context.folder)
-    signals = {name: events.objects for name, events in dataset.signals().items()}
-    draw_events(dataset.background().objects, signals, context.folder / "plots")
+    draw_events(dataset.objects(), context.folder / "plots")
     metrics = {
         **{f"events/{Path(name).stem}": float(count) for name, count in card.files.items()},
         **{f"acceptance/{name}": sample.acceptance for name, sample in card.samples.items()},

@@ -1,11 +1,13 @@
 """What a stage is, and the one way in which all of them are run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from l1distill.data.generator.settings import GeneratorSettings
 from l1distill.errors import InputError
+from l1distill.progress import progress
 from l1distill.settings import Settings
 from l1distill.tracking import (
     METRICS,
@@ -60,6 +62,19 @@ class Context(NamedTuple):
     """The accounts of the stages it reads from."""
     hashes: Mapping[str, str]
     """The SHA-256 of their output folders."""
+
+    @contextmanager
+    def epochs(
+        self, description: str, total: int
+    ) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
+        """Shows the progress of a training and logs the losses of each epoch."""
+        with progress(description, total, "epochs") as advance:
+
+            def on_epoch(epoch: int, losses: Mapping[str, float]) -> None:
+                self.run.log_metrics(losses, step=epoch)
+                advance(1)
+
+            yield on_epoch
 
 
 class Result(NamedTuple):

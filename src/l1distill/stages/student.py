@@ -1,19 +1,17 @@
 """student: the teacher's scores in, a small quantised, pruned network out."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.compression.pruning import PruningSettings, measure_sparsity, strip, with_pruning
+from l1distill.compression.pruning import PruningSettings, measure_sparsity
 from l1distill.data.dataset import open_dataset
 from l1distill.data.splits import Split, assign
 from l1distill.distillation.response import DistillationSettings, SoftTarget
 from l1distill.errors import InputError
 from l1distill.models.students import StudentSettings, build_student
-from l1distill.progress import progress
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.tracking import ModelSpec
 from l1distill.workspace import write_json
@@ -45,84 +43,58 @@ def _soft_labels(folder: Path, sample: str, events: int) -> NDArray[np.float32]:
 
 
 def _run(settings: Settings, context: Context) -> Result:
+    from l1distill.distillation.offline import distil
     from l1distill.models import keras_files
-    from l1distill.models.evaluation import separations, to_metrics
-    from l1distill.models.training import Sample, fit, make_deterministic
-    from l1distill.plots import training as plots
+    from l1distill.models.evaluation import mean_squared_distance, separations, to_metrics
+    from l1distill.models.training import Sample, make_deterministic
+    from l1distill.plots.training import Training, read_roc, write_training
 
     dataset = open_dataset(settings.data.folder)
-    samples = {"background": dataset.background(), **dataset.signals()}
-    inputs = {
-        name: settings.student.inputs.apply(events.objects) for name, events in samples.items()
-    }
+    samples = dataset.objects()
+    inputs = {name: settings.student.inputs.apply(objects) for name, objects in samples.items()}
     labels = {
-        name: _soft_labels(settings.teacher_folder, name, len(events.objects))
-        for name, events in samples.items()
+        name: _soft_labels(settings.teacher_folder, name, len(objects))
+        for name, objects in samples.items()
     }
-    split = assign(samples["background"].objects)
+    split = assign(samples["background"])
     soft_target = SoftTarget.fit(labels["background"][split == Split.TRAIN])
     targets = {name: soft_target(scores) for name, scores in labels.items()}
 
-    def sample(part: Split) -> Sample:
-        chosen = split == part
-        return Sample(inputs["background"][chosen], targets["background"][chosen])
+    def part(which: Split) -> Sample:
+        return Sample(inputs["background"][split == which], targets["background"][split == which])
 
     make_deterministic(settings.seed)
     training = settings.student.training
-    train = sample(Split.TRAIN)
-    pruned = with_pruning(
-        build_student(settings.student),
-        settings.compression,
-        math.ceil(len(train.inputs) / training.batch_size),
-    )
-    with progress("train student", training.epochs, "epochs") as advance:
-
-        def on_epoch(epoch: int, losses: Mapping[str, float]) -> None:
-            context.run.log_metrics(losses, step=epoch)
-            advance(1)
-
-        history = fit(
-            pruned.model,
+    with context.epochs("train student", training.epochs) as on_epoch:
+        student, history = distil(
+            build_student(settings.student),
+            part(Split.TRAIN),
+            part(Split.VALIDATION),
             settings.distillation.loss,
-            train,
-            sample(Split.VALIDATION),
             training,
+            settings.compression,
             on_epoch,
-            pruned.callbacks,
-            best_from_epoch=pruned.full_from_epoch,
         )
-    student = strip(pruned.model)
 
     folder = context.folder
     keras_files.save(student, folder / "student.h5")
     write_json(folder / "inputs.json", settings.student.inputs.model_dump())
     write_json(folder / "soft_target.json", soft_target.model_dump())
+    inputs["background"] = inputs["background"][split == Split.TEST]
+    targets["background"] = targets["background"][split == Split.TEST]
     scores = {
         name: student.predict(values, batch_size=4096, verbose=0)[:, 0]
         for name, values in inputs.items()
     }
-    distance = {
-        f"mse_to_teacher/{name}": float(np.mean((scores[name] - targets[name]) ** 2))
-        for name in scores
-        if name != "background"
-    }
-    test = split == Split.TEST
-    background = scores.pop("background")[test]
-    distance["mse_to_teacher/background"] = float(
-        np.mean((background - targets["background"][test]) ** 2)
-    )
-    results = separations(background, scores)
+    distance = mean_squared_distance(scores, targets)
+    test = scores.pop("background")
+    results = separations(test, scores)
     teacher_rocs = {
-        name: plots.read_roc(settings.teacher_folder / "roc" / f"{name}.csv") for name in results
+        name: read_roc(settings.teacher_folder / "roc" / f"{name}.csv") for name in results
     }
-    plots.write_history(history, folder / "history.csv")
-    plots.draw_history(history, folder / "plots" / "history.png")
-    plots.draw_scores(
-        background, scores, folder / "plots" / "scores.png", "student's anomaly score", log=False
-    )
-    plots.draw_rocs(results, folder / "plots" / "roc.png", teacher_rocs)
-    for name, result in results.items():
-        plots.write_roc(result.roc, folder / "roc" / f"{name}.csv")
+    name = "student's anomaly score"
+    shown = Training(history, test, scores, results, name, logarithmic=False)
+    write_training(shown, folder, teacher_rocs)
     metrics = {
         **to_metrics(results),
         **distance,

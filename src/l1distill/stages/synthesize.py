@@ -32,12 +32,11 @@ def _run(settings: Settings, context: Context) -> Result:
     student = keras_files.load(settings.student_folder / "student.h5")
     scaling = InputScaling.read(settings.student_folder / "inputs.json")
     dataset = open_dataset(settings.data.folder)
-    background = dataset.background().objects
-    test = background[assign(background) == Split.TEST]
+    samples = dataset.objects()
+    background = samples.pop("background")
     # Signals fill slots and ranges that background seldom reaches.
-    signals = [events.objects for events in dataset.signals().values()]
+    events = np.concatenate([background[assign(background) == Split.TEST], *samples.values()])
     wanted = settings.firmware.verification_events
-    events = np.concatenate([test, *signals])
     if len(events) < wanted:
         raise InputError(
             f"firmware.verification_events={wanted}: the data set has only {len(events)} test "

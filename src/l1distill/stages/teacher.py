@@ -8,7 +8,6 @@ import numpy as np
 from l1distill.data.dataset import open_dataset
 from l1distill.data.splits import Split, assign
 from l1distill.models.teachers import TeacherSettings, build_teacher
-from l1distill.progress import progress
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.workspace import write_json
 
@@ -29,41 +28,27 @@ def _run(settings: Settings, context: Context) -> Result:
     from l1distill.models.evaluation import separations, to_metrics
     from l1distill.models.preprocessing import Standardisation
     from l1distill.models.training import make_deterministic
-    from l1distill.plots import training as plots
+    from l1distill.plots.training import Training, write_training
 
     dataset = open_dataset(settings.data.folder)
-    background, signals = dataset.background().objects, dataset.signals()
+    samples = dataset.objects()
+    background = samples["background"]
     split = assign(background)
     train = background[split == Split.TRAIN]
+    validation = background[split == Split.VALIDATION]
     standardisation = Standardisation.fit(train)
 
     make_deterministic(settings.seed)
     model = build_teacher(settings.teacher)
-    epochs = settings.teacher.training.epochs
-    with progress(f"train {model.name}", epochs, "epochs") as advance:
-
-        def on_epoch(epoch: int, losses: Mapping[str, float]) -> None:
-            context.run.log_metrics(losses, step=epoch)
-            advance(1)
-
-        history = train_autoencoder(
-            model,
-            standardisation,
-            train,
-            background[split == Split.VALIDATION],
-            settings.teacher.training,
-            on_epoch,
-        )
+    training = settings.teacher.training
+    with context.epochs("train teacher", training.epochs) as on_epoch:
+        history = train_autoencoder(model, standardisation, train, validation, training, on_epoch)
 
     folder = context.folder
     keras_files.save(model, folder / "teacher.h5")
     write_json(folder / "standardisation.json", standardisation.model_dump())
     scores = {
-        name: anomaly_scores(model, standardisation, objects)
-        for name, objects in {
-            "background": background,
-            **{name: events.objects for name, events in signals.items()},
-        }.items()
+        name: anomaly_scores(model, standardisation, objects) for name, objects in samples.items()
     }
     (folder / "scores").mkdir()
     for name, values in scores.items():
@@ -71,14 +56,8 @@ def _run(settings: Settings, context: Context) -> Result:
 
     test = scores.pop("background")[split == Split.TEST]
     results = separations(test, scores)
-    plots.write_history(history, folder / "history.csv")
-    plots.draw_history(history, folder / "plots" / "history.png")
-    plots.draw_scores(
-        test, scores, folder / "plots" / "scores.png", "teacher's anomaly score (MSE)", log=True
-    )
-    plots.draw_rocs(results, folder / "plots" / "roc.png")
-    for name, result in results.items():
-        plots.write_roc(result.roc, folder / "roc" / f"{name}.csv")
+    name = "teacher's anomaly score (MSE)"
+    write_training(Training(history, test, scores, results, name, logarithmic=True), folder)
     metrics = {
         **to_metrics(results),
         "parameters": float(model.count_params()),

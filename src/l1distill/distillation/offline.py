@@ -1,0 +1,56 @@
+"""Offline distillation: a trained teacher's answers, and a student that is fitted to them."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from l1distill.compression.pruning import PruningSettings, strip, with_pruning
+from l1distill.models.training import History, Sample, TrainingSettings, fit
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+
+class Distilled(NamedTuple):
+    """A trained student."""
+
+    student: "keras.Model"
+    history: History
+
+
+def distil(
+    student: "keras.Model",
+    train: Sample,
+    validation: Sample,
+    loss: str,
+    training: TrainingSettings,
+    pruning: PruningSettings,
+    on_epoch: Callable[[int, Mapping[str, float]], None],
+) -> Distilled:
+    """Fits a student to its teacher's answers, pruning it on the way.
+
+    Args:
+        student: the untrained network; quantised from its first step if its layers are.
+        train: inputs and what the teacher makes of them.
+        validation: the same of events that the student does not see.
+        loss: Keras's name of the distance between the two.
+        training: how to fit.
+        pruning: how sparse, and when.
+        on_epoch: called after each epoch.
+
+    Returns:
+        The student with its best weights among the epochs that were fully pruned.
+    """
+    steps_per_epoch = math.ceil(len(train.inputs) / training.batch_size)
+    pruned = with_pruning(student, pruning, steps_per_epoch)
+    history = fit(
+        pruned.model,
+        loss,
+        train,
+        validation,
+        training,
+        on_epoch,
+        pruned.callbacks,
+        best_from_epoch=pruned.full_from_epoch,
+    )
+    return Distilled(strip(pruned.model), history)
