@@ -43,7 +43,7 @@ def test_another_python_is_one_line() -> None:
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("make:")]
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("make")]
     assert "needs Python 3.11" in line
     assert not (ROOT / "build").exists()
 

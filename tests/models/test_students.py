@@ -34,7 +34,7 @@ def test_inputs_and_outputs_are_on_their_grids(student, settings: StudentSetting
     x = np.random.default_rng(0).normal(0.0, 3.0, (500, 57)).astype(np.float32)
     inputs = quantise_inputs(student).predict(x, verbose=0)
     assert _on_grid(inputs, settings.input_bits, settings.input_integer)
-    assert np.abs(inputs - x)[np.abs(x) < 3.9].max() <= 2.0 ** -(settings.input_bits - 2)
+    assert np.abs(inputs - x)[np.abs(x) < 7.9].max() <= 2.0 ** -(settings.input_bits - 3)
     outputs = student.predict(x, verbose=0)
     assert outputs.shape == (500, 1)
     assert _on_grid(outputs, settings.output_bits, settings.output_integer)

@@ -22,7 +22,7 @@ SPEC = ModelSpec(
 def run(store: Store, tmp_path: Path) -> Iterator[Run]:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "student.h5").write_bytes(b"weights")
-    write_json(tmp_path / "model" / "inputs.json", {"pt_unit_gev": 64.0})
+    write_json(tmp_path / "model" / "inputs.json", {"pt_unit_gev": [64.0] * 19})
     with stage_run(store, "promote") as run:
         yield run
 

@@ -3,20 +3,23 @@
 Both are fixed by the training split alone and travel with the model as JSON.
 """
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from l1distill.data.events import N_OBJECTS
+from l1distill.errors import InputError
 from l1distill.settings import Settings
 
 if TYPE_CHECKING:
     from typing import Self
 
-N_INPUTS = 57
+N_INPUTS = 3 * N_OBJECTS
 PT, ETA, PHI = 0, 1, 2
+R = TypeVar("R", bound=Settings)
 
 
 class Standardisation(Settings):
@@ -47,6 +50,15 @@ class Standardisation(Settings):
         std[std == 0.0] = 1.0
         return cls(pt_mean=pt.mean(axis=0).tolist(), pt_std=std.tolist())
 
+    @classmethod
+    def read(cls, path: Path | str) -> "Self":
+        """Reads the constants that stand beside a teacher.
+
+        Raises:
+            InputError: the file is missing or holds something else.
+        """
+        return _read(cls, Path(path))
+
     def target(self, objects: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Returns what the autoencoder has to reconstruct.
 
@@ -65,24 +77,42 @@ class Standardisation(Settings):
         return target
 
 
+class InputSettings(Settings):
+    """Bounds on the unit of pT [GeV] that a slot may have in a student's inputs."""
+
+    pt_unit_min_gev: float = Field(gt=0)
+    """Keeps the resolution of a slot that is seldom filled from becoming absurdly fine."""
+    pt_unit_max_gev: float = Field(gt=0)
+
+
 class InputScaling(Settings):
     """How raw objects become the student's 57 inputs, all of order one.
 
-    The scales are powers of two: in firmware they only move the binary point.
+    The units are powers of two: in firmware they only move the binary point.
     """
 
-    pt_unit_gev: float = 64.0
-    """The pT that becomes 1; a power of two."""
+    pt_unit_gev: list[float] = Field(min_length=N_OBJECTS, max_length=N_OBJECTS)
+    """The pT that becomes 1, slot by slot."""
+
+    @classmethod
+    def fit(cls, standardisation: Standardisation, settings: InputSettings) -> "Self":
+        """Chooses the power of two nearest to each slot's deviation over the training split.
+
+        A slot that is seldom filled then speaks to the student as loudly as it does to the
+        teacher, whose target is standardised.
+        """
+        nearest = 2.0 ** np.round(np.log2(standardisation.pt_std))
+        units = np.clip(nearest, settings.pt_unit_min_gev, settings.pt_unit_max_gev)
+        return cls(pt_unit_gev=units.tolist())
 
     @classmethod
     def read(cls, path: Path | str) -> "Self":
         """Reads the scaling that stands beside a student.
 
         Raises:
-            OSError: the file cannot be read.
-            ValueError: it holds something else.
+            InputError: the file is missing or holds something else.
         """
-        return cls.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
+        return _read(cls, Path(path))
 
     def apply(self, objects: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Scales and flattens.
@@ -91,12 +121,21 @@ class InputScaling(Settings):
             objects: (n, 19, 3) pT [GeV], eta, phi.
 
         Returns:
-            (n, 57): slot by slot, pT / ``pt_unit_gev``, eta, phi; not yet quantised.
+            (n, 57): slot by slot, pT in the slot's unit, eta, phi; not yet quantised.
 
         Raises:
             ValueError: the shape is another.
         """
-        if objects.ndim != 3 or objects.shape[1:] != (19, 3):
+        if objects.ndim != 3 or objects.shape[1:] != (N_OBJECTS, 3):
             raise ValueError(f"events must have the shape (n, 19, 3), not {objects.shape}")
-        scale = np.array([1.0 / self.pt_unit_gev, 1.0, 1.0], np.float32)
-        return np.ascontiguousarray((objects.astype(np.float32) * scale).reshape(-1, N_INPUTS))
+        scaled = objects.astype(np.float32)
+        scaled[..., PT] /= np.asarray(self.pt_unit_gev, np.float32)
+        return scaled.reshape(-1, N_INPUTS)
+
+
+def _read(kind: type[R], path: Path) -> R:
+    try:
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be used ({reason}); train the model again") from None

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from l1distill.models.preprocessing import N_INPUTS, InputScaling
+from l1distill.models.preprocessing import N_INPUTS, InputSettings
 from l1distill.models.training import TrainingSettings
 from l1distill.settings import Settings
 
@@ -32,7 +32,7 @@ class StudentSettings(Settings):
     input_integer: int = Field(ge=0, le=8)
     output_bits: int = Field(ge=2, le=24)
     output_integer: int = Field(ge=0, le=8)
-    inputs: InputScaling
+    inputs: InputSettings
     training: TrainingSettings
 
 

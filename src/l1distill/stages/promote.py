@@ -112,7 +112,7 @@ MODEL = ModelSpec(
         "bundle": "bundle.tar.gz",
         "student": "student.h5",
     },
-    requirements=["numpy", "alkaid", "pydantic", "mlflow"],
+    requirements=["numpy", "alkaid", "h5py", "pydantic", "mlflow"],
 )
 
 STAGE = Stage(

@@ -46,12 +46,15 @@ def _run(settings: Settings, context: Context) -> Result:
     from l1distill.distillation.offline import distil
     from l1distill.models import keras_files
     from l1distill.models.evaluation import mean_squared_distance, separations, to_metrics
+    from l1distill.models.preprocessing import InputScaling, Standardisation
     from l1distill.models.training import Sample, make_deterministic
     from l1distill.plots.training import Training, read_roc, write_training
 
     dataset = open_dataset(settings.data.folder)
     samples = dataset.objects()
-    inputs = {name: settings.student.inputs.apply(objects) for name, objects in samples.items()}
+    standardisation = Standardisation.read(settings.teacher_folder / "standardisation.json")
+    scaling = InputScaling.fit(standardisation, settings.student.inputs)
+    inputs = {name: scaling.apply(objects) for name, objects in samples.items()}
     labels = {
         name: _soft_labels(settings.teacher_folder, name, len(objects))
         for name, objects in samples.items()
@@ -78,7 +81,7 @@ def _run(settings: Settings, context: Context) -> Result:
 
     folder = context.folder
     keras_files.save(student, folder / "student.h5")
-    write_json(folder / "inputs.json", settings.student.inputs.model_dump())
+    write_json(folder / "inputs.json", scaling.model_dump())
     write_json(folder / "soft_target.json", soft_target.model_dump())
     inputs["background"] = inputs["background"][split == Split.TEST]
     targets["background"] = targets["background"][split == Split.TEST]
@@ -110,7 +113,14 @@ MODEL = ModelSpec(
     name="student",
     script="student",
     artifacts={"student": "student.h5", "inputs": "inputs.json"},
-    requirements=["tensorflow", "qkeras", "pyparsing", "tensorflow-model-optimization", "pydantic"],
+    requirements=[
+        "tensorflow",
+        "qkeras",
+        "pyparsing",
+        "tensorflow-model-optimization",
+        "pydantic",
+        "mlflow",
+    ],
 )
 
 STAGE = Stage(
