@@ -54,6 +54,8 @@ def test_every_stage_has_one_finished_run_with_its_lineage(line: Project) -> Non
         assert run.data.params["data.name"] == "anomaly"
         metrics = json.loads((line.folder / OUTPUTS[stage] / "metrics.json").read_text())
         assert {name: run.data.metrics[name] for name in metrics} == pytest.approx(metrics)
+    assert runs["promote"].data.params["student.layers"] == "[8]"
+    assert runs["promote"].data.params["firmware.device.name"] == "VU9P"
     ids = {stage: runs[stage].info.run_id for stage in STAGES}
     assert runs["student"].data.tags["teacher_run"] == ids["teacher"]
     assert runs["synthesize"].data.tags["student_run"] == ids["student"]

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -41,6 +42,7 @@ def _run(settings: Settings, context: Context) -> Result:
         # The report's own figures come last: it is checked for completeness when it is read.
         **Figures.load(settings.firmware_folder / "figures.json").to_metrics(),
     }
+    context.run.log_parameters(_candidate(context))
     verdicts = judge(settings.gates, metrics)
     passed = all(verdict.passed for verdict in verdicts)
 
@@ -85,6 +87,17 @@ def _run(settings: Settings, context: Context) -> Result:
     }
     dataset_md5 = context.records["student"].dataset_md5
     return Result(summary, dataset_md5)
+
+
+def _candidate(context: Context) -> dict[str, Any]:
+    """What the candidate was made with, so that promotions can be compared in one table."""
+    sections = {"student": ("student", "distillation", "compression"), "synthesize": ("firmware",)}
+    return {
+        key: value
+        for stage, wanted in sections.items()
+        for key, value in context.records[stage].parameters.items()
+        if key.split(".")[0] in wanted
+    }
 
 
 def _content_sha256(context: Context) -> str:
