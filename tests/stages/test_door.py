@@ -52,6 +52,26 @@ def test_what_is_wrong_is_named(key: str, value: object, says: str) -> None:
     assert str(refusal.value).startswith(says)
 
 
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("workers=0", "workers=0: input should be greater than or equal to 1"),
+        ("seed=-1", "seed=-1: input should be greater than or equal to 0"),
+        ("student.layers=[0]", "student.layers.0=0: input should be greater than 0"),
+        ("compression.sparsity=1.5", "compression.sparsity=1.5: input should be less than 1"),
+        ("compression.begin_epoch=30", "compression: begin_epoch=30 must come before end_epoch=25"),
+        (
+            "student.training.epochs=20",
+            "student.training.epochs=20 leaves no epoch after",
+        ),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(override: str, says: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        parse(_settings("student"), _composed("student", override))
+    assert str(refusal.value).startswith(says)
+
+
 def test_a_gate_without_a_bound_is_refused() -> None:
     composed = _composed("promote")
     composed["gates"]["lut"] = {"metric": "firmware/lut_percent"}

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from l1distill.settings import Settings
 
@@ -18,6 +18,14 @@ class PruningSettings(Settings):
     """Share of the weights of each dense layer that is to be zero; 0 switches pruning off."""
     begin_epoch: int = Field(ge=0)
     end_epoch: int = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "PruningSettings":
+        if self.begin_epoch >= self.end_epoch:
+            raise ValueError(
+                f"begin_epoch={self.begin_epoch} must come before end_epoch={self.end_epoch}"
+            )
+        return self
 
 
 class Pruned(NamedTuple):

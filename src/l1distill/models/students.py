@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from l1distill.models.preprocessing import N_INPUTS, InputSettings
 from l1distill.models.training import TrainingSettings
@@ -22,7 +22,7 @@ class StudentSettings(Settings):
     point, without the sign.
     """
 
-    layers: list[int] = Field(min_length=1)
+    layers: list[PositiveInt] = Field(min_length=1)
     """Nodes of the hidden layers."""
     weight_bits: int = Field(ge=2, le=16)
     weight_integer: int = Field(ge=0, le=8)

@@ -55,8 +55,10 @@ def _problem(settings: type[BaseModel], detail: Any) -> str:
         return f"{key}: no such key{hint}"
     if detail["type"] == "missing":
         return f"{key}: missing; give it a value"
-    given = repr(detail["input"])
-    return f"{key}={given[:80]}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "value_error":  # one of ours, about several keys at once
+        return f"{key}: {message}" if key else str(message)
+    return f"{key}={detail['input']!r:.80}: {message[0].lower()}{message[1:]}"
 
 
 def _fields(settings: type[BaseModel], path: list[str]) -> Mapping[str, Any]:

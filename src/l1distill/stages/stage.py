@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from pydantic import Field
+
 from l1distill.data.generator.settings import GeneratorSettings
 from l1distill.errors import InputError
 from l1distill.progress import progress
@@ -34,8 +36,8 @@ class DataSettings(Settings):
 class StageSettings(Settings):
     """What every stage is told."""
 
-    seed: int
-    workers: int | None
+    seed: int = Field(ge=0, lt=2**32)
+    workers: int | None = Field(ge=1)
     """Processes to use; null: one a core."""
     output: Path
     """The folder that the stage writes."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import model_validator
 
 from l1distill.compression.pruning import PruningSettings, measure_sparsity
 from l1distill.data.dataset import open_dataset
@@ -24,6 +25,16 @@ class Settings(StageSettings):
     distillation: DistillationSettings
     compression: PruningSettings
     teacher_folder: Path
+
+    @model_validator(mode="after")
+    def _pruning_ends_in_time(self) -> "Settings":
+        epochs, end = self.student.training.epochs, self.compression.end_epoch
+        if self.compression.sparsity > 0 and epochs <= end:
+            raise ValueError(
+                f"student.training.epochs={epochs} leaves no epoch after compression.end_epoch="
+                f"{end}; train longer, prune earlier or set compression.sparsity=0"
+            )
+        return self
 
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:
