@@ -50,6 +50,7 @@ def project(tmp_path: Path) -> Project:
         (["student", "student.weight_bits=six"], "student.weight_bits='six': input should be"),
         (["student", "student.weight_bits=99"], "student.weight_bits=99: input should be less"),
         (["student", "student.layers=[]"], "student.layers"),
+        (["student", "experiment=narow_student"], "did you mean narrow_student?"),
         (["student", "student.weight_bits="], "student.weight_bits"),
         (["student", "~student.layers"], "student.layers: missing"),
         (["student", "--nonsense"], "--nonsense: no such flag"),

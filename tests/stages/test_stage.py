@@ -107,3 +107,28 @@ def test_inputs_that_were_not_made_from_one_another_are_refused() -> None:
     third = FIRST._replace(name="third", inputs=lambda _: {"first": Path("a"), "second": Path("b")})
     with pytest.raises(InputError, match="b: made from another a than the one there now"):
         execute(third, _settings("c"), {})
+
+
+def test_what_the_stage_did_not_write_is_not_replaced() -> None:
+    Path("mine").mkdir()
+    Path("mine/thesis.tex").touch()
+    Path("file").touch()
+    execute(SECOND, _settings("theirs"), {})
+    for output, says in (
+        ("mine", "holds files that are not ours"),
+        ("file", "is a file"),
+        ("theirs", "holds the output of second"),
+    ):
+        with pytest.raises(InputError, match=says):
+            execute(FIRST, _settings(output), {})
+    assert Path("mine/thesis.tex").exists()
+    Path("empty").mkdir()
+    execute(FIRST, _settings("empty"), {})
+    assert Path("empty/out.txt").exists()
+
+
+def test_a_damaged_output_can_be_made_again() -> None:
+    execute(FIRST, _settings("out"), {})
+    Path("out/record.json").write_text("{")
+    execute(FIRST, _settings("out"), {})
+    assert "first" in Path("out/record.json").read_text()

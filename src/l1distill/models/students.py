@@ -1,8 +1,8 @@
 """The students: small QKeras networks, quantised from the first step of their training."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from l1distill.models.preprocessing import N_INPUTS, InputSettings
 from l1distill.models.training import TrainingSettings
@@ -22,7 +22,7 @@ class StudentSettings(Settings):
     point, without the sign.
     """
 
-    layers: list[PositiveInt] = Field(min_length=1)
+    layers: list[Annotated[int, Field(gt=0, le=4096)]] = Field(min_length=1)
     """Nodes of the hidden layers."""
     weight_bits: int = Field(ge=2, le=16)
     weight_integer: int = Field(ge=0, le=8)

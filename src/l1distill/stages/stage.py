@@ -13,6 +13,7 @@ from l1distill.progress import progress
 from l1distill.settings import Settings
 from l1distill.tracking import (
     METRICS,
+    RECORD,
     ModelSpec,
     Record,
     Run,
@@ -22,7 +23,7 @@ from l1distill.tracking import (
     run_of,
     stage_run,
 )
-from l1distill.workspace import folder_sha256, output_folder, write_json
+from l1distill.workspace import folder_sha256, output_folder, read_json, write_json
 
 
 class DataSettings(Settings):
@@ -118,6 +119,7 @@ def execute(stage: Stage[S], settings: S, parameters: Mapping[str, Any]) -> None
     records = {name: Record.read(folder) for name, folder in inputs.items()}
     hashes = {name: folder_sha256(folder) for name, folder in inputs.items()}
     _check_lineage(records, hashes, inputs)
+    _check_output(settings.output, stage.name)
     with output_folder(settings.output) as output:
         store = connect(settings.tracking)
         lineage = {f"{name}_run": run_of(store.client, folder) for name, folder in inputs.items()}
@@ -144,6 +146,25 @@ def execute(stage: Stage[S], settings: S, parameters: Mapping[str, Any]) -> None
             tags = {"output_sha256": folder_sha256(output.folder), **lineage}
             log_outputs(run, record, output.folder, tags)
             output.publish()
+
+
+def _check_output(folder: Path, stage: str) -> None:
+    """Refuses to replace what this stage did not write: somebody's folder, or another stage's."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is a file; choose another output=")
+    record = folder / RECORD
+    if not record.is_file():
+        if any(folder.iterdir()):
+            raise InputError(f"{folder}: holds files that are not ours; choose another output=")
+        return
+    try:
+        written_by = read_json(record).get("stage")
+    except InputError:
+        return  # damaged, and about to be replaced
+    if written_by != stage:
+        raise InputError(f"{folder}: holds the output of {written_by}; choose another output=")
 
 
 def _check_lineage(

@@ -46,8 +46,10 @@ def _soft_labels(folder: Path, sample: str, events: int) -> NDArray[np.float32]:
     path = folder / "scores" / f"{sample}.npy"
     try:
         scores: NDArray[np.float32] = np.load(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path}: cannot be read ({error}); run teacher again") from None
+    if scores.dtype.kind != "f" or not (np.isfinite(scores) & (scores > 0)).all():
+        raise InputError(f"{path}: scores must be finite and above zero; run teacher again")
     if scores.shape != (events,):
         raise InputError(f"{path}: {scores.shape} scores for {events} events; run teacher again")
     return scores

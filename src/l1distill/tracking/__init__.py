@@ -1,12 +1,13 @@
 """The one place that talks to MLflow: runs, lineage, logged models, the registry."""
 
 from l1distill.tracking.outputs import log_outputs, run_of
-from l1distill.tracking.record import METRICS, ModelSpec, Record, read_metrics
+from l1distill.tracking.record import METRICS, RECORD, ModelSpec, Record, read_metrics
 from l1distill.tracking.runs import Run, stage_run
 from l1distill.tracking.store import Store, TrackingSettings, connect
 
 __all__ = [
     "METRICS",
+    "RECORD",
     "ModelSpec",
     "Record",
     "Run",
