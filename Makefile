@@ -34,7 +34,7 @@ setup: $(READY) ## only make .venv from requirements.lock
 lock: $(READY) ## resolve requirements.lock again from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements.lock
-	sed -i.bak "s/sha256 [0-9a-f]*/sha256 $$(sha256sum requirements.lock | cut -c1-16)/" python_env.yaml && rm python_env.yaml.bak
+	sed -i.bak "s/sha256 [0-9a-f]*/sha256 $$($(BIN)/python -c "import hashlib; print(hashlib.sha256(open('requirements.lock', 'rb').read()).hexdigest()[:16])")/" python_env.yaml && rm python_env.yaml.bak
 
 .PHONY: clean
 clean: ## remove .venv; data, models and runs stay

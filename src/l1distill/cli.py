@@ -18,6 +18,8 @@ from l1distill.errors import InputError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+TERMINATED = 143
+"""Exit status after SIGTERM, as a shell would give it."""
 STAGES = {
     "generate": "make collision events: PYTHIA, pileup, fast detector simulation",
     "teacher": "train the autoencoder that scores how anomalous an event is",
@@ -58,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"l1distill: {error}", file=sys.stderr)
         return 2
     except SystemExit as leaving:  # --help and its like; SIGTERM
+        if leaving.code == TERMINATED:
+            print("l1distill: terminated; earlier outputs are as they were", file=sys.stderr)
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except KeyboardInterrupt:
         print("l1distill: interrupted; earlier outputs are as they were", file=sys.stderr)
@@ -84,7 +88,11 @@ def _split_project_overrides(arguments: list[str]) -> list[str]:
     at = arguments.index("--overrides")
     if at + 1 == len(arguments):
         raise InputError('--overrides: needs a value, as in --overrides "student.weight_bits=4"')
-    return arguments[:at] + shlex.split(arguments[at + 1]) + arguments[at + 2 :]
+    try:
+        overrides = shlex.split(arguments[at + 1])
+    except ValueError as error:
+        raise InputError(f"--overrides {arguments[at + 1]}: {error}") from None
+    return arguments[:at] + overrides + arguments[at + 2 :]
 
 
 def _conf_dir() -> Path:
@@ -158,7 +166,7 @@ def _task(cfg: "DictConfig") -> None:
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
-    raise SystemExit(143)
+    raise SystemExit(TERMINATED)
 
 
 def _nearest(word: str, known: Sequence[str] | dict[str, str]) -> str:
@@ -177,12 +185,15 @@ def _explain(error: Exception, stage: str, conf: Path) -> str:
         key = missing[1]
         if other := re.search(r"Did you mean to override ([^\s?]+)", text):
             return f"{key}: no such group here; did you mean {other[1]}?"
-        return f"{key}: no such key{_nearest(key, _keys(stage, conf))} (new keys are refused)"
+        known = _keys(stage, conf)
+        if key in known:
+            return f"{key}: not a choice of {stage}; see l1distill {stage} --help"
+        return f"{key}: no such key{_nearest(key, known)} (new keys are refused)"
     if choice := re.search(r"(?:Could not find|In '[^']*': Could not find) '([^']*)'", text):
         group, _, name = choice[1].rpartition("/")
         options = sorted(path.stem for path in (conf / group).glob("*.yaml"))
-        known = f"; there are {', '.join(options)}" if options else ""
-        return f"{group or stage}={name}: no such choice{_nearest(name, options)}{known}"
+        choices = f"; there are {', '.join(options)}" if options else ""
+        return f"{group or stage}={name}: no such choice{_nearest(name, options)}{choices}"
     if group := re.search(r"Could not override '([^']*)'\. No match in the defaults list", text):
         return f"{group[1]}: no such group{_nearest(group[1], _groups(conf))}"
     return " ".join(line.strip() for line in text.splitlines()[:3] if line.strip())

@@ -1,6 +1,7 @@
 """Where work is fanned out: processes on this machine."""
 
 import os
+import signal
 import threading
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
@@ -23,7 +24,12 @@ def local_processes(workers: int | None) -> Executor:
 
 
 def _end_with_parent() -> None:
-    """Ends this worker when its parent is killed, which otherwise leaves it waiting for ever."""
+    """Ends this worker when its parent is killed, which otherwise leaves it waiting for ever.
+
+    On Ctrl-C, which reaches every process of the terminal, the worker leaves without a word: the
+    parent says what is to be said.
+    """
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     parent = parent_process()
     if parent is None:
         return

@@ -125,7 +125,14 @@ def folder_sha256(folder: Path) -> str:
     This is the identity of a stage's output: it is the same in every clone and on every machine,
     and it holds no time, path or tracking id.
     """
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
-    return digest.hexdigest()
+    lines = "".join(f"{name}\0{sha256}\n" for name, sha256 in file_hashes(folder).items())
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """Returns the SHA-256 of each file below ``folder``, by its sorted relative path."""
+    return {
+        path.relative_to(folder).as_posix(): file_sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -6,7 +6,7 @@ import pytest
 
 from l1distill.errors import InputError
 from l1distill.tracking import METRICS, Record, Store, run_of
-from l1distill.workspace import write_json
+from l1distill.workspace import file_sha256, write_json
 
 
 def _output(folder: Path) -> Path:
@@ -19,6 +19,7 @@ def _output(folder: Path) -> Path:
         inputs={},
         dataset="anomaly",
         dataset_md5="d41d8cd98f00b204e9800998ecf8427e",
+        files={METRICS: file_sha256(folder / METRICS)},
         artifacts=["*.h5"],
     ).write(folder)
     return folder
@@ -57,3 +58,17 @@ def test_a_folder_without_a_record_is_named(store: Store, tmp_path: Path, damage
         record.write_text('{"stage": "teacher", "wrong": 1}')
     with pytest.raises(InputError, match=r"record\.json"):
         run_of(store.client, folder)
+
+
+@pytest.mark.parametrize("content", [None, "{}"])
+def test_a_changed_output_is_not_imported(
+    store: Store, tmp_path: Path, content: str | None
+) -> None:
+    folder = _output(tmp_path / "teacher")
+    if content is None:
+        (folder / METRICS).unlink()
+    else:
+        (folder / METRICS).write_text(content)
+    with pytest.raises(InputError, match=r"metrics\.json: .*run teacher again or dvc checkout"):
+        run_of(store.client, folder)
+    assert store.client.search_runs([store.experiment_id]) == []

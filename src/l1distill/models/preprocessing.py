@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from l1distill.data.events import N_OBJECTS
 from l1distill.errors import InputError
@@ -83,6 +83,12 @@ class InputSettings(Settings):
     pt_unit_min_gev: float = Field(gt=0)
     """Keeps the resolution of a slot that is seldom filled from becoming absurdly fine."""
     pt_unit_max_gev: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Self":
+        if self.pt_unit_min_gev > self.pt_unit_max_gev:
+            raise ValueError("pt_unit_min_gev must not be above pt_unit_max_gev")
+        return self
 
 
 class InputScaling(Settings):

@@ -23,7 +23,7 @@ from l1distill.tracking import (
     run_of,
     stage_run,
 )
-from l1distill.workspace import folder_sha256, output_folder, read_json, write_json
+from l1distill.workspace import file_hashes, folder_sha256, output_folder, read_json, write_json
 
 
 class DataSettings(Settings):
@@ -48,6 +48,8 @@ class StageSettings(Settings):
 
 WHERE_AND_HOW = {"output", "workers", "tracking"}
 """Sections of the configuration that do not change what comes out, and so are not recorded."""
+
+GENERATOR = "data.generator."
 
 S = TypeVar("S", bound=StageSettings)
 
@@ -123,10 +125,12 @@ def execute(stage: Stage[S], settings: S, parameters: Mapping[str, Any]) -> None
     with output_folder(settings.output) as output:
         store = connect(settings.tracking)
         lineage = {f"{name}_run": run_of(store.client, folder) for name, folder in inputs.items()}
+        parameters = _as_generated(parameters, records)
         with stage_run(store, stage.name) as run:
             run.log_parameters(parameters)
             context = Context(run, output.folder, output.work, records, hashes)
             result = stage.run(settings, context)
+            write_json(output.folder / METRICS, result.metrics)
             record = Record(
                 stage=stage.name,
                 parameters={
@@ -137,15 +141,27 @@ def execute(stage: Stage[S], settings: S, parameters: Mapping[str, Any]) -> None
                 inputs=hashes,
                 dataset=settings.data.name,
                 dataset_md5=result.dataset_md5,
+                files=file_hashes(output.folder),
                 artifacts=list(stage.artifacts),
                 model=result.model,
                 describes=result.describes,
             )
-            write_json(output.folder / METRICS, result.metrics)
             record.write(output.folder)
             tags = {"output_sha256": folder_sha256(output.folder), **lineage}
             log_outputs(run, record, output.folder, tags)
             output.publish()
+
+
+def _as_generated(
+    parameters: Mapping[str, Any], records: Mapping[str, Record]
+) -> Mapping[str, Any]:
+    """Replaces what the configuration says of the data by what they were made with."""
+    if not records:
+        return parameters
+    truth = next(iter(records.values())).parameters
+    generator = {key: value for key, value in truth.items() if key.startswith(GENERATOR)}
+    others = {key: value for key, value in parameters.items() if not key.startswith(GENERATOR)}
+    return {**others, **generator}
 
 
 def _check_output(folder: Path, stage: str) -> None:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from l1distill.errors import InputError
 from l1distill.settings import Settings
-from l1distill.workspace import read_json, write_json
+from l1distill.workspace import file_sha256, read_json, write_json
 
 RECORD = "record.json"
 METRICS = "metrics.json"
@@ -41,6 +41,8 @@ class Record(Settings):
     dataset: str
     """Name of the data set."""
     dataset_md5: str
+    files: dict[str, str]
+    """The files of the output, this record apart: relative path to SHA-256."""
     artifacts: list[str]
     """Globs of the files that are logged as artifacts."""
     model: ModelSpec | None = None
@@ -54,20 +56,31 @@ class Record(Settings):
 
     @classmethod
     def read(cls, folder: Path) -> "Record":
-        """Reads the record of the stage that wrote ``folder``.
+        """Reads the record of the stage that wrote ``folder``, and holds the files against it.
 
         Raises:
-            InputError: there is no record, or it is not one of ours.
+            InputError: there is no record, it is not one of ours, or a file is missing or is not
+                what the stage wrote.
         """
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; run the stage that writes it first")
         try:
-            return cls.model_validate(read_json(folder / RECORD))
+            record = cls.model_validate(read_json(folder / RECORD))
         except ValidationError as error:
             raise InputError(
                 f"{folder / RECORD}: not a stage's record ({error.error_count()} fields are "
                 "wrong); run the stage again"
             ) from None
+        for name, sha256 in record.files.items():
+            way_out = f"run {record.stage} again or dvc checkout"
+            if not (folder / name).is_file():
+                raise InputError(f"{folder / name}: missing; {way_out}")
+            if file_sha256(folder / name) != sha256:
+                raise InputError(
+                    f"{folder / name}: not what {record.stage} wrote (truncated or changed); "
+                    f"{way_out}"
+                )
+        return record
 
 
 def read_metrics(folder: Path) -> dict[str, float]:

@@ -182,10 +182,16 @@ def _version_tags() -> dict[str, str]:
     import hashlib
     import subprocess
 
-    git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    try:
+        git = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
+        commit = git.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):  # no git, or no checkout
+        commit = "unknown"
     lock = Path("dvc.lock")
     return {
-        "git_commit": git.stdout.strip() if git.returncode == 0 else "unknown",
+        "git_commit": commit,
         "dvc_lock_md5": (
             hashlib.md5(lock.read_bytes(), usedforsecurity=False).hexdigest()
             if lock.is_file()

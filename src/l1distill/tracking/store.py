@@ -68,7 +68,7 @@ def connect(settings: TrackingSettings) -> Store:
             if project_run:
                 # Taken out of the environment, or the next run that opens, whichever it is, is it.
                 del os.environ[RUN_ID]
-                experiment_id = client.get_run(project_run).info.experiment_id
+                experiment_id = _experiment_of(client, project_run)
                 mlflow.set_experiment(experiment_id=experiment_id)
             else:
                 experiment = mlflow.set_experiment(settings.experiment)
@@ -77,13 +77,22 @@ def connect(settings: TrackingSettings) -> Store:
                     client.set_experiment_tag(
                         experiment_id, EXPERIMENT_KIND, "custom_model_development"
                     )
-    except (MlflowException, OSError) as error:
+    except (MlflowException, OSError, ImportError, ValueError) as error:
         raise InputError(f"MLflow store {uri}: {_first_line(error)}; {_WAY_OUT}") from None
     except Exception as error:
         if type(error).__module__.split(".")[0] not in {"sqlalchemy", "requests", "alembic"}:
             raise
         raise InputError(f"MLflow store {uri}: {_first_line(error)}; {_WAY_OUT}") from None
     return Store(client, experiment_id, project_run)
+
+
+def _experiment_of(client: "MlflowClient", run_id: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.get_run(run_id).info.experiment_id)
+    except MlflowException:
+        raise InputError(f"{RUN_ID}={run_id}: no such run in the store; unset it") from None
 
 
 _WAY_OUT = "set MLFLOW_TRACKING_URI or tracking.uri to a store that works"
@@ -109,9 +118,11 @@ def _unreachable(uri: str) -> str | None:
     parts = urlsplit(uri)
     if parts.scheme not in DEFAULT_PORTS:
         return None
-    address = (parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
     try:
+        address = (parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
         socket.create_connection(address, timeout=CONNECT_TIMEOUT_S).close()
+    except ValueError as error:
+        return str(error)
     except OSError as error:
         return error.strerror or str(error)
     return None
