@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,7 +79,7 @@ def output_folder(target: Path) -> Iterator[Output]:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes ``content`` as sorted, indented JSON, through a temporary name.
+    """Writes ``content`` as sorted, indented JSON, all or nothing.
 
     Args:
         path: the file.
@@ -87,7 +88,11 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         ValueError: a value is NaN or infinite.
     """
-    text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes ``text`` through a temporary name, so that it is there whole or not at all."""
     with tempfile.NamedTemporaryFile(
         "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
     ) as file:
@@ -114,7 +119,17 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def file_sha256(path: Path) -> str:
-    """Returns the hexadecimal SHA-256 of a file's bytes."""
+    """Returns the hexadecimal SHA-256 of a file's bytes.
+
+    A process reads a file once for it, as long as size and time of change stay the same: inputs
+    are held against their records by whoever uses them.
+    """
+    stat = path.stat()
+    return _sha256(path, (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+
+
+@lru_cache(maxsize=4096)
+def _sha256(path: Path, _identity: tuple[int, ...]) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from l1distill.data.card import Card, SampleCard, file_md5, read_card, write_card
+from l1distill.data.card import Card, FileCard, SampleCard, read_card, write_card
 from l1distill.errors import InputError
 
 CARD = Card(
     dataset="anomaly",
     settings={"seed": 1},
     versions={"numpy": "1.26.4"},
-    files={"background.h5": 10},
-    md5={"background.h5": "0" * 32},
+    files={
+        "background": FileCard(train=5, test=4, validation=1, sha256="0" * 64),
+        "a_4l": FileCard(train=1, test=1, validation=0, sha256="1" * 64),
+    },
     samples={
         "w": SampleCard(events=10, tried=40, acceptance=0.25, settings=["a = b"], truth_mass=80.4)
     },
@@ -24,6 +26,8 @@ CARD = Card(
 def test_round_trip(tmp_path: Path) -> None:
     write_card(tmp_path, CARD)
     assert read_card(tmp_path) == CARD
+    assert list(read_card(tmp_path).files) == ["background", "a_4l"]
+    assert CARD.files["background"].events == 10
     assert [path.name for path in tmp_path.iterdir()] == ["card.json"]
 
 
@@ -38,8 +42,3 @@ def test_not_a_card(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError, match="not a data card") as caught:
         read_card(tmp_path)
     assert "\n" not in str(caught.value)
-
-
-def test_md5_of_a_file(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"abc")
-    assert file_md5(tmp_path / "a") == "900150983cd24fb0d6963f7d28e17f72"

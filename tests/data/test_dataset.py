@@ -4,30 +4,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from l1distill.data.card import Card, file_md5, write_card
+from l1distill.data.card import Card, FileCard, write_card
 from l1distill.data.dataset import open_dataset
-from l1distill.data.events import SIGNALS, Events, write_events
+from l1distill.data.event_files import write_events
+from l1distill.data.events import SIGNALS, Events
+from l1distill.data.splits import FRACTIONS, Split, assign
 from l1distill.errors import InputError
+from l1distill.workspace import file_sha256
 
 
 def _dataset(folder: Path, seed: int = 0) -> Path:
     folder.mkdir()
     rng = np.random.default_rng(seed)
+    files = {}
     for name in ("background", *SIGNALS):
-        write_events(folder / f"{name}.h5", Events(rng.exponential(30.0, (20, 19, 3))))
-    names = [path.name for path in sorted(folder.glob("*.h5"))]
+        path = folder / f"{name}.h5"
+        counts = write_events(path, Events(rng.exponential(30.0, (400, 19, 3))))
+        files[name] = FileCard(**counts, sha256=file_sha256(path))
     write_card(
         folder,
-        Card(
-            dataset="anomaly",
-            settings={},
-            versions={},
-            files=dict.fromkeys(names, 20),
-            md5={name: file_md5(folder / name) for name in names},
-            samples={},
-            checks={},
-            missing=[],
-        ),
+        Card(dataset="anomaly", settings={}, versions={}, files=files, checks={}, missing=[]),
     )
     return folder
 
@@ -35,7 +31,7 @@ def _dataset(folder: Path, seed: int = 0) -> Path:
 def test_samples_come_background_first(tmp_path: Path) -> None:
     objects = open_dataset(_dataset(tmp_path / "data")).objects()
     assert list(objects) == ["background", *SIGNALS]
-    assert {values.shape for values in objects.values()} == {(20, 19, 3)}
+    assert {values.shape for values in objects.values()} == {(400, 19, 3)}
 
 
 def test_the_identity_is_that_of_the_content(tmp_path: Path) -> None:
@@ -48,11 +44,33 @@ def test_the_identity_is_that_of_the_content(tmp_path: Path) -> None:
 def test_a_file_that_is_not_the_cards_is_refused(tmp_path: Path) -> None:
     folder = _dataset(tmp_path / "data")
     rng = np.random.default_rng(9)
-    write_events(folder / "a_4l.h5", Events(rng.exponential(30.0, (20, 19, 3))))
-    with pytest.raises(InputError, match=r"a_4l\.h5: not the file that card\.json describes"):
+    write_events(folder / "a_4l.h5", Events(rng.exponential(30.0, (400, 19, 3))))
+    with pytest.raises(InputError, match=r"a_4l\.h5: not the file that card\.json describes.*dvc"):
         open_dataset(folder).objects()
 
 
 def test_a_missing_data_set_says_what_makes_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="run l1distill generate first"):
         open_dataset(tmp_path / "nowhere")
+
+
+def test_parts_are_what_the_hash_of_each_event_says(tmp_path: Path) -> None:
+    sample = open_dataset(_dataset(tmp_path / "data")).sample("background")
+    for split in Split:
+        part = sample.part(split)
+        assert (assign(part) == split).all()
+        assert abs(len(part) - 400 * FRACTIONS[split]) < 40
+    assert sum(len(sample.part(split)) for split in Split) == 400
+    seen = np.concatenate([sample.part(split) for split in Split])
+    assert len(np.unique(seen.reshape(400, -1), axis=0)) == 400, "no event is in two parts"
+
+
+def test_a_part_is_a_view_of_the_file(tmp_path: Path) -> None:
+    part = open_dataset(_dataset(tmp_path / "data")).sample("a_4l").part(Split.TEST)
+    assert isinstance(part.base, np.memmap)
+    assert not part.flags.writeable
+
+
+def test_an_unknown_sample_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no sample zprime; there are background, lq_btau"):
+        open_dataset(_dataset(tmp_path / "data")).sample("zprime")

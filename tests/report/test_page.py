@@ -32,7 +32,7 @@ def _line(tmp_path: Path, passed: bool) -> Line:
     }  # fmt: skip
     sample = SampleCard(events=10, tried=100, acceptance=0.1, settings=[], truth_mass=None)
     card = Card(
-        dataset="anomaly", settings={}, versions={"pythia8mc": "8.317.2"}, files={}, md5={},
+        dataset="anomaly", settings={}, versions={"pythia8mc": "8.317.2"}, files={},
         samples={"w": sample}, checks={}, missing=["No <gluon> splitting."],
     )  # fmt: skip
     return Line(

@@ -1,14 +1,12 @@
 """The data card: what stands beside a data set, so that its files explain themselves."""
 
-import hashlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from l1distill.errors import InputError
+from l1distill.workspace import write_text
 
 CARD_NAME = "card.json"
 
@@ -33,6 +31,47 @@ class SampleCard(BaseModel):
     truth_mass: float | None
 
 
+class FileCard(BaseModel):
+    """What a file of a data set holds.
+
+    Attributes:
+        train: Events to learn from; they stand first.
+        test: Events to measure with; they follow.
+        validation: Events that decide when to stop; they stand last.
+        sha256: The file's hash.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    train: int
+    test: int
+    validation: int
+    sha256: str
+
+    @property
+    def events(self) -> int:
+        """Events in all."""
+        return self.train + self.test + self.validation
+
+
+class SourceCard(BaseModel):
+    """A file that events were imported from.
+
+    Attributes:
+        sample: The sample that they went to.
+        file: The file's name, without folders.
+        sha256: Its hash, or None for a file that is not on this machine.
+        events: Events taken from it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sample: str
+    file: str
+    sha256: str | None
+    events: int
+
+
 class Card(BaseModel):
     """Describes a data set: where it comes from, what was checked, what it lacks.
 
@@ -40,9 +79,9 @@ class Card(BaseModel):
         dataset: Name of the data set's kind.
         settings: The generator's settings.
         versions: Version of each package that shapes the events.
-        files: File name to number of events.
-        md5: File name to MD5 sum.
-        samples: Process or signal name to how it came about.
+        files: Sample, background first, to what its file holds.
+        samples: Process or signal name to how it was generated; empty for files from elsewhere.
+        sources: Where imported events came from; empty for generated ones.
         checks: Figures that a reader can hold against physics; names carry the unit.
         missing: What the simulation leaves out, one sentence each.
     """
@@ -52,29 +91,16 @@ class Card(BaseModel):
     dataset: str
     settings: dict[str, Any]
     versions: dict[str, str]
-    files: dict[str, int]
-    md5: dict[str, str]
-    samples: dict[str, SampleCard]
+    files: dict[str, FileCard]
+    samples: dict[str, SampleCard] = {}
+    sources: list[SourceCard] = []
     checks: dict[str, float]
     missing: list[str]
 
 
-def file_md5(path: Path) -> str:
-    """Computes a file's MD5 sum, an identifier and no protection."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
 def write_card(folder: Path, card: Card) -> None:
     """Writes ``card.json`` into a folder, all or nothing."""
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{CARD_NAME}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(card.model_dump_json(indent=2) + "\n")
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(folder / CARD_NAME)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    write_text(folder / CARD_NAME, card.model_dump_json(indent=2) + "\n")
 
 
 def read_card(folder: Path) -> Card:

@@ -7,9 +7,36 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.data.card import Card, file_md5, read_card
-from l1distill.data.events import SIGNALS, Events, read_events
+from l1distill.data.card import Card, FileCard, read_card
+from l1distill.data.event_files import read_events
+from l1distill.data.splits import Split
 from l1distill.errors import InputError
+from l1distill.workspace import file_sha256
+
+BACKGROUND = "background"
+
+
+class Sample(NamedTuple):
+    """The events of one file.
+
+    Attributes:
+        objects: (n, 19, 3) pT [GeV], eta, phi [rad], float32, mapped from the file.
+        process: (n,) index into ``events.PROCESSES``, or None where it is not known.
+        counts: how many of them train, test and validate, in this order.
+    """
+
+    objects: NDArray[np.floating[Any]]
+    process: NDArray[np.int8] | None
+    counts: FileCard
+
+    def rows(self, split: Split) -> slice:
+        """Where the events of a part stand."""
+        ends = np.cumsum([self.counts.train, self.counts.test, self.counts.validation])
+        return slice(int(ends[split - 1]) if split else 0, int(ends[split]))
+
+    def part(self, split: Split) -> NDArray[np.floating[Any]]:
+        """The objects of a part of the data set, no copy."""
+        return self.objects[self.rows(split)]
 
 
 class Dataset(NamedTuple):
@@ -25,23 +52,37 @@ class Dataset(NamedTuple):
     card: Card
     md5: str
 
+    @property
+    def signals(self) -> list[str]:
+        """Names of the signals."""
+        return [name for name in self.card.files if name != BACKGROUND]
+
+    def sample(self, name: str) -> Sample:
+        """Maps a sample into memory, after its file was held against the card.
+
+        Raises:
+            InputError: there is no such sample, or its file is missing, damaged, or not the one
+                of the card.
+        """
+        if name not in self.card.files:
+            there = ", ".join(self.card.files)
+            raise InputError(f"{self.folder}: no sample {name}; there are {there}")
+        path, wanted = self.folder / f"{name}.h5", self.card.files[name]
+        events = read_events(path)
+        if file_sha256(path) != wanted.sha256 or len(events.objects) != wanted.events:
+            raise InputError(
+                f"{path}: not the file that card.json describes (its SHA-256 differs); bring it "
+                "back with dvc checkout --force or dvc pull, or make it again with dvc repro"
+            )
+        return Sample(events.objects, events.process, wanted)
+
     def objects(self) -> dict[str, NDArray[np.floating[Any]]]:
-        """Reads the objects (n, 19, 3) of every sample, the background first.
+        """Maps the objects (n, 19, 3) of every sample, the background first.
 
         Raises:
             InputError: a file is missing, damaged, or not the one of the card.
         """
-        return {name: self._read(name).objects for name in ("background", *SIGNALS)}
-
-    def _read(self, sample: str) -> Events:
-        path = self.folder / f"{sample}.h5"
-        events = read_events(path)
-        if file_md5(path) != self.card.md5.get(path.name):
-            raise InputError(
-                f"{path}: not the file that card.json describes (its MD5 differs); "
-                "run generate again or pull the data set"
-            )
-        return events
+        return {name: self.sample(name).objects for name in self.card.files}
 
 
 def open_dataset(folder: Path) -> Dataset:
@@ -53,5 +94,7 @@ def open_dataset(folder: Path) -> Dataset:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such data set; run l1distill generate first")
     card = read_card(folder)
-    lines = "".join(f"{name} {md5}\n" for name, md5 in sorted(card.md5.items()))
+    if BACKGROUND not in card.files:
+        raise InputError(f"{folder}: its card names no {BACKGROUND}; generate the data set again")
+    lines = "".join(f"{name} {file.sha256}\n" for name, file in card.files.items())
     return Dataset(folder, card, hashlib.md5(lines.encode(), usedforsecurity=False).hexdigest())

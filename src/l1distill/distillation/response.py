@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.settings import Settings
+from l1distill.settings import Constants, Settings
 
 if TYPE_CHECKING:
     from typing import Self
@@ -19,7 +19,7 @@ class DistillationSettings(Settings):
     loss: Literal["mse", "huber", "mae"]
 
 
-class SoftTarget(Settings):
+class SoftTarget(Constants):
     """The logarithm of the teacher's score, centred and scaled on the training split.
 
     Scores of a reconstruction error span orders of magnitude; the logarithm keeps their order and

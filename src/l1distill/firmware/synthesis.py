@@ -25,7 +25,7 @@ FIGURES = "figures.json"
 EMULATOR = "emulator.json"
 NETWORK = "network.json"
 BUNDLE = "bundle.tar.gz"
-CONTENTS = (FIGURES, EMULATOR, NETWORK, "rtl", "hls", "vectors")
+CONTENTS = (FIGURES, EMULATOR, NETWORK, "rtl", "hls", "vectors", "constants")
 """What goes into the bundle."""
 
 
@@ -48,7 +48,8 @@ def synthesise(
     """Turns a quantised model into firmware, proves it on events, and counts what it costs.
 
     Writes into ``output``: ``figures.json``, ``rtl/``, ``hls/``, ``vectors/``,
-    ``emulator.json``, ``network.json`` and ``bundle.tar.gz`` with all of these.
+    ``emulator.json``, ``network.json`` and ``bundle.tar.gz`` with all of these and with
+    ``constants/``, where a caller may leave what turns raw objects into inputs.
 
     Args:
         model: a QKeras model with one output, of what ``qkeras_reader.describe`` can read.

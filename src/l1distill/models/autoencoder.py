@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.data.standardisation import Standardisation
 from l1distill.models.losses import reconstruction_error
-from l1distill.models.preprocessing import Standardisation
 from l1distill.models.training import History, Sample, TrainingSettings, fit
 
 if TYPE_CHECKING:

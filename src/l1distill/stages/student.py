@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from l1distill.compression.pruning import PruningSettings, measure_sparsity
-from l1distill.data.dataset import open_dataset
-from l1distill.data.splits import Split, assign
+from l1distill.data.dataset import BACKGROUND, open_dataset
+from l1distill.data.splits import Split
+from l1distill.data.standardisation import STANDARDISATION, Standardisation
 from l1distill.distillation.response import DistillationSettings, SoftTarget
 from l1distill.errors import InputError
 from l1distill.models.students import StudentSettings, build_student
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.tracking import ModelSpec
-from l1distill.workspace import write_json
 
 
 class Settings(StageSettings):
@@ -59,25 +59,25 @@ def _run(settings: Settings, context: Context) -> Result:
     from l1distill.distillation.offline import distil
     from l1distill.models import keras_files
     from l1distill.models.evaluation import mean_squared_distance, separations, to_metrics
-    from l1distill.models.preprocessing import InputScaling, Standardisation
+    from l1distill.models.preprocessing import InputScaling
     from l1distill.models.training import Sample, make_deterministic
     from l1distill.plots.training import Training, read_roc, write_training
 
     dataset = open_dataset(settings.data.folder)
     samples = dataset.objects()
-    standardisation = Standardisation.read(settings.teacher_folder / "standardisation.json")
+    standardisation = Standardisation.read(settings.teacher_folder / STANDARDISATION)
     scaling = InputScaling.fit(standardisation, settings.student.inputs)
     inputs = {name: scaling.apply(objects) for name, objects in samples.items()}
     labels = {
         name: _soft_labels(settings.teacher_folder, name, len(objects))
         for name, objects in samples.items()
     }
-    split = assign(samples["background"])
-    soft_target = SoftTarget.fit(labels["background"][split == Split.TRAIN])
+    rows = dataset.sample(BACKGROUND).rows
+    soft_target = SoftTarget.fit(labels[BACKGROUND][rows(Split.TRAIN)])
     targets = {name: soft_target(scores) for name, scores in labels.items()}
 
     def part(which: Split) -> Sample:
-        return Sample(inputs["background"][split == which], targets["background"][split == which])
+        return Sample(inputs[BACKGROUND][rows(which)], targets[BACKGROUND][rows(which)])
 
     make_deterministic(settings.seed)
     training = settings.student.training
@@ -94,16 +94,17 @@ def _run(settings: Settings, context: Context) -> Result:
 
     folder = context.folder
     keras_files.save(student, folder / "student.h5")
-    write_json(folder / "inputs.json", scaling.model_dump())
-    write_json(folder / "soft_target.json", soft_target.model_dump())
-    inputs["background"] = inputs["background"][split == Split.TEST]
-    targets["background"] = targets["background"][split == Split.TEST]
+    standardisation.write(folder / STANDARDISATION)
+    scaling.write(folder / "inputs.json")
+    soft_target.write(folder / "soft_target.json")
+    inputs[BACKGROUND] = inputs[BACKGROUND][rows(Split.TEST)]
+    targets[BACKGROUND] = targets[BACKGROUND][rows(Split.TEST)]
     scores = {
         name: student.predict(values, batch_size=4096, verbose=0)[:, 0]
         for name, values in inputs.items()
     }
     distance = mean_squared_distance(scores, targets)
-    test = scores.pop("background")
+    test = scores.pop(BACKGROUND)
     results = separations(test, scores)
     teacher_rocs = {
         name: read_roc(settings.teacher_folder / "roc" / f"{name}.csv") for name in results

@@ -1,10 +1,12 @@
 """synthesize: the student in; verified firmware, its figures and a bundle out."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from l1distill.data.dataset import open_dataset
-from l1distill.data.splits import Split, assign
+from l1distill.data.dataset import BACKGROUND, open_dataset
+from l1distill.data.splits import Split
+from l1distill.data.standardisation import STANDARDISATION
 from l1distill.errors import InputError
 from l1distill.firmware.settings import FirmwareSettings
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
@@ -32,10 +34,9 @@ def _run(settings: Settings, context: Context) -> Result:
     student = keras_files.load(settings.student_folder / "student.h5")
     scaling = InputScaling.read(settings.student_folder / "inputs.json")
     dataset = open_dataset(settings.data.folder)
-    samples = dataset.objects()
-    background = samples.pop("background")
     # Signals fill slots and ranges that background seldom reaches.
-    events = np.concatenate([background[assign(background) == Split.TEST], *samples.values()])
+    signals = [dataset.sample(name).objects for name in dataset.signals]
+    events = np.concatenate([dataset.sample(BACKGROUND).part(Split.TEST), *signals])
     wanted = settings.firmware.verification_events
     if len(events) < wanted:
         raise InputError(
@@ -46,6 +47,10 @@ def _run(settings: Settings, context: Context) -> Result:
     vectors = quantise_inputs(student).predict(
         scaling.apply(events[np.sort(chosen)]), batch_size=4096, verbose=0
     )
+    constants = context.folder / "constants"
+    constants.mkdir()
+    for name in ("inputs.json", STANDARDISATION):
+        shutil.copy(settings.student_folder / name, constants / name)
     figures = synthesise(student, vectors, settings.firmware, context.folder, _say)
     metrics = {**figures.to_metrics(), "firmware/verified_events": float(len(vectors))}
     return Result(metrics, dataset.md5, describes="student")

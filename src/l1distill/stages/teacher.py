@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from l1distill.data.dataset import open_dataset
-from l1distill.data.splits import Split, assign
+from l1distill.data.dataset import BACKGROUND, open_dataset
+from l1distill.data.splits import Split
+from l1distill.data.standardisation import STANDARDISATION, Standardisation
 from l1distill.models.teachers import TeacherSettings, build_teacher
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
-from l1distill.workspace import write_json
 
 
 class Settings(StageSettings):
@@ -26,27 +26,30 @@ def _run(settings: Settings, context: Context) -> Result:
     from l1distill.models import keras_files
     from l1distill.models.autoencoder import anomaly_scores, train_autoencoder
     from l1distill.models.evaluation import separations, to_metrics
-    from l1distill.models.preprocessing import Standardisation
     from l1distill.models.training import make_deterministic
     from l1distill.plots.training import Training, write_training
 
     dataset = open_dataset(settings.data.folder)
     samples = dataset.objects()
-    background = samples["background"]
-    split = assign(background)
-    train = background[split == Split.TRAIN]
-    validation = background[split == Split.VALIDATION]
-    standardisation = Standardisation.fit(train)
+    background = dataset.sample(BACKGROUND)
+    standardisation = Standardisation.read(settings.data.folder / STANDARDISATION)
 
     make_deterministic(settings.seed)
     model = build_teacher(settings.teacher)
     training = settings.teacher.training
     with context.epochs("train teacher", training.epochs) as on_epoch:
-        history = train_autoencoder(model, standardisation, train, validation, training, on_epoch)
+        history = train_autoencoder(
+            model,
+            standardisation,
+            background.part(Split.TRAIN),
+            background.part(Split.VALIDATION),
+            training,
+            on_epoch,
+        )
 
     folder = context.folder
     keras_files.save(model, folder / "teacher.h5")
-    write_json(folder / "standardisation.json", standardisation.model_dump())
+    standardisation.write(folder / STANDARDISATION)
     scores = {
         name: anomaly_scores(model, standardisation, objects) for name, objects in samples.items()
     }
@@ -54,7 +57,7 @@ def _run(settings: Settings, context: Context) -> Result:
     for name, values in scores.items():
         np.save(folder / "scores" / f"{name}.npy", values)
 
-    test = scores.pop("background")[split == Split.TEST]
+    test = scores.pop(BACKGROUND)[background.rows(Split.TEST)]
     results = separations(test, scores)
     name = "teacher's anomaly score (MSE)"
     write_training(Training(history, test, scores, results, name, logarithmic=True), folder)

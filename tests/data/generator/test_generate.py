@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from l1distill.data.card import file_md5, read_card
-from l1distill.data.events import PROCESSES, SIGNALS, read_events
-from l1distill.data.generator.generate import BACKGROUND_FILE, generate
+from l1distill.data.card import read_card
+from l1distill.data.event_files import read_events
+from l1distill.data.events import PROCESSES, SIGNALS
+from l1distill.data.generator.generate import generate
 from l1distill.data.generator.plan import plan_shards
 from l1distill.data.generator.processes import mix_counts
+from l1distill.workspace import file_sha256
 from tests.data.generator.conftest import TINY, Dataset, InlineExecutor
 
+BACKGROUND_FILE = "background.h5"
 FILES = sorted([BACKGROUND_FILE, "card.json", *(f"{signal}.h5" for signal in SIGNALS)])
 
 
@@ -46,8 +49,10 @@ def test_no_event_appears_twice(tiny: Dataset) -> None:
 def test_the_card_tells_what_is_there(tiny: Dataset) -> None:
     card = read_card(tiny.folder)
     assert card == tiny.card
-    assert card.md5 == {name: file_md5(tiny.folder / name) for name in card.files}
-    assert card.files == {BACKGROUND_FILE: 60} | {f"{signal}.h5": 20 for signal in SIGNALS}
+    counts = {name: file.events for name, file in card.files.items()}
+    assert counts == {"background": 60} | dict.fromkeys(SIGNALS, 20)
+    for name, file in card.files.items():
+        assert file.sha256 == file_sha256(tiny.folder / f"{name}.h5")
     assert list(card.samples) == [name for name in PROCESSES if mix_counts(60)[name]] + [*SIGNALS]
     for entry in card.samples.values():
         assert entry.tried > entry.events

@@ -1,7 +1,6 @@
 """Generates a whole data set: plans shards, has them made, puts the files together."""
 
 import importlib.metadata
-import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
@@ -9,8 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.data.card import Card, SampleCard, file_md5, write_card
-from l1distill.data.events import PROCESSES, SIGNALS, Events, write_events
+from l1distill.data.card import Card, FileCard, SampleCard, write_card
+from l1distill.data.dataset import BACKGROUND
+from l1distill.data.event_files import write_events
+from l1distill.data.events import PROCESSES, SIGNALS, Events
 from l1distill.data.generator.checks import check
 from l1distill.data.generator.hard import commands_of
 from l1distill.data.generator.plan import Shard, derive_seed, fingerprint, plan_shards
@@ -25,8 +26,7 @@ from l1distill.data.generator.shard import (
     stock_path,
     stocks,
 )
-
-BACKGROUND_FILE = "background.h5"
+from l1distill.workspace import file_sha256
 
 MISSING = [
     "QCD is made of bb and cc pairs with pTHat > 30 GeV whose hadrons are forced to decay "
@@ -90,11 +90,6 @@ def generate(
 def package_versions() -> dict[str, str]:
     """Looks up the version of each package that shapes the events."""
     return {name: importlib.metadata.version(name) for name in _PACKAGES}
-
-
-def remove_work(work: Path) -> None:
-    """Removes a work folder once its data set is there."""
-    shutil.rmtree(work, ignore_errors=True)
 
 
 def _ignore(events: int) -> None:
@@ -169,13 +164,13 @@ def _assemble(
     parts: dict[str, NDArray[np.float32]] = {}
     samples: dict[str, SampleCard] = {}
     for sample in PROCESSES + SIGNALS:
-        contents = [read_shard(folder, shard) for shard in shards if shard.sample == sample]
-        if not contents:
+        made = [read_shard(folder, shard) for shard in shards if shard.sample == sample]
+        if not made:
             continue
-        parts[sample] = np.concatenate([content.objects for content in contents])
-        masses = np.concatenate([content.truth_mass for content in contents])
-        tried = sum(int(content.tried) for content in contents)
-        passed = sum(int(content.passed) for content in contents)
+        parts[sample] = np.concatenate([content.objects for content in made])
+        masses = np.concatenate([content.truth_mass for content in made])
+        tried = sum(int(content.tried) for content in made)
+        passed = sum(int(content.passed) for content in made)
         samples[sample] = SampleCard(
             events=len(parts[sample]),
             tried=tried,
@@ -192,21 +187,19 @@ def _assemble(
     )
     order = np.random.default_rng(derive_seed(settings, "shuffle", 0)).permutation(len(objects))
     background = Events(objects[order], process[order])
-    write_events(output / BACKGROUND_FILE, background)
-    files = {BACKGROUND_FILE: len(objects)}
-    for signal in SIGNALS:
-        write_events(output / f"{signal}.h5", Events(parts[signal]))
-        files[f"{signal}.h5"] = len(parts[signal])
-
+    contents = {BACKGROUND: background, **{name: Events(parts[name]) for name in SIGNALS}}
     card = Card(
         dataset="anomaly",
         settings=settings.model_dump(mode="json"),
         versions=versions,
-        files=files,
-        md5={name: file_md5(output / name) for name in files},
+        files={name: _write(output / f"{name}.h5", events) for name, events in contents.items()},
         samples=samples,
         checks=check(background),
         missing=MISSING,
     )
     write_card(output, card)
     return card
+
+
+def _write(path: Path, events: Events) -> FileCard:
+    return FileCard(**write_events(path, events), sha256=file_sha256(path))

@@ -1,0 +1,50 @@
+"""Constants of the training split, against scikit-learn."""
+
+import numpy as np
+import pytest
+from sklearn.preprocessing import StandardScaler
+
+from l1distill.data import standardisation
+from l1distill.data.standardisation import Standardisation
+
+
+def _events(n: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    objects = rng.exponential(30.0, (n, 19, 3))
+    objects[..., 1:] = rng.uniform(-2.0, 2.0, (n, 19, 2))
+    objects[rng.random((n, 19)) < 0.6] = 0.0
+    objects[:, 8] = 0.0  # a slot that is never filled
+    return objects
+
+
+def test_standardisation_agrees_with_scikit_learn() -> None:
+    train = _events(500)
+    ours = Standardisation.fit(train)
+    theirs = StandardScaler().fit(train[:, :, 0])
+    target = ours.target(train)
+    expected = theirs.transform(train[:, :, 0]) * (train[:, :, 0] > 0)
+    np.testing.assert_allclose(target[..., 0], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(target[..., 1:3], train[..., 1:], rtol=1e-6)
+    np.testing.assert_array_equal(target[..., 3], train[:, :, 0] > 0)
+
+
+def test_an_empty_slot_does_not_divide_by_zero() -> None:
+    constants = Standardisation.fit(_events(100))
+    assert constants.pt_std[8] == 1.0
+    event = np.zeros((1, 19, 3))
+    event[0, 8, 0] = 25.0
+    assert constants.target(event)[0, 8, 0] == 25.0
+
+
+def test_no_events_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no events"):
+        Standardisation.fit(np.zeros((0, 19, 3)))
+
+
+def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = _events(1000)
+    whole = Standardisation.fit(train)
+    monkeypatch.setattr(standardisation, "_BLOCK", 17)
+    cut = Standardisation.fit(train)
+    np.testing.assert_allclose(cut.pt_mean, whole.pt_mean, rtol=1e-12)
+    np.testing.assert_allclose(cut.pt_std, whole.pt_std, rtol=1e-12)
