@@ -5,6 +5,7 @@ import pytest
 
 from l1distill.models.evaluation import Roc, separations
 from l1distill.models.training import History
+from l1distill.plots.checks import draw_checks
 from l1distill.plots.events import VARIABLES, draw_events
 from l1distill.plots.training import draw_history, draw_rocs, draw_scores, read_roc, write_roc
 
@@ -27,7 +28,9 @@ def _draw_all(folder: Path) -> None:
     draw_rocs(results, folder / "roc.png", {name: result.roc for name, result in results.items()})
     draw_scores(background, signals, folder / "scores.png", "score", log=True)
     draw_history(History([1.0, 0.5], [1.1, 0.6]), folder / "history.png")
-    draw_events({name: _events(50, 1) for name in ("background", *SIGNALS)}, folder)
+    draw_events({name: _events(50, 1) for name in ("background", *SIGNALS, "zprime")}, folder)
+    # more events of Z than of others, and none of ttbar
+    draw_checks(_events(200, 2), np.arange(200).astype(np.int8) % 5 % 3, folder)
 
 
 def test_equal_figures_are_equal_files(tmp_path: Path) -> None:
@@ -37,7 +40,11 @@ def test_equal_figures_are_equal_files(tmp_path: Path) -> None:
     first = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
     second = {path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()}
     assert first == second
-    assert set(first) == {"roc.png", "scores.png", "history.png", *(f"{n}.png" for n in VARIABLES)}
+    assert set(first) == {
+        *("roc.png", "scores.png", "history.png"),
+        *(f"{name}.png" for name in VARIABLES),
+        *("z_peak.png", "w_edge.png", "met_activity.png", "jets_by_process.png"),
+    }
     assert all(content.startswith(PNG) and len(content) > 5_000 for content in first.values())
 
 

@@ -72,6 +72,28 @@ class SourceCard(BaseModel):
     events: int
 
 
+class Ablation(BaseModel):
+    """What one modelling choice does to the AUC of an autoencoder (``benchmarks/ablations.py``).
+
+    Attributes:
+        change: What differs from the data set as shipped.
+        train: Background events that the autoencoder was trained on.
+        auc: Signal to AUC.
+        auc_error: Signal to the AUC's standard error.
+        jets_per_event: Mean number of jets in the background.
+        met_mean_gev: Mean missing transverse energy of the background.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    change: str
+    train: int
+    auc: dict[str, float]
+    auc_error: dict[str, float]
+    jets_per_event: float
+    met_mean_gev: float
+
+
 class Card(BaseModel):
     """Describes a data set: where it comes from, what was checked, what it lacks.
 
@@ -84,6 +106,8 @@ class Card(BaseModel):
         sources: Where imported events came from; empty for generated ones.
         checks: Figures that a reader can hold against physics; names carry the unit.
         missing: What the simulation leaves out, one sentence each.
+        ablations: What modelling choices do to an autoencoder's AUC, measured once on data sets of
+            the size that they name, the first as shipped.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -96,6 +120,7 @@ class Card(BaseModel):
     sources: list[SourceCard] = []
     checks: dict[str, float]
     missing: list[str]
+    ablations: list[Ablation] = []
 
 
 def write_card(folder: Path, card: Card) -> None:

@@ -16,6 +16,7 @@ FEATURES = ("Pt", "Eta", "Phi", "Class")
 MET = 0
 ELECTRONS = slice(1, 5)
 MUONS = slice(5, 9)
+LEPTONS = slice(1, 9)
 JETS = slice(9, 19)
 CLASSES = ("MET_class_1", "Four_Ele_class_2", "Four_Mu_class_3", "Ten_Jet_class_4")
 

@@ -1,5 +1,6 @@
 """How every figure looks, and how it becomes a file that is the same each time."""
 
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,18 @@ LABELS = {
     "hch_taunu": r"h$^\pm \to \tau\nu$",
 }
 """The signals as matplotlib's mathematics."""
+
+_OTHERS = ("#ffa90e", "#92dadd", "#e76300", "#717581", "#b9ac70")
+
+
+def colour(signal: str) -> str:
+    """Returns the colour of a signal; signals that users brought share the rest of the palette."""
+    return COLOURS.get(signal) or _OTHERS[zlib.crc32(signal.encode()) % len(_OTHERS)]
+
+
+def label(signal: str) -> str:
+    """Returns what a signal is called in a figure."""
+    return LABELS.get(signal, signal.replace("_", " "))
 
 
 def canvas(

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from l1distill.models.evaluation import Roc, Separation
 from l1distill.models.training import History
-from l1distill.plots.style import BACKGROUND, COLOURS, LABELS, canvas, save
+from l1distill.plots.style import BACKGROUND, COLOURS, canvas, colour, save
+from l1distill.plots.style import label as label_of
 
 ROC_POINTS = 200
 """Points kept of each ROC curve in its table; even in the logarithm of the FPR."""
@@ -96,7 +97,7 @@ def draw_scores(
     style: dict[str, Any] = {"bins": edges, "density": True}
     ax.hist(background, color=BACKGROUND, alpha=0.6, label="background", **style)
     for name, scores in signals.items():
-        ax.hist(scores, histtype="step", color=COLOURS[name], label=LABELS[name], **style)
+        ax.hist(scores, histtype="step", color=colour(name), label=label_of(name), **style)
     ax.set(xlabel=label, ylabel="density", yscale="log", xscale="log" if log else "linear")
     ax.legend(frameon=False)
     save(figure, path)
@@ -116,10 +117,10 @@ def draw_rocs(
     """
     figure, (ax,) = canvas()
     for name, result in results.items():
-        label = f"{LABELS[name]}  AUC {result.auc:.3f} ± {result.auc_error:.3f}"
-        ax.plot(result.roc.fpr, result.roc.tpr, color=COLOURS[name], label=label)
+        label = f"{label_of(name)}  AUC {result.auc:.3f} ± {result.auc_error:.3f}"
+        ax.plot(result.roc.fpr, result.roc.tpr, color=colour(name), label=label)
         if reference is not None:
-            ax.plot(reference[name].fpr, reference[name].tpr, "--", color=COLOURS[name], lw=1)
+            ax.plot(reference[name].fpr, reference[name].tpr, "--", color=colour(name), lw=1)
     if reference is not None:
         ax.plot([], [], "--", color="black", lw=1, label="teacher")
     diagonal = np.geomspace(1e-4, 1, 50)

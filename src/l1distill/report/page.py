@@ -1,6 +1,5 @@
 """Puts the outputs of the line together as one HTML file that needs nothing beside it."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from l1distill.data.events import SIGNALS
 from l1distill.firmware.figures import Figures
 from l1distill.plots.style import SIGNAL_NAMES
 from l1distill.report import published
+from l1distill.report.template import embed, fill
 
 TEMPLATE = "page.html.j2"
 
@@ -63,28 +63,12 @@ def signal_rows(teacher: Mapping[str, float], student: Mapping[str, float]) -> l
 
 def render(line: Line) -> str:
     """Returns the page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("l1distill", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE).render(
+    return fill(
+        TEMPLATE,
         line=line,
         rows=signal_rows(line.teacher, line.student),
-        pictures=_embed(line.pictures),
-        data_pictures=_embed(line.data_pictures),
+        pictures=embed(line.pictures),
+        data_pictures=embed(line.data_pictures),
         paper=published.PAPER,
         why=published.WHY_OURS_DIFFER,
     )
-
-
-def _embed(pictures: Sequence[tuple[str, Path]]) -> list[tuple[str, str]]:
-    """Turns files into data URLs, so that the page needs nothing beside it."""
-    return [
-        (caption, "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode())
-        for caption, path in pictures
-    ]

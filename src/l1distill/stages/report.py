@@ -5,6 +5,7 @@ from pathlib import Path
 
 from l1distill.data.dataset import open_dataset
 from l1distill.firmware.figures import Figures
+from l1distill.plots.events import pictures_of
 from l1distill.report.page import Line, render
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.tracking import read_metrics
@@ -16,16 +17,6 @@ PICTURES = (
     ("The teacher's score", "teacher_folder", "scores"),
     ("Training of the teacher", "teacher_folder", "history"),
     ("Training of the student", "student_folder", "history"),
-)
-
-
-DATA_PICTURES = (
-    ("Leading lepton: the filter asks for 23 GeV", "lepton_pt"),
-    ("Missing transverse energy", "met"),
-    ("Leptons in an event", "leptons"),
-    ("Jets in an event", "jets"),
-    ("Transverse momentum of jets", "jet_pt"),
-    ("Pseudorapidity of jets", "jet_eta"),
 )
 
 
@@ -64,10 +55,7 @@ def _run(settings: Settings, context: Context) -> Result:
                 (caption, getattr(settings, folder) / "plots" / f"{name}.png")
                 for caption, folder, name in PICTURES
             ],
-            data_pictures=[
-                (caption, settings.data.folder / "plots" / f"{name}.png")
-                for caption, name in DATA_PICTURES
-            ],
+            data_pictures=pictures_of(settings.data.folder / "plots"),
         )
     )
     (context.folder / "index.html").write_text(page, encoding="utf-8")

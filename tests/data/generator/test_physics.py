@@ -1,14 +1,29 @@
 """Physics that a mistake in the generator would break, on a few hundred events a process."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from l1distill.data.events import ELECTRONS, JETS, MET, MUONS, SIGNALS
-from l1distill.data.generator.checks import PDG_Z_MASS, dilepton_masses, peak_position
+from l1distill.data.generator.checks import (
+    PDG_Z_MASS,
+    dilepton_masses,
+    jacobian_drop,
+    leading_lepton_pt,
+    peak_position,
+)
+from l1distill.data.generator.plan import Shard
 from l1distill.data.generator.processes import SAMPLES
-from l1distill.data.generator.shard import ShardContent
+from l1distill.data.generator.settings import GeneratorSettings
+from l1distill.data.generator.shard import (
+    ShardContent,
+    make_shard,
+    make_stock,
+    read_shard,
+    stocks,
+)
 
 Sample = Callable[[str, int], ShardContent]
 
@@ -42,6 +57,13 @@ def test_w_has_a_jacobian_edge(sample: Sample) -> None:
         * (1 - np.cos(lepton[:, 2] - objects[:, MET, 2]))
     )  # fmt: skip
     assert 55 < np.median(transverse) < 85
+
+
+def test_the_measure_of_the_edge_tells_an_edge_from_none(sample: Sample) -> None:
+    assert jacobian_drop(leading_lepton_pt(sample("w", SIZES["w"]).objects)) < 0.5
+    rng = np.random.default_rng(0)
+    falling = 23.0 + rng.exponential(25.0, 20_000)  # a steep spectrum without an edge
+    assert jacobian_drop(falling) > 0.6
 
 
 @pytest.mark.parametrize("name", TRUTH)
@@ -154,3 +176,27 @@ def test_processes_differ_as_they_should(sample: Sample) -> None:
     assert mean_number("z", slice(1, 9)) > 1.2
     assert mean_number("a_4l", slice(1, 9)) > 1.9
     assert mean_number("lq_btau", JETS) > 1.8
+
+
+def test_jets_of_the_fast_mode_are_those_of_a_slice_with_multi_parton_interactions(
+    tmp_path: Path,
+) -> None:
+    """The fast mode takes multi-parton interactions from a pool; here PYTHIA makes them."""
+    jets = {}
+    for mpi, events in (("overlay", 3000), ("full", 900)):
+        settings = GeneratorSettings(seed=5, pool=800, mpi=mpi)
+        folder = tmp_path / mpi
+        folder.mkdir()
+        for kind in stocks(settings):
+            make_stock(settings, kind, folder)
+        shard = Shard("w", 0, events, seed=99)
+        make_shard(settings, shard, folder)
+        jets[mpi] = (read_shard(folder, shard).objects[:, JETS, 0] > 0).sum(axis=1)
+    ratio = jets["overlay"].mean() / jets["full"].mean()
+    error = ratio * np.hypot(*(n.std() / n.mean() / np.sqrt(len(n)) for n in jets.values()))
+    assert error < 0.07, "the slice is too small to tell"
+    assert abs(ratio - 1) < 0.15
+    off = GeneratorSettings(seed=5, pool=800, mpi="off")
+    make_shard(off, shard := Shard("w", 1, 900, seed=98), tmp_path / "overlay")
+    without = (read_shard(tmp_path / "overlay", shard).objects[:, JETS, 0] > 0).sum(axis=1)
+    assert without.mean() < 0.92 * jets["full"].mean(), "the test would notice a missing overlay"

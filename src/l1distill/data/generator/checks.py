@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.data.events import ELECTRONS, JETS, MET, MUONS, PROCESSES, Events
+from l1distill.data.events import ELECTRONS, JETS, LEPTONS, MET, MUONS, PROCESSES, Events
 
 PDG_Z_MASS = 91.19  # [GeV]
 _WINDOW = (70.0, 110.0)  # [GeV], where the Z peak is looked for
@@ -49,6 +49,21 @@ def peak_position(masses: NDArray[np.float64]) -> float:
     return position
 
 
+def leading_lepton_pt(objects: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Looks up the pT of each event's hardest electron or muon, (n,) [GeV]."""
+    hardest: NDArray[np.floating[Any]] = objects[:, LEPTONS, 0].max(axis=1)
+    return hardest
+
+
+def jacobian_drop(pt: NDArray[np.floating[Any]]) -> float:
+    """Measures the edge at half the W mass: leptons in 44-50 GeV over those in 34-40 GeV.
+
+    A W at rest gives no lepton beyond 40.2 GeV; a spectrum without the edge falls far less.
+    """
+    below, above = ((low < pt) & (pt < low + 6.0) for low in (34.0, 44.0))
+    return float(above.sum() / max(below.sum(), 1))
+
+
 def phi_asymmetry(objects: NDArray[np.floating[Any]]) -> float:
     """Measures how far the leptons' and jets' phi is from flat.
 
@@ -82,7 +97,15 @@ def check(background: Events) -> dict[str, float]:
             chosen = background.process == code
             if chosen.any():
                 figures[f"jets_per_event/{name}"] = float(present[chosen].sum(axis=1).mean())
-        masses = dilepton_masses(objects[background.process == PROCESSES.index("z")])
+        w = leading_lepton_pt(objects[background.process == PROCESSES.index("w")])
+        if len(w) >= 200:
+            figures["w_jacobian_drop"] = jacobian_drop(w)
+        z = objects[background.process == PROCESSES.index("z")]
+        masses = dilepton_masses(z)
         if len(masses) >= 20:
             figures["z_peak_gev"] = peak_position(masses)
+            pairs = z[(z[:, LEPTONS, 0] > 0).sum(axis=1) >= 2]
+            busy = (pairs[:, JETS, 0] > 0).any(axis=1)
+            figures["met_of_z_pairs_without_jets_gev"] = float(pairs[~busy, MET, 0].mean())
+            figures["met_of_z_pairs_with_jets_gev"] = float(pairs[busy, MET, 0].mean())
     return {name: round(value, 4) for name, value in figures.items() if np.isfinite(value)}

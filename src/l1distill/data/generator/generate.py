@@ -1,6 +1,7 @@
 """Generates a whole data set: plans shards, has them made, puts the files together."""
 
 import importlib.metadata
+import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.data.card import Card, FileCard, SampleCard, write_card
+from l1distill.data.card import Ablation, Card, FileCard, SampleCard, write_card
 from l1distill.data.dataset import BACKGROUND
 from l1distill.data.event_files import write_events
 from l1distill.data.events import PROCESSES, SIGNALS, Events
@@ -45,6 +46,9 @@ MISSING = [
     "directions; no photon objects; no jet energy correction, as in the Delphes CMS card.",
     "The pileup density is that of the bunch crossing alone: no out-of-time pileup.",
 ]
+
+ABLATIONS = Path(__file__).with_name("ablations.json")
+"""What ``benchmarks/ablations.py`` measured."""
 
 _POLL_S = 0.5
 _PACKAGES = ("l1distill", "pythia8mc", "fastjet", "awkward", "numpy", "h5py")
@@ -196,6 +200,7 @@ def _assemble(
         samples=samples,
         checks=check(background),
         missing=MISSING,
+        ablations=[Ablation.model_validate(entry) for entry in json.loads(ABLATIONS.read_text())],
     )
     write_card(output, card)
     return card

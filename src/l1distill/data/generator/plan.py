@@ -10,7 +10,6 @@ from l1distill.data.events import PROCESSES, SIGNALS
 from l1distill.data.generator.processes import SAMPLES, mix_counts
 from l1distill.data.generator.settings import GeneratorSettings
 
-
 _AFTER_THE_SHARDS = ("generate.py", "checks.py")  # modules that shape no shard
 
 

@@ -1,0 +1,144 @@
+"""Which modelling difference accounts for what: one autoencoder's AUC on data sets that differ.
+
+Run from the project's folder: ``python benchmarks/ablations.py FOLDER [variant ...]``. Each variant
+changes one thing about the generator, is generated with the same number of events, and has its own
+CNN autoencoder trained with the settings of ``conf/teacher/cnn_ae.yaml``. Data sets stay in FOLDER,
+so that a killed run goes on; the table of all variants goes to ``ablations.json`` beside the
+generator, from where the data card takes it. About an hour on two cores.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from l1distill.data.card import Ablation
+from l1distill.data.dataset import BACKGROUND, Dataset, open_dataset
+from l1distill.data.events import JETS
+from l1distill.data.generator.generate import ABLATIONS, generate
+from l1distill.data.generator.settings import GeneratorSettings
+from l1distill.data.splits import Split
+from l1distill.data.standardisation import Standardisation
+from l1distill.executor import local_processes
+from l1distill.progress import progress
+from l1distill.workspace import write_text
+
+EVENTS = {"background": 20_000, "signal": 1_000}
+SEED = 2026
+
+
+class Variant(NamedTuple):
+    """One change to the generator's settings.
+
+    Attributes:
+        settings: What differs from the defaults.
+        detector: What differs in the detector simulation.
+        train: Share of the training split that is used.
+    """
+
+    settings: Mapping[str, Any] = MappingProxyType({})
+    detector: Mapping[str, Any] = MappingProxyType({})
+    train: float = 1.0
+
+
+VARIANTS = {
+    "as shipped": Variant(),
+    "multi-parton interactions from PYTHIA, mpi=full": Variant({"mpi": "full"}),
+    "no multi-parton interactions, mpi=off": Variant({"mpi": "off"}),
+    "no pileup, pileup=0": Variant({"pileup": 0.0}),
+    "loose isolation, 0.45 in a cone of 0.3": Variant(
+        detector={
+            "isolation_radius": 0.3,
+            "electron_isolation_max": 0.45,
+            "muon_isolation_max": 0.45,
+        }
+    ),
+    "jets from 15 GeV": Variant(detector={"jet_pt_min": 15.0}),
+    "jets from 30 GeV": Variant(detector={"jet_pt_min": 30.0}),
+    "leptons from 10 GeV, as in the card": Variant(detector={"lepton_pt_min": 10.0}),
+    "a tenth of the training events": Variant(train=0.1),
+}
+
+
+def settings_of(variant: Variant) -> GeneratorSettings:
+    """Puts a variant on top of the defaults."""
+    plain = GeneratorSettings(seed=SEED, **EVENTS).model_dump()
+    plain |= dict(variant.settings)
+    plain["detector"] |= dict(variant.detector)
+    return GeneratorSettings.model_validate(plain)
+
+
+def make(settings: GeneratorSettings, folder: Path) -> Dataset:
+    """Generates a data set unless it is there."""
+    if not (folder / "card.json").is_file():
+        total = settings.background + 4 * settings.signal
+        with local_processes(None) as executor, progress(folder.name, total, "events") as advance:
+            generate(settings, folder, executor, advance)
+    return open_dataset(folder)
+
+
+def measure(dataset: Dataset, share: float, change: str) -> Ablation:
+    """Trains an autoencoder on a data set and measures how signals stand out."""
+    from l1distill.models.autoencoder import anomaly_scores, train_autoencoder
+    from l1distill.models.evaluation import separations
+    from l1distill.models.teachers import TeacherSettings, build_teacher
+    from l1distill.models.training import make_deterministic
+
+    plain = OmegaConf.to_container(OmegaConf.load("conf/teacher/cnn_ae.yaml"))
+    teacher = TeacherSettings.model_validate(plain)
+    background = dataset.sample(BACKGROUND)
+    train = background.part(Split.TRAIN)
+    train = train[: int(share * len(train))]
+    standardisation = Standardisation.fit(train)
+    make_deterministic(SEED)
+    model = build_teacher(teacher)
+    with progress(f"train, {change}", teacher.training.epochs, "epochs") as advance:
+        train_autoencoder(
+            model,
+            standardisation,
+            train,
+            background.part(Split.VALIDATION),
+            teacher.training,
+            lambda *_: advance(1),
+        )
+    signals = {
+        name: anomaly_scores(model, standardisation, dataset.sample(name).objects)
+        for name in dataset.signals
+    }
+    test = anomaly_scores(model, standardisation, background.part(Split.TEST))
+    results = separations(test, signals)
+    return Ablation(
+        change=change,
+        train=len(train),
+        auc={name: round(result.auc, 4) for name, result in results.items()},
+        auc_error={name: round(result.auc_error, 4) for name, result in results.items()},
+        jets_per_event=round(float((background.objects[:, JETS, 0] > 0).sum(axis=1).mean()), 4),
+        met_mean_gev=round(float(np.mean(background.objects[:, 0, 0])), 3),
+    )
+
+
+def main() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    folder = Path(sys.argv[1])
+    chosen = sys.argv[2:] or list(VARIANTS)
+    results: list[Ablation] = []
+    for change in chosen:
+        variant = VARIANTS[change]
+        settings = settings_of(variant)
+        name = "-".join(f"{key}={value}" for key, value in variant.settings.items())
+        name += "-".join(f"{key}={value}" for key, value in variant.detector.items())
+        results.append(measure(make(settings, folder / (name or "default")), variant.train, change))
+        print(results[-1].model_dump_json(), flush=True)
+        text = json.dumps([result.model_dump() for result in results], indent=2)
+        if len(results) == len(VARIANTS):
+            write_text(ABLATIONS, text + "\n")
+
+
+if __name__ == "__main__":
+    main()
