@@ -8,7 +8,15 @@ from l1distill.compression.pruning import (
     with_pruning,
 )
 from l1distill.models.students import StudentSettings, build_student
-from l1distill.models.training import Sample, TrainingSettings, fit, make_deterministic
+from l1distill.models.teachers import TeacherSettings, build_teacher, pruned_layers
+from l1distill.models.training import (
+    Fit,
+    Sample,
+    TrainingSettings,
+    fit,
+    make_deterministic,
+    supervised,
+)
 from tests.settings import conf
 
 
@@ -23,16 +31,9 @@ def _train(sparsity: float):  # type: ignore[no-untyped-def]
     settings = PruningSettings(sparsity=sparsity, begin_epoch=1, end_epoch=6)
     pruned = with_pruning(student, settings, steps_per_epoch=4)
     training = TrainingSettings(epochs=8, batch_size=64, learning_rate=0.01, patience=8)
-    fit(
-        pruned.model,
-        "mse",
-        sample,
-        sample,
-        training,
-        lambda *_: None,
-        pruned.callbacks,
-        pruned.full_from_epoch,
-    )
+    loss = supervised(pruned.model, "mse")
+    what = Fit(pruned.model, loss, training, 1, pruned.callbacks, pruned.full_from_epoch)
+    fit(what, sample, sample, lambda *_: None)
     return strip(pruned.model)
 
 
@@ -45,6 +46,25 @@ def test_the_target_is_reached_in_each_dense_layer(sparsity: float) -> None:
             zeros = float(np.mean(layer.kernel.numpy() == 0.0))
             assert zeros == pytest.approx(sparsity, abs=0.5 / layer.kernel.shape[0])
     assert measure_sparsity(student) >= sparsity - 0.01
+
+
+def test_convolutions_are_pruned_and_only_where_asked() -> None:
+    autoencoder = build_teacher(TeacherSettings.model_validate(conf("teacher/cnn_vae")))
+    model = autoencoder.model()
+    settings = PruningSettings(sparsity=0.5, begin_epoch=0, end_epoch=1)
+    pruned = with_pruning(model, settings, 10, pruned_layers(autoencoder))
+    wrapped = {layer.layer.name for layer in pruned.model.layers if hasattr(layer, "pruning_vars")}
+    assert wrapped == {"encoder_1", "encoder_2", "mean", "log_variance"}
+    assert [layer.name for layer in strip(pruned.model).layers] == [
+        layer.name for layer in model.layers
+    ]
+
+
+def test_a_training_that_ends_before_its_pruning_is_refused() -> None:
+    settings = PruningSettings(sparsity=0.5, begin_epoch=5, end_epoch=25)
+    settings.check(26, "teacher")
+    with pytest.raises(ValueError, match=r"teacher\.training\.epochs=25 leaves no epoch"):
+        settings.check(25, "teacher")
 
 
 def test_no_pruning_leaves_the_network_dense() -> None:

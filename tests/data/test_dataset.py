@@ -45,12 +45,14 @@ def test_a_file_that_is_not_the_cards_is_refused(tmp_path: Path) -> None:
     folder = _dataset(tmp_path / "data")
     rng = np.random.default_rng(9)
     write_events(folder / "a_4l.h5", Events(rng.exponential(30.0, (400, 19, 3))))
-    with pytest.raises(InputError, match=r"a_4l\.h5: not the file that card\.json describes.*dvc"):
+    with pytest.raises(
+        InputError, match=r"a_4l\.h5: not the file that card\.json describes.*dvc pull"
+    ):
         open_dataset(folder).objects()
 
 
 def test_a_missing_data_set_says_what_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="run l1distill generate first"):
+    with pytest.raises(InputError, match="run dvc pull, or l1distill generate"):
         open_dataset(tmp_path / "nowhere")
 
 

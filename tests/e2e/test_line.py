@@ -13,6 +13,7 @@ import pytest
 
 from l1distill.firmware.emulator import Emulator
 from l1distill.models.preprocessing import InputScaling
+from l1distill.tracking import Record
 from l1distill.workspace import folder_sha256
 from tests.e2e.conftest import Project, edit
 from tests.settings import ROOT, conf
@@ -197,9 +198,8 @@ def test_damaged_data_is_one_line_and_leaves_the_old_output(line: Project, damag
 def test_a_teacher_of_other_data_is_refused(line: Project, tmp_path: Path) -> None:
     other = tmp_path / "teacher"
     line.l1distill("teacher", "teacher.training.epochs=1", f"output={other}")
-    record = json.loads((other / "record.json").read_text())
-    record["inputs"]["generate"] = "0" * 64
-    (other / "record.json").write_text(json.dumps(record))
+    inputs = {"generate": "0" * 64}
+    Record.read(other).model_copy(update={"inputs": inputs}).write(other)
     done = line.l1distill("student", f"teacher_folder={other}", check=False)
     assert done.returncode == 2
     assert "run teacher again" in done.stderr

@@ -22,19 +22,32 @@ def test_the_error_of_the_auc_covers_repetitions() -> None:
 
 
 def test_tpr_at_a_working_point_is_counted() -> None:
-    background = np.arange(10_000, dtype=float)
-    signal = np.array([0.0, 9_980.0, 9_995.5, 20_000.0])
+    background = np.arange(100_000, dtype=float)
+    signal = np.array([0.0, 99_890.0, 99_950.0, 200_000.0])
     tpr = separation(background, signal).tpr
-    # 1e-3 of 10,000 leaves ten background events: the threshold is at 9990
-    assert tpr["1e-3"] == 0.5
-    assert tpr["1e-4"] == 0.25
-    assert "1e-5" not in tpr, "one event in 100,000 cannot be seen in 10,000"
+    # 1e-3 of 100,000 leaves a hundred background events: the threshold is at 99,900
+    assert tpr["1e-3"].value == 0.5
+    assert tpr["1e-4"].value == 0.25
+    assert "1e-5" not in tpr, "one event is no measurement of a rate"
+
+
+def test_the_interval_of_a_rate_covers_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(4)
+    background = rng.normal(size=20_000)
+    threshold = np.quantile(background, 0.999)
+    truth = norm.sf(threshold - 3.0)
+    covered = []
+    for _ in range(300):
+        rate = separation(background, rng.normal(3.0, 1.0, 150)).tpr["1e-3"]
+        covered.append(rate.low <= truth <= rate.high)
+    assert 0.6 < np.mean(covered) < 0.76
 
 
 def test_names_of_the_metrics() -> None:
     rng = np.random.default_rng(0)
-    metrics = to_metrics(separations(rng.random(2_000), {"a_4l": rng.random(50)}))
-    assert set(metrics) == {"auc/a_4l", "auc_error/a_4l", "tpr_fpr1e-3/a_4l"}
+    metrics = to_metrics(separations(rng.random(20_000), {"a_4l": rng.random(50)}))
+    rates = {f"tpr_fpr1e-3{end}/a_4l" for end in ("", "_low", "_high")}
+    assert set(metrics) == {"auc/a_4l", "auc_error/a_4l"} | rates
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

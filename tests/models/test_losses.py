@@ -24,7 +24,7 @@ def _by_hand(target: np.ndarray, output: np.ndarray) -> float:
     return total / 57
 
 
-@pytest.mark.parametrize("shape", [(19, 3), (19, 3, 1)])
+@pytest.mark.parametrize("shape", [(19, 3), (19, 3, 1), (57,)])
 def test_the_loss_is_that_of_the_paper(shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(3)
     target = rng.normal(size=(6, 19, 4)).astype(np.float32)

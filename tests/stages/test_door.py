@@ -55,7 +55,7 @@ def test_what_is_wrong_is_named(key: str, value: object, says: str) -> None:
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("workers=0", "workers=0: input should be greater than or equal to 1"),
+        ("executor.workers=0", "executor.workers=0: input should be greater than or equal to 1"),
         ("seed=-1", "seed=-1: input should be greater than or equal to 0"),
         ("student.layers=[0]", "student.layers.0=0: input should be greater than 0"),
         ("student.layers=[1000000]", "student.layers.0=1000000: input should be less than"),

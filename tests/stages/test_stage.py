@@ -7,6 +7,7 @@ import mlflow
 import pytest
 
 from l1distill.errors import InputError
+from l1distill.executor import ProcessesSettings
 from l1distill.stages.stage import Context, DataSettings, Result, Stage, StageSettings, execute
 from l1distill.tracking import TrackingSettings
 from l1distill.workspace import folder_sha256
@@ -43,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def _settings(output: str, **changes: object) -> Settings:
     return Settings(
         seed=1,
-        workers=None,
+        executor=ProcessesSettings(kind="processes", workers=None),
         output=Path(output),
         data=DataSettings.model_validate({"name": "anomaly", "folder": "data", "generator": {}}),
         tracking=TrackingSettings(experiment="test", uri=None, model_name="m"),
@@ -73,7 +74,12 @@ def test_a_stage_writes_its_folder_and_its_run() -> None:
 
 def test_where_it_ran_does_not_change_what_comes_out() -> None:
     for output in ("a", "b"):
-        parameters = {"seed": 1, "output": output, "workers": None, "tracking.experiment": output}
+        parameters = {
+            "seed": 1,
+            "output": output,
+            "executor.workers": None,
+            "tracking.experiment": output,
+        }
         execute(FIRST, _settings(output), parameters)
     assert folder_sha256(Path("a")) == folder_sha256(Path("b"))
 

@@ -1,5 +1,6 @@
 """Magnitude pruning while training, with tensorflow-model-optimization's polynomial decay."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ class PruningSettings(Settings):
     """How sparse, and when."""
 
     sparsity: float = Field(ge=0.0, lt=1.0)
-    """Share of the weights of each dense layer that is to be zero; 0 switches pruning off."""
+    """Share of the weights of each layer that is to be zero; 0 switches pruning off."""
     begin_epoch: int = Field(ge=0)
     end_epoch: int = Field(gt=0)
 
@@ -27,6 +28,22 @@ class PruningSettings(Settings):
             )
         return self
 
+    def check(self, epochs: int, what: str) -> None:
+        """Refuses a training that ends before the pruning does.
+
+        Args:
+            epochs: of the training.
+            what: section of the configuration that the training stands in.
+
+        Raises:
+            ValueError: no epoch is left for the pruned network.
+        """
+        if self.sparsity > 0 and epochs <= self.end_epoch:
+            raise ValueError(
+                f"{what}.training.epochs={epochs} leaves no epoch after compression.end_epoch="
+                f"{self.end_epoch}; train longer, prune earlier or set compression.sparsity=0"
+            )
+
 
 class Pruned(NamedTuple):
     """A model that prunes itself while it is fitted."""
@@ -37,8 +54,13 @@ class Pruned(NamedTuple):
     """The first epoch at the end of which the target sparsity is reached."""
 
 
-def with_pruning(model: "keras.Model", settings: PruningSettings, steps_per_epoch: int) -> Pruned:
-    """Wraps the dense layers of ``model`` for pruning.
+def with_pruning(
+    model: "keras.Model",
+    settings: PruningSettings,
+    steps_per_epoch: int,
+    only: Collection[str] | None = None,
+) -> Pruned:
+    """Wraps the dense and convolutional layers of ``model`` for pruning.
 
     The masks are updated often enough for short trainings: with the library's default of every
     100 steps a training of 60 steps ends without a single zero.
@@ -47,13 +69,13 @@ def with_pruning(model: "keras.Model", settings: PruningSettings, steps_per_epoc
         model: the network to prune.
         settings: sparsity and schedule.
         steps_per_epoch: optimiser steps in an epoch.
+        only: names of the layers to prune; all where it is None.
 
     Returns:
         What to fit; :func:`strip` takes the wrappers off again.
     """
     if settings.sparsity == 0.0:
         return Pruned(model, [], 0)
-    from qkeras import QDense
     from tensorflow import keras
     from tensorflow_model_optimization.sparsity import keras as sparsity
 
@@ -67,7 +89,9 @@ def with_pruning(model: "keras.Model", settings: PruningSettings, steps_per_epoc
     )
 
     def wrap(layer: "keras.layers.Layer") -> "keras.layers.Layer":
-        if isinstance(layer, QDense | keras.layers.Dense):
+        # QDense and QConv2D derive from these
+        prunable = isinstance(layer, keras.layers.Dense | keras.layers.Conv2D)
+        if prunable and (only is None or layer.name in only):
             return sparsity.prune_low_magnitude(layer, pruning_schedule=schedule)
         return layer
 
@@ -82,15 +106,19 @@ def strip(model: "keras.Model") -> "keras.Model":
     return sparsity.strip_pruning(model)
 
 
-def measure_sparsity(model: "keras.Model") -> float:
+def measure_sparsity(model: "keras.Model", only: Collection[str] | None = None) -> float:
     """Returns the share of the network's quantised weights that are zero, biases apart.
 
     Measured on the trained network as it goes to firmware, where a weight that rounds to zero
     costs as little as a pruned one; never the sparsity that was asked for.
+
+    Args:
+        model: the network.
+        only: names of the layers to count; all where it is None.
     """
     zeros = total = 0
     for layer in model.layers:
-        if not hasattr(layer, "kernel"):
+        if not hasattr(layer, "kernel") or (only is not None and layer.name not in only):
             continue
         kernel = layer.kernel
         if getattr(layer, "kernel_quantizer_internal", None) is not None:

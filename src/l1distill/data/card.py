@@ -138,7 +138,9 @@ def read_card(folder: Path) -> Card:
     try:
         return Card.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no data card; generate the data set again") from None
+        raise InputError(f"{path}: no data card; run dvc pull, or run generate again") from None
     except (ValidationError, UnicodeDecodeError) as error:
         what = str(error).splitlines()[0]
-        raise InputError(f"{path}: not a data card ({what}); generate the data set again") from None
+        raise InputError(
+            f"{path}: not a data card ({what}); run dvc pull, or run generate again"
+        ) from None

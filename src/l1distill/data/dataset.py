@@ -71,8 +71,8 @@ class Dataset(NamedTuple):
         events = read_events(path)
         if file_sha256(path) != wanted.sha256 or len(events.objects) != wanted.events:
             raise InputError(
-                f"{path}: not the file that card.json describes (its SHA-256 differs); bring it "
-                "back with dvc checkout --force or dvc pull, or make it again with dvc repro"
+                f"{path}: not the file that card.json describes (its SHA-256 differs); "
+                "remove it and run dvc pull, or run generate again"
             )
         return Sample(events.objects, events.process, wanted)
 
@@ -92,7 +92,7 @@ def open_dataset(folder: Path) -> Dataset:
         InputError: there is no data set, or its card cannot be read.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such data set; run l1distill generate first")
+        raise InputError(f"{folder}: no such data set; run dvc pull, or l1distill generate")
     card = read_card(folder)
     if BACKGROUND not in card.files:
         raise InputError(f"{folder}: its card names no {BACKGROUND}; generate the data set again")

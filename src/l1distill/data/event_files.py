@@ -152,7 +152,7 @@ def read_events(path: Path) -> Events:
         InputError: the file is missing, is not HDF5, is truncated, or has another layout.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such file; run generate again or pull the data set")
+        raise InputError(f"{path}: no such file; run dvc pull, or run generate again")
     try:
         with h5py.File(path, "r") as file:
             particles = _map(path, file, "Particles", np.dtype("<f4"), _ROW)
@@ -160,12 +160,12 @@ def read_events(path: Path) -> Events:
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: cannot be read as HDF5 (truncated or another format); "
-            "run generate again or pull the data set"
+            "remove it and run dvc pull, or run generate again"
         ) from error
     if process is not None and len(process) != len(particles):
         raise InputError(
             f"{path}: 'Process' has {len(process)} entries for {len(particles)} events; "
-            "run generate again or pull the data set"
+            "remove it and run dvc pull, or run generate again"
         )
     return Events(particles[..., :3], process)
 

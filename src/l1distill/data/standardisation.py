@@ -45,23 +45,6 @@ class Standardisation(Constants):
         std[std == 0.0] = 1.0
         return cls(pt_mean=mean.tolist(), pt_std=std.tolist())
 
-    def target(self, objects: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """Returns what the autoencoder has to reconstruct.
-
-        Args:
-            objects: (n, 19, 3) pT [GeV], eta, phi; absent objects are zero.
-
-        Returns:
-            (n, 19, 4): standardised pT, eta, phi, and 1 where there is an object, 0 elsewhere.
-        """
-        present = objects[:, :, 0] > 0
-        target = np.empty((*objects.shape[:2], 4), np.float32)
-        target[..., 0] = (objects[..., 0] - np.asarray(self.pt_mean)) / np.asarray(self.pt_std)
-        target[..., 1:3] = objects[..., 1:]
-        target[..., 3] = 1.0
-        target *= present[..., None]
-        return target
-
 
 def _sum(
     objects: NDArray[np.floating[Any]], centre: NDArray[np.float64] | float, power: int

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from l1distill.compression.pruning import PruningSettings, strip, with_pruning
-from l1distill.models.training import History, Sample, TrainingSettings, fit
+from l1distill.models.training import Fit, History, Sample, TrainingSettings, fit, supervised
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -25,7 +26,9 @@ def distil(
     loss: str,
     training: TrainingSettings,
     pruning: PruningSettings,
+    seed: int,
     on_epoch: Callable[[int, Mapping[str, float]], None],
+    checkpoint: Path | None = None,
 ) -> Distilled:
     """Fits a student to its teacher's answers, pruning it on the way.
 
@@ -36,21 +39,22 @@ def distil(
         loss: Keras's name of the distance between the two.
         training: how to fit.
         pruning: how sparse, and when.
+        seed: of the shuffling.
         on_epoch: called after each epoch.
+        checkpoint: see :func:`training.fit`.
 
     Returns:
         The student with its best weights among the epochs that were fully pruned.
     """
     steps_per_epoch = math.ceil(len(train.inputs) / training.batch_size)
     pruned = with_pruning(student, pruning, steps_per_epoch)
-    history = fit(
+    what = Fit(
         pruned.model,
-        loss,
-        train,
-        validation,
+        supervised(pruned.model, loss),
         training,
-        on_epoch,
+        seed,
         pruned.callbacks,
         best_from_epoch=pruned.full_from_epoch,
     )
+    history = fit(what, train, validation, on_epoch, checkpoint)
     return Distilled(strip(pruned.model), history)

@@ -8,6 +8,18 @@ from numpy.typing import NDArray
 
 FPR_POINTS = {"1e-3": 1e-3, "1e-4": 1e-4, "1e-5": 1e-5}
 """False positive rates of the working points, by their name in the metrics."""
+RESOLVED_FROM = 10.0
+"""Background events that a working point must leave for its rate to mean something: the rate itself
+is then known to a third."""
+CONFIDENCE = 0.683
+
+
+class Rate(NamedTuple):
+    """A share of events with its Wilson interval of 68.3% (Wilson, JASA 22 (1927) 209)."""
+
+    value: float
+    low: float
+    high: float
 
 
 class Roc(NamedTuple):
@@ -23,7 +35,7 @@ class Separation(NamedTuple):
     auc: float
     auc_error: float
     """Standard error of the AUC (Hanley and McNeil, Radiology 143 (1982) 29, eq. 2)."""
-    tpr: dict[str, float]
+    tpr: dict[str, Rate]
     """TPR at those points of :data:`FPR_POINTS` that the background sample can resolve."""
     roc: Roc
 
@@ -47,12 +59,24 @@ def separation(
     fpr, tpr, _ = roc_curve(labels, scores)
     auc = float(roc_auc_score(labels, scores))
     resolved = {
-        # Below one expected background event a rate is a guess, and is left out.
-        name: float(tpr[np.searchsorted(fpr, point, side="right") - 1])
+        name: _rate(float(tpr[np.searchsorted(fpr, point, side="right") - 1]), len(signal))
         for name, point in FPR_POINTS.items()
-        if point * len(background) >= 1.0
+        if resolves(point, len(background))
     }
     return Separation(auc, _auc_error(auc, len(signal), len(background)), resolved, Roc(fpr, tpr))
+
+
+def resolves(fpr: float, background: int) -> bool:
+    """Says whether a sample of ``background`` test events can tell a false positive rate."""
+    return fpr * background >= RESOLVED_FROM
+
+
+def _rate(value: float, events: int) -> Rate:
+    from scipy.stats import binomtest
+
+    test = binomtest(round(value * events), events)
+    low, high = test.proportion_ci(CONFIDENCE, method="wilson")
+    return Rate(value, float(low), float(high))
 
 
 def separations(
@@ -63,13 +87,18 @@ def separations(
 
 
 def to_metrics(results: Mapping[str, Separation]) -> dict[str, float]:
-    """Names the figures as the metrics do: ``auc/<signal>``, ``tpr_fpr1e-3/<signal>``."""
+    """Names the figures as the metrics do: ``auc/<signal>``, ``tpr_fpr1e-3/<signal>``.
+
+    ``_low`` and ``_high`` behind the rate's name are the ends of its interval.
+    """
     metrics: dict[str, float] = {}
     for signal, result in results.items():
         metrics[f"auc/{signal}"] = result.auc
         metrics[f"auc_error/{signal}"] = result.auc_error
         for point, tpr in result.tpr.items():
-            metrics[f"tpr_fpr{point}/{signal}"] = tpr
+            metrics[f"tpr_fpr{point}/{signal}"] = tpr.value
+            metrics[f"tpr_fpr{point}_low/{signal}"] = tpr.low
+            metrics[f"tpr_fpr{point}_high/{signal}"] = tpr.high
     return metrics
 
 

@@ -1,4 +1,4 @@
-"""The masked reconstruction error of Govorkova et al., section III: loss and anomaly score."""
+"""Losses and anomaly scores of Govorkova et al. (arXiv:2108.03986), sections III and IV."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ def reconstruction_error(target: Any, output: Any) -> "tf.Tensor":
 
     Args:
         target: (n, 19, 4) standardised pT, eta, phi and the presence of the object.
-        output: (n, 19, 3) or (n, 19, 3, 1), what the autoencoder returned.
+        output: (n, 57), (n, 19, 3) or (n, 19, 3, 1), what the autoencoder returned.
 
     Returns:
         (n,): the sum of the squared errors over 57.
@@ -44,3 +44,34 @@ def reconstruction_error(target: Any, output: Any) -> "tf.Tensor":
     )
     difference = (target[:, :, :3] - bounded) * target[:, :, 3:] * has_eta
     return tf.reduce_sum(tf.square(difference), axis=(1, 2)) / (3.0 * N_OBJECTS)
+
+
+def kl_divergence(mean: Any, log_variance: Any) -> "tf.Tensor":
+    """D_KL of a VAE's latent space from a unit Gaussian (eq. 2).
+
+    Args:
+        mean: (n, k).
+        log_variance: (n, k), the logarithm of sigma squared.
+
+    Returns:
+        (n,).
+    """
+    import tensorflow as tf
+
+    terms = log_variance - tf.exp(log_variance) - tf.square(mean) + 1.0
+    return -0.5 * tf.reduce_sum(terms, axis=1)
+
+
+def origin_z_score(mean: Any, log_variance: Any) -> "tf.Tensor":
+    """R_z: how many standard deviations the origin is from the mean, squared (eq. 3).
+
+    Args:
+        mean: (n, k).
+        log_variance: (n, k).
+
+    Returns:
+        (n,).
+    """
+    import tensorflow as tf
+
+    return tf.reduce_sum(tf.square(mean) * tf.exp(-log_variance), axis=1)

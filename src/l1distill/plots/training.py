@@ -131,6 +131,28 @@ def draw_rocs(
     save(figure, path)
 
 
+def draw_scores_compared(results: Mapping[Any, Mapping[str, Separation]], folder: Path) -> None:
+    """Draws every score's ROC curve of a signal in one figure, as figures II and III do.
+
+    Args:
+        results: score to signal to separation.
+        folder: gets ``roc_<signal>.png`` for each signal.
+    """
+    styles = ("-", "--", ":")
+    for signal in next(iter(results.values())):
+        figure, (ax,) = canvas()
+        for (score, separation), style in zip(results.items(), styles, strict=False):
+            result = separation[signal]
+            ax.plot(
+                result.roc.fpr, result.roc.tpr, style, color=colour(signal),
+                label=f"{score}  AUC {result.auc:.3f} ± {result.auc_error:.3f}",
+            )  # fmt: skip
+        ax.set(xscale="log", yscale="log", xlim=(1e-5, 1), ylim=(1e-5, 1.2))
+        ax.set(xlabel="false positive rate", ylabel="true positive rate", title=label_of(signal))
+        ax.legend(frameon=False)
+        save(figure, folder / f"roc_{signal}.png")
+
+
 def write_roc(roc: Roc, path: Path) -> None:
     """Writes a thinned ROC curve as CSV."""
     grid = np.geomspace(max(roc.fpr[roc.fpr > 0].min(), 1e-6), 1.0, ROC_POINTS)

@@ -1,16 +1,21 @@
-"""generate: settings in, collision events in the public format out."""
+"""generate: a data set, from PYTHIA or from files of the user's, in the one event format."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from l1distill.data.card import Card, write_card
 from l1distill.data.dataset import BACKGROUND, open_dataset
 from l1distill.data.events import SIGNALS
 from l1distill.data.splits import Split
 from l1distill.data.standardisation import STANDARDISATION, Standardisation
 from l1distill.errors import InputError
-from l1distill.executor import local_processes
+from l1distill.executor import open_executor
 from l1distill.progress import progress
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
+from l1distill.workspace import write_text
+
+CONVERTED = ".converted"
+"""Folder beside the data set where converted files are kept, by the hash of their content."""
 
 
 class Settings(StageSettings):
@@ -22,22 +27,22 @@ def _inputs(_: Settings) -> Mapping[str, Path]:
 
 
 def _run(settings: Settings, context: Context) -> Result:
-    from l1distill.data.generator.generate import generate
+    from l1distill.plots.checks import draw_checks
     from l1distill.plots.events import draw_events
+    from l1distill.report.data_page import render
 
-    generator = settings.data.generator
-    total = generator.background + len(SIGNALS) * generator.signal
-    with (
-        local_processes(settings.workers) as executor,
-        progress("generate", total, "events") as advance,
-    ):
-        card = generate(generator, context.folder, executor, advance, context.work)
+    card = _make(settings, context)
     dataset = open_dataset(context.folder)
-    train = dataset.sample(BACKGROUND).part(Split.TRAIN)
+    background = dataset.sample(BACKGROUND)
+    train = background.part(Split.TRAIN)
     if not len(train):
         raise InputError("too few events: none fell into the training split; ask for more")
     Standardisation.fit(train).write(context.folder / STANDARDISATION)
-    draw_events(dataset.objects(), context.folder / "plots")
+    plots = context.folder / "plots"
+    pictures = draw_events(dataset.objects(), plots)
+    if background.process is not None:
+        pictures += draw_checks(background.objects, background.process, plots)
+    write_text(context.folder / "index.html", render(dataset, pictures))
     metrics = {
         **{f"events/{name}": float(file.events) for name, file in card.files.items()},
         **{f"acceptance/{name}": sample.acceptance for name, sample in card.samples.items()},
@@ -46,10 +51,49 @@ def _run(settings: Settings, context: Context) -> Result:
     return Result(metrics, dataset.md5)
 
 
+def _make(settings: Settings, context: Context) -> Card:
+    return _generate(settings, context) if settings.data.generator else _import(settings, context)
+
+
+def _generate(settings: Settings, context: Context) -> Card:
+    from l1distill.data.generator.generate import generate
+
+    generator = settings.data.generator
+    assert generator is not None
+    total = generator.background + len(SIGNALS) * generator.signal
+    with (
+        open_executor(settings.executor, context.work) as executor,
+        progress("generate", total, "events") as advance,
+    ):
+        return generate(generator, context.folder, executor, advance, context.work)
+
+
+def _import(settings: Settings, context: Context) -> Card:
+    from l1distill.data.generator.generate import package_versions
+    from l1distill.data.readers.importing import count_events, import_files
+
+    files = settings.data.files
+    assert files is not None
+    cache = settings.output.parent / CONVERTED
+    with progress("import", count_events(files), "events") as advance:
+        imported = import_files(files, context.folder, advance, cache)
+    card = Card(
+        dataset=settings.data.name,
+        settings=files.model_dump(mode="json"),
+        versions=package_versions(("l1distill", "numpy", "h5py", "uproot")),
+        files=imported.files,
+        sources=imported.sources,
+        checks={},
+        missing=imported.notes,
+    )
+    write_card(context.folder, card)
+    return card
+
+
 STAGE = Stage(
     name="generate",
     settings=Settings,
     inputs=_inputs,
     run=_run,
-    artifacts=("card.json", "standardisation.json", "plots/*.png"),
+    artifacts=("card.json", "standardisation.json", "index.html", "plots/*.png"),
 )

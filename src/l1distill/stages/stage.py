@@ -1,14 +1,18 @@
 """What a stage is, and the one way in which all of them are run."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from l1distill.data.generator.settings import GeneratorSettings
+from l1distill.data.readers.settings import EventFiles
 from l1distill.errors import InputError
+from l1distill.executor import ExecutorSettings
 from l1distill.progress import progress
 from l1distill.settings import Settings
 from l1distill.tracking import (
@@ -27,29 +31,38 @@ from l1distill.workspace import file_hashes, folder_sha256, output_folder, read_
 
 
 class DataSettings(Settings):
-    """The data set of the line."""
+    """The data set of the line: generated, or made from files."""
 
     name: str
     folder: Path
-    generator: GeneratorSettings
+    generator: GeneratorSettings | None = None
+    files: EventFiles | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "DataSettings":
+        if (self.generator is None) == (self.files is None):
+            raise ValueError("events come from data.generator or from data.files; choose one data=")
+        return self
 
 
 class StageSettings(Settings):
     """What every stage is told."""
 
     seed: int = Field(ge=0, lt=2**32)
-    workers: int | None = Field(ge=1)
-    """Processes to use; null: one a core."""
+    executor: ExecutorSettings
+    """Where work is fanned out."""
     output: Path
     """The folder that the stage writes."""
     data: DataSettings
     tracking: TrackingSettings
 
 
-WHERE_AND_HOW = {"output", "workers", "tracking"}
+WHERE_AND_HOW = {"output", "executor", "tracking"}
 """Sections of the configuration that do not change what comes out, and so are not recorded."""
 
-GENERATOR = "data.generator."
+SOURCE = ("data.name", "data.generator.", "data.files.")
+"""Keys of the configuration that say where events come from; of an existing data set its record
+says it, whatever the configuration does."""
 
 S = TypeVar("S", bound=StageSettings)
 
@@ -67,6 +80,14 @@ class Context(NamedTuple):
     """The accounts of the stages it reads from."""
     hashes: Mapping[str, str]
     """The SHA-256 of their output folders."""
+    identity: str
+    """One hash of everything that decides what comes out: settings and inputs."""
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where a training keeps its state, apart from that of any other training."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        return self.work / f"training-{self.identity[:16]}.npz"
 
     @contextmanager
     def epochs(
@@ -128,18 +149,20 @@ def execute(stage: Stage[S], settings: S, parameters: Mapping[str, Any]) -> None
         parameters = _as_generated(parameters, records)
         with stage_run(store, stage.name) as run:
             run.log_parameters(parameters)
-            context = Context(run, output.folder, output.work, records, hashes)
+            deciding = {
+                key: value
+                for key, value in parameters.items()
+                if key.split(".")[0] not in WHERE_AND_HOW
+            }
+            identity = _identity(stage.name, deciding, hashes)
+            context = Context(run, output.folder, output.work, records, hashes, identity)
             result = stage.run(settings, context)
             write_json(output.folder / METRICS, result.metrics)
             record = Record(
                 stage=stage.name,
-                parameters={
-                    key: value
-                    for key, value in parameters.items()
-                    if key.split(".")[0] not in WHERE_AND_HOW
-                },
+                parameters=deciding,
                 inputs=hashes,
-                dataset=settings.data.name,
+                dataset=parameters.get("data.name", settings.data.name),
                 dataset_md5=result.dataset_md5,
                 files=file_hashes(output.folder),
                 artifacts=list(stage.artifacts),
@@ -152,6 +175,11 @@ def execute(stage: Stage[S], settings: S, parameters: Mapping[str, Any]) -> None
             output.publish()
 
 
+def _identity(stage: str, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+    content = json.dumps([stage, parameters, inputs], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
 def _as_generated(
     parameters: Mapping[str, Any], records: Mapping[str, Record]
 ) -> Mapping[str, Any]:
@@ -159,9 +187,9 @@ def _as_generated(
     if not records:
         return parameters
     truth = next(iter(records.values())).parameters
-    generator = {key: value for key, value in truth.items() if key.startswith(GENERATOR)}
-    others = {key: value for key, value in parameters.items() if not key.startswith(GENERATOR)}
-    return {**others, **generator}
+    source = {key: value for key, value in truth.items() if key.startswith(SOURCE)}
+    others = {key: value for key, value in parameters.items() if not key.startswith(SOURCE)}
+    return {**others, **source}
 
 
 def _check_output(folder: Path, stage: str) -> None:

@@ -28,12 +28,7 @@ class Settings(StageSettings):
 
     @model_validator(mode="after")
     def _pruning_ends_in_time(self) -> "Settings":
-        epochs, end = self.student.training.epochs, self.compression.end_epoch
-        if self.compression.sparsity > 0 and epochs <= end:
-            raise ValueError(
-                f"student.training.epochs={epochs} leaves no epoch after compression.end_epoch="
-                f"{end}; train longer, prune earlier or set compression.sparsity=0"
-            )
+        self.compression.check(self.student.training.epochs, "student")
         return self
 
 
@@ -89,7 +84,9 @@ def _run(settings: Settings, context: Context) -> Result:
             settings.distillation.loss,
             training,
             settings.compression,
+            settings.seed,
             on_epoch,
+            context.checkpoint,
         )
 
     folder = context.folder

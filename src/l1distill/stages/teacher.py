@@ -1,14 +1,17 @@
 """teacher: events in, a trained autoencoder and its anomaly scores out."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from pydantic import model_validator
 
+from l1distill.compression.pruning import PruningSettings
 from l1distill.data.dataset import BACKGROUND, open_dataset
 from l1distill.data.splits import Split
 from l1distill.data.standardisation import STANDARDISATION, Standardisation
-from l1distill.models.teachers import TeacherSettings, build_teacher
+from l1distill.models.teachers import TeacherSettings, build_teacher, pruned_layers
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 
 
@@ -16,6 +19,12 @@ class Settings(StageSettings):
     """What ``l1distill teacher`` is told."""
 
     teacher: TeacherSettings
+    compression: PruningSettings
+
+    @model_validator(mode="after")
+    def _pruning_ends_in_time(self) -> "Settings":
+        self.compression.check(self.teacher.training.epochs, "teacher")
+        return self
 
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:
@@ -23,47 +32,60 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
 
 
 def _run(settings: Settings, context: Context) -> Result:
+    from l1distill.compression.pruning import measure_sparsity, strip, with_pruning
     from l1distill.models import keras_files
-    from l1distill.models.autoencoder import anomaly_scores, train_autoencoder
+    from l1distill.models.autoencoder import anomaly_scores, autoencoder_loss, predict
     from l1distill.models.evaluation import separations, to_metrics
-    from l1distill.models.training import make_deterministic
-    from l1distill.plots.training import Training, write_training
+    from l1distill.models.training import Fit, fit, make_deterministic
+    from l1distill.plots.training import Training, draw_scores_compared, write_training
 
     dataset = open_dataset(settings.data.folder)
-    samples = dataset.objects()
     background = dataset.sample(BACKGROUND)
+    train, validation = background.part(Split.TRAIN), background.part(Split.VALIDATION)
     standardisation = Standardisation.read(settings.data.folder / STANDARDISATION)
 
     make_deterministic(settings.seed)
-    model = build_teacher(settings.teacher)
-    training = settings.teacher.training
+    autoencoder = build_teacher(settings.teacher)
+    training, pruning = settings.teacher.training, settings.compression
+    only = pruned_layers(autoencoder)
+    steps = math.ceil(len(train) / training.batch_size)
+    pruned = with_pruning(autoencoder.model(), pruning, steps, only)
+    loss = autoencoder_loss(pruned.model, standardisation, settings.teacher.beta)
+    what = Fit(
+        pruned.model, loss, training, settings.seed, pruned.callbacks, pruned.full_from_epoch
+    )
     with context.epochs("train teacher", training.epochs) as on_epoch:
-        history = train_autoencoder(
-            model,
-            standardisation,
-            background.part(Split.TRAIN),
-            background.part(Split.VALIDATION),
-            training,
-            on_epoch,
-        )
+        history = fit(what, [train], [validation], on_epoch, context.checkpoint)
+    model = strip(pruned.model)
 
     folder = context.folder
     keras_files.save(model, folder / "teacher.h5")
     standardisation.write(folder / STANDARDISATION)
     scores = {
-        name: anomaly_scores(model, standardisation, objects) for name, objects in samples.items()
+        name: anomaly_scores(predict(model, objects), standardisation, objects)
+        for name, objects in dataset.objects().items()
     }
     (folder / "scores").mkdir()
     for name, values in scores.items():
-        np.save(folder / "scores" / f"{name}.npy", values)
+        np.save(folder / "scores" / f"{name}.npy", values[settings.teacher.score])
 
-    test = scores.pop(BACKGROUND)[background.rows(Split.TEST)]
-    results = separations(test, scores)
-    name = "teacher's anomaly score (MSE)"
-    write_training(Training(history, test, scores, results, name, logarithmic=True), folder)
-    metrics = {
-        **to_metrics(results),
+    metrics: dict[str, float] = {}
+    results = {}
+    for score in scores[BACKGROUND]:
+        test = scores[BACKGROUND][score][background.rows(Split.TEST)]
+        signals = {name: scores[name][score] for name in dataset.signals}
+        results[score] = separations(test, signals)
+        metrics |= {f"{score}/{key}": value for key, value in to_metrics(results[score]).items()}
+        if score == settings.teacher.score:
+            metrics |= to_metrics(results[score])
+            name = f"teacher's anomaly score ({score})"
+            write_training(
+                Training(history, test, signals, results[score], name, logarithmic=True), folder
+            )
+    draw_scores_compared(results, folder / "plots")
+    metrics |= {
         "parameters": float(model.count_params()),
+        "sparsity": measure_sparsity(model, only),
         "epochs": float(len(history.loss)),
         "best_validation_loss": min(history.validation_loss),
     }

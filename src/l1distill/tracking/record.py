@@ -1,5 +1,8 @@
 """What a stage leaves beside its outputs, so that its run can be logged, or logged again."""
 
+import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,8 @@ from l1distill.workspace import file_sha256, read_json, write_json
 
 RECORD = "record.json"
 METRICS = "metrics.json"
+SHA256 = "sha256"
+"""The entry of a record's file that is the hash of all its others."""
 
 
 class ModelSpec(Settings):
@@ -51,8 +56,9 @@ class Record(Settings):
     """The input whose model the metrics are about, if they are about a model of another stage."""
 
     def write(self, folder: Path) -> None:
-        """Writes the record into ``folder``."""
-        write_json(folder / RECORD, self.model_dump(mode="json"))
+        """Writes the record into ``folder``, with a hash of itself."""
+        content = self.model_dump(mode="json")
+        write_json(folder / RECORD, {**content, SHA256: _content_sha256(content)})
 
     @classmethod
     def read(cls, folder: Path) -> "Record":
@@ -64,23 +70,50 @@ class Record(Settings):
         """
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; run the stage that writes it first")
+        record = cls._read_own(folder / RECORD)
+        for name, sha256 in record.files.items():
+            if not (folder / name).is_file():
+                raise InputError(
+                    f"{folder / name}: missing; run dvc pull, or run {record.stage} again"
+                )
+            if file_sha256(folder / name) != sha256:
+                raise _damaged(folder / name, record.stage)
+        return record
+
+    @classmethod
+    def _read_own(cls, path: Path) -> "Record":
+        """Reads the record's file, and holds it against the hash that it carries."""
+        if not path.is_file():
+            raise InputError(f"{path}: missing; run dvc pull, or run the stage that writes it")
         try:
-            record = cls.model_validate(read_json(folder / RECORD))
+            content = read_json(path)
+        except InputError:
+            content = {}
+        if content.pop(SHA256, None) != _content_sha256(content):
+            raise _damaged(path, "the stage")
+        try:
+            return cls.model_validate(content)
         except ValidationError as error:
             raise InputError(
-                f"{folder / RECORD}: not a stage's record ({error.error_count()} fields are "
-                "wrong); run the stage again"
+                f"{path}: written by another version of the stage ({error.error_count()} fields "
+                "are wrong); run the stage again"
             ) from None
-        for name, sha256 in record.files.items():
-            way_out = f"run {record.stage} again or dvc checkout"
-            if not (folder / name).is_file():
-                raise InputError(f"{folder / name}: missing; {way_out}")
-            if file_sha256(folder / name) != sha256:
-                raise InputError(
-                    f"{folder / name}: not what {record.stage} wrote (truncated or changed); "
-                    f"{way_out}"
-                )
-        return record
+
+
+def _content_sha256(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _damaged(path: Path, stage: str) -> InputError:
+    """Names a file that is not what its stage wrote.
+
+    It is to be removed first because DVC may take it for good: it looks at the time of the last
+    change, and it believes of a copy from its cache that it is what the cache should hold.
+    """
+    return InputError(
+        f"{path}: not what {stage} wrote (truncated or changed); remove it and run dvc pull, "
+        f"or run {stage} again"
+    )
 
 
 def read_metrics(folder: Path) -> dict[str, float]:

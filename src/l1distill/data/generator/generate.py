@@ -91,9 +91,9 @@ def generate(
     return _assemble(settings, shards, folder, output, versions)
 
 
-def package_versions() -> dict[str, str]:
+def package_versions(packages: Sequence[str] = _PACKAGES) -> dict[str, str]:
     """Looks up the version of each package that shapes the events."""
-    return {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {name: importlib.metadata.version(name) for name in packages}
 
 
 def _ignore(events: int) -> None:

@@ -1,4 +1,4 @@
-"""Where work is fanned out: processes on this machine."""
+"""Processes on this machine."""
 
 import os
 import signal

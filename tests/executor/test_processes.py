@@ -6,7 +6,7 @@ import textwrap
 
 import psutil
 
-from l1distill.executor import local_processes
+from l1distill.executor.processes import local_processes
 
 
 def test_work_is_done_in_other_processes() -> None:
@@ -21,7 +21,7 @@ def _pid(_: int) -> int:
 def test_workers_end_with_a_killed_parent() -> None:
     script = textwrap.dedent("""
         import time
-        from l1distill.executor import local_processes
+        from l1distill.executor.processes import local_processes
         if __name__ == "__main__":
             with local_processes(2) as executor:
                 futures = [executor.submit(time.sleep, 600) for _ in range(2)]

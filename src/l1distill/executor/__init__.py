@@ -1,0 +1,23 @@
+"""Where work is fanned out: processes on this machine, or a Dask cluster."""
+
+from l1distill.executor.choice import open_executor
+from l1distill.executor.settings import (
+    BatchSettings,
+    DaskLocalSettings,
+    DaskSettings,
+    ExecutorSettings,
+    HTCondorSettings,
+    ProcessesSettings,
+    SlurmSettings,
+)
+
+__all__ = [
+    "BatchSettings",
+    "DaskLocalSettings",
+    "DaskSettings",
+    "ExecutorSettings",
+    "HTCondorSettings",
+    "ProcessesSettings",
+    "SlurmSettings",
+    "open_executor",
+]

@@ -1,0 +1,151 @@
+"""Dask clusters as executors: one on this machine, one of batch jobs, or one that runs already.
+
+The scheduler of a cluster that is started here lives in this process: when the process is killed,
+the workers lose their connection and end. Connections to it are encrypted with a key of its own,
+for who reaches a scheduler can run anything in its user's name.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor, Future
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from l1distill.errors import InputError
+from l1distill.executor.batch import STATUS_PAGE, batch_jobs, logs
+from l1distill.executor.settings import (
+    DaskLocalSettings,
+    DaskSettings,
+    HTCondorSettings,
+    SlurmSettings,
+)
+
+ClusterSettings = DaskLocalSettings | DaskSettings | SlurmSettings | HTCondorSettings
+
+_ANSWER_WITHIN_S = 30.0
+
+
+@contextmanager
+def dask_executor(settings: ClusterSettings, work: Path) -> Iterator[Executor]:
+    """Opens an executor of a Dask cluster, and closes what it started.
+
+    Args:
+        settings: which cluster.
+        work: a folder that all workers have to see; made if it is not there.
+
+    Yields:
+        The executor, once a worker is there.
+
+    Raises:
+        InputError: the cluster cannot be had, or its workers do not see the folder, stay away for
+            too long, or die of their work.
+    """
+    import dask
+    from distributed.utils import silence_logging_cmgr
+
+    work = work.absolute()
+    work.mkdir(parents=True, exist_ok=True)
+    config = {
+        "distributed.scheduler.no-workers-timeout": settings.wait_s,
+        "distributed.scheduler.worker-saturation": 1.0,  # tasks wait here, not on a busy worker
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+    }
+    with ExitStack() as stack:
+        # What goes wrong is raised; a log besides would only tear the progress bar.
+        stack.enter_context(silence_logging_cmgr(logging.CRITICAL))
+        stack.enter_context(dask.config.set(config))
+        marker = stack.enter_context(NamedTemporaryFile(dir=work, prefix=".seen_by_workers."))
+        client = stack.enter_context(_client(settings, work))
+        stack.enter_context(_one_line(settings, work))
+        client.wait_for_workers(1, timeout=settings.wait_s)
+        yield _DaskExecutor(client, Path(marker.name))
+
+
+@contextmanager
+def _client(settings: ClusterSettings, work: Path) -> Iterator[Any]:
+    distributed: Any = import_module("distributed")
+    with ExitStack() as stack:
+        cluster: Any
+        if isinstance(settings, DaskSettings):
+            cluster = settings.address
+        elif isinstance(settings, DaskLocalSettings):
+            cluster = stack.enter_context(
+                distributed.LocalCluster(
+                    n_workers=settings.workers or os.cpu_count() or 1,
+                    threads_per_worker=1,
+                    memory_limit=None,
+                    security=distributed.Security.temporary(),
+                    dashboard_address=STATUS_PAGE,
+                    silence_logs=logging.CRITICAL,
+                )
+            )
+        else:
+            cluster = stack.enter_context(batch_jobs(settings, work))
+        try:
+            client = distributed.Client(cluster, timeout=_ANSWER_WITHIN_S, set_as_default=False)
+        except OSError as error:
+            raise InputError(
+                f"executor.address={cluster}: no Dask scheduler answers ({error})"
+            ) from None
+        yield stack.enter_context(client)
+
+
+@contextmanager
+def _one_line(settings: ClusterSettings, work: Path) -> Iterator[None]:
+    """Says in one line what Dask raises when it has lost its workers."""
+    from distributed import KilledWorker
+    from distributed.exceptions import WorkerStartTimeoutError
+    from distributed.scheduler import NoWorkerError
+
+    where = f"executor={settings.kind}"
+    if isinstance(settings, SlurmSettings | HTCondorSettings):
+        where += f" (logs: {logs(work)})"
+    again = "run again: what is finished is kept"
+    try:
+        yield
+    except KilledWorker as error:
+        raise InputError(
+            f"{where}: {error.allowed_failures + 1} workers were killed over the same task, "
+            f"perhaps for want of memory; give them more and {again}"
+        ) from None
+    except (NoWorkerError, WorkerStartTimeoutError):
+        raise InputError(
+            f"{where}: no worker for {settings.wait_s:.0f} s; find out why, or wait longer, "
+            f"and {again}"
+        ) from None
+    except CancelledError:
+        raise InputError(f"{where}: the Dask scheduler is gone; {again}") from None
+
+
+class _DaskExecutor(Executor):
+    """Hands tasks to Dask: what is submitted first is begun first, where the marker is seen."""
+
+    def __init__(self, client: Any, marker: Path) -> None:
+        self._tasks = client.get_executor(pure=False)
+        self._marker = marker
+        self._submitted = 0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self._submitted += 1
+        task = partial(fn, *args, **kwargs)  # as one, for Dask would look into the arguments
+        future: Future[Any] = self._tasks.submit(
+            _run, self._marker, task, priority=-self._submitted
+        )
+        return future
+
+
+def _run(marker: Path, task: Callable[[], Any]) -> Any:
+    """Runs a task on a worker, if others will see what it writes."""
+    if not marker.exists():
+        raise InputError(
+            f"{marker.parent}: not seen by the worker on {socket.gethostname()}; put output= on a "
+            "file system that all workers share"
+        )
+    return task()

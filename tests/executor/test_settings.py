@@ -1,0 +1,52 @@
+"""conf/executor/ against the typed settings."""
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from l1distill.errors import InputError
+from l1distill.stages.door import flatten, parse
+from l1distill.stages.generate import STAGE
+from tests.settings import ROOT
+
+CHOICES = sorted(path.stem for path in (ROOT / "conf/executor").glob("*.yaml"))
+
+
+def _composed(*overrides: str) -> dict[str, object]:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        plain = OmegaConf.to_container(compose("generate", list(overrides)), resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def test_there_is_a_choice_for_each_kind() -> None:
+    assert CHOICES == ["dask", "dask_local", "htcondor", "processes", "slurm"]
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_each_choice_is_whole(choice: str) -> None:
+    address = ["executor.address=tcp://head:8786"] if choice == "dask" else []
+    composed = _composed(f"executor={choice}", *address)["executor"]
+    assert isinstance(composed, dict)
+    settings = parse(STAGE.settings, _composed(f"executor={choice}", *address)).executor
+    assert settings.kind == choice
+    assert flatten(settings.model_dump(mode="json")) == flatten(composed)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["executor=processes", "executor.workers=0"], "executor.workers=0: input should be"),
+        (["executor=slurm", "executor.jobs=0"], "executor.jobs=0: input should be"),
+        (["executor=slurm", "executor.memory=much"], "executor.memory='much': string should"),
+        (["executor=slurm", "+executor.disk=1GB"], "executor.disk: no such key"),
+        (["executor=htcondor", "executor.disk=1"], "executor.disk=1: input should be"),
+        (["executor=dask"], "executor.address=None: input should be a valid string"),
+        (["executor=dask", "executor.address=head"], "executor.address='head': string should"),
+        (["executor=slurm", "~executor.walltime"], "executor.walltime: missing"),
+    ],
+)
+def test_what_makes_no_sense_is_named(overrides: list[str], says: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        parse(STAGE.settings, _composed(*overrides))
+    assert str(refusal.value).startswith(says)
