@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from l1distill.data.card import Ablation
@@ -25,11 +26,11 @@ from l1distill.data.generator.generate import ABLATIONS, generate
 from l1distill.data.generator.settings import GeneratorSettings
 from l1distill.data.splits import Split
 from l1distill.data.standardisation import Standardisation
-from l1distill.executor import local_processes
+from l1distill.executor.processes import local_processes
 from l1distill.progress import progress
 from l1distill.workspace import write_text
 
-EVENTS = {"background": 20_000, "signal": 1_000}
+EVENTS = {"background": 15_000, "signal": 800}
 SEED = 2026
 
 
@@ -85,34 +86,35 @@ def make(settings: GeneratorSettings, folder: Path) -> Dataset:
 
 def measure(dataset: Dataset, share: float, change: str) -> Ablation:
     """Trains an autoencoder on a data set and measures how signals stand out."""
-    from l1distill.models.autoencoder import anomaly_scores, train_autoencoder
+    from l1distill.models.autoencoder import anomaly_scores, autoencoder_loss, predict
     from l1distill.models.evaluation import separations
     from l1distill.models.teachers import TeacherSettings, build_teacher
-    from l1distill.models.training import make_deterministic
+    from l1distill.models.training import Fit, fit, make_deterministic
 
     plain = OmegaConf.to_container(OmegaConf.load("conf/teacher/cnn_ae.yaml"))
     teacher = TeacherSettings.model_validate(plain)
+    training = teacher.training
     background = dataset.sample(BACKGROUND)
     train = background.part(Split.TRAIN)
     train = train[: int(share * len(train))]
     standardisation = Standardisation.fit(train)
     make_deterministic(SEED)
-    model = build_teacher(teacher)
-    with progress(f"train, {change}", teacher.training.epochs, "epochs") as advance:
-        train_autoencoder(
-            model,
-            standardisation,
-            train,
-            background.part(Split.VALIDATION),
-            teacher.training,
+    autoencoder = build_teacher(teacher)
+    model = autoencoder.model()
+    loss = autoencoder_loss(autoencoder, standardisation, None, training.batch_size)
+    with progress(f"train, {change}", training.epochs, "epochs") as advance:
+        fit(
+            Fit(model, loss, training, SEED),
+            [train],
+            [background.part(Split.VALIDATION)],
             lambda *_: advance(1),
         )
-    signals = {
-        name: anomaly_scores(model, standardisation, dataset.sample(name).objects)
-        for name in dataset.signals
-    }
-    test = anomaly_scores(model, standardisation, background.part(Split.TEST))
-    results = separations(test, signals)
+
+    def scores(objects: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        return anomaly_scores(predict(model, objects), standardisation, objects)["mse"]
+
+    signals = {name: scores(dataset.sample(name).objects) for name in dataset.signals}
+    results = separations(scores(background.part(Split.TEST)), signals)
     return Ablation(
         change=change,
         train=len(train),

@@ -24,13 +24,23 @@ def _settings(stage: str) -> type[BaseModel]:
     return settings
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_the_shipped_configuration_is_whole(stage: str) -> None:
+CHOICES = [
+    (stage, f"{group}={path.stem}")
+    for stage, group in (("generate", "data"), ("generate", "executor"), ("teacher", "teacher"))
+    for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
+]
+
+
+@pytest.mark.parametrize(("stage", "override"), [*((stage, "") for stage in STAGES), *CHOICES])
+def test_the_shipped_configuration_is_whole(stage: str, override: str) -> None:
     """Each setting stands in conf/: what is not there cannot be overridden or found by --help."""
-    composed = _composed(stage)
+    needed = {"executor=dask": ["executor.address=tcp://host:8786"]}
+    composed = _composed(stage, *filter(None, [override]), *needed.get(override, []))
     settings = parse(_settings(stage), composed)
     dumped = settings.model_dump(mode="json")
     dumped.pop("gates", None)  # gates are named freely, and most have one bound only
+    # events come from one of the two
+    assert [dumped["data"].pop(k) for k in ("generator", "files") if dumped["data"][k] is None]
     missing = set(flatten(dumped)) - set(flatten(composed))
     assert missing == set()
 
@@ -71,6 +81,71 @@ def test_values_that_make_no_sense_are_refused(override: str, says: str) -> None
     with pytest.raises(InputError) as refusal:
         parse(_settings("student"), _composed("student", override))
     assert str(refusal.value).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("data", "key", "value", "says"),
+    [
+        ("public", "limitt", 5, "limitt: no such key; did you mean data.files.limit?"),
+        ("public", "tree", "x", "tree: no such key"),
+        ("public", "limit", 0, "limit=0: input should be greater than or equal to 1"),
+        ("public", "pt_unit", "mev", "pt_unit='mev': input should be 'GeV' or 'MeV'"),
+        ("public", "signals", {"x": 3}, "signals.x=3: input should be a valid list"),
+        ("public", "signals", {"x": ["a", 3]}, "signals.x.1=3: input should be a valid string"),
+        ("public", "signals", {"a/b": "c"}, "signals: 'a/b' cannot name a signal"),
+        ("public", "reader", "publik", "reader='publik': choose one of 'public', 'nanoaod', 'own'"),
+        ("nanoaod", "filter", {"pt": 1}, "filter.pt: no such key"),
+        (
+            "nanoaod",
+            "filter",
+            {"muon_pt": 1.0},
+            "filter.muon_pt: no such key; did you mean data.files.filter.muon_pt_min?",
+        ),
+        ("nanoaod", "met", 3, "met=3: input should be 'auto', 'MET' or 'PuppiMET'"),
+        ("own", "background", "x", "background: no such key"),
+        ("own", "folders", [None], "folders.0=None: input should be a valid string"),
+    ],
+)
+def test_keys_of_a_choice_are_named_as_they_are_written(
+    data: str, key: str, value: object, says: str
+) -> None:
+    composed = _composed("generate", f"data={data}")
+    composed["data"]["files"][key] = value
+    with pytest.raises(InputError) as refusal:
+        parse(_settings("generate"), composed)
+    assert str(refusal.value).startswith(f"data.files.{says}")
+
+
+def test_a_choice_that_is_not_named_is_asked_for() -> None:
+    composed = _composed("generate", "data=own")
+    del composed["data"]["files"]["reader"]
+    with pytest.raises(InputError, match=r"^data\.files\.reader: missing; give it a value$"):
+        parse(_settings("generate"), composed)
+
+
+class _Inner(BaseModel, extra="forbid"):
+    width: int = 1
+
+
+class _Outer(BaseModel):
+    by_name: dict[str, _Inner | None] = {}
+    several: list[_Inner] = []
+    either: int | _Inner = 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"by_name": {"a": {"widht": 1}}}, "by_name.a.widht: no such key; did you mean by_name.a"),
+        ({"several": [{}, {"wdth": 1}]}, "several.1.wdth: no such key; did you mean several.1.wid"),
+        ({"either": {"width": "x"}}, "either={'width': 'x'}: input should be a valid integer; eit"),
+    ],
+)
+def test_keys_inside_collections_and_plain_unions(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        parse(_Outer, wrong)
+    assert str(refusal.value).startswith(says)
+    assert "_Inner" not in str(refusal.value)
 
 
 def test_a_gate_without_a_bound_is_refused() -> None:

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from l1distill.data.standardisation import Standardisation
 from l1distill.models.losses import kl_divergence, origin_z_score, reconstruction_error
-from l1distill.models.teachers import N_INPUTS, Score
+from l1distill.models.teachers import N_INPUTS, Autoencoder, Score
 from l1distill.models.training import Loss, Step
+from l1distill.models.unrolled import unroll
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -52,31 +53,32 @@ def target(standardisation: Standardisation, objects: "tf.Tensor") -> "tf.Tensor
 
 
 def autoencoder_loss(
-    model: "keras.Model", standardisation: Standardisation, beta: float | None
+    autoencoder: Autoencoder, standardisation: Standardisation, beta: float | None, batch: int
 ) -> Loss:
     """Makes the loss of an autoencoder: the MSE, for a VAE mixed with D_KL (eq. 1).
 
     Args:
-        model: as :meth:`teachers.Autoencoder.model` puts it together.
+        autoencoder: the layers that are trained.
         standardisation: of the training split.
         beta: weight of D_KL, or None for a plain autoencoder.
+        batch: events at a time.
     """
     import tensorflow as tf
 
-    def loss(batch: Sequence["tf.Tensor"], step: Step) -> "tf.Tensor":
-        (objects,) = batch
-        events = tf.reshape(objects, (-1, N_INPUTS))
-        if beta is None:
-            outputs = model(events, training=step.training)
-            return reconstruction_error(target(standardisation, objects), outputs[:, :N_INPUTS])
-        size = model.inputs[1].shape[1]
-        noise = tf.zeros((tf.shape(events)[0], size))
-        if step.training:
-            noise = tf.random.stateless_normal(tf.shape(noise), step.seed)
-        outputs = model([events, noise], training=step.training)
-        mse = reconstruction_error(target(standardisation, objects), outputs[:, :N_INPUTS])
-        mean, log_variance = outputs[:, N_INPUTS:-size], outputs[:, -size:]
-        return (1.0 - beta) * mse + beta * kl_divergence(mean, log_variance)
+    encode = unroll(autoencoder.encoder, batch)
+    heads = [unroll(head, batch) for head in autoencoder.latent]
+    decode = unroll(autoencoder.decoder, batch)
+
+    def loss(events: Sequence["tf.Tensor"], step: Step) -> "tf.Tensor":
+        (objects,) = events
+        features = encode(tf.reshape(objects, (-1, N_INPUTS)), step.training)
+        latent = [head(features, step.training) for head in heads]
+        z = latent[0]
+        if beta is not None and step.training:
+            noise = tf.random.stateless_normal(tf.shape(z), step.seed)
+            z += tf.exp(0.5 * latent[1]) * noise
+        mse = reconstruction_error(target(standardisation, objects), decode(z, step.training))
+        return mse if beta is None else (1.0 - beta) * mse + beta * kl_divergence(*latent)
 
     return loss
 

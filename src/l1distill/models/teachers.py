@@ -20,6 +20,8 @@ LEAKY_SLOPE = 0.25
 """Slope of the leaky ReLU below zero. The paper gives none; Keras's 0.3 is no power of two, which
 firmware could not reproduce exactly."""
 
+_WRAPPED = "prune_low_magnitude_"
+
 Score = Literal["mse", "kl", "rz"]
 """Anomaly scores, section IV: input-output MSE; of a VAE also D_KL (eq. 2) and R_z (eq. 3)."""
 
@@ -103,6 +105,23 @@ class Autoencoder(NamedTuple):
             z = layers.Add(name="z")([z, layers.Multiply(name="shift")([sigma, noise])])
         outputs = layers.Concatenate(name="outputs")([_chain(z, self.decoder), *latent])
         return Model(inputs, outputs, name=self.name)
+
+    def within(self, model: "keras.Model") -> "Autoencoder":
+        """Returns the same chains, of the layers that a copy of the network has under these names.
+
+        Args:
+            model: a copy, perhaps with pruning wrappers around some of its layers.
+        """
+        layers = {layer.name.removeprefix(_WRAPPED): layer for layer in model.layers}
+
+        def found(chain: "Sequence[keras.layers.Layer]") -> "list[keras.layers.Layer]":
+            return [layers[layer.name] for layer in chain]
+
+        return self._replace(
+            encoder=found(self.encoder),
+            latent=[found(head) for head in self.latent],
+            decoder=found(self.decoder),
+        )
 
 
 def _chain(x: "tf.Tensor", chain: "Sequence[keras.layers.Layer]") -> "tf.Tensor":

@@ -72,6 +72,8 @@ class Fit(NamedTuple):
         callbacks: Keras callbacks that are told of each batch, as pruning needs.
         best_from_epoch: the first epoch whose weights may be kept; before it a pruned network is
             not yet as sparse as was asked for.
+        xla: compile the step with XLA, which fuses what small networks spend most time on. What
+            updates masks or holds QKeras layers is left to TensorFlow.
     """
 
     model: "keras.Model"
@@ -80,6 +82,7 @@ class Fit(NamedTuple):
     seed: int
     callbacks: Sequence["keras.callbacks.Callback"] = ()
     best_from_epoch: int = 0
+    xla: bool = False
 
 
 def make_deterministic(seed: int) -> None:
@@ -175,7 +178,7 @@ def _compiled(
     seen, held_out = tensors(train), tensors(validation)
     variables = what.model.trainable_variables
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    @tf.function(jit_compile=what.xla)  # type: ignore[untyped-decorator]
     def step(rows: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         batch = [tf.gather(array, rows) for array in seen]
         with tf.GradientTape() as tape:
@@ -184,7 +187,7 @@ def _compiled(
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    @tf.function(jit_compile=what.xla)  # type: ignore[untyped-decorator]
     def summed(batch: list["tf.Tensor"]) -> "tf.Tensor":
         return tf.reduce_sum(what.loss(batch, Step(False, tf.zeros(2, tf.int32))))
 

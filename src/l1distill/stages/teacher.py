@@ -50,9 +50,17 @@ def _run(settings: Settings, context: Context) -> Result:
     only = pruned_layers(autoencoder)
     steps = math.ceil(len(train) / training.batch_size)
     pruned = with_pruning(autoencoder.model(), pruning, steps, only)
-    loss = autoencoder_loss(pruned.model, standardisation, settings.teacher.beta)
+    trained = autoencoder.within(pruned.model)
+    beta, batch = settings.teacher.beta, training.batch_size
+    loss = autoencoder_loss(trained, standardisation, beta, batch)
     what = Fit(
-        pruned.model, loss, training, settings.seed, pruned.callbacks, pruned.full_from_epoch
+        pruned.model,
+        loss,
+        training,
+        settings.seed,
+        pruned.callbacks,
+        pruned.full_from_epoch,
+        xla=not pruned.callbacks,
     )
     with context.epochs("train teacher", training.epochs) as on_epoch:
         history = fit(what, [train], [validation], on_epoch, context.checkpoint)

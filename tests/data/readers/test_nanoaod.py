@@ -333,7 +333,7 @@ def test_a_damaged_basket_is_refused(tmp_path: Path, path: Path) -> None:
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, collisions: list[Event]) -> None:
     peaks = []
-    for times in (2, 8):
+    for times in (2, 6):
         path = write_nanoaod(tmp_path / "b.root", collisions, times=times)
         (sample,) = plan(_files(path, chunk=400))
         tracemalloc.start()

@@ -1,0 +1,133 @@
+"""Seconds an epoch of each teacher, beside plain ``model.fit`` from numpy arrays, in one run.
+
+Run from the project's folder: ``python benchmarks/training.py [events [epochs]]``. Both sides train
+the same network on the same events with the same batches and Adam; the machine's matrix product of
+the same run says how far either is from the hardware. FLOPs are those of the multiplications of the
+layers as the paper has them, three times the forward pass.
+"""
+
+import os
+import sys
+import time
+
+import numpy as np
+from omegaconf import OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf
+from tensorflow import keras
+
+from l1distill.data.standardisation import Standardisation
+from l1distill.models.autoencoder import autoencoder_loss, target
+from l1distill.models.losses import reconstruction_error
+from l1distill.models.teachers import TeacherSettings, build_teacher
+from l1distill.models.training import Fit, TrainingSettings, fit, make_deterministic
+
+TARGET = 2.0
+BATCH = 1024  # the paper's
+ARCHITECTURES = ("dnn_ae", "dnn_vae", "cnn_ae", "cnn_vae")
+
+
+def events_like(n: int) -> np.ndarray:
+    """Objects with the occupancy of real events; what is in them does not matter here."""
+    rng = np.random.default_rng(0)
+    objects = rng.exponential(30.0, (n, 19, 3)).astype(np.float32)
+    objects[..., 1:] = rng.uniform(-3, 3, (n, 19, 2))
+    objects[rng.random((n, 19)) < 0.85] = 0.0
+    return objects
+
+
+def flops(model: keras.Model) -> float:
+    """Floating-point operations of a training step, an event."""
+    total = 0
+    for layer in model.layers:
+        if hasattr(layer, "kernel"):
+            positions = np.prod(layer.output_shape[1:-1], dtype=int)
+            total += 2 * int(np.prod(layer.kernel.shape)) * max(1, int(positions))
+    return 3.0 * total
+
+
+def peak() -> float:
+    """The rate of a large matrix product in float32 [FLOP/s], the best of several."""
+    a = tf.random.normal((2048, 2048))
+    best = float("inf")
+    for _ in range(5):
+        start = time.perf_counter()
+        (a @ a).numpy()
+        best = min(best, time.perf_counter() - start)
+    return 2 * 2048**3 / best
+
+
+def plain(settings: TeacherSettings, objects: np.ndarray, constants: Standardisation) -> float:
+    """Seconds an epoch of ``model.fit``, the first epoch left out."""
+    model = build_teacher(settings).model()
+    inputs = [objects.reshape(len(objects), -1)]
+    if settings.variational:
+        noise = np.random.default_rng(0).normal(size=(len(objects), settings.latent))
+        inputs.append(noise.astype(np.float32))
+
+    def loss(wanted: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        return reconstruction_error(wanted, outputs[:, :57])
+
+    model.compile(keras.optimizers.Adam(1e-3), loss=loss)
+    seconds: list[float] = []
+
+    class Clock(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+            self.start = time.perf_counter()
+
+        def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+            seconds.append(time.perf_counter() - self.start)
+
+    wanted = target(constants, objects).numpy()
+    model.fit(
+        inputs,
+        wanted,
+        batch_size=BATCH,
+        epochs=settings.training.epochs,
+        verbose=0,
+        callbacks=[Clock()],
+    )
+    return min(seconds[1:])
+
+
+def ours(settings: TeacherSettings, objects: np.ndarray, constants: Standardisation) -> float:
+    """Seconds an epoch of this platform's loop, validation on nothing to speak of."""
+    autoencoder = build_teacher(settings)
+    model = autoencoder.model()
+    loss = autoencoder_loss(autoencoder, constants, settings.beta, BATCH)
+    ticks = [time.perf_counter()]
+    fit(
+        Fit(model, loss, settings.training, 1, xla=True),
+        [objects],
+        [objects[:BATCH]],
+        lambda *_: ticks.append(time.perf_counter()),
+    )
+    return min(np.diff(ticks)[1:])
+
+
+def main() -> None:
+    events = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
+    epochs = int(sys.argv[2]) if len(sys.argv) > 2 else 6
+    training = TrainingSettings(epochs=epochs, batch_size=BATCH, learning_rate=1e-3, patience=99)
+    objects = events_like(events)
+    constants = Standardisation.fit(objects)
+    rate = peak()
+    table = Table("teacher", "model.fit, s/epoch", "ours, s/epoch", "ratio", "of the matrix peak")
+    for name in ARCHITECTURES:
+        conf = OmegaConf.to_container(OmegaConf.load(f"conf/teacher/{name}.yaml"))
+        settings = TeacherSettings.model_validate(conf).model_copy(update={"training": training})
+        make_deterministic(1)
+        theirs, own = plain(settings, objects, constants), ours(settings, objects, constants)
+        share = flops(build_teacher(settings).model()) * events / own / rate
+        table.add_row(name, f"{theirs:.3f}", f"{own:.3f}", f"{theirs / own:.2f}", f"{share:.1%}")
+    Console(width=100).print(table)
+    print(f"{events} events, batches of {BATCH}; matrix product: {rate / 1e9:.0f} GFLOP/s")
+    print(f"wanted: a ratio of at least {TARGET:g}")
+
+
+if __name__ == "__main__":
+    main()
