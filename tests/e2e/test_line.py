@@ -11,6 +11,8 @@ import mlflow
 import numpy as np
 import pytest
 
+from l1distill.data.dataset import open_dataset
+from l1distill.data.splits import Split
 from l1distill.firmware.emulator import Emulator
 from l1distill.models.preprocessing import InputScaling
 from l1distill.tracking import Record
@@ -307,3 +309,61 @@ def test_a_student_value_reruns_only_what_follows(line: Project) -> None:
     (newest,) = client.search_runs(experiments, "tags.stage = 'student'", max_results=1)
     assert newest.data.params["student.weight_bits"] == "5"
     line.dvc("repro")  # back to where it was, from DVC's own cache of runs
+
+
+def test_files_from_elsewhere_take_the_place_of_the_generator(
+    line: Project, tmp_path: Path
+) -> None:
+    """The line's own events, written as the published files are, are trained on as they stand."""
+    published = {}
+    for sample in ("background", "a_4l"):
+        with h5py.File(line.folder / f"data/anomaly/{sample}.h5") as file:
+            particles = file["Particles"][:].astype(np.float64)
+            names = file["Particles_Names"][:]
+        published[sample] = tmp_path / f"{sample}.h5"
+        with h5py.File(published[sample], "w") as file:
+            file.create_dataset("Particles", data=particles, compression="gzip")
+            file["Particles_Names"] = names
+    folder = tmp_path / "public"
+    line.l1distill(
+        "generate", "data=public", f"output={folder}",
+        f"data.files.background={published['background']}",
+        f"data.files.signals.a_4l={published['a_4l']}",
+    )  # fmt: skip
+    own, imported = (open_dataset(path) for path in (line.folder / "data/anomaly", folder))
+    for sample in ("background", "a_4l"):
+        for split in Split:
+            np.testing.assert_array_equal(
+                own.sample(sample).part(split), imported.sample(sample).part(split)
+            )
+    assert imported.signals == ["a_4l"]
+    assert (folder / "standardisation.json").read_bytes() == (
+        line.folder / "data/anomaly/standardisation.json"
+    ).read_bytes()
+    teacher = tmp_path / "teacher"
+    line.l1distill(
+        "teacher", "data=public", f"data.folder={folder}", "teacher.training.epochs=1",
+        f"output={teacher}",
+    )  # fmt: skip
+    assert "auc/a_4l" in json.loads((teacher / "metrics.json").read_text())
+    (run,) = line.client().search_runs(
+        [e.experiment_id for e in line.client().search_experiments()],
+        f"tags.dataset_md5 = '{imported.md5}' and tags.stage = 'teacher'",
+    )
+    assert run.data.params["data.files.reader"] == "public"
+
+
+@pytest.mark.parametrize("teacher", ["dnn_ae", "dnn_vae", "cnn_vae"])
+def test_every_teacher_trains_pruned_and_hands_on_its_score(
+    line: Project, tmp_path: Path, teacher: str
+) -> None:
+    line.l1distill(
+        "teacher", f"teacher={teacher}", "compression=pruning", "compression.begin_epoch=1",
+        "compression.end_epoch=3", "teacher.training.epochs=5", f"output={tmp_path}/teacher",
+    )  # fmt: skip
+    metrics = json.loads((tmp_path / "teacher/metrics.json").read_text())
+    assert metrics["sparsity"] == pytest.approx(0.5, abs=0.01)
+    scores = ("mse", "kl", "rz") if teacher.endswith("vae") else ("mse",)
+    assert all(f"{score}/auc/lq_btau" in metrics for score in scores)
+    handed_on = "kl" if teacher.endswith("vae") else "mse"
+    assert metrics["auc/lq_btau"] == metrics[f"{handed_on}/auc/lq_btau"]

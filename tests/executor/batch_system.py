@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -57,6 +58,13 @@ class BatchSystem:
                 if alive and os.getsid(process.pid) in sessions:
                     found.append(process)
         return found
+
+    def wait_until_idle(self) -> None:
+        """Returns when no job runs any more."""
+        deadline = time.monotonic() + 120
+        while running := self.processes():
+            assert time.monotonic() < deadline, running
+            time.sleep(0.1)
 
 
 def _submit(spool: Path, command: list[str], script: Path) -> int:

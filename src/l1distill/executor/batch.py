@@ -1,6 +1,5 @@
 """Dask workers as jobs of a batch system."""
 
-import logging
 import shutil
 import signal
 import sys
@@ -49,23 +48,38 @@ def batch_cluster(settings: SlurmSettings | HTCondorSettings, work: Path) -> Any
         "cores": settings.cores,
         "processes": settings.cores,  # of one thread each: PYTHIA holds on to its process
         "memory": settings.memory,
-        "job_extra_directives": settings.directives,
         "log_directory": str(logs(work)),
         "security": True,
         "shared_temp_directory": str(work),
         "scheduler_options": {"dashboard_address": STATUS_PAGE},
-        "silence_logs": logging.CRITICAL,
     }
     if isinstance(settings, SlurmSettings):
         kind = dask_jobqueue.SLURMCluster
         arguments |= settings.model_dump(include={"queue", "account", "walltime"})
+        arguments["job_extra_directives"] = settings.directives
     else:
         kind = dask_jobqueue.HTCondorCluster
+        directives = (line.partition("=") for line in settings.directives)
         arguments["disk"] = settings.disk
+        arguments["job_extra_directives"] = {
+            key.strip(): value.strip() for key, _, value in directives
+        }
     try:
-        return kind(**arguments | settings.options)
+        return kind(job_cls=_closing(kind.job_cls), **arguments | settings.options)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"executor={settings.kind}: {_squeezed(str(error))}") from None
+
+
+def _closing(kind: Any) -> Any:
+    """Makes a kind of job say when it is closed; dask_jobqueue forgets to, and a cluster checks."""
+    from distributed.core import Status
+
+    class Job(kind):  # type: ignore[misc]
+        async def close(self) -> None:
+            await super().close()
+            self.status = Status.closed
+
+    return Job
 
 
 @contextmanager
@@ -102,7 +116,7 @@ def batch_jobs(settings: SlurmSettings | HTCondorSettings, work: Path) -> Iterat
 
         try:
             cluster.sync(submit)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             reason = str(error).partition("stderr:")[2] or str(error)
             raise InputError(
                 f"executor={settings.kind}: {program} refuses the job: {_squeezed(reason)}"
@@ -116,7 +130,7 @@ def batch_jobs(settings: SlurmSettings | HTCondorSettings, work: Path) -> Iterat
         cluster.periodic_callbacks["lost jobs"] = watch  # stopped by the cluster when it closes
         cluster.loop.add_callback(watch.start)
         print(
-            f"executor: {settings.jobs} jobs handed to {program}; their logs: {logs(work)}",
+            f"executor: jobs submitted with {program}: {settings.jobs}; their logs: {logs(work)}",
             file=sys.stderr,
             flush=True,
         )
@@ -135,6 +149,8 @@ async def _replace_lost(cluster: Any, jobs: int, last_seen: dict[str, float]) ->
             last_seen[job] = now
     lost = [job for job in cluster.worker_spec if now - last_seen.get(job, now) > LOST_AFTER_S]
     if lost:
+        for job in lost:
+            del last_seen[job]  # the job that takes its place takes its name
         await cluster.scale_down(lost)
         cluster.scale(jobs=jobs)
 

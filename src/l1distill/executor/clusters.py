@@ -13,10 +13,12 @@ from concurrent.futures import CancelledError, Executor, Future
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
+from l1distill import __version__
 from l1distill.errors import InputError
 from l1distill.executor.batch import STATUS_PAGE, batch_jobs, logs
 from l1distill.executor.settings import (
@@ -47,7 +49,6 @@ def dask_executor(settings: ClusterSettings, work: Path) -> Iterator[Executor]:
             too long, or die of their work.
     """
     import dask
-    from distributed.utils import silence_logging_cmgr
 
     work = work.absolute()
     work.mkdir(parents=True, exist_ok=True)
@@ -58,14 +59,30 @@ def dask_executor(settings: ClusterSettings, work: Path) -> Iterator[Executor]:
         "distributed.worker.http.routes": [],
     }
     with ExitStack() as stack:
-        # What goes wrong is raised; a log besides would only tear the progress bar.
-        stack.enter_context(silence_logging_cmgr(logging.CRITICAL))
+        stack.enter_context(_hushed())
         stack.enter_context(dask.config.set(config))
         marker = stack.enter_context(NamedTemporaryFile(dir=work, prefix=".seen_by_workers."))
         client = stack.enter_context(_client(settings, work))
         stack.enter_context(_one_line(settings, work))
         client.wait_for_workers(1, timeout=settings.wait_s)
+        if isinstance(settings, DaskSettings):
+            _check_environment(client, settings)
         yield _DaskExecutor(client, Path(marker.name))
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keeps Dask's log from tearing the progress bar; what goes wrong is raised besides."""
+    import_module("distributed")  # which sets the levels
+    names = ("distributed", "distributed.client", "distributed.gc", "tornado.application")
+    levels = {logging.getLogger(name): logging.getLogger(name).level for name in names}
+    for logger in levels:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in levels.items():
+            logger.setLevel(level)
 
 
 @contextmanager
@@ -95,6 +112,20 @@ def _client(settings: ClusterSettings, work: Path) -> Iterator[Any]:
                 f"executor.address={cluster}: no Dask scheduler answers ({error})"
             ) from None
         yield stack.enter_context(client)
+
+
+def _check_environment(client: Any, settings: DaskSettings) -> None:
+    """Refuses a cluster that was started without this package: our tasks would kill its workers."""
+    found = list(client.run(version, "l1distill", on_error="return").values())
+    try:
+        found.append(client.run_on_scheduler(version, "l1distill"))
+    except PackageNotFoundError as error:
+        found.append(error)
+    if any(other != __version__ for other in found):
+        raise InputError(
+            f"executor.address={settings.address}: the scheduler and its workers must have "
+            f"l1distill {__version__}; start them in this environment"
+        )
 
 
 @contextmanager

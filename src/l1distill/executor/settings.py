@@ -70,8 +70,8 @@ class HTCondorSettings(BatchSettings):
     kind: Literal["htcondor"]
     disk: Size
     """Of a job."""
-    directives: dict[str, str]
-    """More commands of the submit file."""
+    directives: list[Annotated[str, Field(pattern=r"^[^=]+=")]]
+    """More commands of the submit file, as ``key = value``."""
 
 
 ExecutorSettings = Annotated[
