@@ -85,7 +85,7 @@ def make(settings: GeneratorSettings, folder: Path) -> Dataset:
 
 def measure(dataset: Dataset, change: str) -> Ablation:
     """Trains an autoencoder on a data set and measures how signals stand out."""
-    from l1distill.models.autoencoder import anomaly_scores, autoencoder_loss, predict
+    from l1distill.models.autoencoder import anomaly_scores, autoencoder_loss, predict, unrolled
     from l1distill.models.evaluation import separations
     from l1distill.models.teachers import TeacherSettings, build_teacher
     from l1distill.models.training import Fit, fit, make_deterministic
@@ -99,7 +99,7 @@ def measure(dataset: Dataset, change: str) -> Ablation:
     make_deterministic(SEED)
     autoencoder = build_teacher(teacher)
     model = autoencoder.model()
-    loss = autoencoder_loss(autoencoder, standardisation, None, training.batch_size)
+    loss = autoencoder_loss(unrolled(autoencoder, training.batch_size), standardisation, None)
     with progress(f"train, {change}", training.epochs, "epochs") as advance:
         fit(
             Fit(model, loss, training, SEED),

@@ -21,7 +21,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from l1distill.data.standardisation import Standardisation
-from l1distill.models.autoencoder import autoencoder_loss, target
+from l1distill.models.autoencoder import autoencoder_loss, target, unrolled
 from l1distill.models.losses import reconstruction_error
 from l1distill.models.teachers import TeacherSettings, build_teacher
 from l1distill.models.training import Fit, TrainingSettings, fit, make_deterministic
@@ -98,7 +98,7 @@ def ours(settings: TeacherSettings, objects: np.ndarray, constants: Standardisat
     """Seconds an epoch of this platform's loop, validation on nothing to speak of."""
     autoencoder = build_teacher(settings)
     model = autoencoder.model()
-    loss = autoencoder_loss(autoencoder, constants, settings.beta, BATCH)
+    loss = autoencoder_loss(unrolled(autoencoder, BATCH), constants, settings.beta)
     ticks = [time.perf_counter()]
     fit(
         Fit(model, loss, settings.training, 1, xla=True),

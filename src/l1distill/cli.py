@@ -23,6 +23,7 @@ TERMINATED = 143
 STAGES = {
     "generate": "make collision events: PYTHIA, pileup, fast detector simulation",
     "teacher": "train the autoencoder that scores how anomalous an event is",
+    "quantise": "bring a teacher to fixed point, by rounding it or by training on",
     "student": "distil the teacher into a small quantised, pruned network",
     "synthesize": "turn the student into verified firmware and its figures",
     "promote": "hold the student against the gates and register it",

@@ -7,7 +7,13 @@ from sklearn.preprocessing import StandardScaler
 from tensorflow import keras
 
 from l1distill.data.standardisation import Standardisation
-from l1distill.models.autoencoder import anomaly_scores, autoencoder_loss, predict, target
+from l1distill.models.autoencoder import (
+    anomaly_scores,
+    autoencoder_loss,
+    predict,
+    target,
+    unrolled,
+)
 from l1distill.models.losses import kl_divergence, origin_z_score, reconstruction_error
 from l1distill.models.training import Step
 from tests.models.test_teachers import ARCHITECTURES, teacher
@@ -79,7 +85,9 @@ def test_the_loss_is_that_of_the_networks_own_answers(architecture: str, batch: 
     model = autoencoder.model()
     scores = anomaly_scores(predict(model, EVENTS), CONSTANTS, EVENTS)
     for beta in (0.0, 0.3, 1.0) if autoencoder.variational else (None,):
-        loss = autoencoder_loss(autoencoder, CONSTANTS, beta, batch)([EVENTS], Step(False, None))
+        loss = autoencoder_loss(unrolled(autoencoder, batch), CONSTANTS, beta)(
+            [EVENTS], Step(False, None)
+        )
         expected = scores["mse"]
         if beta is not None:
             expected = (1 - beta) * scores["mse"] + beta * scores["kl"]
@@ -90,7 +98,7 @@ def test_a_vae_is_trained_with_noise_that_follows_from_the_seed() -> None:
     keras.utils.set_random_seed(2)
     autoencoder = teacher("cnn_vae")
     autoencoder.model()
-    loss = autoencoder_loss(autoencoder, CONSTANTS, 0.1, 300)
+    loss = autoencoder_loss(unrolled(autoencoder, 300), CONSTANTS, 0.1)
     one, same, other = (
         loss([EVENTS], Step(True, np.array(seed, np.int32))).numpy()
         for seed in ((0, 1), (0, 1), (0, 2))

@@ -99,6 +99,29 @@ def with_pruning(
     return Pruned(wrapped, [sparsity.UpdatePruningStep()], settings.end_epoch)
 
 
+def with_zeros_held(model: "keras.Model", only: Collection[str]) -> Pruned:
+    """Wraps layers so that training leaves each as sparse as it is.
+
+    Args:
+        model: a pruned network, to be trained on.
+        only: names of its pruned layers.
+    """
+    from tensorflow import keras
+    from tensorflow_model_optimization.sparsity import keras as sparsity
+
+    def wrap(layer: "keras.layers.Layer") -> "keras.layers.Layer":
+        share = float(np.mean(layer.get_weights()[0] == 0.0)) if layer.name in only else 0.0
+        if share == 0.0:
+            return layer
+        held = sparsity.ConstantSparsity(share, begin_step=0, frequency=1)
+        return sparsity.prune_low_magnitude(layer, pruning_schedule=held)
+
+    wrapped = keras.models.clone_model(model, clone_function=wrap)
+    for layer, copy in zip(model.layers, wrapped.layers, strict=True):
+        getattr(copy, "layer", copy).set_weights(layer.get_weights())
+    return Pruned(wrapped, [sparsity.UpdatePruningStep()], 0)
+
+
 def strip(model: "keras.Model") -> "keras.Model":
     """Removes the pruning wrappers; zeros stay zeros."""
     from tensorflow_model_optimization.sparsity import keras as sparsity

@@ -1,6 +1,6 @@
 """What an autoencoder is fitted to, and how events are scored with it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,16 +20,16 @@ SCORING_BATCH = 4096
 
 
 class Outputs(NamedTuple):
-    """What an autoencoder says of events.
+    """What an autoencoder says of events, or the part of it that is there.
 
     Attributes:
-        reconstruction: (n, 57), before the tanh of eta and phi.
-        mean: (n, k) coordinates in the latent space.
-        log_variance: (n, k), or None for a plain autoencoder.
+        reconstruction: (n, 57), before the tanh of eta and phi; None for an encoder alone.
+        mean: (n, k) of a VAE's latent Gaussian; None for a plain autoencoder.
+        log_variance: (n, k), likewise.
     """
 
-    reconstruction: NDArray[np.float32]
-    mean: NDArray[np.float32]
+    reconstruction: NDArray[np.float32] | None
+    mean: NDArray[np.float32] | None
     log_variance: NDArray[np.float32] | None
 
 
@@ -52,33 +52,59 @@ def target(standardisation: Standardisation, objects: "tf.Tensor") -> "tf.Tensor
     return tf.concat([pt, objects[:, :, 1:], tf.ones_like(present)], axis=2) * present
 
 
-def autoencoder_loss(
-    autoencoder: Autoencoder, standardisation: Standardisation, beta: float | None, batch: int
-) -> Loss:
-    """Makes the loss of an autoencoder: the MSE, for a VAE mixed with D_KL (eq. 1).
+Latent = tuple["tf.Tensor", "tf.Tensor"]
+Compute = Callable[["tf.Tensor", Step], tuple["tf.Tensor", Latent | None]]
+"""From flattened events (n, 57) to the reconstruction (n, 57) and, of a VAE, mean and logarithm of
+the variance."""
 
-    Args:
-        autoencoder: the layers that are trained.
-        standardisation: of the training split.
-        beta: weight of D_KL, or None for a plain autoencoder.
-        batch: events at a time.
-    """
-    import tensorflow as tf
 
+def unrolled(autoencoder: Autoencoder, batch: int) -> Compute:
+    """Makes the function that computes an autoencoder in training, ``batch`` events at a time."""
     encode = unroll(autoencoder.encoder, batch)
     heads = [unroll(head, batch) for head in autoencoder.latent]
     decode = unroll(autoencoder.decoder, batch)
 
-    def loss(events: Sequence["tf.Tensor"], step: Step) -> "tf.Tensor":
-        (objects,) = events
-        features = encode(tf.reshape(objects, (-1, N_INPUTS)), step.training)
+    def compute(events: "tf.Tensor", step: Step) -> tuple["tf.Tensor", Latent | None]:
+        features = encode(events, step.training)
         latent = [head(features, step.training) for head in heads]
-        z = latent[0]
-        if beta is not None and step.training:
-            noise = tf.random.stateless_normal(tf.shape(z), step.seed)
-            z += tf.exp(0.5 * latent[1]) * noise
-        mse = reconstruction_error(target(standardisation, objects), decode(z, step.training))
-        return mse if beta is None else (1.0 - beta) * mse + beta * kl_divergence(*latent)
+        if not autoencoder.variational:
+            return decode(latent[0], step.training), None
+        mean, log_variance = latent
+        z = sample(mean, log_variance, step)
+        return decode(z, step.training), (mean, log_variance)
+
+    return compute
+
+
+def sample(mean: "tf.Tensor", log_variance: "tf.Tensor", step: Step) -> "tf.Tensor":
+    """Draws from a VAE's latent Gaussian in training; otherwise takes its mean."""
+    import tensorflow as tf
+
+    if not step.training:
+        return mean
+    noise = tf.random.stateless_normal(tf.shape(mean), step.seed)
+    return mean + tf.exp(0.5 * log_variance) * noise
+
+
+def autoencoder_loss(
+    compute: Compute, standardisation: Standardisation, beta: float | None
+) -> Loss:
+    """Makes the loss of an autoencoder: the MSE, for a VAE mixed with D_KL (eq. 1).
+
+    Args:
+        compute: the autoencoder.
+        standardisation: of the training split.
+        beta: weight of D_KL, or None for a plain autoencoder.
+    """
+    import tensorflow as tf
+
+    def loss(batch: Sequence["tf.Tensor"], step: Step) -> "tf.Tensor":
+        (objects,) = batch
+        reconstruction, latent = compute(tf.reshape(objects, (-1, N_INPUTS)), step)
+        mse = reconstruction_error(target(standardisation, objects), reconstruction)
+        if beta is None or latent is None:
+            return mse
+        return (1.0 - beta) * mse + beta * kl_divergence(*latent)
 
     return loss
 
@@ -97,7 +123,7 @@ def predict(model: "keras.Model", objects: NDArray[np.floating[Any]]) -> Outputs
     outputs = model.predict(inputs, batch_size=SCORING_BATCH, verbose=0)
     latent = outputs[:, N_INPUTS:]
     if not variational:
-        return Outputs(outputs[:, :N_INPUTS], latent, None)
+        return Outputs(outputs[:, :N_INPUTS], None, None)
     size = latent.shape[1] // 2
     return Outputs(outputs[:, :N_INPUTS], latent[:, :size], latent[:, size:])
 
@@ -113,16 +139,19 @@ def anomaly_scores(
         objects: (n, 19, 3) raw objects.
 
     Returns:
-        ``mse`` and, of a VAE, ``kl`` and ``rz``: (n,) each; the higher, the more anomalous.
+        ``mse`` if there is a reconstruction, ``kl`` and ``rz`` of a VAE: (n,) each; the higher,
+        the more anomalous.
     """
-    mse = [
-        reconstruction_error(
-            target(standardisation, objects[start : start + SCORING_BATCH].astype(np.float32)),
-            outputs.reconstruction[start : start + SCORING_BATCH],
-        ).numpy()
-        for start in range(0, len(objects), SCORING_BATCH)
-    ]
-    scores: dict[Score, NDArray[np.float32]] = {"mse": np.concatenate(mse)}
+    scores: dict[Score, NDArray[np.float32]] = {}
+    if outputs.reconstruction is not None:
+        mse = [
+            reconstruction_error(
+                target(standardisation, objects[start : start + SCORING_BATCH].astype(np.float32)),
+                outputs.reconstruction[start : start + SCORING_BATCH],
+            ).numpy()
+            for start in range(0, len(objects), SCORING_BATCH)
+        ]
+        scores["mse"] = np.concatenate(mse)
     if outputs.log_variance is not None:
         latent = outputs.mean, outputs.log_variance
         scores["kl"] = kl_divergence(*latent).numpy()

@@ -144,17 +144,22 @@ def pruned_layers(autoencoder: Autoencoder) -> list[str]:
     return [layer.name for chain in chains for layer in chain]
 
 
-def encoder_of(model: "keras.Model", variational: bool) -> "keras.Model":
-    """Cuts the encoder out of a trained network: what a VAE's firmware evaluates.
+def deployed(autoencoder: Autoencoder, model: "keras.Model") -> "keras.Model":
+    """Cuts out of a trained network what goes on the FPGA.
+
+    Args:
+        autoencoder: its chains.
+        model: the trained network.
 
     Returns:
-        A model from events (n, 57) to the latent numbers (n, size) or, for a VAE, (n, 2 size).
+        For an autoencoder a model from events (n, 57) to their reconstruction (n, 57); for a VAE
+        its encoder, to the mean (n, size) and the logarithm of the variance (n, size).
     """
-    from tensorflow.keras import Model, layers
+    from tensorflow.keras import Model
 
-    outputs = [model.get_layer(name).output for name in _latent_names(variational)]
-    joined = layers.Concatenate()(outputs) if variational else outputs[0]
-    return Model(model.inputs[0], joined, name=f"{model.name}_encoder")
+    ours = autoencoder.within(model)
+    ends = [head[-1] for head in ours.latent] if ours.variational else [ours.decoder[-1]]
+    return Model(model.inputs[0], [end.output for end in ends], name=f"{model.name}_deployed")
 
 
 def _latent_names(variational: bool) -> list[str]:

@@ -34,7 +34,7 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
 def _run(settings: Settings, context: Context) -> Result:
     from l1distill.compression.pruning import measure_sparsity, strip, with_pruning
     from l1distill.models import keras_files
-    from l1distill.models.autoencoder import anomaly_scores, autoencoder_loss, predict
+    from l1distill.models.autoencoder import anomaly_scores, autoencoder_loss, predict, unrolled
     from l1distill.models.evaluation import separations, to_metrics
     from l1distill.models.training import Fit, fit, make_deterministic
     from l1distill.plots.training import Training, draw_scores_compared, write_training
@@ -52,7 +52,7 @@ def _run(settings: Settings, context: Context) -> Result:
     pruned = with_pruning(autoencoder.model(), pruning, steps, only)
     trained = autoencoder.within(pruned.model)
     beta, batch = settings.teacher.beta, training.batch_size
-    loss = autoencoder_loss(trained, standardisation, beta, batch)
+    loss = autoencoder_loss(unrolled(trained, batch), standardisation, beta)
     what = Fit(
         pruned.model,
         loss,

@@ -1,0 +1,182 @@
+"""Quantisation-aware training: a fixed-point network becomes a QKeras model and is trained on."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from l1distill.data.standardisation import Standardisation
+from l1distill.errors import InputError
+from l1distill.firmware.fixed_point import FixedPoint
+from l1distill.firmware.layers import (
+    Affine,
+    Conv2D,
+    Dense,
+    Layer,
+    MaxPool2D,
+    Quantise,
+    Reshape,
+    UpSample2D,
+    ZeroPad2D,
+)
+from l1distill.firmware.network import Network
+from l1distill.models.training import Loss, Step
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from tensorflow import keras
+
+
+def to_qkeras(network: Network, name: str, start: Network | None = None) -> "keras.Model":
+    """Builds the QKeras model that computes what a fixed-point network computes.
+
+    It begins where post-training quantisation ends: the same types, the same numbers; training
+    moves the numbers behind the quantisers. Batch normalisation has been folded.
+
+    Args:
+        network: for instance from ``ptq.post_training_quantise``.
+        name: of the model.
+        start: the same layers with finer numbers to begin the training with.
+
+    Returns:
+        A model from inputs (n, inputs) to outputs (n, outputs).
+
+    Raises:
+        InputError: a layer has no counterpart in QKeras.
+    """
+    from tensorflow import keras
+
+    inputs = x = keras.layers.Input((network.inputs,), name="events")
+    if network.input_exponents:
+        units = np.exp2(-np.asarray(network.input_exponents, np.float64))
+        x = keras.layers.Rescaling(units.tolist(), name="input_units")(x)
+    x = _activation(network.input_type, "input_quantiser")(x)
+    constants = {}
+    for layer, finer in zip(network.layers, (start or network).layers, strict=True):
+        for part in _layers(layer):
+            x = part(x)
+        if isinstance(layer, Dense | Conv2D) and isinstance(finer, Dense | Conv2D):
+            gain = 2.0 ** _lift(layer.kernel_type, layer.bias_type)
+            constants[layer.name] = [finer.kernel * gain, finer.bias * gain]
+    model = keras.Model(inputs, x, name=name)
+    for layer_name, values in constants.items():
+        model.get_layer(layer_name).set_weights(values)
+    return model
+
+
+def _layers(layer: Layer) -> list[Any]:
+    from qkeras import QConv2D, QDense
+    from tensorflow.keras import layers
+
+    if isinstance(layer, Dense | Conv2D):
+        lift = _lift(layer.kernel_type, layer.bias_type)
+        quantisers = {
+            "kernel_quantizer": _bits(layer.kernel_type, lift),
+            "bias_quantizer": _bits(layer.bias_type, lift),
+            # QKeras would clip the weights it trains to the range of its default quantiser
+            "kernel_constraint": None,
+            "bias_constraint": None,
+            "name": layer.name,
+        }
+        outputs = layer.kernel.shape[-1]
+        if isinstance(layer, Dense):
+            found = QDense(outputs, **quantisers)
+        else:
+            found = QConv2D(outputs, layer.kernel.shape[:2], padding=layer.padding, **quantisers)
+        return [found, *_shift(-lift, f"{layer.name}_shift")]
+    if isinstance(layer, Affine):
+        if np.any(layer.offset != 0) or np.any(np.frexp(np.abs(layer.scale))[0] != 0.5):
+            raise InputError(
+                f"layer {layer.name}: a batch normalisation that cannot be folded is not trained "
+                "further; put it behind or before a layer without padding"
+            )
+        return [layers.Rescaling(layer.scale.tolist(), name=layer.name)]
+    if isinstance(layer, Quantise):
+        lift = _lift(layer.type)
+        leaky = []
+        if layer.negative_slope != 1.0:
+            leaky = [layers.LeakyReLU(layer.negative_slope, name=f"{layer.name}_leaky")]
+        return [
+            *_shift(lift, f"{layer.name}_up"),
+            *leaky,
+            _activation(layer.type, layer.name, lift),
+            *_shift(-lift, f"{layer.name}_down"),
+        ]
+    if isinstance(layer, MaxPool2D):
+        return [layers.MaxPooling2D(layer.size, name=layer.name)]
+    if isinstance(layer, UpSample2D):
+        return [layers.UpSampling2D(layer.size, name=layer.name)]
+    if isinstance(layer, ZeroPad2D):
+        return [layers.ZeroPadding2D(layer.margins, name=layer.name)]
+    assert isinstance(layer, Reshape)
+    return [layers.Reshape(layer.shape, name=layer.name)]
+
+
+def _lift(*kinds: FixedPoint) -> int:
+    """Returns the power of two by which numbers of these types are multiplied for QKeras.
+
+    It knows no types that end right of the binary point; shifts around them cost nothing.
+    """
+    return max(0, *(-kind.integer for kind in kinds))
+
+
+def _shift(power: int, name: str) -> list[Any]:
+    from tensorflow.keras import layers
+
+    return [layers.Rescaling(2.0**power, name=name)] if power else []
+
+
+def _bits(kind: FixedPoint, lift: int) -> Any:
+    from qkeras import quantized_bits
+
+    symmetric = kind.overflow == "SAT_SYM"
+    return quantized_bits(kind.bits, kind.integer + lift, alpha=1, symmetric=symmetric)
+
+
+def _activation(kind: FixedPoint, name: str, lift: int = 0) -> Any:
+    from qkeras import QActivation, quantized_relu
+
+    bits = _bits(kind, lift) if kind.signed else quantized_relu(kind.bits, kind.integer + lift)
+    return QActivation(bits, name=name)
+
+
+def quantised_loss(
+    model: "keras.Model",
+    decoder: "Sequence[keras.layers.Layer] | None",
+    standardisation: Standardisation,
+    beta: float | None,
+) -> "tuple[keras.Model, Loss]":
+    """Makes what a quantised autoencoder is trained with.
+
+    Args:
+        model: from events to their reconstruction; of a VAE, from events to its latent numbers.
+        decoder: of a VAE, in floating point: it is trained with the encoder and thrown away.
+        standardisation: of the training split.
+        beta: weight of D_KL, or None for a plain autoencoder.
+
+    Returns:
+        A model that holds every variable to train, and the loss.
+    """
+    from tensorflow import keras
+
+    from l1distill.models.autoencoder import autoencoder_loss, sample
+
+    def decode(x: "tf.Tensor", training: bool) -> "tf.Tensor":
+        for layer in decoder or ():
+            x = layer(x, training=training)
+        return x
+
+    def compute(events: "tf.Tensor", step: Step) -> Any:
+        outputs = model(events, training=step.training)
+        if decoder is None:
+            return outputs, None
+        size = outputs.shape[1] // 2
+        mean, log_variance = outputs[:, :size], outputs[:, size:]
+        return decode(sample(mean, log_variance, step), step.training), (mean, log_variance)
+
+    whole = model
+    if decoder is not None:
+        half = model.output_shape[1] // 2
+        outputs = decode(model.output[:, :half], training=False)
+        whole = keras.Model(model.input, outputs, name=model.name)
+    return whole, autoencoder_loss(compute, standardisation, beta)
