@@ -47,18 +47,14 @@ class Variant(NamedTuple):
     detector: Mapping[str, Any] = MappingProxyType({})
 
 
+LOOSE = {"isolation_radius": 0.3, "electron_isolation_max": 0.45, "muon_isolation_max": 0.45}
 VARIANTS = {
     "as shipped": Variant(),
     "multi-parton interactions from PYTHIA, mpi=full": Variant({"mpi": "full"}),
     "no multi-parton interactions, mpi=off": Variant({"mpi": "off"}),
     "no pileup, pileup=0": Variant({"pileup": 0.0}),
-    "loose isolation, 0.45 in a cone of 0.3": Variant(
-        detector={
-            "isolation_radius": 0.3,
-            "electron_isolation_max": 0.45,
-            "muon_isolation_max": 0.45,
-        }
-    ),
+    "loose isolation, 0.45 in a cone of 0.3": Variant(detector=LOOSE),
+    "no pileup and loose isolation": Variant({"pileup": 0.0}, LOOSE),
     "jets from 15 GeV": Variant(detector={"jet_pt_min": 15.0}),
     "jets from 30 GeV": Variant(detector={"jet_pt_min": 30.0}),
     "leptons from 10 GeV, as in the card": Variant(detector={"lepton_pt_min": 10.0}),

@@ -27,6 +27,7 @@ STAGES = {
     "student": "distil the teacher into a small quantised, pruned network",
     "synthesize": "turn the student into verified firmware and its figures",
     "promote": "hold the student against the gates and register it",
+    "paper": "tables and figures of the study of autoencoders, from all logged runs",
     "report": "gather what the line found on one page",
 }
 ADVERTISED_HYDRA_FLAGS = """\

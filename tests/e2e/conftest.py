@@ -70,6 +70,15 @@ def edit(path: Path, pattern: str, replacement: str) -> None:
     path.write_text(text)
 
 
+def experiment_command(project: Project, experiment: str) -> list[str]:
+    """Reads the command that an experiment's first line gives, without the program's name."""
+    text = (project.folder / f"conf/experiment/{experiment}.yaml").read_text()
+    (command,) = re.findall(r"^# l1distill (.*)$", text, flags=re.MULTILINE)
+    stage, *arguments = command.split()
+    assert arguments == [f"experiment={experiment}"]
+    return [stage, *arguments]
+
+
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A clone, set to the tiny profile, in which nothing has run yet."""

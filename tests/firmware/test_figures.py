@@ -7,7 +7,7 @@ import pytest
 from l1distill.errors import InputError
 from l1distill.firmware.figures import REQUIRED, Figures
 from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.report import Results, RtlSimulation, gather
+from l1distill.firmware.report import Reference, Results, RtlSimulation, gather
 from l1distill.firmware.rtl import Port, RtlFigures
 from l1distill.firmware.rtlsim import Simulator
 from l1distill.firmware.vendor import VendorReport
@@ -23,7 +23,7 @@ RESULTS = Results(
     hls_version="1.3.0",
     rtl_simulation=None,
     vendor=None,
-    widest_sum=("dense_0", 16),
+    reference=Reference("QKeras", None),
     own_version="0.1.0",
 )
 COUNTS = YosysCounts(lut=11822, ff=4596, dsp=684, bram_18k=43, carry4=2578, version="0.70")
@@ -52,11 +52,13 @@ def test_the_report_has_every_figure_with_its_tool() -> None:
 def test_tools_that_ran_add_their_own_figures() -> None:
     simulation = RtlSimulation(Simulator("verilator", "verilator", "5.006"), Comparison(9, 4, 1, 0))
     vendor = VendorReport("vitis-run", "2024.1", 8, 1, 3.6, 20000, 9000, 12, 3, "estimate")
-    more = RESULTS._replace(rtl_simulation=simulation, vendor=vendor, widest_sum=("one", 26))
+    reference = Reference("the network", Comparison(9, 5, 0.5, 2))
+    more = RESULTS._replace(rtl_simulation=simulation, vendor=vendor, reference=reference)
     figures = gather(more, COUNTS, HARDWARE)
     assert figures["firmware/mismatches_verilator"].value == 4
     assert figures["firmware/mismatches"].value == 7
-    assert "one take up to 26 bits" in figures["firmware/mismatches_rtl"].note
+    assert "against the network" in figures["firmware/mismatches_rtl"].note
+    assert figures["firmware/differences_qkeras"].value == 5
     assert figures["firmware/lut_vendor"].value == 20000
     assert figures["firmware/lut_vendor"].tool == "vitis-run"
     assert figures["firmware/lut_vendor"].version == "2024.1"

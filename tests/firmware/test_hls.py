@@ -20,7 +20,7 @@ def test_the_project_is_the_same_every_time_and_names_no_place(
 ) -> None:
     made = student("default")
     for name in ("one", "two"):
-        hls.write_hls_project(made.model, made.network, HARDWARE, tmp_path / name)
+        hls.write_hls_project(made.network, HARDWARE, tmp_path / name)
     assert files(tmp_path / "one") == files(tmp_path / "two")
     for name, content in files(tmp_path / "one").items():
         assert str(tmp_path).encode() not in content, name
@@ -32,7 +32,7 @@ def test_the_project_is_the_same_every_time_and_names_no_place(
 
 def test_the_vivado_project_is_written_too(student: Students, tmp_path: Path) -> None:
     made = student("default")
-    hls.write_hls_project(made.model, made.network, HARDWARE, tmp_path, "Vivado")
+    hls.write_hls_project(made.network, HARDWARE, tmp_path, "Vivado")
     assert 'set backend "vivado"' in (tmp_path / "project.tcl").read_text()
 
 
@@ -40,7 +40,7 @@ def test_a_missing_compiler_is_one_line(
     student: Students, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = student("default")
-    hls.write_hls_project(made.model, made.network, HARDWARE, tmp_path)
+    hls.write_hls_project(made.network, HARDWARE, tmp_path)
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match=r"none of g\+\+, clang\+\+, c\+\+ is on the PATH"):
@@ -54,7 +54,7 @@ def test_code_that_does_not_compile_is_one_line_with_a_log(
     student: Students, tmp_path: Path
 ) -> None:
     made = student("default")
-    hls.write_hls_project(made.model, made.network, HARDWARE, tmp_path)
+    hls.write_hls_project(made.network, HARDWARE, tmp_path)
     (tmp_path / "simulate.cpp").write_text("int main( {\n")
     with pytest.raises(InputError, match="C\\+\\+ compiler: ended with status 1") as error:
         hls.simulate_hls(tmp_path, made.x, made.network, BOUNDS)
@@ -67,7 +67,7 @@ def test_code_that_does_not_compile_is_one_line_with_a_log(
 
 def test_a_simulation_that_dies_is_no_result(student: Students, tmp_path: Path) -> None:
     made = student("default")
-    hls.write_hls_project(made.model, made.network, HARDWARE, tmp_path)
+    hls.write_hls_project(made.network, HARDWARE, tmp_path)
     for name in ("firmware/l1distill.cpp", "l1distill_bridge.cpp"):
         (tmp_path / name).write_text("")  # quick to compile
     simulate = tmp_path / "simulate.cpp"

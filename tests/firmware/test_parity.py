@@ -1,6 +1,6 @@
 """QKeras, numpy, alkaid's emulator, hls4ml's C simulation, the simulated Verilog: all the same."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from l1distill.firmware import hls, rtlsim
-from l1distill.firmware.network import Dense, Network, evaluate, load, save
+from l1distill.firmware.layers import Dense
+from l1distill.firmware.network import Network, evaluate
+from l1distill.firmware.network_file import load, save
 from l1distill.firmware.qkeras_reader import describe
 from l1distill.firmware.rtl import trace_network, write_rtl
 from l1distill.firmware.tools import Bounds
 from l1distill.firmware.verify import compare
 from tests.firmware.conftest import Student
+from tests.firmware.networks import NETWORKS, full_range, outputs
 from tests.firmware.students import CASES, HARDWARE, scores
 
 BOUNDS = Bounds(300.0, "firmware.limit")
@@ -44,7 +47,7 @@ def test_emulator_is_qkeras(student: Students, name: str) -> None:
 @pytest.mark.parametrize("name", COMPILED)
 def test_c_simulation_is_qkeras(student: Students, name: str, tmp_path: Path) -> None:
     made = student(name)
-    hls.write_hls_project(made.model, made.network, HARDWARE, tmp_path)
+    hls.write_hls_project(made.network, HARDWARE, tmp_path)
     simulated = hls.simulate_hls(tmp_path, made.x, made.network, BOUNDS)
     assert compare(made.y, simulated[:, 0]).mismatches == 0
 
@@ -122,7 +125,7 @@ def test_a_single_wrong_bit_is_found_in_the_rtl(student: Students) -> None:
 
 def test_a_single_wrong_bit_is_found_in_the_c_simulation(student: Students, tmp_path: Path) -> None:
     made = student("default")
-    hls.write_hls_project(made.model, made.network, HARDWARE, tmp_path)
+    hls.write_hls_project(made.network, HARDWARE, tmp_path)
     weights = max((tmp_path / "firmware" / "weights").glob("w*.txt"))
     values = [float(value) for value in weights.read_text().split(",")]
     assert len(values) == made.case.layers[-1]
@@ -199,5 +202,113 @@ def test_other_shapes_of_models(make: Callable[[], Any], tmp_path: Path) -> None
     assert np.unique(y).size > 10
     assert compare(y, evaluate(network, x)[:, 0]).mismatches == 0
     assert compare(y, trace_network(network).predict(x)[:, 0]).mismatches == 0
-    hls.write_hls_project(model, network, HARDWARE, tmp_path)
+    hls.write_hls_project(network, HARDWARE, tmp_path)
     assert compare(y, hls.simulate_hls(tmp_path, x, network, BOUNDS)[:, 0]).mismatches == 0
+
+
+class Double:
+    """Keras' backend as QKeras uses it, with its float32 casts in double precision."""
+
+    def __getattr__(self, name: str) -> Any:
+        from tensorflow.keras import backend
+
+        return getattr(backend, name)
+
+    def cast(self, x: Any, dtype: str) -> Any:
+        from tensorflow.keras import backend
+
+        return backend.cast(x, "float64" if dtype == "float32" else dtype)
+
+    def pow(self, x: Any, exponent: Any) -> Any:
+        from tensorflow.keras import backend
+
+        return backend.pow(backend.cast(x, "float64"), backend.cast(exponent, "float64"))
+
+
+@pytest.fixture
+def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """QKeras computes in float64: sums of 16-bit numbers take more than a float32 holds."""
+    import qkeras.quantizers
+    from tensorflow.keras import backend
+
+    monkeypatch.setattr(qkeras.quantizers, "K", Double())
+    backend.set_floatx("float64")
+    yield
+    backend.set_floatx("float32")
+
+
+def is_qkeras(name: str, bits: int) -> None:
+    model = NETWORKS[name](bits)
+    network = describe(model)
+    x = full_range(network)
+    y = outputs(model, x)
+    assert network.outputs == y.shape[1]
+    assert np.unique(y).size > 1, "a constant output would prove nothing"
+    assert compare(y, evaluate(network, x)).mismatches == 0
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_layer_is_qkeras(name: str, bits: int) -> None:
+    if (name, bits) != ("slope", 2):  # refused, see test_reader
+        is_qkeras(name, bits)
+
+
+@pytest.mark.parametrize("name", ["dense", "image", "dnn_ae", "cnn_ae"])
+def test_every_layer_is_qkeras_with_many_bits(double: None, name: str) -> None:
+    is_qkeras(name, 16)
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [
+        *(("dense", bits) for bits in (2, 4, 8, 16)),
+        *(("image", bits) for bits in (2, 4, 8)),
+        *(("slope", 4), ("slope", 8), ("qkeras_norm", 8), ("dnn_ae", 2)),
+    ],
+)
+def test_every_layer_of_the_emulator(name: str, bits: int) -> None:
+    network = describe(NETWORKS[name](bits))
+    x = full_range(network)
+    assert compare(evaluate(network, x), trace_network(network).predict(x)).mismatches == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [("dense", 16), ("image", 2), ("slope", 4), ("dnn_ae", 8), ("cnn_ae", 4)],
+)
+def test_every_layer_of_the_c_simulation(name: str, bits: int, tmp_path: Path) -> None:
+    network = describe(NETWORKS[name](bits))
+    save(network, tmp_path / "network.json")
+    network, x = load(tmp_path / "network.json"), full_range(network)  # from the file alone
+    hls.write_hls_project(network, HARDWARE, tmp_path / "hls")
+    simulated = hls.simulate_hls(tmp_path / "hls", x, network, BOUNDS)
+    assert compare(evaluate(network, x), simulated).mismatches == 0
+
+
+def test_heads_side_by_side_are_several_outputs() -> None:
+    import tensorflow as tf
+
+    joined = NETWORKS["dense"](4)
+    *_, one, two, _ = joined.layers
+    apart = tf.keras.Model(joined.inputs, [one.output, two.output])
+    x = full_range(describe(joined))
+    assert np.array_equal(evaluate(describe(apart), x), evaluate(describe(joined), x))
+    swapped = tf.keras.Model(joined.inputs, [two.output, one.output])
+    expected = np.concatenate(
+        [evaluate(describe(joined), x)[:, columns] for columns in (slice(2, 5), slice(0, 2))],
+        axis=1,
+    )
+    assert np.array_equal(evaluate(describe(swapped), x), expected)
+
+
+def test_a_model_within_a_model_is_read() -> None:
+    import tensorflow as tf
+
+    whole = NETWORKS["dnn_ae"](4)
+    code = whole.layers[len(whole.layers) // 2].output
+    encoder = tf.keras.Model(whole.input, code)
+    decoder = tf.keras.Sequential(whole.layers[len(whole.layers) // 2 + 1 :])
+    nested = tf.keras.Sequential([encoder, decoder])
+    x = full_range(describe(whole))
+    assert np.array_equal(evaluate(describe(nested), x), evaluate(describe(whole), x))

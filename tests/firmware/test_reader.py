@@ -69,14 +69,108 @@ def sigmoid() -> Any:
     return chain(quantiser(), dense(1), QActivation("quantized_sigmoid(6)", name="last"))
 
 
-def leaky() -> Any:
+def slope_in_two_bits() -> Any:
     from qkeras import QActivation, quantized_relu
 
-    return chain(
-        quantiser(),
-        dense(1),
-        QActivation(quantized_relu(6, 2, negative_slope=0.25), name="last"),
-    )
+    last = QActivation(quantized_relu(2, 0, negative_slope=0.25), name="last")
+    return chain(quantiser(), dense(1), last)
+
+
+def slope_behind_wide_sums() -> Any:
+    from qkeras import QActivation, quantized_bits, quantized_relu
+
+    wide = quantized_bits(16, 0, alpha=1)
+    last = QActivation(quantized_relu(16, 0, negative_slope=0.25), name="last")
+    return chain(quantiser("16, 2, alpha=1"), dense(1, kernel_quantizer=wide), last)
+
+
+def keras_slope() -> Any:
+    from tensorflow.keras import layers
+
+    return chain(quantiser(), dense(1), layers.LeakyReLU(name="last"), quantiser("6, 1, alpha=1"))
+
+
+def slope_without_type() -> Any:
+    from tensorflow.keras import layers
+
+    return chain(quantiser(), dense(2), layers.LeakyReLU(0.25, name="last"), dense(1, "after"))
+
+
+def unscaled() -> Any:
+    from tensorflow.keras import layers
+
+    return chain(layers.Rescaling(0.3, name="units"), quantiser(), dense(1))
+
+
+def shifted() -> Any:
+    from tensorflow.keras import layers
+
+    return chain(layers.Rescaling(0.5, 1.0, name="units"), quantiser(), dense(1))
+
+
+def float_normalisation() -> Any:
+    from tensorflow.keras import layers
+
+    return chain(quantiser(), layers.BatchNormalization(name="norm"), dense(1))
+
+
+def qkeras_normalisation() -> Any:
+    from qkeras import QBatchNormalization
+
+    return chain(quantiser(), QBatchNormalization(name="norm"), dense(1))
+
+
+def picture(*layers: Any) -> Any:
+    import tensorflow as tf
+
+    x = first = tf.keras.Input((6, 6, 1))
+    for layer in (quantiser("6, 2, alpha=1"), *layers):
+        x = layer(x)
+    return tf.keras.Model(first, x)
+
+
+def convolution(**options: Any) -> Any:
+    from qkeras import QConv2D, quantized_bits
+
+    weights = quantized_bits(5, 0, alpha=1)
+    quantizers = {"kernel_quantizer": weights, "bias_quantizer": weights}
+    return QConv2D(2, (3, 3), name="conv", **{**quantizers, **options})
+
+
+def strides() -> Any:
+    return picture(convolution(strides=2))
+
+
+def float_convolution() -> Any:
+    return picture(convolution(kernel_quantizer=None))
+
+
+def mean_pooling() -> Any:
+    from tensorflow.keras import layers
+
+    return picture(layers.AveragePooling2D((3, 1), name="pool"))
+
+
+def overlapping_pooling() -> Any:
+    from tensorflow.keras import layers
+
+    return picture(layers.MaxPooling2D((3, 1), strides=1, name="pool"))
+
+
+def padded_pooling() -> Any:
+    from tensorflow.keras import layers
+
+    return picture(layers.MaxPooling2D((4, 4), padding="same", name="pool"))
+
+
+def smooth_upsampling() -> Any:
+    from tensorflow.keras import layers
+
+    return picture(layers.UpSampling2D(2, interpolation="bilinear", name="up"))
+
+
+def no_flatten() -> Any:
+    return picture(dense(1))
 
 
 def binary() -> Any:
@@ -98,13 +192,28 @@ def branch() -> Any:
     return tf.keras.Model(first, tf.keras.layers.Add(name="sum")([dense(4, "a")(x), x]))
 
 
-def skipped_layer() -> Any:
+def unlike_heads() -> Any:
     import tensorflow as tf
 
     first = tf.keras.Input((4,))
     x = quantiser()(first)
     side, main = dense(4, "side")(x), dense(4, "main")(x)
-    return tf.keras.Model(first, tf.keras.layers.Concatenate(name="both")([side, main]))
+    last = quantiser_named("last")(main)
+    return tf.keras.Model(first, tf.keras.layers.Concatenate(name="both")([side, last]))
+
+
+def quantiser_named(name: str) -> Any:
+    from qkeras import QActivation
+
+    return QActivation("quantized_bits(6, 2, alpha=1)", name=name)
+
+
+def result_from_the_middle() -> Any:
+    import tensorflow as tf
+
+    first = tf.keras.Input((4,))
+    middle = dense(4, "middle")(quantiser()(first))
+    return tf.keras.Model(first, [middle, dense(4, "last")(middle)])
 
 
 def two_inputs() -> Any:
@@ -114,10 +223,10 @@ def two_inputs() -> Any:
     return tf.keras.Model([first, second], tf.keras.layers.Add()([first, second]))
 
 
-def image() -> Any:
+def any_length() -> Any:
     import tensorflow as tf
 
-    first = tf.keras.Input((4, 4))
+    first = tf.keras.Input((None, 4))
     return tf.keras.Model(first, quantiser()(first))
 
 
@@ -149,13 +258,28 @@ def pruning_wrapper() -> Any:
         (float_kernel, ("score", "QDense", "kernel_quantizer")),
         (unsigned_kernel, ("score", "QDense", "keep_negative=False")),
         (sigmoid, ("last", "QActivation", "quantized_sigmoid")),
-        (leaky, ("last", "QActivation", "negative_slope=0.25")),
+        (slope_in_two_bits, ("last", "QActivation", "negative_slope=0.25", "LeakyReLU(0.25)")),
+        (slope_behind_wide_sums, ("last", "QActivation", "33 bits", "LeakyReLU(0.25)")),
+        (keras_slope, ("last", "LeakyReLU", "slope of 0.3 is not exact", "power of two")),
+        (slope_without_type, ("last", "LeakyReLU", "quantized_bits")),
+        (unscaled, ("units", "Rescaling", "powers of two")),
+        (shifted, ("units", "Rescaling", "offset")),
+        (float_normalisation, ("norm", "BatchNormalization", "QuantisedBatchNormalization")),
+        (qkeras_normalisation, ("norm", "QBatchNormalization", "sqrt(variance", "no grid")),
+        (strides, ("conv", "QConv2D", "strides=(2, 2)")),
+        (float_convolution, ("conv", "QConv2D", "kernel_quantizer")),
+        (mean_pooling, ("pool", "AveragePooling2D", "not exact", "MaxPooling2D")),
+        (overlapping_pooling, ("pool", "MaxPooling2D", "strides=(1, 1)")),
+        (padded_pooling, ("pool", "MaxPooling2D", "padding='same'")),
+        (smooth_upsampling, ("up", "UpSampling2D", "interpolation='bilinear'")),
+        (no_flatten, ("score", "QDense", "(6, 6, 1)", "Flatten")),
         (binary, ("input_quantizer", "QActivation", "1 bits")),
         (unfinished_noise, ("last", "QActivation", "qnoise_factor is 0.5")),
         (branch, ("chains",)),
-        (skipped_layer, ("chains",)),
+        (unlike_heads, ("last", "the same kinds of layers")),
+        (result_from_the_middle, ("chains",)),
         (two_inputs, ("one input",)),
-        (image, ("(None, 4, 4)",)),
+        (any_length, ("(None, None, 4)", "not fixed")),
         (zeros, ("first", "QDense", "all its weights are zero")),
         (not_a_number, ("score", "QDense", "kernel", "NaN")),
         (pruning_wrapper, ("PruneLowMagnitude", "not supported")),

@@ -10,7 +10,8 @@ import pytest
 from l1distill.errors import InputError
 from l1distill.firmware import rtlsim, vectors
 from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.network import Dense, Network, Quantise, evaluate
+from l1distill.firmware.layers import Dense, Quantise
+from l1distill.firmware.network import Network, evaluate
 from l1distill.firmware.rtl import TOP, Emulator, Port, RtlFigures, trace_network, write_rtl
 from l1distill.firmware.tools import Bounds
 from tests.firmware.conftest import Student
@@ -63,7 +64,7 @@ def test_the_emulator_refuses_what_is_no_event(student: Students) -> None:
         emulator.predict(np.full((1, 12), np.nan))
 
 
-@pytest.mark.parametrize("text", ["", "{", "{}", '{"format": "l1distill-emulator-1"}', "[1]"])
+@pytest.mark.parametrize("text", ["", "{", "{}", '{"format": "l1distill-emulator-2"}', "[1]"])
 def test_a_broken_emulator_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "emulator.json"
     path.write_text(text)

@@ -12,7 +12,8 @@ import pytest
 from l1distill.errors import InputError
 from l1distill.firmware.bundle import verify_manifest
 from l1distill.firmware.figures import REQUIRED, Figures
-from l1distill.firmware.network import evaluate, load
+from l1distill.firmware.network import evaluate
+from l1distill.firmware.network_file import load
 from l1distill.firmware.rtl import Emulator
 from l1distill.firmware.settings import FirmwareSettings
 from l1distill.firmware.synthesis import synthesise

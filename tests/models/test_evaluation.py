@@ -46,7 +46,8 @@ def test_the_interval_of_a_rate_covers_as_often_as_it_says() -> None:
 def test_names_of_the_metrics() -> None:
     rng = np.random.default_rng(0)
     metrics = to_metrics(separations(rng.random(20_000), {"a_4l": rng.random(50)}))
-    rates = {f"tpr_fpr1e-3{end}/a_4l" for end in ("", "_low", "_high")}
+    ends = ("", "_low", "_high")
+    rates = {f"tpr_fpr{fpr}{end}/a_4l" for fpr in ("1e-2", "1e-3") for end in ends}
     assert set(metrics) == {"auc/a_4l", "auc_error/a_4l"} | rates
 
 

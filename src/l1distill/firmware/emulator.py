@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from l1distill.errors import InputError
 from l1distill.firmware.fixed_point import FixedPoint
 
-FORMAT = "l1distill-emulator-1"
+FORMAT = "l1distill-emulator-2"
 
 
 class Emulator(NamedTuple):
@@ -19,6 +19,8 @@ class Emulator(NamedTuple):
 
     inputs: int
     input_type: FixedPoint
+    input_exponents: tuple[int, ...]
+    """Those of the network; empty where all are 0."""
     output_type: FixedPoint
     logic: Any
     """alkaid's ``CombLogic``: the combinational program before it is cut into a pipeline."""
@@ -27,8 +29,8 @@ class Emulator(NamedTuple):
         """Computes what the firmware computes.
 
         Args:
-            x: (n, inputs) standardised inputs; they are quantised to ``input_type`` first, as
-                the network's input quantiser does, which changes nothing for on-grid numbers.
+            x: (n, inputs) inputs of the network; they are scaled and quantised to ``input_type``
+                first, as the network does, which changes nothing for on-grid numbers.
 
         Returns:
             (n, outputs) values of ``output_type``.
@@ -43,6 +45,8 @@ class Emulator(NamedTuple):
             raise ValueError("x holds NaN")
         if len(values) == 0:
             return np.empty((0, self.logic.shape[1]))
+        if self.input_exponents:
+            values = values / np.ldexp(1.0, np.asarray(self.input_exponents))
         quantised = np.ascontiguousarray(self.input_type.quantise(values))
         result: NDArray[np.float64] = self.logic.predict(quantised) + 0.0
         return result
@@ -56,6 +60,7 @@ class Emulator(NamedTuple):
             "alkaid": version("alkaid"),
             "inputs": self.inputs,
             "input_type": self.input_type._asdict(),
+            "input_exponents": self.input_exponents,
             "output_type": self.output_type._asdict(),
             "alir": {"model": self.logic, "meta": "ALIRModel", "spec_version": ALIR_SPEC_VERSION},
         }
@@ -78,6 +83,7 @@ class Emulator(NamedTuple):
             return cls(
                 inputs=content["inputs"],
                 input_type=FixedPoint(**content["input_type"]),
+                input_exponents=tuple(content["input_exponents"]),
                 output_type=FixedPoint(**content["output_type"]),
                 logic=CombLogic.from_dict(content["alir"]),
             )

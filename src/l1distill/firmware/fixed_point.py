@@ -96,3 +96,13 @@ def smallest_type(low: float, high: float, fraction: int) -> FixedPoint:
     while (signed and -(2.0**integer) > low) or 2.0**integer - 2.0**-fraction < high:
         integer += 1
     return FixedPoint(signed, integer, fraction)
+
+
+def grid_of(values: ArrayLike) -> FixedPoint:
+    """Returns the narrowest type of at least a bit that holds finite numbers as they are."""
+    array = np.asarray(values, dtype=np.float64)
+    fraction = 0
+    while not np.array_equal(np.rint(array * 2.0**fraction), array * 2.0**fraction):
+        fraction += 1
+    kind = smallest_type(float(array.min()), float(array.max()), fraction)
+    return kind if kind.bits else kind._replace(integer=1)

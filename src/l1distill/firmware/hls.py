@@ -8,14 +8,14 @@ import tempfile
 import warnings
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l1distill.firmware.devices import Device
-from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.network import Dense, Network, Quantise
+from l1distill.firmware.hls_nodes import hls_nodes
+from l1distill.firmware.network import Network
 from l1distill.firmware.tools import Bounds, Job, ToolError
 
 PROJECT = "l1distill"
@@ -62,29 +62,26 @@ def find_compiler() -> str:
 
 
 def write_hls_project(
-    model: Any, network: Network, device: Device, folder: Path, backend: Backend = "Vitis"
+    network: Network, device: Device, folder: Path, backend: Backend = "Vitis"
 ) -> None:
     """Writes the hls4ml project: sources only, no path, time or random name in it.
 
-    Every type is taken from ``network``: hls4ml drops a trailing ``quantized_bits`` and turns
-    types without fraction bits into integers that neither round nor saturate.
+    hls4ml gets its own layers with every type spelt out, not a Keras model: its readers drop
+    trailing quantisers and turn types without fraction bits into integers that neither round nor
+    saturate, and its batch normalisation divides by a square root.
 
     Args:
-        model: the QKeras model.
-        network: its description.
+        network: the quantised network.
         device: part and clock.
         folder: where to write; made if it is not there.
         backend: ``Vitis`` for Vitis HLS, ``Vivado`` for Vivado HLS up to 2020.1.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # QKeras' constraints are not Keras' own
+        warnings.simplefilter("ignore")
         import hls4ml
+        from hls4ml.model.graph import ModelGraph
 
-        config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend=backend)
-        _set_types(config["LayerName"], model, network)
-        project = hls4ml.converters.convert_from_keras_model(
-            model,
-            hls_config=config,
+        config = hls4ml.utils.config.create_config(
             output_dir=str(folder),
             project_name=PROJECT,
             backend=backend,
@@ -92,44 +89,35 @@ def write_hls_project(
             clock_period=round(device.clock_period_ns, 6),
             io_type="io_parallel",
         )
-        project.write()
+        nodes = hls_nodes(network)
+        config["HLSConfig"] = {
+            "Model": {
+                "Precision": {"default": network.input_type.bare.hls},
+                "ReuseFactor": 1,
+                "Strategy": "Latency",
+            },
+            "LayerName": {
+                node.name: {"Precision": {use: kind.hls for use, kind in node.types.items()}}
+                for node in nodes
+            },
+        }
+        layers = [
+            {"name": node.name, "class_name": node.kind, "data_format": "channels_last"}
+            | dict(node.attributes)
+            for node in nodes
+        ]
+        ModelGraph.from_layer_list(config, layers).write()
     _make_portable(folder)
     (folder / "simulate.cpp").write_text(
         _SIMULATE.format(project=PROJECT, inputs=network.inputs, outputs=network.outputs)
     )
 
 
-def _set_types(layers: dict[str, Any], model: Any, network: Network) -> None:
-    """Sets the result type of every layer whose type the network fixes."""
-
-    def set_result(name: str, kind: FixedPoint) -> None:
-        if name in layers:  # not every layer is one of hls4ml's
-            layers[name]["Precision"]["result"] = kind.hls
-
-    # the bare type for the port, with rounding for the quantiser behind it
-    quantiser = next(layer for layer in model.layers if type(layer).__name__ == "QActivation")
-    set_result(model.input_names[0], network.input_type.bare)
-    set_result(quantiser.name, network.input_type)
-    for layer, follower in zip(network.layers, (*network.layers[1:], None), strict=True):
-        if isinstance(layer, Quantise):
-            set_result(layer.name, layer.type)
-            continue
-        layers[layer.name]["Precision"]["weight"] = layer.kernel_type.bare.hls
-        layers[layer.name]["Precision"]["bias"] = layer.bias_type.bare.hls
-        if isinstance(follower, Dense):
-            continue  # hls4ml widens the sums as far as they need
-        # round and clip at once as the layer behind does; hls4ml may have dropped that layer
-        kind = follower.type if follower else network.output_type
-        for name in (layer.name, f"{layer.name}_linear"):
-            set_result(name, kind)
-
-
 def _make_portable(folder: Path) -> None:
     """Removes from a written project what names this machine or this moment."""
-    (folder / "keras_model.keras").unlink(missing_ok=True)
     config = folder / "hls4ml_config.yml"
     lines = config.read_text().splitlines(keepends=True)
-    personal = ("KerasModel:", "OutputDir:", "Stamp:")
+    personal = ("OutputDir:", "Stamp:")
     config.write_text("".join(line for line in lines if not line.startswith(personal)))
     build = folder / "build_lib.sh"
     build.write_text(re.sub(r"^LIB_STAMP=.*$", "LIB_STAMP=csim", build.read_text(), flags=re.M))
@@ -142,8 +130,8 @@ def simulate_hls(
 
     Args:
         folder: a project that :func:`write_hls_project` wrote; it is not changed.
-        x: (n, inputs) numbers on the input type's grid.
-        network: for the numbers of inputs and outputs.
+        x: (n, inputs) inputs of the network.
+        network: for the input ports and the number of outputs.
         bounds: limit for compilation and for the run.
 
     Returns:
@@ -154,7 +142,7 @@ def simulate_hls(
     """
     compiler = find_compiler()
     sources = folder.resolve()
-    events = np.ascontiguousarray(x, dtype=np.float64)
+    events = np.ascontiguousarray(network.at_ports(x))
     with tempfile.TemporaryDirectory(prefix="l1distill-hls-") as name:
         work = Path(name)
         command = [

@@ -1,74 +1,117 @@
 """A quantised network as plain numbers: what every back end of the firmware starts from."""
 
-import json
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l1distill.errors import InputError
 from l1distill.firmware.fixed_point import FixedPoint, smallest_type
+from l1distill.firmware.layers import (
+    Affine,
+    Conv2D,
+    Dense,
+    Layer,
+    Quantise,
+    Reshape,
+    Span,
+    span_of,
+)
 
-FORMAT = "l1distill-network-1"
 EXACT_FLOAT32_BITS = 24
 """Sums that need more bits than a float32 mantissa are not exact in QKeras itself."""
-
-
-class Dense(NamedTuple):
-    """A fully connected layer, ``y = x @ kernel + bias``, computed without any loss."""
-
-    name: str
-    kernel: NDArray[np.float64]
-    """Shape (n_in, n_out), every element of ``kernel_type``."""
-    bias: NDArray[np.float64]
-    """Shape (n_out,), every element of ``bias_type``; zeros where the layer has none."""
-    kernel_type: FixedPoint
-    bias_type: FixedPoint
-
-
-class Quantise(NamedTuple):
-    """Rounds and clips to ``type``; an unsigned type makes it a ReLU as well."""
-
-    name: str
-    type: FixedPoint
-
-
-Layer = Dense | Quantise
+EXACT_FLOAT64_BITS = 53
+"""Nor are they in :func:`evaluate` above this."""
+_BLOCK = 512
+"""Events that :func:`evaluate` takes at a time, for the caches' sake."""
 
 
 class Network(NamedTuple):
-    """A chain of layers between two fixed-point types."""
+    """A chain of layers between two fixed-point types.
+
+    Events go in and come out flat; a layer that needs an image has a ``Reshape`` before it.
+    """
 
     inputs: int
     input_type: FixedPoint
     layers: tuple[Layer, ...]
     output_type: FixedPoint
+    input_exponents: tuple[int, ...] = ()
+    """Input ``i`` is divided by ``2**input_exponents[i]`` before it meets ``input_type``.
+
+    That moves the binary point and costs nothing in firmware: with one width for all, each
+    input has a range of its own. Empty where all are 0.
+    """
 
     @property
     def outputs(self) -> int:
         """How many numbers come out for an event."""
-        return next(
-            (layer.kernel.shape[1] for layer in reversed(self.layers) if isinstance(layer, Dense)),
-            self.inputs,
-        )
+        return spans(self)[-1].shape[0]
+
+    @property
+    def input_units(self) -> NDArray[np.float64]:
+        """What a 1 at each input port stands for: (inputs,) powers of two."""
+        exponents = self.input_exponents or (0,) * self.inputs
+        return np.ldexp(1.0, np.asarray(exponents))
+
+    def at_ports(self, x: ArrayLike) -> NDArray[np.float64]:
+        """Returns what the firmware's input ports hold for an event.
+
+        Args:
+            x: (n, inputs) inputs, not NaN.
+
+        Returns:
+            (n, inputs) numbers of the input type.
+        """
+        return self.input_type.quantise(np.asarray(x, dtype=np.float64) / self.input_units)
 
 
-def accumulator(layer: Dense, incoming: FixedPoint) -> FixedPoint:
-    """Returns the narrowest type that holds every sum of ``layer`` without loss.
+def chain(
+    inputs: int,
+    input_type: FixedPoint,
+    layers: Sequence[Layer],
+    input_exponents: tuple[int, ...] = (),
+) -> Network:
+    """Returns the network of ``layers``: flattens what comes out and finds its type.
+
+    Raises:
+        InputError: a layer's sums do not fit into the mantissa of a float64.
+    """
+    network = Network(inputs, input_type, tuple(layers), input_type, input_exponents)
+    tensor = spans(network)[-1]
+    if len(tensor.shape) != 1:
+        flat = Reshape("flat_outputs", (tensor.low.size,))
+        network = network._replace(layers=(*network.layers, flat))
+    kind = input_type
+    for layer, after in zip(network.layers, spans(network)[1:], strict=True):
+        if isinstance(layer, Quantise):
+            kind = layer.type
+        elif isinstance(layer, Dense | Conv2D | Affine):
+            kind = after.type
+    _check_exact(network)
+    return network._replace(output_type=kind)
+
+
+def spans(network: Network) -> list[Span]:
+    """Returns what each tensor can hold: the inputs first, then behind every layer."""
+    found = [span_of(network.input_type, network.inputs)]
+    for layer in network.layers:
+        found.append(layer.span(found[-1]))
+    return found
+
+
+def accumulator(layer: Dense | Conv2D | Affine, incoming: Span) -> FixedPoint:
+    """Returns the narrowest type that holds every result of ``layer`` without loss.
 
     Args:
         layer: the layer.
-        incoming: the type of its inputs.
+        incoming: what its inputs can hold.
 
     Returns:
-        A signed or unsigned type, from the worst case over all inputs of type ``incoming``.
+        A signed or unsigned type, from the worst case over all inputs within ``incoming``.
     """
-    fraction = max(incoming.fraction + layer.kernel_type.fraction, layer.bias_type.fraction)
-    ends = np.stack([layer.kernel * incoming.low, layer.kernel * incoming.high])
-    low = float((ends.min(axis=0).sum(axis=0) + layer.bias).min())
-    high = float((ends.max(axis=0).sum(axis=0) + layer.bias).max())
-    return smallest_type(low, high, fraction)
+    return layer.span(incoming).type
 
 
 def widest_sum(network: Network) -> tuple[str, int]:
@@ -76,17 +119,13 @@ def widest_sum(network: Network) -> tuple[str, int]:
 
     Above :data:`EXACT_FLOAT32_BITS` QKeras, which adds in float32, may itself round.
     """
-    incoming, widest = network.input_type, ("", 0)
-    for layer in network.layers:
-        if isinstance(layer, Dense):
+    found, widest = spans(network), ("", 0)
+    for layer, before, after in zip(network.layers, found[:-1], found[1:], strict=True):
+        if isinstance(layer, Dense | Conv2D | Affine):
             # partial sums in any order: all terms count with their absolute value
-            reach = max(abs(incoming.low), incoming.high)
-            total = float((np.abs(layer.kernel).sum(axis=0) * reach + np.abs(layer.bias)).max())
-            incoming = accumulator(layer, incoming)
-            bits = smallest_type(0.0, total, incoming.fraction).bits
+            total = float(layer.partial_sums(before).max())
+            bits = smallest_type(0.0, total, after.fraction).bits
             widest = max(widest, (layer.name, bits), key=lambda item: item[1])
-        else:
-            incoming = layer.type
     return widest
 
 
@@ -99,73 +138,25 @@ def evaluate(network: Network, x: ArrayLike) -> NDArray[np.float64]:
 
     Returns:
         (n, outputs) values of the output type.
-    """
-    values = network.input_type.quantise(x)
-    for layer in network.layers:
-        if isinstance(layer, Dense):
-            values = values @ layer.kernel + layer.bias
-        else:
-            values = layer.type.quantise(values)
-    return values + 0.0
-
-
-def save(network: Network, path: Path) -> None:
-    """Writes the network as JSON: weights as integers, types in words."""
-    layers: list[dict[str, Any]] = []
-    for layer in network.layers:
-        if isinstance(layer, Dense):
-            layers.append(
-                {
-                    "layer": "dense",
-                    "name": layer.name,
-                    "kernel": layer.kernel_type.codes(layer.kernel).tolist(),
-                    "kernel_type": layer.kernel_type._asdict(),
-                    "bias": layer.bias_type.codes(layer.bias).tolist(),
-                    "bias_type": layer.bias_type._asdict(),
-                }
-            )
-        else:
-            layers.append({"layer": "quantise", "name": layer.name, "type": layer.type._asdict()})
-    content = {
-        "format": FORMAT,
-        "inputs": network.inputs,
-        "input_type": network.input_type._asdict(),
-        "layers": layers,
-        "output_type": network.output_type._asdict(),
-    }
-    path.write_text(json.dumps(content, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def load(path: Path) -> Network:
-    """Reads a network that :func:`save` wrote.
 
     Raises:
-        InputError: the file is missing, broken or of another format.
+        InputError: a layer's sums do not fit into the mantissa of a float64.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise ValueError(f"format {content['format']!r}, not {FORMAT!r}")
-        return Network(
-            inputs=content["inputs"],
-            input_type=FixedPoint(**content["input_type"]),
-            layers=tuple(_layer(entry) for entry in content["layers"]),
-            output_type=FixedPoint(**content["output_type"]),
+    _check_exact(network)
+    events = np.asarray(x)
+    result = np.empty((len(events), network.outputs))
+    for start in range(0, len(events), _BLOCK):
+        values = network.at_ports(events[start : start + _BLOCK])
+        for layer in network.layers:
+            values = layer.apply(values)
+        result[start : start + _BLOCK] = values
+    return result + 0.0
+
+
+def _check_exact(network: Network) -> None:
+    name, bits = widest_sum(network)
+    if bits > EXACT_FLOAT64_BITS:
+        raise InputError(
+            f"layer {name}: its sums take {bits} bits, more than the {EXACT_FLOAT64_BITS} that "
+            "can be computed exactly; quantise its inputs or give it fewer bits"
         )
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the synthesis that writes it") from None
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        raise InputError(f"{path}: is no network description ({error}); write it anew") from None
-
-
-def _layer(entry: dict[str, Any]) -> Layer:
-    if entry["layer"] == "quantise":
-        return Quantise(entry["name"], FixedPoint(**entry["type"]))
-    kernel_type, bias_type = FixedPoint(**entry["kernel_type"]), FixedPoint(**entry["bias_type"])
-    return Dense(
-        entry["name"],
-        np.asarray(entry["kernel"], dtype=np.float64) * kernel_type.step,
-        np.asarray(entry["bias"], dtype=np.float64) * bias_type.step,
-        kernel_type,
-        bias_type,
-    )

@@ -7,13 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from l1distill.errors import InputError
+from l1distill.firmware import tracing
 from l1distill.firmware.devices import Device
 from l1distill.firmware.emulator import Emulator
 from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.network import Dense, Network
+from l1distill.firmware.network import Network
 
 __all__ = ["TOP", "Emulator", "Port", "RtlFigures", "trace_network", "verilog_files", "write_rtl"]
 
@@ -64,39 +63,21 @@ def trace_network(network: Network) -> Emulator:
         The logic with its emulator.
 
     Raises:
-        InputError: the output does not depend on any input, so that there is no logic.
+        InputError: the output does not depend on any input, so that there is no logic; or a
+            constant has more digits than alkaid holds exactly.
     """
-    from alkaid.trace import FVArray, HWConfig, trace
-
-    kind = network.input_type
-    shape = (network.inputs,)
-    inputs = FVArray.from_kif(
-        np.full(shape, int(kind.signed)),
-        np.full(shape, kind.integer),
-        np.full(shape, kind.fraction),
-        HWConfig(1, -1, -1),
-        0.0,
-        {"hard_dc": 2},  # at most two adder levels more than the shallowest tree: latency first
-    )
-    # the network's own inputs obey a symmetric range, which the bits of a port cannot say
-    values = _quantise(inputs, kind) if kind.overflow == "SAT_SYM" else inputs
-    for layer in network.layers:
-        if isinstance(layer, Dense):
-            values = values @ layer.kernel + layer.bias
-        else:
-            values = _quantise(values, layer.type)
-    logic = trace(inputs, values)
+    logic = tracing.trace(network)
     if all(low == high for low, high, _ in logic.out_qint):
         raise InputError(
             "the network's output is the same for every input: nothing to synthesise; train it "
             "anew, or give it more bits"
         )
-    return Emulator(network.inputs, network.input_type, network.output_type, logic)
-
-
-def _quantise(values: Any, kind: FixedPoint) -> Any:
-    return values.quantize(
-        int(kind.signed), kind.integer, kind.fraction, kind.overflow, kind.rounding
+    return Emulator(
+        network.inputs,
+        network.input_type,
+        network.input_exponents,
+        network.output_type,
+        logic,
     )
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l1distill.errors import InputError
-from l1distill.firmware import bundle, hls, network, report, rtl, rtlsim, vectors, vendor
+from l1distill.firmware import bundle, hls, network_file, report, rtl, rtlsim, vectors, vendor
 from l1distill.firmware.figures import Figures
-from l1distill.firmware.network import Network
+from l1distill.firmware.network import EXACT_FLOAT32_BITS, Network, evaluate, widest_sum
 from l1distill.firmware.qkeras_reader import describe
 from l1distill.firmware.rtl import RtlFigures
 from l1distill.firmware.settings import FirmwareSettings
@@ -33,9 +33,10 @@ class Events(NamedTuple):
     """The events that every back end has to reproduce."""
 
     x: NDArray[np.float64]
-    """(n, inputs) on the input type's grid."""
+    """(n, inputs) that change nothing when they are put on the grid of the input type."""
     y: NDArray[np.float64]
-    """(n,) what the QKeras model says."""
+    """(n, outputs) what the reference says."""
+    reference: report.Reference
 
 
 def synthesise(
@@ -52,9 +53,9 @@ def synthesise(
     ``constants/``, where a caller may leave what turns raw objects into inputs.
 
     Args:
-        model: a QKeras model with one output, of what ``qkeras_reader.describe`` can read.
-        x: (n, inputs) test inputs on the grid of the input quantiser; the first
-            ``settings.verification_events`` are used.
+        model: a QKeras model that ``qkeras_reader.describe`` can read, or a network.
+        x: (n, inputs) test inputs on the grid of the input quantiser, which may have the shape of
+            the model's input; the first ``settings.verification_events`` are used.
         settings: device, pipelining, bounds.
         output: an existing folder; what is in the way is overwritten.
         progress: is told what goes on, one short line at a time.
@@ -67,13 +68,13 @@ def synthesise(
         ToolError: a tool crashed or crossed its bounds; see its ``InputError`` line.
     """
     say = progress or (lambda _: None)
-    described = describe(model)
+    described = model if isinstance(model, Network) else describe(model)
     events = _events(model, described, x, settings)
     _check_tools(settings)
 
     say(f"tracing {described.inputs} inputs into logic")
     emulator = rtl.trace_network(described)
-    network.save(described, output / NETWORK)
+    network_file.save(described, output / NETWORK)
     emulator.save(output / EMULATOR)
     _clear(output / "rtl")
     rtl_figures = rtl.write_rtl(
@@ -95,12 +96,12 @@ def synthesise(
     ) as job:
         results = report.Results(
             rtl=rtl_figures,
-            rtl_comparison=compare(events.y, emulated[:, 0]),
-            hls_comparison=_simulate_hls(model, described, events, settings, output, say),
+            rtl_comparison=compare(events.y, emulated),
+            hls_comparison=_simulate_hls(described, events, settings, output, say),
             hls_version=hls.hls4ml_version(),
-            rtl_simulation=_simulate_rtl(rtl_figures, events, settings, output, say),
-            vendor=_build_vendor(model, described, settings, say),
-            widest_sum=network.widest_sum(described),
+            rtl_simulation=_simulate_rtl(described, rtl_figures, events, settings, output, say),
+            vendor=_build_vendor(described, settings, say),
+            reference=events.reference,
             own_version=version("l1distill"),
         )
         say("waiting for yosys")
@@ -113,27 +114,38 @@ def synthesise(
 
 
 def _events(model: Any, described: Network, x: ArrayLike, settings: FirmwareSettings) -> Events:
-    values = np.asarray(x)
-    number = settings.verification_events
+    given, number = np.asarray(x), settings.verification_events
+    values = given.reshape(len(given), -1) if given.ndim > 1 else given
     if values.ndim != 2 or values.shape[1] != described.inputs:
         raise InputError(
-            f"test inputs have shape {values.shape}, the model takes (events, {described.inputs})"
+            f"test inputs have shape {given.shape}, the model takes (events, {described.inputs})"
         )
-    if described.outputs != 1:
-        raise InputError(f"the model has {described.outputs} outputs; the firmware needs one score")
     if len(values) < number:
         raise InputError(
             f"firmware.verification_events={number}, but there are {len(values)} test events; "
             "lower it or generate more"
         )
-    values = values[:number]
-    if not described.input_type.holds(values):
+    values = values[:number].astype(np.float64)
+    if not described.input_type.holds(values / described.input_units):
         raise InputError(
             f"test inputs are not on the grid of the input quantiser, {described.input_type.hls}; "
             "quantise them first, or the comparison measures the inputs"
         )
-    predicted = model.predict(values.astype(np.float32), batch_size=number, verbose=0)
-    return Events(values.astype(np.float64), np.asarray(predicted, dtype=np.float64)[:, 0])
+    layer, bits = widest_sum(described)
+    exact = evaluate(described, values)
+    if isinstance(model, Network):
+        return Events(values, exact, report.Reference("the network in exact arithmetic", None))
+    shape = (number, *model.input_shape[1:])
+    floats = values.astype(np.float32).reshape(shape)
+    predicted = np.asarray(model.predict(floats, batch_size=number, verbose=0), dtype=np.float64)
+    predicted = predicted.reshape(number, -1)
+    if bits <= EXACT_FLOAT32_BITS:
+        return Events(values, predicted, report.Reference("QKeras", None))
+    doubt = (
+        f"the network in exact arithmetic, since sums of layer {layer} take up to {bits} bits, "
+        "more than QKeras' float32 holds,"
+    )
+    return Events(values, exact, report.Reference(doubt, compare(exact, predicted)))
 
 
 def _check_tools(settings: FirmwareSettings) -> None:
@@ -143,7 +155,6 @@ def _check_tools(settings: FirmwareSettings) -> None:
 
 
 def _simulate_hls(
-    model: Any,
     described: Network,
     events: Events,
     settings: FirmwareSettings,
@@ -153,13 +164,14 @@ def _simulate_hls(
     say("compiling the hls4ml project's C simulation")
     folder = output / "hls"
     _clear(folder)
-    hls.write_hls_project(model, described, settings.device, folder)
+    hls.write_hls_project(described, settings.device, folder)
     bounds = Bounds(settings.hls_time_limit_s, "firmware.hls_time_limit_s")
     simulated = hls.simulate_hls(folder, events.x, described, bounds)
-    return compare(events.y, simulated[:, 0])
+    return compare(events.y, simulated)
 
 
 def _simulate_rtl(
+    described: Network,
     rtl_figures: RtlFigures,
     events: Events,
     settings: FirmwareSettings,
@@ -173,14 +185,13 @@ def _simulate_rtl(
     setting = "firmware.rtl_simulation_time_limit_s"
     bounds = Bounds(settings.rtl_simulation_time_limit_s, setting)
     number = min(settings.rtl_simulation_events, len(events.x))
-    simulated = rtlsim.simulate_rtl(
-        output / "rtl", rtl_figures, events.x[:number], simulator, bounds
-    )
-    return report.RtlSimulation(simulator, compare(events.y[:number], simulated[:, 0]))
+    ports = described.at_ports(events.x[:number])
+    simulated = rtlsim.simulate_rtl(output / "rtl", rtl_figures, ports, simulator, bounds)
+    return report.RtlSimulation(simulator, compare(events.y[:number], simulated))
 
 
 def _build_vendor(
-    model: Any, described: Network, settings: FirmwareSettings, say: Callable[[str], None]
+    described: Network, settings: FirmwareSettings, say: Callable[[str], None]
 ) -> vendor.VendorReport | None:
     tool = vendor.find_vendor_tool(settings.vendor_tools)
     if tool is None:
@@ -189,7 +200,7 @@ def _build_vendor(
     bounds = Bounds(settings.vendor_time_limit_s, "firmware.vendor_time_limit_s")
     with tempfile.TemporaryDirectory(prefix="l1distill-vendor-") as name:
         project, work = Path(name) / "project", Path(name) / "build"
-        hls.write_hls_project(model, described, settings.device, project, tool.backend)
+        hls.write_hls_project(described, settings.device, project, tool.backend)
         return vendor.build(tool, project, work, bounds)
 
 
@@ -202,13 +213,13 @@ def _write_vectors(
 ) -> None:
     _clear(folder)
     folder.mkdir()
-    vectors.write_codes(folder / "input.txt", events.x, described.input_type, "inputs")
-    expected = events.y[:, None]
+    ports = described.at_ports(events.x)
+    vectors.write_codes(folder / "input.txt", ports, described.input_type, "inputs")
     vectors.write_codes(
-        folder / "output.txt", expected, described.output_type, "outputs of the QKeras model"
+        folder / "output.txt", events.y, described.output_type, "outputs of the model"
     )
     for name, port, values in (
-        ("input.hex", rtl_figures.input_port, events.x),
+        ("input.hex", rtl_figures.input_port, ports),
         ("output.hex", rtl_figures.output_port, emulated),
     ):
         (folder / name).write_text("\n".join(vectors.pack(port, values)) + "\n")

@@ -22,25 +22,26 @@ def compare(reference: ArrayLike, candidate: ArrayLike) -> Comparison:
     """Compares two arrays element by element; equal means equal, without any tolerance.
 
     Args:
-        reference: (n,) numbers.
-        candidate: (n,) numbers.
+        reference: (n,) or (n, outputs) numbers; one that differs makes the event differ.
+        candidate: as many numbers.
 
     Returns:
         The number of mismatches and where they begin.
 
     Raises:
-        ValueError: the shapes differ, are not (n,), or n is 0, which would prove nothing.
+        ValueError: the shapes differ, are of another kind, or are empty, which proves nothing.
     """
     left = np.asarray(reference, dtype=np.float64)
     right = np.asarray(candidate, dtype=np.float64)
-    if left.shape != right.shape or left.ndim != 1:
-        raise ValueError(f"shapes {left.shape} and {right.shape} are not (n,) and (n,)")
+    if left.shape != right.shape or left.ndim not in (1, 2):
+        raise ValueError(f"shapes {left.shape} and {right.shape} are not both (n,) or (n, m)")
     if left.size == 0:
         raise ValueError("no events to compare")
+    left, right = left.reshape(len(left), -1), right.reshape(len(right), -1)
     different = ~(left == right)  # not "!=": NaN must count as different
-    where = np.flatnonzero(different)
+    where = np.flatnonzero(different.any(axis=1))
     if where.size == 0:
-        return Comparison(left.size, 0, 0.0, None)
+        return Comparison(len(left), 0, 0.0, None)
     with np.errstate(invalid="ignore"):  # infinities of the same sign are equal, others differ
-        largest = float(np.max(np.abs(left[where] - right[where])))
-    return Comparison(left.size, int(where.size), largest, int(where[0]))
+        largest = float(np.max(np.abs(left[different] - right[different])))
+    return Comparison(len(left), int(where.size), largest, int(where[0]))

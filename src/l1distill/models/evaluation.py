@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-FPR_POINTS = {"1e-3": 1e-3, "1e-4": 1e-4, "1e-5": 1e-5}
+FPR_POINTS = {"1e-2": 1e-2, "1e-3": 1e-3, "1e-4": 1e-4, "1e-5": 1e-5}
 """False positive rates of the working points, by their name in the metrics."""
 RESOLVED_FROM = 10.0
 """Background events that a working point must leave for its rate to mean something: the rate itself

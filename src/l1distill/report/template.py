@@ -12,7 +12,7 @@ def fill(template: str, **values: Any) -> str:
 
     environment = Environment(
         loader=PackageLoader("l1distill", "report"),
-        autoescape=True,
+        autoescape=lambda name: name is not None and ".html" in name,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

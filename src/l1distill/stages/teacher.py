@@ -37,7 +37,7 @@ def _run(settings: Settings, context: Context) -> Result:
     from l1distill.models.autoencoder import anomaly_scores, autoencoder_loss, predict, unrolled
     from l1distill.models.evaluation import separations, to_metrics
     from l1distill.models.training import Fit, fit, make_deterministic
-    from l1distill.plots.training import Training, draw_scores_compared, write_training
+    from l1distill.plots.training import Training, draw_scores_compared, write_roc, write_training
 
     dataset = open_dataset(settings.data.folder)
     background = dataset.sample(BACKGROUND)
@@ -84,6 +84,8 @@ def _run(settings: Settings, context: Context) -> Result:
         signals = {name: scores[name][score] for name in dataset.signals}
         results[score] = separations(test, signals)
         metrics |= {f"{score}/{key}": value for key, value in to_metrics(results[score]).items()}
+        for name, result in results[score].items():
+            write_roc(result.roc, folder / "roc" / score / f"{name}.csv")
         if score == settings.teacher.score:
             metrics |= to_metrics(results[score])
             name = f"teacher's anomaly score ({score})"
@@ -105,5 +107,5 @@ STAGE = Stage(
     settings=Settings,
     inputs=_inputs,
     run=_run,
-    artifacts=("teacher.h5", "*.json", "*.csv", "roc/*.csv", "plots/*.png"),
+    artifacts=("teacher.h5", "*.json", "*.csv", "roc/**/*.csv", "plots/*.png"),
 )

@@ -1,10 +1,36 @@
 """Finding runs and models by the content that they made."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
+
+
+class LoggedRun(NamedTuple):
+    """What the store knows of a finished run."""
+
+    run_id: str
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+
+def find_runs(client: "MlflowClient", stage: str, dataset_md5: str) -> list[LoggedRun]:
+    """Returns the finished runs of ``stage`` on this data set, the newest first."""
+    found, token = [], None
+    while True:
+        page = client.search_runs(
+            _experiments(client),
+            f"attributes.status = 'FINISHED' and tags.stage = '{stage}' "
+            f"and tags.dataset_md5 = '{dataset_md5}'",
+            order_by=["attributes.start_time DESC"],
+            page_token=token,
+        )
+        found += [LoggedRun(run.info.run_id, run.data.params, run.data.metrics) for run in page]
+        token = page.token
+        if not token:
+            return found
 
 
 def find_run(client: "MlflowClient", stage: str, sha256: str) -> str | None:

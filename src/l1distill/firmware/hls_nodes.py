@@ -1,0 +1,160 @@
+"""A network in hls4ml's own words: its layers with the type of every number spelt out."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from l1distill.firmware.fixed_point import FixedPoint, smallest_type
+from l1distill.firmware.layers import (
+    Affine,
+    Conv2D,
+    Dense,
+    Layer,
+    MaxPool2D,
+    Quantise,
+    Reshape,
+    Span,
+    UpSample2D,
+    ZeroPad2D,
+)
+from l1distill.firmware.network import Network, spans
+
+
+class Node(NamedTuple):
+    """A layer of hls4ml."""
+
+    name: str
+    kind: str
+    """The class of it in hls4ml's layer map."""
+    attributes: Mapping[str, Any]
+    types: Mapping[str, FixedPoint]
+    """The type of each of its variables, such as ``weight`` and ``result``."""
+
+
+def hls_nodes(network: Network) -> list[Node]:
+    """Returns the nodes that compute ``network``, in order, the input first."""
+    tensors = spans(network)
+    kind = network.input_type
+    nodes = [Node("ports", "InputLayer", {"input_shape": [network.inputs]}, {"result": kind.bare})]
+    if kind.overflow == "SAT_SYM":  # the bits of a port cannot say that
+        nodes.append(_cast("symmetric_ports", tensors[0], kind))
+    done = False
+    for number, layer in enumerate(network.layers):
+        if done:  # with the layer before it
+            done = False
+            kind = layer.type  # type: ignore[union-attr]
+            continue
+        follower = network.layers[number + 1] if number + 1 < len(network.layers) else None
+        after = tensors[number + 1]
+        incoming, kind = kind, _wide(after)
+        if isinstance(layer, Dense | Conv2D | Affine):
+            # hls4ml rounds and clips sums on their way out: no node of its own for that
+            done = isinstance(follower, Quantise) and follower.negative_slope == 1.0
+            if done:
+                kind = follower.type  # type: ignore[union-attr]
+        elif isinstance(layer, Quantise):
+            kind = layer.type
+        else:  # the same numbers
+            kind = incoming
+        name = f"layer{number}_" + re.sub(r"\W", "_", layer.name)
+        nodes.append(_node(name, layer, tensors[number], after, kind))
+    return nodes
+
+
+def _wide(tensor: Span) -> FixedPoint:
+    """Returns a type that holds the tensor as it is; at least a bit, even for zeros alone."""
+    kind = tensor.type
+    return kind.bare if kind.bits else kind._replace(integer=kind.integer + 1).bare
+
+
+def _cast(name: str, tensor: Span, kind: FixedPoint) -> Node:
+    attributes = {"activation": "linear", "n_in": tensor.low.size}
+    return Node(name, "Activation", attributes, {"result": kind})
+
+
+def _node(name: str, layer: Layer, before: Span, after: Span, kind: FixedPoint) -> Node:
+    """Returns the node of ``layer``, whose results have the type ``kind``."""
+    attributes: dict[str, Any]
+    if isinstance(layer, Dense | Conv2D):
+        constants = {"weight_data": layer.kernel, "bias_data": layer.bias}
+        types = {
+            "weight": layer.kernel_type.bare,
+            "bias": layer.bias_type.bare,
+            "accum": _wide(after),  # partial sums may wrap: the whole one is within the range
+            "result": kind,
+        }
+        if isinstance(layer, Dense):
+            n_in, n_out = layer.kernel.shape
+            return Node(name, "Dense", {"n_in": n_in, "n_out": n_out, **constants}, types)
+        height, width, n_in, n_out = layer.kernel.shape
+        attributes = {
+            **_image(before, after, "n_chan"),
+            **_margins(layer.margins),
+            "n_filt": n_out,
+            "filt_height": height,
+            "filt_width": width,
+            "stride_height": 1,
+            "stride_width": 1,
+        }
+        return Node(name, "Conv2D", attributes | constants, types)
+    if isinstance(layer, Affine):
+        whole = layer.scale.shape == before.shape
+        attributes = {
+            "n_in": before.low.size,
+            "n_filt": -1 if whole else layer.scale.size,
+            "scale_data": layer.scale.ravel(),
+            "bias_data": layer.offset.ravel(),
+        }
+        types = {
+            "scale": layer.scale_type.bare,
+            "bias": layer.offset_type.bare,
+            "result": kind,
+        }
+        return Node(name, "ApplyAlpha", attributes, types)
+    if isinstance(layer, Quantise):
+        if layer.negative_slope == 1.0:
+            return _cast(name, after, kind)
+        fraction = -math.frexp(layer.negative_slope)[1] + 1
+        slope = smallest_type(0.0, layer.negative_slope, fraction).bare
+        attributes = {
+            "activation": "leaky_relu",
+            "activ_param": layer.negative_slope,
+            "n_in": after.low.size,
+        }
+        return Node(name, "LeakyReLU", attributes, {"param": slope, "result": kind})
+    types = {"result": kind}
+    if isinstance(layer, MaxPool2D):
+        height, width = layer.size
+        attributes = {
+            **_image(before, after, "n_filt"),
+            **_margins(((0, 0), (0, 0))),
+            "pool_height": height,
+            "pool_width": width,
+            "stride_height": height,
+            "stride_width": width,
+        }
+        return Node(name, "MaxPooling2D", attributes, {"accum": kind, **types})
+    if isinstance(layer, UpSample2D):
+        attributes = _image(before, after, "n_chan") | {"algorithm": "nearest"}
+        return Node(name, "UpSampling2D", attributes, types)
+    if isinstance(layer, ZeroPad2D):
+        attributes = _image(before, after, "n_chan") | _margins(layer.margins)
+        return Node(name, "ZeroPadding2D", attributes, types)
+    assert isinstance(layer, Reshape)
+    return Node(name, "Reshape", {"target_shape": list(layer.shape)}, types)
+
+
+def _image(before: Span, after: Span, channels: str) -> dict[str, Any]:
+    return {
+        "in_height": before.shape[0],
+        "in_width": before.shape[1],
+        "out_height": after.shape[0],
+        "out_width": after.shape[1],
+        channels: before.shape[2],
+    }
+
+
+def _margins(margins: tuple[tuple[int, int], tuple[int, int]]) -> dict[str, int]:
+    (top, bottom), (left, right) = margins
+    return {"pad_top": top, "pad_bottom": bottom, "pad_left": left, "pad_right": right}

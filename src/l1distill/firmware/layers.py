@@ -1,0 +1,282 @@
+"""The layers of a quantised network: what each computes, exactly, and what can come out of it."""
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from l1distill.firmware.fixed_point import FixedPoint, smallest_type
+
+Padding = Literal["valid", "same"]
+Array = NDArray[np.float64]
+
+
+class Span(NamedTuple):
+    """What a tensor can hold: element by element the ends, and one grid for all of them."""
+
+    low: Array
+    """The tensor's shape without events; the smallest value of each element."""
+    high: Array
+    fraction: int
+    """Every value is a multiple of ``2**-fraction``."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the tensor of one event."""
+        return self.low.shape
+
+    @property
+    def reach(self) -> Array:
+        """The largest absolute value of each element."""
+        return np.maximum(np.abs(self.low), np.abs(self.high))
+
+    @property
+    def type(self) -> FixedPoint:
+        """The narrowest type that holds every element without loss."""
+        return smallest_type(float(self.low.min()), float(self.high.max()), self.fraction)
+
+
+class Dense(NamedTuple):
+    """A fully connected layer, ``y = x @ kernel + bias``, computed without any loss."""
+
+    name: str
+    kernel: Array
+    """Shape (n_in, n_out), every element of ``kernel_type``."""
+    bias: Array
+    """Shape (n_out,), every element of ``bias_type``; zeros where the layer has none."""
+    kernel_type: FixedPoint
+    bias_type: FixedPoint
+
+    def apply(self, x: Array) -> Array:
+        """Returns (n, n_out) sums of (n, n_in) numbers."""
+        result: Array = x @ self.kernel + self.bias
+        return result
+
+    def span(self, x: Span) -> Span:
+        """Returns what can come out."""
+        return _linear_span(self, x)
+
+    def partial_sums(self, x: Span) -> Array:
+        """Returns the largest absolute value of any partial sum, whatever the order."""
+        magnitude = self._replace(kernel=np.abs(self.kernel), bias=np.abs(self.bias))
+        return _one(magnitude, x.reach)
+
+
+class Conv2D(NamedTuple):
+    """A convolution with stride 1 as Keras computes it, without any loss; channels come last."""
+
+    name: str
+    kernel: Array
+    """Shape (height, width, n_in, n_out), every element of ``kernel_type``."""
+    bias: Array
+    """Shape (n_out,), every element of ``bias_type``; zeros where the layer has none."""
+    kernel_type: FixedPoint
+    bias_type: FixedPoint
+    padding: Padding = "valid"
+
+    def apply(self, x: Array) -> Array:
+        """Returns (n, rows, columns, n_out) sums of (n, rows, columns, n_in) numbers."""
+        height, width, n_in, n_out = self.kernel.shape
+        if n_in <= n_out:
+            windows = self.windows(x)
+            # one large product: numpy would make a small one of each row of an image
+            sums = windows.reshape(-1, windows.shape[-1]) @ self.matrix
+            result: Array = sums.reshape(*windows.shape[:3], n_out) + self.bias
+            return result
+        # many channels become few: quicker to multiply first and to bring together then
+        x = np.pad(x, ((0, 0), *self.margins, (0, 0)))
+        n, rows, columns, _ = x.shape
+        products = x.reshape(-1, n_in) @ self.kernel.transpose(2, 0, 1, 3).reshape(n_in, -1)
+        products = products.reshape(n, rows, columns, height, width, n_out)
+        rows, columns = rows - height + 1, columns - width + 1
+        total = np.zeros((n, rows, columns, n_out)) + self.bias
+        for i, j in np.ndindex(height, width):
+            total += products[:, i : i + rows, j : j + columns, i, j]
+        return total
+
+    def windows(self, x: Any) -> Any:
+        """Returns (n, rows, columns, height * width * n_in): what each sum is made of."""
+        height, width, n_in, _ = self.kernel.shape
+        x = np.pad(x, ((0, 0), *self.margins, (0, 0)))
+        rows = np.arange(x.shape[1] - height + 1)[:, None] + np.arange(height)
+        columns = np.arange(x.shape[2] - width + 1)[:, None] + np.arange(width)
+        windows = x[:, rows[:, None, :, None], columns[None, :, None, :]]
+        return windows.reshape(*windows.shape[:3], height * width * n_in)
+
+    @property
+    def matrix(self) -> Array:
+        """The kernel as it meets a window: (height * width * n_in, n_out)."""
+        return self.kernel.reshape(-1, self.kernel.shape[-1])
+
+    @property
+    def margins(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Zeros added (above, below) and (left, right)."""
+        if self.padding == "valid":
+            return (0, 0), (0, 0)
+        height, width = self.kernel.shape[:2]
+        return ((height - 1) // 2, height // 2), ((width - 1) // 2, width // 2)
+
+    def span(self, x: Span) -> Span:
+        """Returns what can come out."""
+        return _linear_span(self, x)
+
+    def partial_sums(self, x: Span) -> Array:
+        """Returns the largest absolute value of any partial sum, whatever the order."""
+        magnitude = self._replace(kernel=np.abs(self.kernel), bias=np.abs(self.bias))
+        return _one(magnitude, x.reach)
+
+
+class Affine(NamedTuple):
+    """A scale and an offset of its own for each channel or element: batch normalisation."""
+
+    name: str
+    scale: Array
+    """Shape (channels,) or that of the whole tensor, every element of ``scale_type``."""
+    offset: Array
+    """The shape of ``scale``, every element of ``offset_type``."""
+    scale_type: FixedPoint
+    offset_type: FixedPoint
+
+    def apply(self, x: Array) -> Array:
+        """Returns ``x * scale + offset``, the shape of ``x``."""
+        result: Array = x * self.scale + self.offset
+        return result
+
+    def span(self, x: Span) -> Span:
+        """Returns what can come out."""
+        ends = np.stack([x.low * self.scale, x.high * self.scale]) + self.offset
+        fraction = max(x.fraction + self.scale_type.fraction, self.offset_type.fraction)
+        return Span(ends.min(axis=0), ends.max(axis=0), fraction)
+
+    def partial_sums(self, x: Span) -> Array:
+        """Returns the largest absolute value of any partial sum."""
+        result: Array = x.reach * np.abs(self.scale) + np.abs(self.offset)
+        return result
+
+
+class Quantise(NamedTuple):
+    """Rounds and clips to ``type``; an unsigned type makes it a ReLU as well.
+
+    Negative numbers are multiplied by ``negative_slope`` before that: a leaky ReLU.
+    """
+
+    name: str
+    type: FixedPoint
+    negative_slope: float = 1.0
+    """A power of two, at most 1."""
+
+    def apply(self, x: Array) -> Array:
+        """Returns the shape of ``x``, every element of ``type``."""
+        if self.negative_slope != 1.0:
+            x = np.maximum(x, x * self.negative_slope)
+        return self.type.quantise(x)
+
+    def span(self, x: Span) -> Span:
+        """Returns what can come out."""
+        if self.type.overflow == "WRAP":  # which need not keep the ends the ends
+            ends = np.full(x.shape, self.type.low), np.full(x.shape, self.type.high)
+            return Span(*ends, self.type.fraction)
+        return Span(self.apply(x.low), self.apply(x.high), self.type.fraction)
+
+
+class MaxPool2D(NamedTuple):
+    """The largest of each window; windows do not overlap, an incomplete one at an end is left."""
+
+    name: str
+    size: tuple[int, int]
+    """Rows and columns of a window."""
+
+    def apply(self, x: Array) -> Array:
+        """Returns (n, rows, columns, channels), fewer rows and columns."""
+        result: Array = self.windows(x).max(axis=-1)
+        return result
+
+    def windows(self, x: Any) -> Any:
+        """Returns (n, rows, columns, channels, window)."""
+        (height, width), (n, *image, channels) = self.size, x.shape
+        rows, columns = image[0] // height, image[1] // width
+        x = x[:, : rows * height, : columns * width]
+        x = x.reshape(n, rows, height, columns, width, channels)
+        return x.transpose(0, 1, 3, 5, 2, 4).reshape(n, rows, columns, channels, height * width)
+
+    def span(self, x: Span) -> Span:
+        """Returns what can come out."""
+        return _same_numbers(self, x)
+
+
+class UpSample2D(NamedTuple):
+    """Repeats every row and column."""
+
+    name: str
+    size: tuple[int, int]
+    """How often each row and each column comes."""
+
+    def apply(self, x: Any) -> Any:
+        """Returns (n, rows, columns, channels), more rows and columns."""
+        return np.repeat(np.repeat(x, self.size[0], axis=1), self.size[1], axis=2)
+
+    def span(self, x: Span) -> Span:
+        """Returns what can come out."""
+        return _same_numbers(self, x)
+
+
+class ZeroPad2D(NamedTuple):
+    """Puts rows and columns of zeros around an image."""
+
+    name: str
+    margins: tuple[tuple[int, int], tuple[int, int]]
+    """How many (above, below) and (left, right)."""
+
+    def apply(self, x: Any) -> Any:
+        """Returns (n, rows, columns, channels), more rows and columns."""
+        return np.pad(x, ((0, 0), *self.margins, (0, 0)))
+
+    def span(self, x: Span) -> Span:
+        """Returns what can come out."""
+        return _same_numbers(self, x)
+
+
+class Reshape(NamedTuple):
+    """Another shape for the same numbers in the same order, the last index running fastest."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Without events."""
+
+    def apply(self, x: Any) -> Any:
+        """Returns (n, *shape)."""
+        return x.reshape(x.shape[0], *self.shape)
+
+    def span(self, x: Span) -> Span:
+        """Returns what can come out."""
+        return _same_numbers(self, x)
+
+
+Linear = Dense | Conv2D | Affine
+Layer = Linear | Quantise | MaxPool2D | UpSample2D | ZeroPad2D | Reshape
+
+
+def span_of(kind: FixedPoint, shape: ArrayLike) -> Span:
+    """Returns what a tensor of numbers of type ``kind`` can hold."""
+    size = tuple(np.atleast_1d(shape).tolist())
+    return Span(np.full(size, kind.low), np.full(size, kind.high), kind.fraction)
+
+
+def _one(layer: Any, x: Array) -> Array:
+    result: Array = layer.apply(x[None])[0]
+    return result
+
+
+def _same_numbers(layer: Any, x: Span) -> Span:
+    return Span(_one(layer, x.low), _one(layer, x.high), x.fraction)
+
+
+def _linear_span(layer: Dense | Conv2D, x: Span) -> Span:
+    above = layer._replace(kernel=np.maximum(layer.kernel, 0))
+    below = layer._replace(kernel=np.minimum(layer.kernel, 0), bias=np.zeros_like(layer.bias))
+    fraction = max(x.fraction + layer.kernel_type.fraction, layer.bias_type.fraction)
+    return Span(
+        _one(above, x.low) + _one(below, x.high),
+        _one(above, x.high) + _one(below, x.low),
+        fraction,
+    )

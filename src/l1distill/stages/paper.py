@@ -1,0 +1,116 @@
+"""paper: the logged runs of teachers and their quantised versions, as the paper's own tables."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from l1distill.data.dataset import open_dataset
+from l1distill.errors import InputError
+from l1distill.stages.stage import Context, Result, Stage, StageSettings
+from l1distill.workspace import write_text
+
+if TYPE_CHECKING:
+    from l1distill.models.evaluation import Roc
+    from l1distill.report.study import Study
+
+
+class Settings(StageSettings):
+    """What ``l1distill paper`` is told."""
+
+
+def _inputs(settings: Settings) -> Mapping[str, Path]:
+    return {"generate": settings.data.folder}
+
+
+def _run(settings: Settings, context: Context) -> Result:
+    from l1distill.plots.study import draw_ratios, draw_score_rocs
+    from l1distill.report.study import (
+        ARCHITECTURES,
+        METHODS,
+        NAMES,
+        gather,
+        ratios,
+        render,
+        resolved_fpr,
+    )
+    from l1distill.tracking.lookup import find_runs
+
+    dataset = open_dataset(settings.data.folder)
+    signals = dataset.signals
+    client = context.run.client
+    study = gather(
+        find_runs(client, "teacher", dataset.md5), find_runs(client, "quantise", dataset.md5)
+    )
+    if not study.float_models and not study.pruned:
+        raise InputError(
+            f"no finished run of a teacher on data set {dataset.md5} in the store; begin with "
+            "l1distill teacher experiment=govorkova_teachers"
+        )
+    plots = context.folder / "plots"
+    pictures = []
+    for kind in ("dnn", "cnn"):
+        curves = _curves(context, study, kind, signals)
+        if curves:
+            path = plots / f"roc_{kind}.png"
+            draw_score_rocs(curves, signals, f"{kind.upper()}, floating point", path)
+            pictures.append((f"{kind.upper()} in floating point (figures II and III)", path))
+    fpr = resolved_fpr([*study.pruned.values(), *study.quantised.values()], signals)
+    what = f"TPR at FPR {fpr}" if fpr else "AUC"
+    for name in ARCHITECTURES:
+        points = {
+            method: {signal: ratios(study, name, method, signal, fpr) for signal in signals}
+            for method in METHODS
+        }
+        if any(series for by_signal in points.values() for series in by_signal.values()):
+            path = plots / f"ratio_{name}.png"
+            draw_ratios(points, NAMES[name], what, path)
+            figure = "V" if name.endswith("vae") else "IV"
+            pictures.append((f"{NAMES[name]}: {what} against bit width (figure {figure})", path))
+    html, markdown = render(study, dataset.card, dataset.md5, signals, pictures)
+    write_text(context.folder / "index.html", html)
+    write_text(context.folder / "report.md", markdown)
+    metrics = {
+        "float_models": float(len(study.float_models)),
+        "pruned_models": float(len(study.pruned)),
+        "quantised_models": float(len(study.quantised)),
+    }
+    return Result(metrics, dataset.md5)
+
+
+def _curves(
+    context: Context, study: "Study", kind: str, signals: list[str]
+) -> "dict[str, dict[str, Roc]]":
+    """Fetches the ROC curves that the runs of the float models logged."""
+    from mlflow.exceptions import MlflowException
+
+    from l1distill.plots.training import read_roc
+    from l1distill.report.study import SCORE_NAMES
+
+    curves: dict[str, dict[str, Roc]] = {}
+    for name, run in study.float_models.items():
+        if not name.startswith(kind):
+            continue
+        with tempfile.TemporaryDirectory(prefix="l1distill-paper-") as folder:
+            try:
+                found = context.run.client.download_artifacts(run.run_id, "roc", folder)
+            except (MlflowException, OSError):
+                raise InputError(
+                    f"run {run.run_id}: its ROC curves are not in the store; train {name} again"
+                ) from None
+            for score in SCORE_NAMES:
+                if (Path(found) / score).is_dir():
+                    curves[f"{name}/{score}"] = {
+                        signal: read_roc(Path(found) / score / f"{signal}.csv")
+                        for signal in signals
+                    }
+    return curves
+
+
+STAGE = Stage(
+    name="paper",
+    settings=Settings,
+    inputs=_inputs,
+    run=_run,
+    artifacts=("index.html", "report.md", "plots/*.png"),
+)

@@ -1,0 +1,82 @@
+"""The study of Govorkova et al., from its two sweeps to its tables, on a tiny data set."""
+
+import csv
+import json
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from l1distill.tracking.lookup import find_runs
+from tests.e2e.conftest import Project, edit, experiment_command
+
+FOLDER = "outputs/govorkova"
+
+
+@pytest.fixture(scope="module")
+def study(line: Project) -> Project:
+    """Both sweeps as their first lines say, but for the length of the trainings."""
+    short = ["teacher.training.epochs=4", "teacher.training.batch_size=64"]
+    pruning = ["compression.begin_epoch=1", "compression.end_epoch=2"]
+    line.l1distill(*experiment_command(line, "govorkova_teachers"), *short, *pruning)
+    scan = line.folder / "conf/experiment/govorkova_scan.yaml"
+    edit(scan, "quantisation.bits: 2,4,6,8,10,12,14,16", "quantisation.bits: 4,8")
+    line.l1distill(
+        *experiment_command(line, "govorkova_scan"),
+        "quantisation.training.epochs=2", "quantisation.verified=0",
+    )  # fmt: skip
+    line.l1distill("paper")
+    return line
+
+
+def test_eight_teachers_and_their_versions_in_fixed_point(study: Project) -> None:
+    metrics = json.loads((study.folder / FOLDER / "paper/metrics.json").read_text())
+    assert metrics == {"float_models": 4, "pruned_models": 4, "quantised_models": 16}
+
+
+def test_tables_hold_what_the_runs_logged(study: Project) -> None:
+    text = (study.folder / FOLDER / "paper/report.md").read_text()
+    client = study.client()
+    dataset = json.loads((study.folder / FOLDER / "paper/record.json").read_text())["dataset_md5"]
+    chosen = {"teacher.architecture": "dnn_vae", "quantisation.method": "ptq"}
+    (run,) = (
+        run
+        for run in find_runs(client, "quantise", dataset)
+        if chosen.items() <= run.parameters.items() and run.parameters["quantisation.bits"] == "8"
+    )
+    (row,) = (line for line in text.splitlines() if line.startswith("| DNN VAE PTQ 8 bits"))
+    auc = run.metrics["auc/lq_btau"]
+    assert f" {100 * auc:.1f} ± " in row
+    assert " / 92 |" in row, "the published figure stands beside ours"
+    assert "too few events / 0.08" in row
+    assert "tell none of the false positive rates" in text
+
+
+def test_figures_are_there_and_logged(study: Project) -> None:
+    plots = {path.name for path in (study.folder / FOLDER / "paper/plots").iterdir()}
+    names = ("dnn_ae", "dnn_vae", "cnn_ae", "cnn_vae")
+    assert plots == {"roc_dnn.png", "roc_cnn.png", *(f"ratio_{name}.png" for name in names)}
+    client = study.client()
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    (run,) = client.search_runs(experiments, "tags.stage = 'paper'")
+    artifacts = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+    assert {"index.html", "report.md", "plots"} <= artifacts
+    page = (study.folder / FOLDER / "paper/index.html").read_text()
+    assert page.count("data:image/png;base64,") == len(plots)
+
+
+def test_every_score_has_its_curve(study: Project) -> None:
+    folder = study.folder / FOLDER / "cnn_vae_none/teacher/roc"
+    for score in ("mse", "kl", "rz"):
+        with (folder / score / "a_4l.csv").open() as file:
+            assert len(list(csv.DictReader(file))) == 200
+
+
+def test_without_runs_it_says_what_to_begin_with(study: Project, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/empty.db"
+    fresh = study._replace(environment={**study.environment, "MLFLOW_TRACKING_URI": uri})
+    done = fresh.l1distill("paper", f"output={tmp_path}/paper", check=False)
+    assert done.returncode == 2
+    (message,) = done.stderr.splitlines()
+    assert "experiment=govorkova_teachers" in message
+    mlflow.set_tracking_uri(f"sqlite:///{study.folder}/mlflow.db")
