@@ -96,7 +96,7 @@ def test_help_imports_nothing_heavy(project: Project, arguments: list[str]) -> N
 def test_help_of_a_stage_shows_its_configuration(project: Project) -> None:
     done = project.l1distill("student", "--help")
     assert "weight_bits: 6" in done.stdout
-    assert "profile: full, quick, standard, tiny" in done.stdout
+    assert "profile: full, none, quick, standard, tiny" in done.stdout
 
 
 def test_profiles_are_a_choice(project: Project) -> None:

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+from tensorflow import keras
 
 from l1distill.compression.pruning import (
     PruningSettings,
     measure_sparsity,
     strip,
     with_pruning,
+    with_zeros_held,
 )
 from l1distill.models.students import StudentSettings, build_student
 from l1distill.models.teachers import TeacherSettings, build_teacher, pruned_layers
@@ -80,3 +82,33 @@ def test_measured_sparsity_counts_what_firmware_sees() -> None:
             kernel[0] = step
             layer.set_weights([kernel, layer.get_weights()[1]])
     assert measure_sparsity(student) == pytest.approx((56 * 4 + 3) / (57 * 4 + 4))
+
+
+def test_held_zeros_stay_where_they_are() -> None:
+    """Whatever the share in each layer, next to weights that are smaller than a training step."""
+    make_deterministic(1)
+    rng = np.random.default_rng(0)
+    shares = {"sparse": 0.75, "sparser": 0.9, "dense": 0.0, "unasked": 0.5}
+    body = [keras.layers.Dense(16, name=name) for name in shares]
+    model = keras.Sequential([keras.Input((19,)), *body])
+    kernels = {}
+    for layer in model.layers:
+        kernel = rng.normal(size=layer.kernel.shape) * 10.0 ** rng.uniform(-5, 0, (16,))
+        kernel[rng.random(kernel.shape) < shares[layer.name]] = 0.0
+        layer.set_weights([kernel, layer.get_weights()[1]])
+        kernels[layer.name] = layer.get_weights()[0]
+    held = with_zeros_held(model, ["sparse", "sparser", "dense"])
+    x = rng.normal(size=(256, 19)).astype(np.float32)
+    training = TrainingSettings(epochs=4, batch_size=64, learning_rate=0.01, patience=4)
+    loss = supervised(held.model, "mse")
+    sample = Sample(x, x[:, :16])
+    what = Fit(held.model, loss, training, 1, held.callbacks, held.full_from_epoch)
+    history = fit(what, sample, sample, lambda *_: None)
+    assert history.validation_loss[-1] < history.validation_loss[0]
+    trained = strip(held.model)
+    for name in ("sparse", "sparser"):
+        after = trained.get_layer(name).get_weights()[0]
+        assert 0.7 < np.mean(after == 0.0) < 0.95
+        np.testing.assert_array_equal(after == 0.0, kernels[name] == 0.0, name)
+    for name in ("dense", "unasked"):
+        assert np.all(trained.get_layer(name).get_weights()[0] != 0.0), name

@@ -109,8 +109,8 @@ def test_more_bits_are_closer_to_floating_point(name: str) -> None:
         difference = evaluate(network, x) - expected
         errors.append(float(np.sqrt(np.mean(difference**2)) / expected.std()))
     assert np.all(np.diff(errors) < 0), errors
-    assert errors[1] < 0.7, errors
-    assert errors[3] < 0.15, errors
+    assert errors[2] < 0.4, errors
+    assert errors[3] < 0.2, errors
     assert errors[-1] < 5e-3, errors
 
 
@@ -131,7 +131,8 @@ def test_every_number_has_its_bits(name: str, bits: int) -> None:
         elif isinstance(layer, Affine):
             assert (np.frexp(layer.scale)[0] == 0.5).all(), "a shift is a power of two"
     names = [type(layer).__name__ for layer in network.layers]
-    assert names.count("Affine") - 3 == (name == "image"), "one normalisation cannot be folded"
+    # shifts of inputs and outputs; of images two more, and a normalisation that cannot be folded
+    assert names.count("Affine") == {"dense": 3, "image": 6}[name]
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def slope_behind_wide_sums() -> Any:
 def keras_slope() -> Any:
     from tensorflow.keras import layers
 
-    return chain(quantiser(), dense(1), layers.LeakyReLU(name="last"), quantiser("6, 1, alpha=1"))
+    return chain(quantiser(), dense(1), layers.LeakyReLU(name="last"), quantiser_named("q"))
 
 
 def slope_without_type() -> Any:
@@ -259,7 +259,7 @@ def pruning_wrapper() -> Any:
         (unsigned_kernel, ("score", "QDense", "keep_negative=False")),
         (sigmoid, ("last", "QActivation", "quantized_sigmoid")),
         (slope_in_two_bits, ("last", "QActivation", "negative_slope=0.25", "LeakyReLU(0.25)")),
-        (slope_behind_wide_sums, ("last", "QActivation", "33 bits", "LeakyReLU(0.25)")),
+        (slope_behind_wide_sums, ("last", "QActivation", "29 bits", "LeakyReLU(0.25)")),
         (keras_slope, ("last", "LeakyReLU", "slope of 0.3 is not exact", "power of two")),
         (slope_without_type, ("last", "LeakyReLU", "quantized_bits")),
         (unscaled, ("units", "Rescaling", "powers of two")),

@@ -14,6 +14,7 @@ from l1distill.firmware.bundle import verify_manifest
 from l1distill.firmware.figures import REQUIRED, Figures
 from l1distill.firmware.network import evaluate
 from l1distill.firmware.network_file import load
+from l1distill.firmware.qkeras_reader import describe
 from l1distill.firmware.rtl import Emulator
 from l1distill.firmware.settings import FirmwareSettings
 from l1distill.firmware.synthesis import synthesise
@@ -96,6 +97,34 @@ def test_a_mismatch_is_a_figure(
     assert metrics["firmware/mismatches"] == metrics["firmware/mismatches_rtl"]
     assert json.loads((tmp_path / "figures.json").read_text())
     verify_manifest(tmp_path / "bundle.tar.gz")
+
+
+def test_a_network_with_several_outputs_and_input_ranges(tmp_path: Path) -> None:
+    from tests.firmware.test_ptq import quantised
+
+    _, network, x = quantised("dense", 4)
+    x = network.at_ports(x) * network.input_units
+    settings = SETTINGS.model_copy(update={"verification_events": 300})
+    figures = synthesise(network, x, settings, tmp_path)
+    assert figures.to_metrics()["firmware/mismatches"] == 0
+    assert "exact arithmetic on 300 events" in figures["firmware/mismatches_hls"].note
+    codes = np.loadtxt(tmp_path / "vectors" / "output.txt")
+    assert codes.shape == (300, 12)
+    assert np.array_equal(codes * network.output_type.step, evaluate(network, x[:300]))
+    loaded = Emulator.load(tmp_path / "emulator.json")
+    assert np.array_equal(loaded.predict(x), evaluate(network, x))
+
+
+def test_sums_that_qkeras_rounds_are_held_against_exact_ones(tmp_path: Path) -> None:
+    from tests.firmware.networks import chain, dense, full_range, grid
+
+    model = chain((4,), [grid(16), dense(16, 3), grid(16), dense(16, 1), grid(16)])
+    x = full_range(describe(model))
+    settings = SETTINGS.model_copy(update={"verification_events": 300})
+    figures = synthesise(model, x, settings, tmp_path)
+    assert figures.to_metrics()["firmware/mismatches"] == 0
+    assert "more than QKeras' float32 holds" in figures["firmware/mismatches_hls"].note
+    assert 0 <= figures["firmware/differences_qkeras"].value < 300
 
 
 @pytest.mark.parametrize(

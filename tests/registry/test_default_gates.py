@@ -14,7 +14,14 @@ from l1distill.firmware.synthesis import synthesise
 from l1distill.firmware.verify import compare
 from l1distill.models.evaluation import separations, to_metrics
 from l1distill.models.students import StudentSettings, build_student, quantise_inputs
-from l1distill.models.training import Sample, TrainingSettings, fit, make_deterministic
+from l1distill.models.training import (
+    Fit,
+    Sample,
+    TrainingSettings,
+    fit,
+    make_deterministic,
+    supervised,
+)
 from l1distill.registry.gates import Gate, judge
 from tests.settings import conf
 
@@ -50,7 +57,8 @@ def _student(layers: list[int]):  # type: ignore[no-untyped-def]
 def _train(student, world: World) -> None:  # type: ignore[no-untyped-def]
     sample = Sample(world.background, world.target(_teacher(world.background)))
     training = TrainingSettings(epochs=40, batch_size=64, learning_rate=0.003, patience=40)
-    fit(student, "mse", sample, sample, training, lambda *_: None)
+    what = Fit(student, supervised(student, "mse"), training, seed=3)
+    fit(what, sample, sample, lambda *_: None)
 
 
 def _physics(student, world: World) -> dict[str, float]:  # type: ignore[no-untyped-def]

@@ -100,11 +100,14 @@ def with_pruning(
 
 
 def with_zeros_held(model: "keras.Model", only: Collection[str]) -> Pruned:
-    """Wraps layers so that training leaves each as sparse as it is.
+    """Wraps layers so that training leaves every zero where it is.
 
     Args:
         model: a pruned network, to be trained on.
         only: names of its pruned layers.
+
+    Returns:
+        What to fit; :func:`strip` takes the wrappers off again.
     """
     from tensorflow import keras
     from tensorflow_model_optimization.sparsity import keras as sparsity
@@ -113,7 +116,9 @@ def with_zeros_held(model: "keras.Model", only: Collection[str]) -> Pruned:
         share = float(np.mean(layer.get_weights()[0] == 0.0)) if layer.name in only else 0.0
         if share == 0.0:
             return layer
-        held = sparsity.ConstantSparsity(share, begin_step=0, frequency=1)
+        # Masks are made before the first step and stay: made anew after it, they would take
+        # weights that are smaller than a step, as folded normalisation leaves many, for zeros.
+        held = sparsity.ConstantSparsity(share, begin_step=1, end_step=1, frequency=1)
         return sparsity.prune_low_magnitude(layer, pruning_schedule=held)
 
     wrapped = keras.models.clone_model(model, clone_function=wrap)

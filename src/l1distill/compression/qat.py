@@ -71,8 +71,9 @@ def _layers(layer: Layer) -> list[Any]:
     if isinstance(layer, Dense | Conv2D):
         lift = _lift(layer.kernel_type, layer.bias_type)
         quantisers = {
-            "kernel_quantizer": _bits(layer.kernel_type, lift),
-            "bias_quantizer": _bits(layer.bias_type, lift),
+            "kernel_quantizer": _quantizer(layer.kernel_type, lift),
+            "bias_quantizer": _quantizer(layer.bias_type, lift),
+            "kernel_initializer": "zeros",  # until the weights are set, with no random number drawn
             # QKeras would clip the weights it trains to the range of its default quantiser
             "kernel_constraint": None,
             "bias_constraint": None,
@@ -85,7 +86,7 @@ def _layers(layer: Layer) -> list[Any]:
             found = QConv2D(outputs, layer.kernel.shape[:2], padding=layer.padding, **quantisers)
         return [found, *_shift(-lift, f"{layer.name}_shift")]
     if isinstance(layer, Affine):
-        if np.any(layer.offset != 0) or np.any(np.frexp(np.abs(layer.scale))[0] != 0.5):
+        if np.any(layer.offset != 0) or np.any(np.frexp(layer.scale)[0] != 0.5):
             raise InputError(
                 f"layer {layer.name}: a batch normalisation that cannot be folded is not trained "
                 "further; put it behind or before a layer without padding"
@@ -126,18 +127,21 @@ def _shift(power: int, name: str) -> list[Any]:
     return [layers.Rescaling(2.0**power, name=name)] if power else []
 
 
-def _bits(kind: FixedPoint, lift: int) -> Any:
-    from qkeras import quantized_bits
+def _quantizer(kind: FixedPoint, lift: int = 0) -> Any:
+    from qkeras import quantized_bits, quantized_relu
 
-    symmetric = kind.overflow == "SAT_SYM"
-    return quantized_bits(kind.bits, kind.integer + lift, alpha=1, symmetric=symmetric)
+    if kind.rounding != "RND_CONV" or kind.overflow == "WRAP":
+        raise InputError(f"{kind.hls}: QKeras rounds half to even and saturates; quantise anew")
+    bits, integer = kind.bits, kind.integer + lift
+    if not kind.signed:
+        return quantized_relu(bits, integer)
+    return quantized_bits(bits, integer, alpha=1, symmetric=kind.overflow == "SAT_SYM")
 
 
 def _activation(kind: FixedPoint, name: str, lift: int = 0) -> Any:
-    from qkeras import QActivation, quantized_relu
+    from qkeras import QActivation
 
-    bits = _bits(kind, lift) if kind.signed else quantized_relu(kind.bits, kind.integer + lift)
-    return QActivation(bits, name=name)
+    return QActivation(_quantizer(kind, lift), name=name)
 
 
 def quantised_loss(

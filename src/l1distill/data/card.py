@@ -108,6 +108,7 @@ class Card(BaseModel):
         missing: What the simulation leaves out, one sentence each.
         ablations: What modelling choices do to an autoencoder's AUC, measured once on data sets of
             the size that they name, the first as shipped.
+        findings: What the ablations say, one sentence each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -121,6 +122,7 @@ class Card(BaseModel):
     checks: dict[str, float]
     missing: list[str]
     ablations: list[Ablation] = []
+    findings: list[str] = []
 
 
 def write_card(folder: Path, card: Card) -> None:

@@ -60,8 +60,8 @@ def post_training_quantise(
     saves a rounding. In front of a layer, the power of two in each channel's scale remains as a
     shift and only the rest, between 0.7 and 1.4, is multiplied into the kernel: seldom filled
     slots have scales a hundred times those of others, and one type for all their weights would
-    leave the others none of few bits. Where zeros that a convolution adds stand in between,
-    scale and offset stay and get ``bits`` bits each.
+    leave the others none of few bits. Where zeros that a convolution adds stand in between, that
+    rest and the offset stay as a layer and get ``bits`` bits each.
 
     Args:
         model: a Keras 2 model in floating point: Dense, Conv2D, BatchNormalization, ReLU,
@@ -320,16 +320,25 @@ def _fold(steps: Sequence[_Step]) -> list[_Step]:
             folded[-1] = before._replace(
                 kernel=before.kernel * step.scale, bias=before.bias * step.scale + step.offset
             )
-        elif isinstance(after, Dense) or (isinstance(after, Conv2D) and after.padding == "valid"):
+        else:
             magnitude = np.where(step.scale == 0, 1.0, np.abs(step.scale))
             powers = np.ldexp(1.0, np.round(np.log2(magnitude)).astype(int))
-            kernel = after.kernel * (step.scale / powers)[:, None]
-            offsets = (after.kernel * step.offset[:, None]).sum(axis=tuple(range(kernel.ndim - 1)))
+            rest = step._replace(name=f"{step.name}_rest", scale=step.scale / powers)
             if isinstance(before, Affine) and before.scale.shape == powers.shape:
                 folded[-1] = _shift(before.name, before.scale * powers)  # one shift after another
             else:
                 folded.append(_shift(step.name, powers))
-            waiting[0] = after._replace(kernel=kernel, bias=after.bias + offsets)
-        else:
-            folded.append(step)
+            if isinstance(after, Dense) or (isinstance(after, Conv2D) and after.padding == "valid"):
+                waiting[0] = _behind(rest, after)
+            else:
+                folded.append(rest)
     return folded
+
+
+def _behind(step: Affine, layer: Dense | Conv2D) -> Dense | Conv2D:
+    """Returns the layer that does the work of ``step`` as well."""
+    kernel = layer.kernel * step.scale[:, None]
+    offsets = layer.kernel * step.offset[:, None]
+    return layer._replace(
+        kernel=kernel, bias=layer.bias + offsets.sum(axis=tuple(range(kernel.ndim - 1)))
+    )

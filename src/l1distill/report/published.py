@@ -6,9 +6,10 @@ from typing import NamedTuple
 PAPER = "Govorkova et al., arXiv:2108.03986, table II, CNN AE QAT 4 bits"
 AUC = {"lq_btau": 0.94, "a_4l": 0.96, "hch_taunu": 0.96, "h0_tautau": 0.88}
 WHY_OURS_DIFFER = (
-    "Our events come from PYTHIA 8 and a fast detector simulation instead of Delphes, and the "
-    "training sample is a thousandth of the published one or less; the AUC is to be read against "
-    "the teacher's, not against the paper's."
+    "Our events come from PYTHIA 8 and a fast detector simulation instead of Delphes. Ablations "
+    "(in the data card) trace part of the difference to pileup and to the isolation of leptons, "
+    "none to multi-parton interactions, and little to the number of training events; the AUC is "
+    "to be read against the teacher's rather than against the paper's."
 )
 """Said wherever the two stand side by side; the data card lists what the simulation lacks."""
 

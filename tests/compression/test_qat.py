@@ -1,0 +1,228 @@
+"""Fixed-point networks as QKeras models: the same numbers before training, and after it."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tensorflow import keras
+
+from l1distill.compression.pruning import strip, with_zeros_held
+from l1distill.compression.qat import quantised_loss, to_qkeras
+from l1distill.errors import InputError
+from l1distill.firmware.fixed_point import FixedPoint, grid_of
+from l1distill.firmware.layers import Affine, Conv2D, Dense, Layer, Quantise
+from l1distill.firmware.network import (
+    EXACT_FLOAT32_BITS,
+    Network,
+    chain,
+    evaluate,
+    widest_sum,
+)
+from l1distill.firmware.ptq import post_training_quantise
+from l1distill.firmware.qkeras_reader import describe
+from l1distill.models.autoencoder import target
+from l1distill.models.losses import kl_divergence, reconstruction_error
+from l1distill.models.teachers import Autoencoder, deployed
+from l1distill.models.training import Fit, Step, TrainingSettings, fit, make_deterministic
+from tests.firmware.networks import full_range, outputs
+from tests.firmware.test_ptq import settle
+from tests.models.test_autoencoder import CONSTANTS, EVENTS
+from tests.models.test_teachers import ARCHITECTURES, teacher
+
+FLAT = EVENTS.reshape(len(EVENTS), -1)
+X = np.concatenate([FLAT, 6 * FLAT[:100]])
+"""Signals reach further than the background that ranges are chosen on."""
+BETA = 0.3
+
+
+class Teacher(NamedTuple):
+    """A teacher with statistics of batch normalisation as training leaves them, half its weights
+    zero, and what of it goes on the FPGA."""
+
+    autoencoder: Autoencoder
+    part: Any
+
+    def rounded(self, bits: int) -> Network:
+        return post_training_quantise(self.part, bits, FLAT[:200])
+
+
+def _teacher(architecture: str) -> Teacher:
+    keras.utils.set_random_seed(2)
+    autoencoder = teacher(architecture)
+    part = deployed(autoencoder, autoencoder.model())
+    for layer in part.layers:
+        if isinstance(layer, keras.layers.Dense | keras.layers.Conv2D):
+            kernel, *bias = layer.get_weights()
+            kernel[np.abs(kernel) < np.median(np.abs(kernel))] = 0.0
+            layer.set_weights([kernel, *bias])
+    return Teacher(autoencoder, settle(part, FLAT))
+
+
+def _linear(network: Network) -> list[Dense | Conv2D]:
+    return [layer for layer in network.layers if isinstance(layer, Dense | Conv2D)]
+
+
+def _types(network: Network) -> list[FixedPoint]:
+    weights = [kind for layer in _linear(network) for kind in (layer.kernel_type, layer.bias_type)]
+    return weights + [layer.type for layer in network.layers if isinstance(layer, Quantise)]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_model_computes_what_the_network_does(architecture: str) -> None:
+    found = _teacher(architecture)
+    negative = 0
+    for bits in (2, 4, 8, 16):
+        network = found.rounded(bits)
+        negative += sum(kind.integer < 0 for kind in _types(network))
+        model = to_qkeras(network, "quantised")
+        expected = evaluate(network, X)
+        assert np.unique(expected).size > bits
+        read = describe(model)
+        np.testing.assert_array_equal(evaluate(read, X), expected)
+        assert read.output_type == network.output_type
+        off = np.abs(outputs(model, X) - expected)
+        if bits <= 8:  # a sum of these events stays below the largest that is possible
+            assert widest_sum(network)[1] <= EXACT_FLOAT32_BITS + 1
+            assert off.max() == 0
+        else:  # sums of forty bits, which QKeras rounds to float32
+            last = network.layers[-1]
+            assert isinstance(last, Affine)
+            assert np.mean(off > 0) < 0.02
+            assert np.max(off / last.scale) <= 8 * 2.0 ** (1 - bits)
+    assert negative > 0, "types that end right of the binary point were met"
+
+
+def _numbers(kind: FixedPoint, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    rng = np.random.default_rng(sum(shape))
+    return kind.quantise(rng.normal(0, 2.0 ** (kind.integer - 1), shape))
+
+
+def _dense(name: str, size: tuple[int, int], kernel: FixedPoint, bias: FixedPoint) -> Dense:
+    return Dense(name, _numbers(kernel, size), _numbers(bias, size[1:]), kernel, bias)
+
+
+@pytest.mark.parametrize("overflow", ["SAT", "SAT_SYM"])
+def test_the_binary_point_may_lie_anywhere(overflow: Any) -> None:
+    """Left of all bits, right of all bits, and elsewhere for the bias than for the kernel."""
+
+    def signed(integer: int, fraction: int) -> FixedPoint:
+        return FixedPoint(True, integer, fraction, overflow=overflow)
+
+    layers: list[Layer] = [
+        _dense("one", (6, 9), signed(-3, 8), signed(-5, 9)),
+        Quantise("leaky", signed(-2, 7), 0.25),
+        _dense("two", (9, 9), signed(6, -2), signed(-1, 6)),
+        Quantise("relu", FixedPoint(False, -1, 5)),
+        _dense("three", (9, 9), signed(-4, 9), signed(2, 4)),
+        Quantise("wide_relu", FixedPoint(False, 7, -3)),
+        _dense("four", (9, 5), signed(0, 5), signed(3, 1)),
+        Quantise("outputs", signed(8, -3)),
+    ]
+    network = chain(6, signed(1, 5), layers, (3, 0, -2, 0, 1, 0))
+    x = full_range(network)
+    model = to_qkeras(network, "quantised")
+    expected = evaluate(network, x)
+    assert all(np.unique(column).size > 4 for column in expected.T)
+    np.testing.assert_array_equal(outputs(model, x), expected)
+    np.testing.assert_array_equal(evaluate(describe(model), x), expected)
+
+
+def test_training_may_begin_with_finer_numbers() -> None:
+    found = _teacher("cnn_ae")
+    coarse, fine = found.rounded(4), found.rounded(16)
+    model = to_qkeras(coarse, "quantised", fine)
+    for read, rounded, finer in zip(
+        _linear(describe(model)), _linear(coarse), _linear(fine), strict=True
+    ):
+        gain = 2.0 ** (read.kernel_type.integer - rounded.kernel_type.integer)
+        behind, bias = model.get_layer(read.name).get_weights()
+        np.testing.assert_array_equal(behind, finer.kernel * gain)
+        np.testing.assert_array_equal(bias, finer.bias * gain)
+        np.testing.assert_array_equal(
+            read.kernel, rounded.kernel_type.quantise(finer.kernel) * gain
+        )
+        assert np.unique(behind).size > 2 * np.unique(read.kernel).size
+
+
+def _affine(scale: float, offset: float) -> Affine:
+    values = np.full(3, scale), np.full(3, offset)
+    return Affine("norm", *values, grid_of(values[0]), grid_of(values[1]))
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (_affine(0.75, 0.0), "layer norm: a batch normalisation that cannot be folded"),
+        (_affine(0.5, 0.25), "layer norm: a batch normalisation that cannot be folded"),
+        (_affine(-0.5, 0.0), "layer norm: a batch normalisation that cannot be folded"),
+        (Quantise("cut", FixedPoint(True, 0, 3, "TRN")), r"fixed<4,1,TRN,SAT>: QKeras rounds"),
+        (Quantise("wrap", FixedPoint(True, 0, 3, overflow="WRAP")), "QKeras rounds .* saturates"),
+    ],
+)
+def test_what_qkeras_cannot_compute_is_refused(layer: Layer, words: str) -> None:
+    kind = FixedPoint(True, 1, 4)
+    network = chain(3, kind, [_dense("dense", (3, 3), kind, kind), layer])
+    with pytest.raises(InputError, match=words) as refusal:
+        to_qkeras(network, "quantised")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_loss_is_that_of_the_quantised_networks_own_answers(architecture: str) -> None:
+    found = _teacher(architecture)
+    network = found.rounded(6)
+    model = to_qkeras(network, "quantised")
+    answers = evaluate(network, FLAT).astype(np.float32)
+    if found.autoencoder.variational:
+        decoder, size = found.autoencoder.decoder, found.autoencoder.size
+        _, loss = quantised_loss(model, decoder, CONSTANTS, BETA)
+        mean, log_variance = answers[:, :size], answers[:, size:]
+        mse = reconstruction_error(target(CONSTANTS, EVENTS), keras.Sequential(decoder)(mean))
+        expected = (1 - BETA) * mse + BETA * kl_divergence(mean, log_variance)
+        noisy = [loss([EVENTS], Step(True, np.array([0, seed], np.int32))) for seed in (1, 2)]
+        assert not np.array_equal(*noisy), "it is trained with noise"
+    else:
+        _, loss = quantised_loss(model, None, CONSTANTS, None)
+        expected = reconstruction_error(target(CONSTANTS, EVENTS), answers)
+    assert np.std(expected) > 0
+    np.testing.assert_allclose(loss([EVENTS], Step(False, None)), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("architecture", "bits"), [("dnn_ae", 4), ("cnn_ae", 8), ("dnn_vae", 6)])
+def test_training_goes_on_in_fixed_point(architecture: str, bits: int) -> None:
+    """As the stage does it: lower loss, the same types and zeros, and still bit for bit."""
+    make_deterministic(1)
+    found = _teacher(architecture)
+    network = found.rounded(bits)
+    model = to_qkeras(network, "quantised", found.rounded(16))
+    names = [layer.name for layer in _linear(network)]
+    before = {name: model.get_layer(name).get_weights()[0] for name in names}
+    held = with_zeros_held(model, names)
+    decoder, beta = None, None
+    if found.autoencoder.variational:
+        decoder, beta = found.autoencoder.decoder, BETA
+        decoding = [weight.numpy() for layer in decoder for weight in layer.trainable_weights]
+    whole, loss = quantised_loss(held.model, decoder, CONSTANTS, beta)
+    start = float(np.mean(loss([EVENTS], Step(False, None))))
+    training = TrainingSettings(epochs=3, batch_size=50, learning_rate=0.002, patience=3)
+    what = Fit(whole, loss, training, 1, held.callbacks, held.full_from_epoch)
+    history = fit(what, [EVENTS], [EVENTS], lambda *_: None)
+    assert min(history.validation_loss) < start
+
+    trained = strip(held.model)
+    for name in names:
+        kernel = trained.get_layer(name).get_weights()[0]
+        assert np.mean(before[name] == 0.0) == pytest.approx(0.5, abs=0.02)
+        np.testing.assert_array_equal(kernel == 0.0, before[name] == 0.0, name)
+        assert not np.array_equal(kernel, before[name])
+    result, untrained = describe(trained), describe(model)
+    assert _types(result) == _types(untrained)
+    for layer in _linear(result):
+        assert np.mean(layer.kernel == 0.0) >= 0.48
+    np.testing.assert_array_equal(outputs(trained, X), evaluate(result, X))
+    assert not np.array_equal(evaluate(result, X), evaluate(network, X))
+    if decoder is not None:
+        after = [weight.numpy() for layer in decoder for weight in layer.trainable_weights]
+        assert len(after) > 4
+        assert not any(map(np.array_equal, decoding, after)), "all of the decoder is trained along"
