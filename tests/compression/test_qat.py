@@ -112,18 +112,21 @@ def test_the_binary_point_may_lie_anywhere(overflow: Any) -> None:
     layers: list[Layer] = [
         _dense("one", (6, 9), signed(-3, 8), signed(-5, 9)),
         Quantise("leaky", signed(-2, 7), 0.25),
-        _dense("two", (9, 9), signed(6, -2), signed(-1, 6)),
-        Quantise("relu", FixedPoint(False, -1, 5)),
-        _dense("three", (9, 9), signed(-4, 9), signed(2, 4)),
-        Quantise("wide_relu", FixedPoint(False, 7, -3)),
+        _dense("two", (9, 9), signed(-1, 6), signed(-4, 9)),
+        Quantise("relu", FixedPoint(False, -2, 8)),
+        _dense("three", (9, 9), signed(8, -2), signed(3, 2)),
+        Quantise("wide_relu", FixedPoint(False, 6, -1)),
         _dense("four", (9, 5), signed(0, 5), signed(3, 1)),
-        Quantise("outputs", signed(8, -3)),
+        Quantise("outputs", signed(7, -2)),
     ]
     network = chain(6, signed(1, 5), layers, (3, 0, -2, 0, 1, 0))
     x = full_range(network)
     model = to_qkeras(network, "quantised")
+    values = network.at_ports(x)
+    for layer in layers:
+        values = layer.apply(values)
+        assert np.unique(values).size > 16, f"{layer.name} tells events apart"
     expected = evaluate(network, x)
-    assert all(np.unique(column).size > 4 for column in expected.T)
     np.testing.assert_array_equal(outputs(model, x), expected)
     np.testing.assert_array_equal(evaluate(describe(model), x), expected)
 
@@ -180,16 +183,17 @@ def test_the_loss_is_that_of_the_quantised_networks_own_answers(architecture: st
         mean, log_variance = answers[:, :size], answers[:, size:]
         mse = reconstruction_error(target(CONSTANTS, EVENTS), keras.Sequential(decoder)(mean))
         expected = (1 - BETA) * mse + BETA * kl_divergence(mean, log_variance)
-        noisy = [loss([EVENTS], Step(True, np.array([0, seed], np.int32))) for seed in (1, 2)]
-        assert not np.array_equal(*noisy), "it is trained with noise"
     else:
         _, loss = quantised_loss(model, None, CONSTANTS, None)
         expected = reconstruction_error(target(CONSTANTS, EVENTS), answers)
     assert np.std(expected) > 0
     np.testing.assert_allclose(loss([EVENTS], Step(False, None)), expected, rtol=1e-4)
+    if found.autoencoder.variational:
+        noisy = [loss([EVENTS], Step(True, np.array([0, seed], np.int32))) for seed in (1, 2)]
+        assert not np.array_equal(*noisy), "it is trained with noise"
 
 
-@pytest.mark.parametrize(("architecture", "bits"), [("dnn_ae", 4), ("cnn_ae", 8), ("dnn_vae", 6)])
+@pytest.mark.parametrize(("architecture", "bits"), [("dnn_ae", 4), ("cnn_vae", 8)])
 def test_training_goes_on_in_fixed_point(architecture: str, bits: int) -> None:
     """As the stage does it: lower loss, the same types and zeros, and still bit for bit."""
     make_deterministic(1)

@@ -66,7 +66,7 @@ def chain(shape: tuple[int, ...], layers: Sequence[Any], heads: Sequence[Any] = 
     return fill(tf.keras.Model(first, x))
 
 
-def fill(model: Any, seed: int = 0) -> Any:
+def fill(model: Any, seed: int = 5) -> Any:
     """Gives every weight a random number, so that rounding and saturation are met."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:

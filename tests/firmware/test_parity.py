@@ -243,7 +243,7 @@ def is_qkeras(name: str, bits: int) -> None:
     x = full_range(network)
     y = outputs(model, x)
     assert network.outputs == y.shape[1]
-    assert np.unique(y).size > 1, "a constant output would prove nothing"
+    assert np.ptp(y, axis=0).any(), "constant outputs would prove nothing"
     assert compare(y, evaluate(network, x)).mismatches == 0
 
 

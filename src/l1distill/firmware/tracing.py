@@ -24,6 +24,7 @@ def trace(network: Network) -> Any:
     """
     from alkaid.trace import FVArray, HWConfig
     from alkaid.trace import trace as collect
+    from alkaid.trace.passes import optimize
 
     kind = network.input_type
     shape = (network.inputs,)
@@ -42,8 +43,11 @@ def trace(network: Network) -> Any:
     values = values[None]  # layers take several events
     for layer in network.layers:
         values = _trace_layer(layer, values)
+    logic = collect(inputs, values[0], optimize=False)
     with _every_bit_in_its_place():
-        return collect(inputs, values[0])
+        # not traced a second time, where alkaid would choose the larger of two by itself, see
+        # _largest; from that pass comes the delay of every carry bit
+        return optimize(logic._replace(carry_size=1), retrace=False)
 
 
 @contextmanager
