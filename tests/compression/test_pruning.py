@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from tensorflow import keras
@@ -84,31 +87,46 @@ def test_measured_sparsity_counts_what_firmware_sees() -> None:
     assert measure_sparsity(student) == pytest.approx((56 * 4 + 3) / (57 * 4 + 4))
 
 
-def test_held_zeros_stay_where_they_are() -> None:
-    """Whatever the share in each layer, next to weights that are smaller than a training step."""
-    make_deterministic(1)
+SHARES = {"sparse": 0.75, "sparser": 0.9, "dense": 0.0, "unasked": 0.5}
+
+
+def _sparse_model() -> Any:
+    """Layers with shares of zeros, next to weights that are smaller than a training step."""
     rng = np.random.default_rng(0)
-    shares = {"sparse": 0.75, "sparser": 0.9, "dense": 0.0, "unasked": 0.5}
-    body = [keras.layers.Dense(16, name=name) for name in shares]
+    body = [keras.layers.Dense(16, name=name) for name in SHARES]
     model = keras.Sequential([keras.Input((19,)), *body])
-    kernels = {}
     for layer in model.layers:
         kernel = rng.normal(size=layer.kernel.shape) * 10.0 ** rng.uniform(-5, 0, (16,))
-        kernel[rng.random(kernel.shape) < shares[layer.name]] = 0.0
+        kernel[rng.random(kernel.shape) < SHARES[layer.name]] = 0.0
         layer.set_weights([kernel, layer.get_weights()[1]])
-        kernels[layer.name] = layer.get_weights()[0]
-    held = with_zeros_held(model, ["sparse", "sparser", "dense"])
-    x = rng.normal(size=(256, 19)).astype(np.float32)
-    training = TrainingSettings(epochs=4, batch_size=64, learning_rate=0.01, patience=4)
-    loss = supervised(held.model, "mse")
+    return model
+
+
+def _train_held(epochs: int, checkpoint: Path | None = None) -> Any:
+    make_deterministic(1)
+    held = with_zeros_held(_sparse_model(), ["sparse", "sparser", "dense"])
+    x = np.random.default_rng(1).normal(size=(256, 19)).astype(np.float32)
     sample = Sample(x, x[:, :16])
+    training = TrainingSettings(epochs=epochs, batch_size=64, learning_rate=0.01, patience=epochs)
+    loss = supervised(held.model, "mse")
     what = Fit(held.model, loss, training, 1, held.callbacks, held.full_from_epoch)
-    history = fit(what, sample, sample, lambda *_: None)
+    history = fit(what, sample, sample, lambda *_: None, checkpoint)
     assert history.validation_loss[-1] < history.validation_loss[0]
-    trained = strip(held.model)
+    return strip(held.model)
+
+
+def test_held_zeros_stay_where_they_are() -> None:
+    trained, before = _train_held(4), _sparse_model()
     for name in ("sparse", "sparser"):
-        after = trained.get_layer(name).get_weights()[0]
-        assert 0.7 < np.mean(after == 0.0) < 0.95
-        np.testing.assert_array_equal(after == 0.0, kernels[name] == 0.0, name)
+        zeros = trained.get_layer(name).kernel.numpy() == 0.0
+        assert np.mean(zeros) == pytest.approx(SHARES[name], abs=0.05)
+        np.testing.assert_array_equal(zeros, before.get_layer(name).kernel.numpy() == 0.0, name)
     for name in ("dense", "unasked"):
-        assert np.all(trained.get_layer(name).get_weights()[0] != 0.0), name
+        assert np.all(trained.get_layer(name).kernel.numpy() != 0.0), name
+
+
+def test_held_zeros_outlive_a_kill(tmp_path: Path) -> None:
+    _train_held(2, tmp_path / "state.npz")
+    resumed, uninterrupted = _train_held(4, tmp_path / "state.npz"), _train_held(4)
+    for one, other in zip(resumed.get_weights(), uninterrupted.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

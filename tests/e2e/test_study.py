@@ -20,7 +20,7 @@ def study(line: Project) -> Project:
     pruning = ["compression.begin_epoch=1", "compression.end_epoch=2"]
     line.l1distill(*experiment_command(line, "govorkova_teachers"), *short, *pruning)
     scan = line.folder / "conf/experiment/govorkova_scan.yaml"
-    edit(scan, "quantisation.bits: 2,4,6,8,10,12,14,16", "quantisation.bits: 4,8")
+    edit(scan, "quantisation.bits: 2,4,6,8,10,12,14,16", "quantisation.bits: 8")
     line.l1distill(
         *experiment_command(line, "govorkova_scan"),
         "quantisation.training.epochs=2", "quantisation.verified=0",
@@ -31,7 +31,7 @@ def study(line: Project) -> Project:
 
 def test_eight_teachers_and_their_versions_in_fixed_point(study: Project) -> None:
     metrics = json.loads((study.folder / FOLDER / "paper/metrics.json").read_text())
-    assert metrics == {"float_models": 4, "pruned_models": 4, "quantised_models": 16}
+    assert metrics == {"float_models": 4, "pruned_models": 4, "quantised_models": 8}
 
 
 def test_tables_hold_what_the_runs_logged(study: Project) -> None:
@@ -50,6 +50,8 @@ def test_tables_hold_what_the_runs_logged(study: Project) -> None:
     assert " / 92 |" in row, "the published figure stands beside ours"
     assert "too few events / 0.08" in row
     assert "tell none of the false positive rates" in text
+    (missing,) = (line for line in text.splitlines() if line.startswith("| CNN AE QAT 4 bits"))
+    assert missing.count("not run") == 8
 
 
 def test_figures_are_there_and_logged(study: Project) -> None:

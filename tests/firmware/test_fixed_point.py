@@ -5,7 +5,7 @@ import pytest
 
 from l1distill.firmware.fixed_point import FixedPoint, smallest_type
 from l1distill.firmware.layers import Dense, Quantise, span_of
-from l1distill.firmware.network import Network, accumulator, widest_sum
+from l1distill.firmware.network import Network, widest_sum
 
 TYPES = [
     FixedPoint(True, 3, 4),
@@ -68,7 +68,7 @@ def test_the_accumulator_holds_the_worst_case() -> None:
     kernel = np.array([[0.5, -0.25], [0.25, -0.5]])
     weights, inputs = FixedPoint(True, 0, 2), FixedPoint(True, 2, 1)
     layer = Dense("one", kernel, np.array([0.25, -0.75]), weights, weights)
-    kind = accumulator(layer, span_of(inputs, 2))
+    kind = layer.span(span_of(inputs, 2)).type
     ends = np.array([[-4.0, -4.0], [3.5, 3.5]])
     assert kind.holds(ends @ layer.kernel + layer.bias)
     assert (kind.signed, kind.integer, kind.fraction) == (True, 2, 3)

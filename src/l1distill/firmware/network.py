@@ -101,19 +101,6 @@ def spans(network: Network) -> list[Span]:
     return found
 
 
-def accumulator(layer: Dense | Conv2D | Affine, incoming: Span) -> FixedPoint:
-    """Returns the narrowest type that holds every result of ``layer`` without loss.
-
-    Args:
-        layer: the layer.
-        incoming: what its inputs can hold.
-
-    Returns:
-        A signed or unsigned type, from the worst case over all inputs within ``incoming``.
-    """
-    return layer.span(incoming).type
-
-
 def widest_sum(network: Network) -> tuple[str, int]:
     """Returns the name of the layer whose sums are the widest, and their bits without sign.
 
