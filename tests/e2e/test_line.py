@@ -143,7 +143,7 @@ def test_the_report_is_one_page_with_everything(line: Project) -> None:
     page = (line.folder / "report/index.html").read_text()
     for words in ("Teacher against student", "Promoted", "yosys", "timing closure", "gluon"):
         assert words in page
-    assert page.count("data:image/png;base64,") == 11
+    assert page.count("data:image/png;base64,") == 12
     assert not re.search(r"(src|href)=[\"']?(http|/)", page)
     assert "nan" not in re.sub(r"base64,[^\"]+", "", page)
 
