@@ -157,12 +157,14 @@ def _task(cfg: "DictConfig") -> None:
     assert isinstance(plain, dict)
     stage = str(hydra_config.job.config_name)
     composed: dict[str, Any] = {str(key): value for key, value in plain.items()}
+    experiment = hydra_config.runtime.choices.get("experiment")
+    tags = {"experiment": str(experiment)} if experiment else {}
     if hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN":
         composed["output"] = door.sweep_output(hydra_config, composed["output"])
-        door.run(stage, composed)
+        door.run(stage, composed, tags)
         return
     try:
-        door.run(stage, composed)
+        door.run(stage, composed, tags)
     except InputError as error:
         raise _Refusal(error) from None
 

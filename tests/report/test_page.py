@@ -49,23 +49,25 @@ def _line(tmp_path: Path, passed: bool) -> Line:
 
 
 def test_a_promoted_student(tmp_path: Path) -> None:
-    page = render(_line(tmp_path, passed=True))
+    page, markdown = render(_line(tmp_path, passed=True))
     assert "Promoted: all 1 gates passed" in page
     assert "0.900 ± 0.010" in page
     assert "0.800 ± 0.010" in page
     assert "yosys 0.70" in page
+    assert "| A → 4ℓ | 0.96 | 0.900 ± 0.010 | 0.800 ± 0.010 | 5.00% | 0.200 |" in markdown
     assert page.count("data:image/png;base64,cGljdHVyZQ==") == 2
 
 
 def test_a_refused_student_says_why(tmp_path: Path) -> None:
-    page = render(_line(tmp_path, passed=False))
+    page, markdown = render(_line(tmp_path, passed=False))
     assert "Refused: 1 of 1 gates failed" in page
     assert "refused: it was not measured" in page
     assert "missing" in page
+    assert "| refused: it was not measured |" in markdown
 
 
 def test_words_from_files_are_escaped(tmp_path: Path) -> None:
-    page = render(_line(tmp_path, passed=True))
+    page, _ = render(_line(tmp_path, passed=True))
     assert "No &lt;gluon&gt; splitting." in page
 
 

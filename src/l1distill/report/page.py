@@ -1,4 +1,4 @@
-"""Puts the outputs of the line together as one HTML file that needs nothing beside it."""
+"""Puts the outputs of the line together: HTML that needs nothing beside it, and Markdown."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from l1distill.plots.style import SIGNAL_NAMES
 from l1distill.report import published
 from l1distill.report.template import embed, fill
 
-TEMPLATE = "page.html.j2"
+TEMPLATE, MARKDOWN = "page.html.j2", "page.md.j2"
 
 
 class Line(NamedTuple):
@@ -61,14 +61,16 @@ def signal_rows(teacher: Mapping[str, float], student: Mapping[str, float]) -> l
     ]
 
 
-def render(line: Line) -> str:
-    """Returns the page."""
-    return fill(
-        TEMPLATE,
-        line=line,
-        rows=signal_rows(line.teacher, line.student),
-        pictures=embed(line.pictures),
-        data_pictures=embed(line.data_pictures),
-        paper=published.PAPER,
-        why=published.WHY_OURS_DIFFER,
-    )
+def render(line: Line) -> tuple[str, str]:
+    """Returns the page as HTML, and its tables as Markdown."""
+    words = {
+        "line": line,
+        "rows": signal_rows(line.teacher, line.student),
+        "paper": published.PAPER,
+        "why": published.WHY_OURS_DIFFER,
+    }
+    pictures = {
+        "pictures": embed(line.pictures),
+        "data_pictures": embed(line.data_pictures),
+    }
+    return fill(TEMPLATE, **words, **pictures), fill(MARKDOWN, **words)

@@ -57,11 +57,16 @@ class Ratio(NamedTuple):
 
 
 def gather(teachers: Iterable[LoggedRun], quantised: Iterable[LoggedRun]) -> Study:
-    """Sorts runs, the newest first, into a study; older runs of the same are left out."""
+    """Sorts runs, the newest first, into a study; older runs of the same are left out.
+
+    So are fixed-point versions of another teacher than the pruned one that they are held against.
+    """
     plain: dict[str, LoggedRun] = {}
     pruned: dict[str, LoggedRun] = {}
     fixed: dict[tuple[str, str, int], LoggedRun] = {}
+    made: dict[str, str] = {}
     for run in teachers:
+        made[run.run_id] = run.tags["output_sha256"]
         kind = pruned if float(run.parameters["compression.sparsity"]) else plain
         kind.setdefault(run.parameters["teacher.architecture"], run)
     for run in quantised:
@@ -70,7 +75,9 @@ def gather(teachers: Iterable[LoggedRun], quantised: Iterable[LoggedRun]) -> Stu
             run.parameters["quantisation.method"],
             int(run.parameters["quantisation.bits"]),
         )
-        fixed.setdefault(key, run)
+        base = pruned.get(key[0])
+        if base is not None and made.get(run.tags.get("teacher_run", "")) == made[base.run_id]:
+            fixed.setdefault(key, run)
     return Study(plain, pruned, fixed)
 
 

@@ -15,12 +15,13 @@ from pydantic import BaseModel, ValidationError
 from l1distill.errors import InputError
 
 
-def run(stage_name: str, composed: Mapping[str, Any]) -> None:
+def run(stage_name: str, composed: Mapping[str, Any], tags: Mapping[str, str]) -> None:
     """Runs the stage of this name with a composed configuration.
 
     Args:
         stage_name: a stage; its module in this package holds it as ``STAGE``.
         composed: the resolved configuration, nested.
+        tags: of its run.
 
     Raises:
         InputError: the configuration or an input cannot be used.
@@ -29,7 +30,7 @@ def run(stage_name: str, composed: Mapping[str, Any]) -> None:
 
     stage = importlib.import_module(f"l1distill.stages.{stage_name}").STAGE
     settings = parse(stage.settings, composed)
-    execute(stage, settings, flatten(composed))
+    execute(stage, settings, flatten(composed), tags)
 
 
 def parse(settings: type[BaseModel], composed: Mapping[str, Any]) -> Any:

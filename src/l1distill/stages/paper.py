@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 class Settings(StageSettings):
     """What ``l1distill paper`` is told."""
 
+    teachers: str
+    """The experiment whose runs are the models in floating point."""
+    scan: str
+    """The experiment whose runs are those in fixed point."""
+
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:
     return {"generate": settings.data.folder}
@@ -40,12 +45,13 @@ def _run(settings: Settings, context: Context) -> Result:
     signals = dataset.signals
     client = context.run.client
     study = gather(
-        find_runs(client, "teacher", dataset.md5), find_runs(client, "quantise", dataset.md5)
+        find_runs(client, "teacher", settings.teachers, dataset.md5),
+        find_runs(client, "quantise", settings.scan, dataset.md5),
     )
     if not study.float_models and not study.pruned:
         raise InputError(
             f"no finished run of a teacher on data set {dataset.md5} in the store; begin with "
-            "l1distill teacher experiment=govorkova_teachers"
+            f"l1distill teacher experiment={settings.teachers}"
         )
     plots = context.folder / "plots"
     pictures = []

@@ -9,7 +9,7 @@ from l1distill.plots.events import pictures_of
 from l1distill.report.page import Line, render
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.tracking import read_metrics
-from l1distill.workspace import read_json
+from l1distill.workspace import read_json, write_text
 
 PICTURES = (
     ("Student (solid) and teacher (dashed) on every signal", "student_folder", "roc"),
@@ -42,7 +42,7 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
 def _run(settings: Settings, context: Context) -> Result:
     dataset = open_dataset(settings.data.folder)
     verdict = read_json(settings.promotion_folder / "verdict.json")
-    page = render(
+    page, markdown = render(
         Line(
             card=dataset.card,
             dataset_md5=dataset.md5,
@@ -58,8 +58,15 @@ def _run(settings: Settings, context: Context) -> Result:
             data_pictures=pictures_of(settings.data.folder / "plots"),
         )
     )
-    (context.folder / "index.html").write_text(page, encoding="utf-8")
+    write_text(context.folder / "index.html", page)
+    write_text(context.folder / "report.md", markdown)
     return Result({"promoted": float(verdict["passed"])}, dataset.md5)
 
 
-STAGE = Stage(name="report", settings=Settings, inputs=_inputs, run=_run, artifacts=("index.html",))
+STAGE = Stage(
+    name="report",
+    settings=Settings,
+    inputs=_inputs,
+    run=_run,
+    artifacts=("index.html", "report.md"),
+)

@@ -127,13 +127,19 @@ class Stage(NamedTuple, Generic[S]):
     """Globs of the outputs that are logged to MLflow."""
 
 
-def execute(stage: Stage[S], settings: S, parameters: Mapping[str, Any]) -> None:
+def execute(
+    stage: Stage[S],
+    settings: S,
+    parameters: Mapping[str, Any],
+    tags: Mapping[str, str] | None = None,
+) -> None:
     """Runs a stage: inputs checked, run opened, work done, logged, and the output replaced.
 
     Args:
         stage: which stage.
         settings: its typed settings.
         parameters: the composed configuration, flat, as it is to be logged.
+        tags: of the run, beside those that say what it is and where it comes from.
 
     Raises:
         InputError: an input is missing or unusable, or the store or the output is out of reach.
@@ -147,7 +153,7 @@ def execute(stage: Stage[S], settings: S, parameters: Mapping[str, Any]) -> None
         store = connect(settings.tracking)
         lineage = {f"{name}_run": run_of(store.client, folder) for name, folder in inputs.items()}
         parameters = _as_generated(parameters, records)
-        with stage_run(store, stage.name) as run:
+        with stage_run(store, stage.name, tags) as run:
             run.log_parameters(parameters)
             deciding = {
                 key: value
@@ -170,8 +176,8 @@ def execute(stage: Stage[S], settings: S, parameters: Mapping[str, Any]) -> None
                 describes=result.describes,
             )
             record.write(output.folder)
-            tags = {"output_sha256": folder_sha256(output.folder), **lineage}
-            log_outputs(run, record, output.folder, tags)
+            known_by = {"output_sha256": folder_sha256(output.folder), **lineage}
+            log_outputs(run, record, output.folder, known_by)
             output.publish()
 
 

@@ -14,20 +14,33 @@ class LoggedRun(NamedTuple):
     run_id: str
     parameters: Mapping[str, str]
     metrics: Mapping[str, float]
+    tags: Mapping[str, str]
 
 
-def find_runs(client: "MlflowClient", stage: str, dataset_md5: str) -> list[LoggedRun]:
-    """Returns the finished runs of ``stage`` on this data set, the newest first."""
+def find_runs(
+    client: "MlflowClient", stage: str, experiment: str, dataset_md5: str
+) -> list[LoggedRun]:
+    """Returns the finished runs of ``stage`` on a data set, the newest first.
+
+    Args:
+        client: of the store.
+        stage: its name.
+        experiment: the file of ``conf/experiment/`` that they were started with.
+        dataset_md5: the data set.
+    """
     found, token = [], None
     while True:
         page = client.search_runs(
             _experiments(client),
             f"attributes.status = 'FINISHED' and tags.stage = '{stage}' "
-            f"and tags.dataset_md5 = '{dataset_md5}'",
+            f"and tags.experiment = '{experiment}' and tags.dataset_md5 = '{dataset_md5}'",
             order_by=["attributes.start_time DESC"],
             page_token=token,
         )
-        found += [LoggedRun(run.info.run_id, run.data.params, run.data.metrics) for run in page]
+        found += [
+            LoggedRun(run.info.run_id, run.data.params, run.data.metrics, run.data.tags)
+            for run in page
+        ]
         token = page.token
         if not token:
             return found
