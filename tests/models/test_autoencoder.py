@@ -8,6 +8,7 @@ from tensorflow import keras
 
 from l1distill.data.standardisation import Standardisation
 from l1distill.models.autoencoder import (
+    Outputs,
     anomaly_scores,
     autoencoder_loss,
     predict,
@@ -74,6 +75,15 @@ def test_each_score_is_defined_where_the_paper_defines_it(architecture: str) -> 
     again = anomaly_scores(predict(model, EVENTS), CONSTANTS, EVENTS)
     for score in scores:
         np.testing.assert_array_equal(scores[score], again[score], "a trigger draws no lots")
+
+
+@pytest.mark.parametrize("log_variance", [-500.0, -90.0, 90.0, 500.0])
+def test_an_encoder_far_outside_its_training_still_gives_scores(log_variance: float) -> None:
+    mean = np.linspace(-30, 30, 900, dtype=np.float32).reshape(300, 3)
+    outputs = Outputs(None, mean, np.full_like(mean, log_variance))
+    for values in anomaly_scores(outputs, CONSTANTS, EVENTS).values():
+        assert np.isfinite(values).all()
+        assert (values > 0).all()
 
 
 @pytest.mark.parametrize("batch", [10, 300])

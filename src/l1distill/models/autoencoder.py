@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tensorflow import keras
 
 SCORING_BATCH = 4096
+LOG_VARIANCE_LIMIT = 60.0
+"""What an encoder says beyond it, of events unlike all it was trained on, a float32 score could not
+hold: its exponential goes into D_KL and R_z."""
 
 
 class Outputs(NamedTuple):
@@ -139,8 +142,8 @@ def anomaly_scores(
         objects: (n, 19, 3) raw objects.
 
     Returns:
-        ``mse`` if there is a reconstruction, ``kl`` and ``rz`` of a VAE: (n,) each; the higher,
-        the more anomalous.
+        ``mse`` if there is a reconstruction, ``kl`` and ``rz`` of a VAE: (n,) each, finite; the
+        higher, the more anomalous.
     """
     scores: dict[Score, NDArray[np.float32]] = {}
     if outputs.reconstruction is not None:
@@ -153,7 +156,8 @@ def anomaly_scores(
         ]
         scores["mse"] = np.concatenate(mse)
     if outputs.log_variance is not None:
-        latent = outputs.mean, outputs.log_variance
+        limit = LOG_VARIANCE_LIMIT
+        latent = outputs.mean, np.clip(outputs.log_variance, -limit, limit)
         scores["kl"] = kl_divergence(*latent).numpy()
         scores["rz"] = origin_z_score(*latent).numpy()
     return scores

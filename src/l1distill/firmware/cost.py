@@ -1,0 +1,185 @@
+"""What a network will cost, from its numbers alone: for a search that cannot wait for synthesis.
+
+The logic is adders (distributed arithmetic, no multipliers): a weight of ``d`` signed digits takes
+``d`` of the terms that a sum adds up. Terms times the width of the sum is what the LUTs follow;
+sharing of common terms makes large layers cheaper than that. ``benchmarks/cost.py`` fits the
+constants to yosys and to alkaid's pipelines, and says how well they rank networks that it did not
+fit to. Bit operations are those of HGQ (arXiv:2405.00645, section III): the widths of weight and
+input multiplied, summed over the multiplications that are left.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.firmware.fixed_point import FixedPoint
+from l1distill.firmware.layers import Affine, Conv2D, Dense, MaxPool2D, Quantise, Span
+from l1distill.firmware.network import Network, spans
+
+
+class Cost(NamedTuple):
+    """Estimates, whatever their names leave out."""
+
+    lut_estimate: float
+    latency_ns_estimate: float
+    """Through the logic from end to end, before it is cut into cycles."""
+    latency_cycles_estimate: float
+    """At the given budget for a pipeline stage."""
+    bit_operations: float
+
+
+class Constants(NamedTuple):
+    """What is fitted.
+
+    Attributes:
+        adder: LUT a bit of a sum's terms.
+        sharing: the power of a layer's outputs by which its terms become fewer.
+        rounding: LUT a bit of a number that is rounded or clipped.
+        maximum: LUT a bit of a number that is compared.
+        level_ns: delay of one level of a tree of adders [ns].
+        quantise_ns: delay of rounding and clipping [ns].
+        compare_ns: delay of a comparison [ns].
+    """
+
+    adder: float = 0.6
+    sharing: float = 0.1
+    rounding: float = 1.5
+    maximum: float = 1.5
+    level_ns: float = 0.8
+    quantise_ns: float = 1.0
+    compare_ns: float = 1.0
+
+
+class Features(NamedTuple):
+    """What the estimates are made of, summed over a network.
+
+    Attributes:
+        linear: of each layer that adds, the bits of its terms and the number of its outputs.
+        rounded: bits of numbers that are rounded or clipped.
+        compared: bits of numbers that are compared.
+        levels: of adders, one behind the other.
+        quantisers: one behind the other, those that change anything.
+        comparisons: one behind the other.
+        bit_operations: see :class:`Cost`.
+    """
+
+    linear: tuple[tuple[float, int], ...]
+    rounded: float
+    compared: float
+    levels: float
+    quantisers: int
+    comparisons: int
+    bit_operations: float
+
+
+def estimate(network: Network, stage_ns: float, constants: Constants | None = None) -> Cost:
+    """Estimates the firmware of a network in about a millisecond.
+
+    Args:
+        network: with its weights; of a candidate that has none yet, random ones.
+        stage_ns: budget of delay for a pipeline stage, ``firmware.latency_cutoff_ns`` [ns].
+        constants: others than the fitted ones.
+    """
+    return cost_of(features(network), stage_ns, constants or Constants())
+
+
+def cost_of(found: Features, stage_ns: float, constants: Constants) -> Cost:
+    """Weighs features with constants."""
+    adders = sum(bits * outputs**-constants.sharing for bits, outputs in found.linear)
+    delay = (
+        constants.level_ns * found.levels
+        + constants.quantise_ns * found.quantisers
+        + constants.compare_ns * found.comparisons
+    )
+    lut = constants.adder * adders
+    lut += constants.rounding * found.rounded + constants.maximum * found.compared
+    return Cost(lut, delay, delay / stage_ns, found.bit_operations)
+
+
+def features(network: Network) -> Features:
+    """Counts terms, bits and levels, layer by layer."""
+    linear: list[tuple[float, int]] = []
+    rounded = compared = levels = operations = 0.0
+    quantisers = comparisons = 0
+    found = spans(network)
+    for layer, before, after in zip(network.layers, found[:-1], found[1:], strict=True):
+        if isinstance(layer, Dense | Conv2D | Affine):
+            counted = _linear(layer, before, after)
+            linear.append((counted.bits, after.shape[-1]))
+            levels += counted.levels
+            operations += counted.operations
+        elif isinstance(layer, Quantise):
+            if after.type != before.type:
+                rounded += float(_widths(after).sum())
+                quantisers += 1
+        elif isinstance(layer, MaxPool2D):
+            window = math.prod(layer.size)
+            compared += (window - 1) * float(_widths(after).sum())
+            comparisons += math.ceil(math.log2(window))
+    return Features(tuple(linear), rounded, compared, levels, quantisers, comparisons, operations)
+
+
+class _Linear(NamedTuple):
+    bits: float
+    levels: int
+    operations: float
+
+
+def _linear(layer: Dense | Conv2D | Affine, before: Span, after: Span) -> _Linear:
+    """Terms of every sum times their mean width; levels of the deepest sum."""
+    if isinstance(layer, Affine):
+        shape = before.shape
+        digits = np.broadcast_to(signed_digits(layer.scale, layer.scale_type), shape)
+        weights = np.broadcast_to(_weight_bits(layer.scale, layer.scale_type), shape)
+        offsets = np.broadcast_to(layer.offset != 0, shape)
+        operations = float((weights * _widths(before)).sum())
+        terms, positions = (digits + offsets).ravel(), 1
+    else:
+        matrix = layer.kernel if isinstance(layer, Dense) else layer.matrix
+        positions = 1 if isinstance(layer, Dense) else math.prod(after.shape[:-1])
+        terms = signed_digits(matrix, layer.kernel_type).sum(axis=0) + (layer.bias != 0)
+        weights = _weight_bits(matrix, layer.kernel_type)
+        if isinstance(layer, Dense):
+            operations = float((weights * _widths(before)[:, None]).sum())
+        else:
+            operations = float(weights.sum()) * positions * float(_widths(before).mean())
+    widths = _widths(after).reshape(positions, -1).mean(axis=0)
+    mean = 0.5 * (float(_widths(before).mean()) + widths)
+    adders = np.maximum(terms - 1, 0)
+    deepest = int(terms.max(initial=1))
+    return _Linear(
+        float((adders * mean).sum()) * positions,
+        math.ceil(math.log2(max(deepest, 1))),
+        operations,
+    )
+
+
+def signed_digits(values: NDArray[np.float64], kind: FixedPoint) -> NDArray[np.int64]:
+    """Returns how many signed digits that are not zero each number has at least.
+
+    That is the weight of its non-adjacent form: the bits in which n and 3n differ.
+    """
+    codes = np.abs(kind.codes(values))
+    different = np.ascontiguousarray(codes ^ (3 * codes)).view(np.uint8)
+    count = np.unpackbits(different.reshape(*codes.shape, 8), axis=-1).sum(axis=-1)
+    result: NDArray[np.int64] = count.astype(np.int64)
+    return result
+
+
+def _weight_bits(values: NDArray[np.float64], kind: FixedPoint) -> NDArray[np.float64]:
+    """Bits between the first and the last that are set; none of a weight that is zero."""
+    codes = np.abs(kind.codes(values))
+    lowest = codes & -codes
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bits = np.floor(np.log2(codes)) - np.log2(lowest) + 1
+    result: NDArray[np.float64] = np.where(codes > 0, bits, 0.0)
+    return result
+
+
+def _widths(tensor: Span) -> NDArray[np.float64]:
+    """Bits that each element takes."""
+    steps = (tensor.high - tensor.low) * 2.0**tensor.fraction
+    result: NDArray[np.float64] = np.ceil(np.log2(steps + 1))
+    return result
