@@ -137,7 +137,7 @@ def fit(
     optimizer = keras.optimizers.Adam(settings.learning_rate)
     optimizer.build(model.trainable_variables)
     state = _State(model, optimizer, checkpoint)
-    step, evaluate = _compiled(what, optimizer, train, validation)
+    steps, evaluate = _compiled(what, optimizer, train, validation)
     for callback in what.callbacks:
         callback.set_model(model)
         callback.on_train_begin()
@@ -146,12 +146,7 @@ def fit(
     while not state.ended and state.epoch < settings.epochs:
         epoch = state.epoch
         order = np.random.default_rng([what.seed, epoch]).permutation(len(train[0]))
-        total = 0.0
-        for start in range(0, len(order), settings.batch_size):
-            for callback in what.callbacks:
-                callback.on_train_batch_begin(start)
-            rows = order[start : start + settings.batch_size]
-            total += float(step(rows, np.array([epoch, start], np.int32))) * len(rows)
+        total = steps(order, epoch)
         for callback in what.callbacks:
             callback.on_epoch_end(epoch)
         losses = {"loss": total / len(order), "val_loss": evaluate()}
@@ -168,8 +163,8 @@ def fit(
 
 def _compiled(
     what: Fit, optimizer: "keras.optimizers.Optimizer", train: Arrays, validation: Arrays
-) -> tuple[Callable[..., Any], Callable[[], float]]:
-    """Compiles a step on given rows of the training arrays, and the validation loss."""
+) -> tuple[Callable[[NDArray[np.int64], int], float], Callable[[], float]]:
+    """Compiles the steps of an epoch, which sum the loss, and the validation loss."""
     import tensorflow as tf
 
     def tensors(arrays: Arrays) -> list["tf.Tensor"]:
@@ -178,14 +173,33 @@ def _compiled(
     seen, held_out = tensors(train), tensors(validation)
     variables = what.model.trainable_variables
 
-    @tf.function(jit_compile=what.xla)  # type: ignore[untyped-decorator]
-    def step(rows: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
+    def step(rows: "tf.Tensor", epoch: "tf.Tensor", start: "tf.Tensor") -> "tf.Tensor":
         batch = [tf.gather(array, rows) for array in seen]
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(what.loss(batch, Step(True, seed)))
+            loss = tf.reduce_mean(what.loss(batch, Step(True, tf.stack([epoch, start]))))
         gradients = tape.gradient(loss, variables)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return loss
+        return loss * tf.cast(tf.size(rows), tf.float32)
+
+    @tf.function(jit_compile=what.xla)  # type: ignore[untyped-decorator]
+    def run(batches: "tf.Tensor", epoch: "tf.Tensor", start: "tf.Tensor") -> "tf.Tensor":
+        total = tf.zeros(())
+        for number in tf.range(tf.shape(batches)[0]):
+            total += step(batches[number], epoch, start + number * tf.shape(batches)[1])
+        return total
+
+    def steps(order: NDArray[np.int64], epoch: int) -> float:
+        """Hands over all batches at once, but where a callback wants to hear of each."""
+        size = what.settings.batch_size
+        whole = len(order) - len(order) % size
+        at_once = size if what.callbacks else max(whole, 1)
+        total = 0.0
+        for first, last in [*_spans(0, whole, at_once), *_spans(whole, len(order), size)]:
+            for callback in what.callbacks:
+                callback.on_train_batch_begin(first)
+            batches = order[first:last].reshape(-1, min(size, last - first)).astype(np.int32)
+            total += float(run(batches, np.int32(epoch), np.int32(first)))
+        return total
 
     @tf.function(jit_compile=what.xla)  # type: ignore[untyped-decorator]
     def summed(batch: list["tf.Tensor"]) -> "tf.Tensor":
@@ -197,7 +211,11 @@ def _compiled(
         sums = [summed([a[start : start + VALIDATION_BATCH] for a in held_out]) for start in starts]
         return float(np.sum([float(value) for value in sums])) / events
 
-    return step, evaluate
+    return steps, evaluate
+
+
+def _spans(first: int, last: int, size: int) -> list[tuple[int, int]]:
+    return [(start, min(start + size, last)) for start in range(first, last, size)]
 
 
 class _State:
