@@ -86,6 +86,17 @@ def test_an_encoder_far_outside_its_training_still_gives_scores(log_variance: fl
         assert (values > 0).all()
 
 
+@pytest.mark.parametrize("bias", [-500.0, 500.0])
+def test_so_does_a_whole_network(bias: float) -> None:
+    model = teacher("dnn_vae").model()
+    layer = model.get_layer("log_variance")
+    kernel, _ = layer.get_weights()
+    layer.set_weights([kernel, np.full(3, bias, np.float32)])
+    scores = anomaly_scores(predict(model, EVENTS), CONSTANTS, EVENTS)
+    for values in scores.values():
+        assert np.isfinite(values).all()
+
+
 @pytest.mark.parametrize("batch", [10, 300])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_loss_is_that_of_the_networks_own_answers(architecture: str, batch: int) -> None:

@@ -7,7 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.data.standardisation import Standardisation
-from l1distill.models.losses import kl_divergence, origin_z_score, reconstruction_error
+from l1distill.models.losses import (
+    bounded,
+    kl_divergence,
+    origin_z_score,
+    reconstruction_error,
+)
 from l1distill.models.teachers import N_INPUTS, Autoencoder, Score
 from l1distill.models.training import Loss, Step
 from l1distill.models.unrolled import unroll
@@ -17,9 +22,6 @@ if TYPE_CHECKING:
     from tensorflow import keras
 
 SCORING_BATCH = 4096
-LOG_VARIANCE_LIMIT = 60.0
-"""What an encoder says beyond it, of events unlike all it was trained on, a float32 score could not
-hold: its exponential goes into D_KL and R_z."""
 
 
 class Outputs(NamedTuple):
@@ -86,7 +88,7 @@ def sample(mean: "tf.Tensor", log_variance: "tf.Tensor", step: Step) -> "tf.Tens
     if not step.training:
         return mean
     noise = tf.random.stateless_normal(tf.shape(mean), step.seed)
-    return mean + tf.exp(0.5 * log_variance) * noise
+    return mean + tf.exp(0.5 * bounded(log_variance)) * noise
 
 
 def autoencoder_loss(
@@ -156,8 +158,7 @@ def anomaly_scores(
         ]
         scores["mse"] = np.concatenate(mse)
     if outputs.log_variance is not None:
-        limit = LOG_VARIANCE_LIMIT
-        latent = outputs.mean, np.clip(outputs.log_variance, -limit, limit)
+        latent = outputs.mean, outputs.log_variance
         scores["kl"] = kl_divergence(*latent).numpy()
         scores["rz"] = origin_z_score(*latent).numpy()
     return scores

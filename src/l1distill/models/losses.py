@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 ETA_LIMITS = {"electrons": (ELECTRONS, 3.0), "muons": (MUONS, 2.1), "jets": (JETS, 4.0)}
 """Physical boundary of eta for each kind of object: what its tanh is re-scaled to."""
+LOG_VARIANCE_LIMIT = 60.0
+"""Encoders say numbers beyond it of events unlike all that they were trained on; a float32 cannot
+hold their exponential."""
 
 
 def reconstruction_error(target: Any, output: Any) -> "tf.Tensor":
@@ -46,6 +49,13 @@ def reconstruction_error(target: Any, output: Any) -> "tf.Tensor":
     return tf.reduce_sum(tf.square(difference), axis=(1, 2)) / (3.0 * N_OBJECTS)
 
 
+def bounded(log_variance: Any) -> "tf.Tensor":
+    """Clips a logarithm to where its exponential is a number that float32 can go on with."""
+    import tensorflow as tf
+
+    return tf.clip_by_value(log_variance, -LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
+
+
 def kl_divergence(mean: Any, log_variance: Any) -> "tf.Tensor":
     """D_KL of a VAE's latent space from a unit Gaussian (eq. 2).
 
@@ -58,6 +68,7 @@ def kl_divergence(mean: Any, log_variance: Any) -> "tf.Tensor":
     """
     import tensorflow as tf
 
+    log_variance = bounded(log_variance)
     terms = log_variance - tf.exp(log_variance) - tf.square(mean) + 1.0
     return -0.5 * tf.reduce_sum(terms, axis=1)
 
@@ -74,4 +85,4 @@ def origin_z_score(mean: Any, log_variance: Any) -> "tf.Tensor":
     """
     import tensorflow as tf
 
-    return tf.reduce_sum(tf.square(mean) * tf.exp(-log_variance), axis=1)
+    return tf.reduce_sum(tf.square(mean) * tf.exp(-bounded(log_variance)), axis=1)

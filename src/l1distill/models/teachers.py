@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from l1distill.data.events import N_OBJECTS
+from l1distill.models.losses import LOG_VARIANCE_LIMIT
 from l1distill.models.training import TrainingSettings
 from l1distill.settings import Settings
 
@@ -100,7 +101,11 @@ class Autoencoder(NamedTuple):
         if self.variational:
             noise = layers.Input((self.size,), name="noise")
             inputs.append(noise)
-            half = layers.Rescaling(0.5, name="half_log_variance")(latent[1])
+            # clipped to what an exponential can bear, in layers that every Keras file can hold
+            reach = 0.5 * LOG_VARIANCE_LIMIT
+            half = layers.Rescaling(0.5, offset=reach, name="half_log_variance")(latent[1])
+            half = layers.ReLU(max_value=2.0 * reach, name="bounded_log_variance")(half)
+            half = layers.Rescaling(1.0, offset=-reach, name="log_sigma")(half)
             sigma = layers.Activation("exponential", name="sigma")(half)
             z = layers.Add(name="z")([z, layers.Multiply(name="shift")([sigma, noise])])
         outputs = layers.Concatenate(name="outputs")([_chain(z, self.decoder), *latent])
