@@ -74,6 +74,17 @@ def test_every_score_has_its_curve(study: Project) -> None:
             assert len(list(csv.DictReader(file))) == 200
 
 
+def test_the_weight_of_d_kl_is_a_sweep(study: Project) -> None:
+    study.l1distill(
+        *experiment_command(study, "govorkova_beta"),
+        "teacher=dnn_vae", "teacher.beta=0.1,0.5", "teacher.training.epochs=1",
+    )  # fmt: skip
+    for beta in ("0.1", "0.5"):
+        folder = study.folder / f"outputs/govorkova_beta/dnn_vae_{beta}/teacher"
+        metrics = json.loads((folder / "metrics.json").read_text())
+        assert metrics["mse/auc/a_4l"] != metrics["kl/auc/a_4l"]
+
+
 def test_without_runs_it_says_what_to_begin_with(study: Project, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/empty.db"
     fresh = study._replace(environment={**study.environment, "MLFLOW_TRACKING_URI": uri})
