@@ -24,7 +24,7 @@ from l1distill.firmware.cost import Constants, Features, cost_of, estimate, feat
 from l1distill.firmware.devices import Device
 from l1distill.firmware.fixed_point import FixedPoint
 from l1distill.firmware.layers import Dense, Layer, Quantise
-from l1distill.firmware.network import Network, chain
+from l1distill.firmware.network import Network, chain, evaluate
 from l1distill.firmware.rtl import TOP, trace_network, verilog_files, write_rtl
 from l1distill.firmware.tools import Bounds
 from l1distill.firmware.yosys import synthesise_verilog
@@ -44,8 +44,17 @@ class Truth(NamedTuple):
 
 
 def network(seed: int) -> Network:
-    """A student as a search would propose it."""
+    """A student as a search would propose it, whose outputs depend on its inputs."""
     rng = np.random.default_rng([seed, 17])
+    while True:
+        made = proposal(rng)
+        x = rng.uniform(-4, 4, (200, made.inputs))
+        if (np.ptp(evaluate(made, x), axis=0) > 0).all():
+            return made
+
+
+def proposal(rng: np.random.Generator) -> Network:
+    """Random width, depth, bits, sparsity and weights."""
     inputs = int(rng.integers(8, 58))
     widths = [*rng.integers(4, 33, rng.integers(1, 4)).tolist(), int(rng.integers(1, 5))]
     weight_bits, activation_bits = int(rng.integers(2, 9)), int(rng.integers(4, 11))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.layers import Affine, Conv2D, Dense, MaxPool2D, Quantise, Span
+from l1distill.firmware.layers import Affine, Conv2D, Dense, MaxPool2D, Quantise, Reshape, Span
 from l1distill.firmware.network import Network, spans
 
 
@@ -104,21 +104,48 @@ def features(network: Network) -> Features:
     rounded = compared = levels = operations = 0.0
     quantisers = comparisons = 0
     found = spans(network)
-    for layer, before, after in zip(network.layers, found[:-1], found[1:], strict=True):
+    needed = _needed(network, found)
+    for layer, before, after, used in zip(
+        network.layers, found[:-1], found[1:], needed[1:], strict=True
+    ):
         if isinstance(layer, Dense | Conv2D | Affine):
-            counted = _linear(layer, before, after)
+            counted = _linear(_without_dead(layer, before, used), before, after)
             linear.append((counted.bits, after.shape[-1]))
             levels += counted.levels
             operations += counted.operations
         elif isinstance(layer, Quantise):
             if after.type != before.type:
-                rounded += float(_widths(after).sum())
+                rounded += float(_widths(after)[used].sum())
                 quantisers += 1
         elif isinstance(layer, MaxPool2D):
             window = math.prod(layer.size)
             compared += (window - 1) * float(_widths(after).sum())
             comparisons += math.ceil(math.log2(window))
     return Features(tuple(linear), rounded, compared, levels, quantisers, comparisons, operations)
+
+
+def _needed(network: Network, found: list[Span]) -> list[NDArray[np.bool_]]:
+    """Tells which elements of each tensor anything behind it depends on."""
+    needed = [np.ones(found[-1].shape, np.bool_)]
+    for layer, before in zip(reversed(network.layers), reversed(found[:-1]), strict=True):
+        if isinstance(layer, Dense):
+            used = (layer.kernel[:, needed[0]] != 0).any(axis=1)
+        elif isinstance(layer, Quantise | Affine | Reshape):
+            used = needed[0].reshape(before.shape)
+        else:
+            used = np.ones(before.shape, np.bool_)
+        needed.insert(0, used & (before.low < before.high))
+    return needed
+
+
+def _without_dead(
+    layer: Dense | Conv2D | Affine, before: Span, used: NDArray[np.bool_]
+) -> Dense | Conv2D | Affine:
+    """Drops the weights between elements that never change or that nothing depends on."""
+    if not isinstance(layer, Dense):
+        return layer
+    varies = before.low < before.high
+    return layer._replace(kernel=layer.kernel * varies[:, None] * used, bias=layer.bias * used)
 
 
 class _Linear(NamedTuple):

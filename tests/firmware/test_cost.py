@@ -1,0 +1,88 @@
+"""The fast estimate, held against counts by hand and against alkaid's own logic."""
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from l1distill.firmware.cost import estimate, signed_digits
+from l1distill.firmware.fixed_point import FixedPoint
+from l1distill.firmware.layers import Conv2D, Dense, MaxPool2D, Quantise, Reshape
+from l1distill.firmware.network import Network, chain
+from l1distill.firmware.rtl import trace_network
+
+INPUT = FixedPoint(True, 2, 5)
+WEIGHT = FixedPoint(True, 0, 7)
+
+
+def _canonical(number: int) -> int:
+    """Signed digits of a number, by the rule that is taught: a digit of +-1 where it is odd."""
+    digits = 0
+    while number:
+        if number % 2:
+            number -= 2 - number % 4
+            digits += 1
+        number //= 2
+    return digits
+
+
+def _network(seed: int) -> Network:
+    rng = np.random.default_rng(seed)
+    bits, inputs, hidden = rng.integers(2, 8), rng.integers(4, 16), rng.integers(2, 12)
+    weight = FixedPoint(True, 0, int(bits) - 1)
+
+    def dense(name: str, n_in: int, n_out: int) -> Dense:
+        kept = rng.random((n_in, n_out)) > 0.9 * rng.random()
+        kernel = weight.quantise(rng.normal(0, 0.5, (n_in, n_out)) * kept)
+        return Dense(name, kernel, weight.quantise(rng.normal(0, 0.5, n_out)), weight, weight)
+
+    relu = Quantise("relu", FixedPoint(False, 2, int(rng.integers(2, 6))))
+    return chain(inputs, INPUT, [dense("one", inputs, hidden), relu, dense("two", hidden, 2)])
+
+
+def test_signed_digits() -> None:
+    kind = FixedPoint(True, 12, 2)
+    codes = np.arange(-4096, 4097)
+    wanted = [_canonical(abs(code)) for code in codes.tolist()]
+    assert signed_digits(codes / 4.0, kind).tolist() == wanted
+
+
+def test_bit_operations_by_hand() -> None:
+    kernel = np.array([[0.75], [0.5], [0.0]])  # 3/4: two bits; 1/2: one; none
+    network = chain(3, INPUT, [Dense("dense", kernel, np.zeros(1), WEIGHT, WEIGHT)])
+    assert estimate(network, 5.0).bit_operations == (2 + 1) * INPUT.bits
+
+
+def test_a_convolution_counts_once_for_each_place() -> None:
+    kernel = np.array([0.75, 0.5, 0.0]).reshape(3, 1, 1, 1)
+    layers = [
+        Reshape("image", (8, 1, 1)),
+        Conv2D("convolution", kernel, np.zeros(1), WEIGHT, WEIGHT),
+        MaxPool2D("pool", (3, 1)),
+    ]
+    cost = estimate(chain(8, INPUT, layers), 5.0)
+    assert cost.bit_operations == 6 * (2 + 1) * INPUT.bits
+    without = estimate(chain(8, INPUT, layers[:2]), 5.0)
+    assert cost.lut_estimate > without.lut_estimate
+    assert cost.latency_ns_estimate > without.latency_ns_estimate
+
+
+def test_a_pruned_weight_costs_nothing() -> None:
+    network = _network(3)
+    first = network.layers[0]
+    assert isinstance(first, Dense)
+    empty = first._replace(kernel=np.zeros_like(first.kernel), bias=np.zeros_like(first.bias))
+    bare = chain(network.inputs, INPUT, [empty, *network.layers[1:]])
+    assert estimate(bare, 5.0).bit_operations < estimate(network, 5.0).bit_operations
+    assert estimate(bare, 5.0).lut_estimate < estimate(network, 5.0).lut_estimate
+
+
+@pytest.mark.filterwarnings("ignore::scipy.stats.ConstantInputWarning")
+def test_networks_are_ranked_as_the_logic_ranks_them() -> None:
+    networks = [_network(seed) for seed in range(24)]
+    logic = [trace_network(network).logic for network in networks]
+    costs = [estimate(network, 5.0) for network in networks]
+    lut = spearmanr([cost.lut_estimate for cost in costs], [one.cost for one in logic])
+    assert lut.statistic > 0.95
+    late = [max(op.latency for op in one.ops) for one in logic]
+    delay = spearmanr([cost.latency_ns_estimate for cost in costs], late)
+    assert delay.statistic > 0.7
