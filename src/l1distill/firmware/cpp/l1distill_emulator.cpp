@@ -156,7 +156,7 @@ class Block {
 // A real number as its input port holds it; false for NaN, and for infinity where it would wrap.
 bool quantise(double value, int input, int64_t *code) {
     if (std::isnan(value)) return false;
-    const double scaled = std::ldexp(value, INPUT_FRACTION - INPUT_EXPONENTS[input]);
+    const double scaled = std::ldexp(std::ldexp(value, -INPUT_EXPONENTS[input]), INPUT_FRACTION);
     double whole = std::floor(scaled);
     if (INPUT_ROUNDS) {  // to the nearest, halves to even
         const double rest = scaled - whole;
