@@ -94,8 +94,8 @@ def _subject(settings: Settings, context: Context, scaling: "InputScaling") -> "
         limitations=(
             "Absent objects are zeros. pT is given in the units above, in powers of two, which "
             "only move the binary point; constants/inputs.json has them.",
-            "The score says how unlike the simulated background an event is, and no more than "
-            "the teacher's; what the simulation leaves out stands in the data set's card.",
+            "The score says how unlike the background of that data set an event is, as its "
+            "teacher sees it; what the data leave out stands in their card.",
         ),
     )
 
