@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from l1distill.cli import STAGES
+from l1distill.cli import COMMANDS, STAGES
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,6 +43,11 @@ def project(tmp_path: Path) -> Project:
     ("arguments", "says"),
     [
         (["studnet"], "studnet: no such stage; did you mean student?"),
+        (["verfy"], "verfy: no such stage; did you mean verify?"),
+        (["verify"], "required: BUNDLE; see l1distill verify --help"),
+        (["verify", "nowhere"], "nowhere: no such file; run the synthesis that writes it"),
+        (["verify", "nowhere", "--time-limit", "0"], "--time-limit 0: must be more than 0"),
+        (["verify", "nowhere", "--time-limit", "long"], "invalid float value: 'long'"),
         (["student", "student.layer=[8]"], "did you mean student.layers?"),
         (["student", "+student.weight_bit=8"], "did you mean student.weight_bits?"),
         (["student", "student=mpl"], "student=mpl: no such choice; did you mean mlp?"),
@@ -79,7 +84,9 @@ def test_the_project_parameter_is_split_like_a_shell_line(project: Project) -> N
     assert "- 8\n- 4\n" in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([stage, "--help"] for stage in STAGES)])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([name, "--help"] for name in (*STAGES, *COMMANDS))]
+)
 def test_help_imports_nothing_heavy(project: Project, arguments: list[str]) -> None:
     heavy = ("tensorflow", "mlflow", "hls4ml", "qkeras", "alkaid", "pythia8mc", "matplotlib")
     code = (

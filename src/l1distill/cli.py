@@ -1,8 +1,9 @@
-"""The command line: ``l1distill <stage> [Hydra overrides]``.
+"""The command line: ``l1distill <stage> [Hydra overrides]``, and ``l1distill verify BUNDLE``.
 
 Nothing heavy is imported before a stage runs: help and configuration errors answer at once.
 """
 
+import importlib
 import os
 import shlex
 import signal
@@ -30,6 +31,7 @@ STAGES = {
     "paper": "tables and figures of the study of autoencoders, from all logged runs",
     "report": "gather what the line found on one page",
 }
+COMMANDS = {"verify": "rebuild the emulator of a bundle and replay its test vectors"}
 ADVERTISED_HYDRA_FLAGS = """\
   -m, --multirun    sweep: l1distill student -m student.weight_bits=4,6,8
   --cfg job         print the composed configuration and stop
@@ -37,7 +39,7 @@ ADVERTISED_HYDRA_FLAGS = """\
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one stage.
+    """Runs one stage or command.
 
     Args:
         argv: the arguments without the program's name; those of the process if None.
@@ -55,8 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     stage, *overrides = arguments
     try:
+        if stage in COMMANDS:
+            signal.signal(signal.SIGTERM, _stop)
+            importlib.import_module(f"l1distill.commands.{stage}").run(overrides)
+            return 0
         if stage not in STAGES:
-            raise InputError(f"{stage}: no such stage{_nearest(stage, STAGES)}; see l1distill -h")
+            near = _nearest(stage, {**STAGES, **COMMANDS})
+            raise InputError(f"{stage}: no such stage{near}; see l1distill -h")
         _run(stage, _split_project_overrides(overrides))
     except InputError as error:
         print(f"l1distill: {error}", file=sys.stderr)
@@ -72,11 +79,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _usage() -> str:
-    stages = "\n".join(f"  {name:<11} {summary}" for name, summary in STAGES.items())
+    stages, commands = (
+        "\n".join(f"  {name:<11} {summary}" for name, summary in what.items())
+        for what in (STAGES, COMMANDS)
+    )
     return (
-        "usage: l1distill <stage> [overrides] [-m]\n\n"
+        "usage: l1distill <stage> [overrides] [-m]\n"
+        "       l1distill verify BUNDLE\n\n"
         "Knowledge distillation for Level-1 triggers, one stage at a time.\n\n"
         f"stages:\n{stages}\n\n"
+        f"not a stage, nothing is written or logged:\n{commands}\n\n"
         "overrides are Hydra's: key=value, group=choice, +new=value, ~key\n"
         f"{ADVERTISED_HYDRA_FLAGS}\n\n"
         "`dvc repro` runs all stages that are out of date."

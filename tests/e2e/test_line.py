@@ -135,8 +135,9 @@ def test_the_registry_says_why(line: Project) -> None:
     assert version.tags["gate.mismatches"] == "passed: 0 (≤ 0)"
     assert version.tags["verdict"] == "passed"
     model = client.get_logged_model(version.source.removeprefix("models:/"))
-    files = {path.name for path in Path(model.artifact_location).rglob("*")}
-    assert {"emulator.json", "bundle.tar.gz", "student.h5"} <= files
+    files = {path.name: path for path in Path(model.artifact_location).rglob("*")}
+    assert {"emulator.json", "bundle.tar.gz", "student.h5"} <= set(files)
+    assert "all equal" in line.l1distill("verify", str(files["bundle.tar.gz"])).stdout
 
 
 def test_the_report_is_one_page_with_everything(line: Project) -> None:

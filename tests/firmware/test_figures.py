@@ -19,6 +19,7 @@ PORT = Port("port", (FixedPoint(True, 3, 4),))
 RESULTS = Results(
     rtl=RtlFigures(6, 1, 4692, 9438.8, 6.66, PORT, PORT, "0.8.2"),
     rtl_comparison=Comparison(2048, 2, 0.5, 7),
+    cpp_comparison=Comparison(2048, 0, 0.0, None),
     hls_comparison=Comparison(2048, 1, 0.5, 9),
     hls_version="1.3.0",
     rtl_simulation=None,

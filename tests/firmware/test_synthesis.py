@@ -15,9 +15,11 @@ from l1distill.firmware.figures import REQUIRED, Figures
 from l1distill.firmware.network import evaluate
 from l1distill.firmware.network_file import load
 from l1distill.firmware.qkeras_reader import describe
+from l1distill.firmware.replay import verify_bundle
 from l1distill.firmware.rtl import Emulator
 from l1distill.firmware.settings import FirmwareSettings
 from l1distill.firmware.synthesis import synthesise
+from l1distill.firmware.tools import Bounds
 from l1distill.workspace import folder_sha256
 from tests.firmware.conftest import Student
 from tests.firmware.students import HARDWARE
@@ -67,6 +69,10 @@ def test_a_student_becomes_verified_firmware_the_same_every_time(
     assert {"rtl/src/l1distill.v", "rtl/src/l1distill.xdc", "rtl/build_vivado_prj.tcl"} <= packed
     assert {"hls/build_prj.tcl", "hls/firmware/l1distill.cpp", "hls/simulate.cpp"} <= packed
     assert {"rtl/sim/testbench.v", "vectors/input.hex", "vectors/output.txt"} <= packed
+    assert {"MODEL_CARD.md", "REPORT.md", "rtl/synth_ooc.tcl", "emulator/Makefile"} <= packed
+    found = verify_bundle(one, Bounds(100.0, "limit"))
+    assert found.said == "1500 events of 12 inputs and 1 outputs: all equal"
+    assert not [name for name, content in files(one).items() if str(tmp_path).encode() in content]
     assert not [name for name in packed if name.endswith((".so", ".o", ".keras", ".log"))]
     codes = np.loadtxt(one / "vectors" / "output.txt")
     assert np.array_equal(codes * made.network.output_type.step, made.y[:1500])
@@ -94,9 +100,15 @@ def test_a_mismatch_is_a_figure(
     metrics = figures.to_metrics()
     assert metrics["firmware/mismatches_hls"] == 0
     assert metrics["firmware/mismatches_rtl"] > 0
-    assert metrics["firmware/mismatches"] == metrics["firmware/mismatches_rtl"]
+    assert metrics["firmware/mismatches_cpp"] == metrics["firmware/mismatches_rtl"]
+    assert metrics["firmware/mismatches"] == 2 * metrics["firmware/mismatches_rtl"]
+    assert "does not compute what the model computes" in (tmp_path / "MODEL_CARD.md").read_text()
     assert json.loads((tmp_path / "figures.json").read_text())
     verify_manifest(tmp_path / "bundle.tar.gz")
+    with pytest.raises(
+        InputError, match=r"does not give the vectors' outputs: event \d+, output 0"
+    ):
+        verify_bundle(tmp_path, Bounds(100.0, "limit"))
 
 
 def test_a_network_with_several_outputs_and_input_ranges(tmp_path: Path) -> None:
@@ -160,6 +172,10 @@ def test_what_is_missing_is_said_before_any_work(
     settings = SETTINGS.model_copy(update={"rtl_simulator": "iverilog"})
     with pytest.raises(InputError, match="iverilog is not on the PATH"):
         synthesise(made.model, made.x, settings, tmp_path)
+    with pytest.raises(InputError, match="make: is not on the PATH"):
+        synthesise(
+            made.model, made.x, SETTINGS.model_copy(update={"rtl_simulator": "none"}), tmp_path
+        )
     assert not list(tmp_path.iterdir())
 
 

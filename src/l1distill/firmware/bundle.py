@@ -4,11 +4,14 @@ import gzip
 import hashlib
 import io
 import tarfile
-from collections.abc import Collection
+import zlib
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from l1distill.errors import InputError
 
+BUNDLE = "bundle.tar.gz"
 MANIFEST = "MANIFEST"
 """Lines of ``<sha256>  <path>``, as ``sha256sum --check`` reads them."""
 
@@ -17,7 +20,7 @@ def write_bundle(folder: Path, path: Path, only: Collection[str] | None = None) 
     """Packs the files below ``folder``, with a manifest, into a ``tar.gz``.
 
     Names are sorted; owners, times and modes are fixed: the archive depends on names and content
-    alone.
+    alone, and on how zlib packs them. The manifest in it does not depend on that either.
 
     Args:
         folder: what to pack; ``path`` itself and hidden files are left out.
@@ -51,6 +54,15 @@ def write_bundle(folder: Path, path: Path, only: Collection[str] | None = None) 
     return hashlib.sha256(packed.getvalue()).hexdigest()
 
 
+class Content(NamedTuple):
+    """What a bundle holds, each file as the manifest says."""
+
+    sha256: str
+    """Of the archive."""
+    files: Mapping[str, bytes]
+    """By their names; without the manifest."""
+
+
 def verify_manifest(path: Path) -> tuple[str, ...]:
     """Checks every file of a bundle against its manifest.
 
@@ -63,15 +75,53 @@ def verify_manifest(path: Path) -> tuple[str, ...]:
     Raises:
         InputError: the archive cannot be read, or a file is missing, added or changed.
     """
+    return tuple(sorted(read_bundle(path).files))
+
+
+def unpack_bundle(path: Path, folder: Path) -> Content:
+    """Checks a bundle against its manifest and writes its files below ``folder``.
+
+    Args:
+        path: the archive.
+        folder: an existing, empty folder; nothing is written outside of it.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: as :func:`read_bundle`, or a file cannot be written.
+    """
+    content = read_bundle(path)
+    try:
+        for name, data in content.files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be unpacked in {folder} ({error.strerror})") from None
+    return content
+
+
+def read_bundle(path: Path) -> Content:
+    """Reads a bundle and checks it against its manifest.
+
+    Raises:
+        InputError: the archive cannot be read, holds something else than files at relative
+            names, or a file is missing, added or changed.
+    """
     files: dict[str, bytes] = {}
     try:
-        with tarfile.open(path, mode="r:gz") as archive:
+        packed = path.read_bytes()
+        with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
             for member in archive:
-                stream = archive.extractfile(member)
+                _check_name(path, member.name)
+                # a link, too, would give a stream: that of the file it points to
+                stream = archive.extractfile(member) if member.isreg() else None
                 if stream is None or member.name in files:
                     raise InputError(f"{path}: {member.name} is no file, or is there twice")
                 files[member.name] = stream.read()
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the synthesis that writes it") from None
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read as a bundle ({error})") from None
     try:
         text = files.pop(MANIFEST).decode("ascii")
@@ -81,7 +131,18 @@ def verify_manifest(path: Path) -> tuple[str, ...]:
     except (KeyError, ValueError):
         raise InputError(f"{path}: holds no {MANIFEST} that can be read") from None
     found = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    wrong = sorted(n for n in {*wanted, *found} if wanted.get(n) != found.get(n))
+    wrong = [
+        f"{name} is {'missing' if name not in found else 'changed' if name in wanted else 'added'}"
+        for name in sorted({*wanted, *found})
+        if wanted.get(name) != found.get(name)
+    ]
     if wrong:
-        raise InputError(f"{path}: not as its {MANIFEST} says: {', '.join(wrong[:5])}")
-    return tuple(sorted(found))
+        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise InputError(f"{path}: not as its {MANIFEST} says: {', '.join(wrong[:5])}{more}")
+    return Content(hashlib.sha256(packed).hexdigest(), files)
+
+
+def _check_name(path: Path, name: str) -> None:
+    parts = name.split("/")
+    if "\\" in name or {"", ".", ".."} & set(parts):
+        raise InputError(f"{path}: {name!r} would be unpacked elsewhere; nothing was written")

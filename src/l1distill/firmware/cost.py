@@ -43,12 +43,12 @@ class Constants(NamedTuple):
         compare_ns: delay of a comparison [ns].
     """
 
-    adder: float = 0.6
+    adder: float = 0.63
     sharing: float = 0.1
-    rounding: float = 1.5
+    rounding: float = 0.41
     maximum: float = 1.5
-    level_ns: float = 0.8
-    quantise_ns: float = 1.0
+    level_ns: float = 1.3
+    quantise_ns: float = 0.0
     compare_ns: float = 1.0
 
 

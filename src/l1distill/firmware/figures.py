@@ -15,7 +15,7 @@ REQUIRED = (
     *("firmware/latency_cycles", "firmware/latency_ns", "firmware/ii_cycles"),
     *(f"firmware/{resource}" for resource in RESOURCES),
     *(f"firmware/{resource}_percent" for resource in RESOURCES),
-    *("firmware/mismatches", "firmware/mismatches_hls", "firmware/mismatches_rtl"),
+    *(f"firmware/mismatches{kind}" for kind in ("", "_hls", "_rtl", "_cpp")),
     *("firmware/lut_estimate_alkaid", "firmware/register_bits", "firmware/carry"),
     *("firmware/critical_delay_ns", "firmware/slack_ns_estimate"),
 )

@@ -31,6 +31,7 @@ class Results(NamedTuple):
 
     rtl: RtlFigures
     rtl_comparison: Comparison
+    cpp_comparison: Comparison
     hls_comparison: Comparison
     hls_version: str
     rtl_simulation: RtlSimulation | None
@@ -157,6 +158,7 @@ def _mismatches(results: Results) -> list[Figure]:
     compared = [
         ("hls", "hls4ml", results.hls_version, "C simulation", results.hls_comparison),
         ("rtl", "alkaid", results.rtl.version, "emulator", results.rtl_comparison),
+        ("cpp", "l1distill", results.own_version, "emulator in C++", results.cpp_comparison),
     ]
     if results.rtl_simulation is not None:
         simulator, comparison = results.rtl_simulation

@@ -27,7 +27,7 @@ class FirmwareSettings(Settings):
     vendor_tools: Literal["auto", "never"] = "auto"
     """``auto`` runs Vitis or Vivado HLS where it is on the PATH."""
     hls_time_limit_s: float = Field(default=300.0, gt=0)
-    """Compiling and running the C simulation."""
+    """Compiling and running the C simulation, and the emulator in C++."""
     yosys_time_limit_s: float = Field(default=900.0, gt=0)
     yosys_memory_limit_gib: float = Field(default=4.0, gt=0)
     rtl_simulation_time_limit_s: float = Field(default=300.0, gt=0)

@@ -11,7 +11,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l1distill.errors import InputError
-from l1distill.firmware import bundle, hls, network_file, report, rtl, rtlsim, vectors, vendor
+from l1distill.firmware import (
+    bundle,
+    cpp_emulator,
+    hls,
+    network_file,
+    replay,
+    report,
+    rtl,
+    rtlsim,
+    vectors,
+    vendor,
+    vivado,
+)
+from l1distill.firmware.documents import ANY_NETWORK, CARD, REPORT, Subject, write_documents
 from l1distill.firmware.figures import Figures
 from l1distill.firmware.network import EXACT_FLOAT32_BITS, Network, evaluate, widest_sum
 from l1distill.firmware.qkeras_reader import describe
@@ -24,8 +37,10 @@ from l1distill.firmware.yosys import YosysJob
 FIGURES = "figures.json"
 EMULATOR = "emulator.json"
 NETWORK = "network.json"
-BUNDLE = "bundle.tar.gz"
-CONTENTS = (FIGURES, EMULATOR, NETWORK, "rtl", "hls", "vectors", "constants")
+CONTENTS = (
+    *(CARD, REPORT, FIGURES, EMULATOR, NETWORK),
+    *("rtl", "hls", replay.CPP_FOLDER, "vectors", "constants"),
+)
 """What goes into the bundle."""
 
 
@@ -45,12 +60,14 @@ def synthesise(
     settings: FirmwareSettings,
     output: Path,
     progress: Callable[[str], None] | None = None,
+    subject: Subject = ANY_NETWORK,
 ) -> Figures:
     """Turns a quantised model into firmware, proves it on events, and counts what it costs.
 
-    Writes into ``output``: ``figures.json``, ``rtl/``, ``hls/``, ``vectors/``,
-    ``emulator.json``, ``network.json`` and ``bundle.tar.gz`` with all of these and with
-    ``constants/``, where a caller may leave what turns raw objects into inputs.
+    Writes into ``output``: ``MODEL_CARD.md``, ``REPORT.md``, ``figures.json``, ``rtl/``,
+    ``hls/``, ``emulator/``, ``vectors/``, ``emulator.json``, ``network.json`` and
+    ``bundle.tar.gz`` with all of these and with ``constants/``, where a caller may leave what
+    turns raw objects into inputs.
 
     Args:
         model: a QKeras model that ``qkeras_reader.describe`` can read, or a network.
@@ -59,6 +76,7 @@ def synthesise(
         settings: device, pipelining, bounds.
         output: an existing folder; what is in the way is overwritten.
         progress: is told what goes on, one short line at a time.
+        subject: what the model card says of the model.
 
     Returns:
         The figures. Mismatches are a figure, not an error: a gate judges them.
@@ -81,8 +99,12 @@ def synthesise(
         emulator, settings.device, settings.latency_cutoff_ns, output / "rtl"
     )
     rtlsim.write_testbench(rtl_figures, output / "rtl")
+    vivado.write_ooc_script(settings.device, output / "rtl")
     # read back from the file, so that the file is what has been verified
-    emulated = rtl.Emulator.load(output / EMULATOR).predict(events.x)
+    emulator = rtl.Emulator.load(output / EMULATOR)
+    emulated = emulator.predict(events.x)
+    _clear(output / replay.CPP_FOLDER)
+    cpp_emulator.write_cpp_emulator(emulator, output / replay.CPP_FOLDER)
     _write_vectors(output / "vectors", described, rtl_figures, events, emulated)
 
     yosys_bounds = Bounds(settings.yosys_time_limit_s, "firmware.yosys_time_limit_s")
@@ -97,6 +119,7 @@ def synthesise(
         results = report.Results(
             rtl=rtl_figures,
             rtl_comparison=compare(events.y, emulated),
+            cpp_comparison=_run_cpp(events, settings, output / replay.CPP_FOLDER, say),
             hls_comparison=_simulate_hls(described, events, settings, output, say),
             hls_version=hls.hls4ml_version(),
             rtl_simulation=_simulate_rtl(described, rtl_figures, events, settings, output, say),
@@ -108,8 +131,9 @@ def synthesise(
         counts = job.counts()
     figures = report.gather(results, counts, settings.device)
     figures.save(output / FIGURES)
+    write_documents(subject, described, rtl_figures, figures, output)
     say("packing the bundle")
-    bundle.write_bundle(output, output / BUNDLE, only=CONTENTS)
+    bundle.write_bundle(output, output / bundle.BUNDLE, only=CONTENTS)
     return figures
 
 
@@ -152,6 +176,19 @@ def _check_tools(settings: FirmwareSettings) -> None:
     """Finds out what is missing before the first minute of work."""
     hls.find_compiler()
     rtlsim.find_simulator(settings.rtl_simulator)
+    replay.find_make()
+
+
+def _run_cpp(
+    events: Events, settings: FirmwareSettings, sources: Path, say: Callable[[str], None]
+) -> Comparison:
+    say("building the emulator in C++")
+    bounds = Bounds(settings.hls_time_limit_s, "firmware.hls_time_limit_s")
+    with tempfile.TemporaryDirectory(prefix="l1distill-emulator-") as name:
+        folder = Path(name) / sources.name
+        shutil.copytree(sources, folder)
+        replay.build_emulator(folder, bounds)
+        return compare(events.y, cpp_emulator.predict(folder / cpp_emulator.LIBRARY, events.x))
 
 
 def _simulate_hls(

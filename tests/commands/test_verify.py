@@ -1,0 +1,71 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from l1distill.firmware.bundle import BUNDLE
+from l1distill.workspace import file_sha256
+from tests.firmware.emulators import repack, write_small_bundle
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_bundle(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture
+def bundle(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(whole, tmp_path / BUNDLE))
+
+
+def verify(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Runs the command where nothing is but a bundle, and TensorFlow and MLflow cannot be had."""
+    missing = folder / "missing"
+    missing.mkdir(exist_ok=True)
+    for name in ("tensorflow", "qkeras", "hls4ml", "mlflow", "h5py"):
+        (missing / f"{name}.py").write_text(f"raise ImportError('{name} is not to be needed')\n")
+    return subprocess.run(
+        [sys.executable, "-m", "l1distill", "verify", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(missing), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_good_bundle_is_status_0(bundle: Path, tmp_path: Path) -> None:
+    done = verify(tmp_path, BUNDLE, "--sha256", file_sha256(bundle))
+    assert (done.returncode, done.stderr) == (0, "")
+    first, manifest, emulator, vectors = done.stdout.splitlines()
+    assert first == f"{BUNDLE}: SHA-256 {file_sha256(bundle)}"
+    assert manifest.startswith("manifest: 7 files")
+    assert emulator.startswith("emulator: built with ")
+    assert vectors == "vectors:  50 events of 4 inputs and 2 outputs: all equal"
+    assert {path.name for path in tmp_path.iterdir()} == {BUNDLE, "missing"}  # no store, no output
+
+
+def test_a_bad_one_is_one_line_and_status_2(bundle: Path, tmp_path: Path) -> None:
+    def refused(*arguments: str, **environment: str) -> str:
+        done = verify(tmp_path, *arguments, **environment)
+        assert (done.returncode, done.stdout) == (2, "")
+        (line,) = done.stderr.splitlines()
+        return line
+
+    assert "PATH; install it" in refused(".", PATH=str(tmp_path))
+    assert "CXX=nothing is not on the PATH" in refused(BUNDLE, CXX="nothing")
+    vectors = "vectors/output.txt"
+
+    def other_outputs(work: Path) -> None:
+        lines = (work / vectors).read_text().splitlines()
+        (work / vectors).write_text("\n".join([*lines[:-1], "31 31"]) + "\n")
+
+    repack(bundle, other_outputs, tmp_path / "work")
+    assert f"not as its MANIFEST says: {vectors} is changed" in refused(BUNDLE)
+    repack(bundle, lambda _: None, tmp_path / "work", honest=True)
+    (tmp_path / "again").mkdir()
+    repack(bundle, other_outputs, tmp_path / "again", honest=True)
+    assert "outputs: event 49, output " in refused(BUNDLE)

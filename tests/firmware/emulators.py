@@ -1,0 +1,78 @@
+"""Emulators in C++ and bundles that hold them, built as their users build them."""
+
+import hashlib
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from l1distill.firmware import vectors
+from l1distill.firmware.bundle import BUNDLE, MANIFEST, write_bundle
+from l1distill.firmware.cpp_emulator import LIBRARY, write_cpp_emulator
+from l1distill.firmware.emulator import Emulator
+from l1distill.firmware.fixed_point import FixedPoint
+from l1distill.firmware.hls import find_compiler
+from l1distill.firmware.layers import Dense, Quantise
+from l1distill.firmware.network import Network, evaluate
+from l1distill.firmware.rtl import trace_network
+from tests.firmware.networks import full_range
+
+STRICT = "-O1 -Wall -Wextra -Wshadow -pedantic -Werror"
+
+
+def library(emulator: Emulator, folder: Path) -> Path:
+    """Builds the shared library, without a single warning."""
+    write_cpp_emulator(emulator, folder)
+    command = ["make", "--silent", LIBRARY, f"CXX={find_compiler()}", f"CXXFLAGS={STRICT}"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / LIBRARY
+
+
+def small_network() -> Network:
+    """Four inputs, two outputs, rounding and saturation; needs no TensorFlow."""
+    kind = FixedPoint(True, 2, 3)
+    rng = np.random.default_rng(3)
+    kernel = rng.integers(-7, 8, (4, 2)) / 4
+    grid = FixedPoint(True, 1, 2)
+    layer = Dense("sums", kernel, np.array([0.25, -0.5]), grid, grid)
+    return Network(4, kind, (layer, Quantise("out", kind)), kind, (0, 1, -2, 0))
+
+
+def write_small_bundle(folder: Path, events: int = 50) -> Path:
+    """Writes the part of a bundle that is replayed."""
+    network = small_network()
+    made = folder / "made"
+    (made / "vectors").mkdir(parents=True)
+    write_cpp_emulator(trace_network(network), made / "emulator")
+    x = full_range(network, events)
+    y = evaluate(network, x)
+    vectors.write_codes(made / "vectors/input.txt", network.at_ports(x), network.input_type, "in")
+    vectors.write_codes(made / "vectors/output.txt", y, network.output_type, "out")
+    write_bundle(made, folder / BUNDLE)
+    return folder / BUNDLE
+
+
+def repack(path: Path, change: Callable[[Path], object], work: Path, honest: bool = False) -> None:
+    """Changes what a bundle holds; ``honest`` writes a manifest that knows of it."""
+    with tarfile.open(path) as archive:
+        archive.extractall(work, filter="data")
+    change(work)
+    files = {
+        file.relative_to(work).as_posix(): file
+        for file in sorted(work.rglob("*"))
+        if file.is_file()
+    }
+    if honest:
+        del files[MANIFEST]
+        lines = [
+            f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {name}\n"
+            for name, file in files.items()
+        ]
+        files[MANIFEST] = work / MANIFEST
+        files[MANIFEST].write_text("".join(lines))
+    with tarfile.open(path, "w:gz") as archive:
+        for name, file in files.items():
+            archive.add(file, name)
