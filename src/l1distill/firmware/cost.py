@@ -144,8 +144,10 @@ def _without_dead(
     """Drops the weights between elements that never change or that nothing depends on."""
     if not isinstance(layer, Dense):
         return layer
-    varies = before.low < before.high
-    return layer._replace(kernel=layer.kernel * varies[:, None] * used, bias=layer.bias * used)
+    kept = (before.low < before.high)[:, None] & used
+    return layer._replace(
+        kernel=np.where(kept, layer.kernel, 0.0), bias=np.where(used, layer.bias, 0.0)
+    )
 
 
 class _Linear(NamedTuple):
