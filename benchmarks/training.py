@@ -28,6 +28,7 @@ from l1distill.models.training import Fit, TrainingSettings, fit, make_determini
 
 TARGET = 2.0
 BATCH = 1024  # the paper's
+ROUNDS = 2
 ARCHITECTURES = ("dnn_ae", "dnn_vae", "cnn_ae", "cnn_vae")
 
 
@@ -111,7 +112,7 @@ def ours(settings: TeacherSettings, objects: np.ndarray, constants: Standardisat
 
 def main() -> None:
     events = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
-    epochs = int(sys.argv[2]) if len(sys.argv) > 2 else 6
+    epochs = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     training = TrainingSettings(epochs=epochs, batch_size=BATCH, learning_rate=1e-3, patience=99)
     objects = events_like(events)
     constants = Standardisation.fit(objects)
@@ -121,7 +122,12 @@ def main() -> None:
         conf = OmegaConf.to_container(OmegaConf.load(f"conf/teacher/{name}.yaml"))
         settings = TeacherSettings.model_validate(conf).model_copy(update={"training": training})
         make_deterministic(1)
-        theirs, own = plain(settings, objects, constants), ours(settings, objects, constants)
+        # one after the other, and again: what else the machine does should meet both
+        rounds = [
+            (plain(settings, objects, constants), ours(settings, objects, constants))
+            for _ in range(ROUNDS)
+        ]
+        theirs, own = np.min(rounds, axis=0)
         share = flops(build_teacher(settings).model()) * events / own / rate
         table.add_row(name, f"{theirs:.3f}", f"{own:.3f}", f"{theirs / own:.2f}", f"{share:.1%}")
     Console(width=100).print(table)
