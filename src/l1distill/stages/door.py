@@ -5,6 +5,7 @@ Unknown keys and wrong types are refused with one line before anything is opened
 
 import difflib
 import importlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
@@ -130,4 +131,4 @@ def flatten(composed: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def sweep_output(hydra_config: Any, output: str) -> str:
     """Gives each job of a sweep an output folder of its own, in the job's Hydra folder."""
-    return str(Path(hydra_config.runtime.output_dir) / Path(output).name)
+    return os.path.normpath(Path(hydra_config.runtime.output_dir) / Path(output).name)
