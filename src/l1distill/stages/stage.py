@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import Field, model_validator
@@ -112,6 +113,10 @@ class Result(NamedTuple):
     """The model that its folder holds."""
     describes: str | None = None
     """The input whose model its metrics are about."""
+    dataset: str | None = None
+    """What its events are called, where they are not those of the data set."""
+    sources: Mapping[str, str] = MappingProxyType({})
+    """What it read beside the outputs of stages: a name to its SHA-256."""
 
 
 class Stage(NamedTuple, Generic[S]):
@@ -158,11 +163,13 @@ def execute(stage: Stage[S], settings: S, parameters: Mapping[str, Any]) -> None
             context = Context(run, output.folder, output.work, records, hashes, identity)
             result = stage.run(settings, context)
             write_json(output.folder / METRICS, result.metrics)
+            if result.dataset is not None:
+                deciding = {k: v for k, v in deciding.items() if not k.startswith("data.")}
             record = Record(
                 stage=stage.name,
                 parameters=deciding,
-                inputs=hashes,
-                dataset=parameters.get("data.name", settings.data.name),
+                inputs={**hashes, **result.sources},
+                dataset=result.dataset or parameters.get("data.name", settings.data.name),
                 dataset_md5=result.dataset_md5,
                 files=file_hashes(output.folder),
                 artifacts=list(stage.artifacts),
