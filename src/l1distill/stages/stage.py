@@ -1,5 +1,6 @@
 """What a stage is, and the one way in which all of them are run."""
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -148,7 +149,7 @@ def execute(stage: Stage[S], settings: S, parameters: Mapping[str, Any]) -> None
     hashes = {name: folder_sha256(folder) for name, folder in inputs.items()}
     _check_lineage(records, hashes, inputs)
     _check_output(settings.output, stage.name)
-    with output_folder(settings.output) as output:
+    with output_folder(settings.output) as output, _enough(settings.output):
         store = connect(settings.tracking)
         lineage = {f"{name}_run": run_of(store.client, folder) for name, folder in inputs.items()}
         parameters = _as_generated(parameters, records)
@@ -180,6 +181,29 @@ def execute(stage: Stage[S], settings: S, parameters: Mapping[str, Any]) -> None
             tags = {"output_sha256": folder_sha256(output.folder), **lineage}
             log_outputs(run, record, output.folder, tags)
             output.publish()
+
+
+@contextmanager
+def _enough(output: Path) -> Iterator[None]:
+    """Says in one line that the disk is full or that memory has run out."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        where = error.filename or output
+        raise InputError(
+            f"{where}: {error.strerror}; make room and run the stage again, earlier outputs are "
+            "as they were"
+        ) from None
+    except MemoryError as error:
+        reason = str(error) or "no more to be had"
+        raise InputError(
+            f"{output}: out of memory ({reason}); earlier outputs are as they were"
+        ) from None
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _identity(stage: str, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
