@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from l1distill.firmware import hls, locate, rtl, rtlsim
+from l1distill.firmware.hls_nodes import hls_nodes
 from l1distill.firmware.layers import Dense, Layer
 from l1distill.firmware.qkeras_reader import describe
-from l1distill.firmware.tools import Bounds
+from l1distill.firmware.tools import Bounds, ToolError
 from l1distill.firmware.verify import differing
 from tests.firmware.conftest import Student
 from tests.firmware.networks import NETWORKS, full_range
@@ -62,6 +63,25 @@ def test_no_fault_is_at_no_layer(student: Students) -> None:
     made = student("linear")
     x = made.x[:20].astype(np.float64)
     assert locate.first_in_emulator(made.network, x).startswith("at no layer")
+
+
+def test_every_layer_of_an_hls_project_that_computes_is_followed(tmp_path: Path) -> None:
+    network = describe(NETWORKS["dense"](4))
+    hls.write_hls_project(network, HARDWARE, tmp_path)
+    source = (tmp_path / "firmware" / f"{hls.PROJECT}.cpp").read_text()
+    sizes = {node.name: 1 for node in hls_nodes(network) if node.kind != "InputLayer"}
+    lines, seen = locate._with_traces(source, sizes)
+    assert set(seen) == set(sizes)
+    leaky = next(name for name in seen if name.startswith("layer4_"))
+    assert f'nnet::save_layer_output(layer5_out, "{leaky}", 1);' in lines
+
+
+def test_a_search_that_fails_does_not_hide_the_disagreement() -> None:
+    def fails() -> str:
+        raise ToolError("C++ compiler: stopped")
+
+    said = "the first layer could not be found: C++ compiler: stopped"
+    assert locate.looked_for(fails) == said
 
 
 def test_a_weight_changed_in_the_hls_project_is_located(tmp_path: Path) -> None:

@@ -50,6 +50,14 @@ def up_to(network: Network, layers: int) -> Network:
     )
 
 
+def looked_for(find: Callable[[], str]) -> str:
+    """Returns what a search found: one that fails must not hide that there is a disagreement."""
+    try:
+        return find()
+    except InputError as error:
+        return f"the first layer could not be found: {error}"
+
+
 def first_layer(network: Network, x: NDArray[np.float64], run: Run) -> str:
     """Makes the back end for ever more layers, until it disagrees.
 
@@ -142,10 +150,11 @@ def _with_traces(source: str, sizes: dict[str, int]) -> tuple[str, list[str]]:
     lines, seen = [], []
     for line in source.splitlines():
         lines.append(line)
-        # a call of one of hls4ml's functions: what it reads, what it writes, ... // its layer
-        call = re.search(r"nnet::\w+<.*>\(\w+, (\w+)[,)].*; // (\w+)$", line)
+        # a call of one of hls4ml's functions; of the tensors among its arguments it writes the last
+        call = re.search(r"nnet::\w+<.*>\((.*)\); // (\w+)$", line)
         if call and call[2] in sizes:
-            lines.append(f'nnet::save_layer_output({call[1]}, "{call[2]}", {sizes[call[2]]});')
+            written = re.findall(r"layer\d+_out", call[1])[-1]
+            lines.append(f'nnet::save_layer_output({written}, "{call[2]}", {sizes[call[2]]});')
             seen.append(call[2])
     return "\n".join(lines) + "\n", seen
 

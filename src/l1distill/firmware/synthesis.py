@@ -190,7 +190,9 @@ def _compare_emulator(
     found = compare(events.y, emulated)
     if found.mismatches:
         wrong = events.x[differing(events.y, emulated)]
-        found = found._replace(where=locate.first_in_emulator(described, wrong))
+        found = found._replace(
+            where=locate.looked_for(lambda: locate.first_in_emulator(described, wrong))
+        )
     return found
 
 
@@ -216,7 +218,9 @@ def _simulate_hls(
     found = compare(events.y, simulated)
     if found.mismatches:
         wrong = events.x[differing(events.y, simulated)]
-        found = found._replace(where=locate.first_in_hls(folder, described, wrong, bounds))
+        found = found._replace(
+            where=locate.looked_for(lambda: locate.first_in_hls(folder, described, wrong, bounds))
+        )
     return found
 
 
@@ -241,7 +245,9 @@ def _simulate_rtl(
     if found.mismatches:
         wrong = replayed.x[differing(replayed.y, simulated)]
         device, cutoff = settings.device, settings.latency_cutoff_ns
-        where = locate.first_in_rtl(described, wrong, device, cutoff, simulator, bounds)
+        where = locate.looked_for(
+            lambda: locate.first_in_rtl(described, wrong, device, cutoff, simulator, bounds)
+        )
         found = found._replace(where=where)
     return report.RtlSimulation(simulator, found)
 
