@@ -97,10 +97,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     # with a bad student is tested on its own.
     edit(folder / "conf/gates/default.yaml", r"min: 0\.\d+", "min: 0.0")
     edit(folder / "conf/gates/default.yaml", r"max: 0\.5", "max: 100")
-    edit(folder / "conf/gates/default.yaml", "min: 2000", "min: 200")
+    edit(folder / "conf/gates/default.yaml", "min: 10000", "min: 200")
     edit(
         folder / "conf/firmware/default.yaml",
-        "verification_events: 2048",
+        "verification_events: 10000",
         "verification_events: 256",
     )
     edit(folder / "conf/student/mlp.yaml", r"layers: \[32, 16\]", "layers: [8]")

@@ -43,9 +43,38 @@ def no_quantiser() -> Any:
 
 
 def automatic_scale() -> Any:
-    from qkeras import quantized_bits
+    return chain(quantiser(), dense(1), quantiser_named("last", "6, 2, 1, alpha='auto'"))
 
-    return chain(quantiser(), dense(1, kernel_quantizer=quantized_bits(5, 0, alpha="auto_po2")))
+
+def real_sigmoid() -> Any:
+    from qkeras import QActivation, quantized_sigmoid
+
+    last = QActivation(quantized_sigmoid(6, use_real_sigmoid=True), name="last")
+    return chain(quantiser(), dense(1), last)
+
+
+def ternary_activation() -> Any:
+    from qkeras import QActivation, ternary
+
+    return chain(quantiser(), dense(1), QActivation(ternary(alpha=1), name="last"))
+
+
+def automatic_sign() -> Any:
+    from qkeras import QActivation, binary
+
+    return chain(quantiser(), dense(1), QActivation(binary(alpha="auto"), name="last"))
+
+
+def keras_sigmoid() -> Any:
+    from tensorflow.keras import layers
+
+    return chain(quantiser(), dense(1), layers.Activation("sigmoid", name="last"))
+
+
+def softmax() -> Any:
+    from tensorflow.keras import layers
+
+    return chain(quantiser(), dense(3), layers.Softmax(name="last"))
 
 
 def float_bias() -> Any:
@@ -66,7 +95,7 @@ def unsigned_kernel() -> Any:
 def sigmoid() -> Any:
     from qkeras import QActivation
 
-    return chain(quantiser(), dense(1), QActivation("quantized_sigmoid(6)", name="last"))
+    return chain(quantiser(), dense(1), QActivation("quantized_sigmoid(6, 1)", name="last"))
 
 
 def slope_in_two_bits() -> Any:
@@ -106,18 +135,6 @@ def shifted() -> Any:
     from tensorflow.keras import layers
 
     return chain(layers.Rescaling(0.5, 1.0, name="units"), quantiser(), dense(1))
-
-
-def float_normalisation() -> Any:
-    from tensorflow.keras import layers
-
-    return chain(quantiser(), layers.BatchNormalization(name="norm"), dense(1))
-
-
-def qkeras_normalisation() -> Any:
-    from qkeras import QBatchNormalization
-
-    return chain(quantiser(), QBatchNormalization(name="norm"), dense(1))
 
 
 def picture(*layers: Any) -> Any:
@@ -202,10 +219,10 @@ def unlike_heads() -> Any:
     return tf.keras.Model(first, tf.keras.layers.Concatenate(name="both")([side, last]))
 
 
-def quantiser_named(name: str) -> Any:
+def quantiser_named(name: str, bits: str = "6, 2, alpha=1") -> Any:
     from qkeras import QActivation
 
-    return QActivation("quantized_bits(6, 2, alpha=1)", name=name)
+    return QActivation(f"quantized_bits({bits})", name=name)
 
 
 def result_from_the_middle() -> Any:
@@ -251,24 +268,27 @@ def pruning_wrapper() -> Any:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (plain_dense, ("plain", "Dense", "not supported", "QDense")),
+        (plain_dense, ("plain", "Dense", "no fixed-point type", "QDense")),
         (no_quantiser, ("inputs have no fixed-point type", "quantized_bits")),
-        (automatic_scale, ("score", "QDense", "alpha='auto_po2'", "alpha=1")),
+        (automatic_scale, ("last", "QActivation", "alpha='auto'", "other events", "alpha=1")),
+        (real_sigmoid, ("last", "QActivation", "real sigmoid is not exact")),
+        (ternary_activation, ("last", "QActivation", "ternary is not supported")),
+        (automatic_sign, ("last", "QActivation", "alpha='auto'", "other events")),
+        (keras_sigmoid, ("last", "Activation", "quantized_sigmoid")),
+        (softmax, ("last", "Softmax", "largest")),
         (float_bias, ("score", "QDense", "bias_quantizer")),
         (float_kernel, ("score", "QDense", "kernel_quantizer")),
         (unsigned_kernel, ("score", "QDense", "keep_negative=False")),
-        (sigmoid, ("last", "QActivation", "quantized_sigmoid")),
+        (sigmoid, ("last", "QActivation", "quantized_sigmoid", "symmetric")),
         (slope_in_two_bits, ("last", "QActivation", "negative_slope=0.25", "LeakyReLU(0.25)")),
         (slope_behind_wide_sums, ("last", "QActivation", "29 bits", "LeakyReLU(0.25)")),
         (keras_slope, ("last", "LeakyReLU", "slope of 0.3 is not exact", "power of two")),
         (slope_without_type, ("last", "LeakyReLU", "quantized_bits")),
         (unscaled, ("units", "Rescaling", "powers of two")),
         (shifted, ("units", "Rescaling", "offset")),
-        (float_normalisation, ("norm", "BatchNormalization", "QuantisedBatchNormalization")),
-        (qkeras_normalisation, ("norm", "QBatchNormalization", "sqrt(variance", "no grid")),
         (strides, ("conv", "QConv2D", "strides=(2, 2)")),
         (float_convolution, ("conv", "QConv2D", "kernel_quantizer")),
-        (mean_pooling, ("pool", "AveragePooling2D", "not exact", "MaxPooling2D")),
+        (mean_pooling, ("pool", "AveragePooling2D", "3 numbers", "not exact")),
         (overlapping_pooling, ("pool", "MaxPooling2D", "strides=(1, 1)")),
         (padded_pooling, ("pool", "MaxPooling2D", "padding='same'")),
         (smooth_upsampling, ("up", "UpSampling2D", "interpolation='bilinear'")),

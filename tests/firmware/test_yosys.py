@@ -83,7 +83,8 @@ def test_time_and_memory_are_bounded(student: Callable[[str], Student], tmp_path
     sources = list(verilog_files(tmp_path))
     quick = BOUNDS._replace(time_limit_s=0.5)
     assert_fails(r"stopped after 0\.5 s; raise firmware\.yosys_time_limit_s", sources, quick)
-    assert_fails("yosys: ", sources, BOUNDS, memory=0.1)
+    memory = r"needs more memory than 0\.1 GiB; raise firmware\.yosys_memory_limit_gib"
+    assert_fails(memory, sources, BOUNDS, memory=0.1)
 
 
 def test_a_job_that_is_not_waited_for_is_stopped(

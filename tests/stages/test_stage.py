@@ -1,5 +1,6 @@
 """How every stage is run: with stages of our own that do next to nothing."""
 
+import resource
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -22,6 +23,18 @@ def _write(settings: Settings, context: Context) -> Result:
     (context.folder / "out.txt").write_text(settings.text)
     if settings.text == "boom":
         raise RuntimeError("boom")
+    if settings.text == "full":
+        (context.folder / "full.txt").symlink_to("/dev/full")
+        (context.folder / "full.txt").write_text(settings.text)
+    if settings.text == "huge":
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+        try:
+            (context.folder / "out.txt").write_text(settings.text * 1000)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    if settings.text == "memory":
+        bytes(2**62)
     return Result({"length": float(len(settings.text))}, "0" * 32)
 
 
@@ -90,6 +103,25 @@ def test_a_failure_leaves_the_old_output_and_a_failed_run() -> None:
     with pytest.raises(RuntimeError, match="boom"):
         execute(FIRST, _settings("out", text="boom"), {})
     assert folder_sha256(Path("out")) == before
+    assert sorted(run.info.status for run in _runs("first")) == ["FAILED", "FINISHED"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("full", "No space left on device; make room"),
+        ("huge", "File too large; make room"),
+        ("memory", "out: out of memory"),
+    ],
+)
+def test_a_full_disk_or_memory_is_one_line(fault: str, says: str) -> None:
+    execute(FIRST, _settings("out"), {})
+    before = folder_sha256(Path("out"))
+    with pytest.raises(InputError, match=says) as error:
+        execute(FIRST, _settings("out", text=fault), {})
+    assert "\n" not in str(error.value)
+    assert folder_sha256(Path("out")) == before
+    assert not Path(".out.part").exists()
     assert sorted(run.info.status for run in _runs("first")) == ["FAILED", "FINISHED"]
 
 

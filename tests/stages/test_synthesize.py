@@ -1,15 +1,105 @@
+"""The card of a student, and models that come from elsewhere, through the command line."""
+
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import mlflow
 import numpy as np
+import pytest
 
+from l1distill.cli import main
 from l1distill.data.events import ELECTRONS, JETS, MET, MUONS, N_OBJECTS
+from l1distill.firmware.bundle import verify_manifest
+from l1distill.firmware.figures import Figures
 from l1distill.firmware.settings import FirmwareSettings
 from l1distill.models.preprocessing import InputScaling
 from l1distill.stages.stage import Context
 from l1distill.stages.synthesize import SLOTS, Settings, _subject
 from l1distill.tracking import Record
+from l1distill.workspace import folder_sha256
 from tests.firmware.students import HARDWARE
+from tests.settings import ROOT
+
+SMALL = ("firmware.verification_events=300", "firmware.adversarial_events=50")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf").symlink_to(ROOT / "conf")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    yield tmp_path
+    mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture
+def model() -> Any:
+    from tests.firmware.networks import chain, dense, grid, relu
+
+    return chain((4,), [grid(4), dense(4, 3), relu(4)], [dense(4, 1), dense(4, 2)])
+
+
+def synthesize(*overrides: str) -> int:
+    return main(["synthesize", "firmware.rtl_simulator=none", *SMALL, *overrides])
+
+
+def test_a_model_in_mlflow_becomes_firmware(model: Any, folder: Path) -> None:
+    with mlflow.start_run():
+        mlflow.tensorflow.log_model(model, name="net", registered_model_name="jets")
+    mlflow.MlflowClient().set_registered_model_alias("jets", "best", "1")
+    np.save("events.npy", np.random.default_rng(1).normal(size=(100, 4)))
+    arguments = ("model=models:/jets@best", "device=vu13p", "output=out", "events=events.npy")
+    assert synthesize(*arguments) == 0
+    figures = Figures.load(folder / "out/figures.json")
+    metrics = json.loads((folder / "out/metrics.json").read_text())
+    assert figures.device.name == "VU13P"
+    assert metrics["firmware/mismatches"] == 0
+    assert metrics["firmware/verified_events"] > 300
+    assert "rtl/src/l1distill.v" in verify_manifest(folder / "out/bundle.tar.gz")
+    record = json.loads((folder / "out/record.json").read_text())
+    assert set(record["inputs"]) == {"model", "events"}
+    assert record["dataset"] == "events.npy"
+    (run,) = mlflow.search_runs(
+        experiment_names=["l1distill"], output_format="list", filter_string="tags.stage != ''"
+    )
+    assert run.info.status == "FINISHED"
+    assert run.data.params["model"] == "models:/jets@best"
+    assert run.data.metrics["firmware/mismatches"] == 0
+    assert run.data.tags["output_sha256"] == folder_sha256(folder / "out")
+
+
+def test_what_cannot_be_synthesised_is_refused_by_name(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tensorflow.keras import layers
+
+    from tests.firmware.networks import chain, dense, grid
+
+    chain((4,), [grid(4), dense(4, 3), layers.Softmax(name="last")]).save("softmax.h5")
+    for overrides, words in (
+        (("model=softmax.h5", "output=out"), ("layer last (Softmax): ",)),
+        (("model=none.h5", "output=out"), ("model=none.h5: no such file",)),
+        (("model=softmax.h5",), ("needs an output= of its own",)),
+        (("weights=w.h5", "output=out"), ("weights= goes with a model=",)),
+        (("model=models:/none@best", "output=out"), ("models:/none@best: cannot be fetched",)),
+        (("model=runs:/none/model", "output=out"), ("runs:/none/model: cannot be fetched",)),
+        (("model=x.h5", "device=vu14p", "output=out"), ("vu14p", "vu13p")),
+    ):
+        assert synthesize(*overrides) == 2
+        line = [text for text in capsys.readouterr().err.splitlines() if "l1distill:" in text][-1]
+        for word in words:
+            assert word in line
+    assert not (folder / "out").exists()
+
+
+def test_every_device_has_its_short_name() -> None:
+    short, long = (
+        (ROOT / f"conf/{group}").glob("*.yaml") for group in ("device", "firmware/device")
+    )
+    assert {path.name for path in short} == {path.name for path in long}
 
 
 def test_the_card_names_each_input_as_the_scaling_makes_it() -> None:

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import warnings
 from importlib.metadata import version
@@ -19,6 +18,8 @@ from l1distill.firmware.network import Network
 from l1distill.firmware.tools import Bounds, Job, ToolError
 
 PROJECT = "l1distill"
+SIMULATE = "simulate.cpp"
+"""The file of a project with its C simulation as a program."""
 COMPILERS = ("g++", "clang++", "c++")
 Backend = Literal["Vitis", "Vivado"]
 
@@ -108,7 +109,7 @@ def write_hls_project(
         ]
         ModelGraph.from_layer_list(config, layers).write()
     _make_portable(folder)
-    (folder / "simulate.cpp").write_text(
+    (folder / SIMULATE).write_text(
         _SIMULATE.format(project=PROJECT, inputs=network.inputs, outputs=network.outputs)
     )
 
@@ -124,7 +125,7 @@ def _make_portable(folder: Path) -> None:
 
 
 def simulate_hls(
-    folder: Path, x: ArrayLike, network: Network, bounds: Bounds
+    folder: Path, x: ArrayLike, network: Network, bounds: Bounds, results: int | None = None
 ) -> NDArray[np.float64]:
     """Compiles the project's C simulation outside ``folder`` and runs it.
 
@@ -133,9 +134,10 @@ def simulate_hls(
         x: (n, inputs) inputs of the network.
         network: for the input ports and the number of outputs.
         bounds: limit for compilation and for the run.
+        results: how many numbers the program gives for an event; the network's outputs if None.
 
     Returns:
-        (n, outputs) results.
+        (n, results) numbers.
 
     Raises:
         ToolError: no compiler, a compilation or a simulation that failed or took too long.
@@ -150,27 +152,16 @@ def simulate_hls(
             # most of the time goes into reading the headers; -O1 simulates fast enough
             *("-O1", "-std=c++17", "-w", f"-I{sources}/firmware/ap_types", f"-I{sources}"),
             f'-DWEIGHTS_DIR="{sources}/firmware/weights"',
-            *(str(sources / "simulate.cpp"), "-o", "simulate"),
+            *(str(sources / SIMULATE), "-o", "simulate"),
         ]
         with Job("C++ compiler", command, work, bounds) as job:
             job.wait()
         events.tofile(work / "x.bin")
-        try:
-            with (work / "x.bin").open("rb") as stdin:
-                done = subprocess.run(
-                    [work / "simulate"],
-                    stdin=stdin,
-                    capture_output=True,
-                    timeout=bounds.time_limit_s,
-                    check=True,
-                )
-        except subprocess.TimeoutExpired:
-            raise ToolError(
-                f"C simulation: stopped after {bounds.time_limit_s:g} s; raise {bounds.setting}"
-            ) from None
-        except subprocess.CalledProcessError as error:
-            raise ToolError(f"C simulation: ended with status {error.returncode}") from None
-    result = np.frombuffer(done.stdout, dtype=np.float64)
-    if result.size != len(events) * network.outputs:
-        raise ToolError(f"C simulation: {result.size} numbers came out for {len(events)} events")
-    return result.reshape(len(events), network.outputs) + 0.0
+        each = network.outputs if results is None else results
+        command = ["sh", "-c", "exec ./simulate < x.bin > y.bin"]
+        with Job("C simulation", command, work, bounds) as job:
+            job.wait()
+            result = np.fromfile(work / "y.bin", dtype=np.float64)
+            if result.size != len(events) * each:
+                raise job.failure(f"{result.size} numbers came out for {len(events)} events")
+    return result.reshape(len(events), each) + 0.0

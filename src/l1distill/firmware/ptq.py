@@ -13,11 +13,11 @@ from l1distill.firmware.keras_chain import read_chain, refuse
 from l1distill.firmware.layers import Affine, Conv2D, Dense, Layer, Quantise, Reshape, span_of
 from l1distill.firmware.network import Network, chain
 from l1distill.firmware.qkeras_reader import (
-    SHAPE_LAYERS,
     check_convolution,
     exact_slope,
-    read_shape_layer,
+    sequence_convolution,
 )
+from l1distill.firmware.shape_layers import SHAPE_LAYERS, read_shape_layer
 
 BITS = range(2, 17)
 _TOLERANCE = 1e-5
@@ -252,7 +252,7 @@ def _heads(heads: Sequence[Sequence[Any]], tensor: Any) -> Dense:
 def _read_layer(layer: Any, tensor: Any) -> list[_Step]:
     name = type(layer).__name__
     if name in SHAPE_LAYERS:
-        return list(read_shape_layer(layer, tensor))
+        return list(read_shape_layer(layer, tensor, _FLOAT))
     if name == "LeakyReLU":
         return [_Activation(layer.name, exact_slope(layer, float(layer.alpha)))]
     if name == "ReLU":
@@ -264,11 +264,11 @@ def _read_layer(layer: Any, tensor: Any) -> list[_Step]:
         return _function(layer, layer.name)
     if name == "BatchNormalization":
         return [_normalisation(layer, len(tensor.shape))]
-    if name not in ("Dense", "Conv2D"):
+    if name not in ("Dense", "Conv1D", "Conv2D"):
         refuse(
             layer,
-            "is not supported; supported are Dense, Conv2D, BatchNormalization, ReLU, LeakyReLU, "
-            f"Activation, {', '.join(SHAPE_LAYERS)}; use MaxPooling2D where a mean was meant",
+            "is not supported; supported are Dense, Conv1D, Conv2D, BatchNormalization, ReLU, "
+            f"LeakyReLU, Activation, {', '.join(SHAPE_LAYERS)}",
         )
     kernel, *bias = (np.asarray(value, dtype=np.float64) for value in layer.get_weights())
     constants = (kernel, bias[0] if bias else np.zeros(kernel.shape[-1]), _FLOAT, _FLOAT)
@@ -279,6 +279,10 @@ def _read_layer(layer: Any, tensor: Any) -> list[_Step]:
             refuse(layer, f"its input has the shape {tensor.shape}; put a Flatten before it")
         return [Dense(layer.name, *constants), *_function(layer, f"{layer.name}_activation")]
     check_convolution(layer)
+    if name == "Conv1D":
+        *before, back = sequence_convolution(layer, tensor.shape, *constants)
+        # the activation comes before the way back, so that nothing stands between it and the sums
+        return [*before, *_function(layer, f"{layer.name}_activation"), back]
     found = Conv2D(layer.name, *constants, layer.padding)
     return [found, *_function(layer, f"{layer.name}_activation")]
 

@@ -7,25 +7,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.firmware.fixed_point import FixedPoint, Overflow, grid_of
+from l1distill.firmware.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.keras_chain import read_chain, refuse
 from l1distill.firmware.layers import (
     Affine,
     Conv2D,
     Dense,
     Layer,
-    MaxPool2D,
     Quantise,
     Reshape,
     Span,
-    UpSample2D,
     ZeroPad2D,
     span_of,
 )
 from l1distill.firmware.network import EXACT_FLOAT32_BITS, Network, chain
-
-MAX_SCALE_BITS = 18
-"""A batch normalisation's scale that needs more is a float32 on no grid, not a quantised number."""
+from l1distill.firmware.qkeras_weights import bits_type, check_quantizer, read_weights
+from l1distill.firmware.shape_layers import SHAPE_LAYERS, as_image, as_sequence, read_shape_layer
 
 
 def describe(model: Any) -> Network:
@@ -199,8 +196,15 @@ def _read_activation(layer: Any, tensor: Span | None) -> Iterator[Layer]:
 
 
 def _quantiser(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Layer]:
+    called = type(quantizer).__name__
+    if called in ("quantized_sigmoid", "quantized_tanh"):
+        yield from _hard_function(layer, name, quantizer, tensor)
+        return
+    if called == "binary":
+        yield from _sign(layer, name, quantizer, tensor)
+        return
     slope = getattr(quantizer, "negative_slope", 0)
-    if type(quantizer).__name__ != "quantized_relu" or slope == 0:
+    if called != "quantized_relu" or slope == 0:
         yield Quantise(name, _activation_type(layer, quantizer))
         return
     _check_relu(layer, quantizer)
@@ -222,28 +226,120 @@ def _quantiser(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> It
     yield Quantise(name, kind, slope)
 
 
+def _hard_function(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Layer]:
+    """Yields QKeras' own sigmoid, ``clip(x / 2 + 1 / 2, 0, 1)``, or tanh, ``clip(x, -1, 1)``."""
+    from qkeras import quantizers
+
+    assert tensor is not None
+    function = type(quantizer).__name__.removeprefix("quantized_")
+    if getattr(quantizer, f"use_real_{function}"):
+        refuse(layer, f"a real {function} is not exact; use use_real_{function}=False")
+    if quantizers._sigmoid is not quantizers.hard_sigmoid:
+        refuse(layer, "only QKeras' hard sigmoid is supported; set_internal_sigmoid('hard')")
+    check_quantizer(layer, quantizer)
+    bits = int(quantizer.bits)
+    if function == "tanh":
+        yield Quantise(
+            name,
+            FixedPoint(True, 0, bits - 1, overflow="SAT_SYM" if quantizer.symmetric else "SAT"),
+        )
+        return
+    if quantizer.symmetric:
+        refuse(layer, "a quantized_sigmoid with symmetric=True is not supported; leave it out")
+    half = np.full(tensor.shape[-1], 0.5)
+    yield Affine(f"{name}_line", half, half, grid_of(half), grid_of(half))
+    yield Quantise(name, FixedPoint(False, 0, bits))
+
+
+def _sign(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Layer]:
+    """Yields -1 or 0 for a number's sign bit, and makes of it -1 or 1, or 0 or 1."""
+    assert tensor is not None
+    check_quantizer(layer, quantizer)
+    alpha = 1.0 if quantizer.alpha is None else quantizer.alpha
+    if isinstance(alpha, str):
+        refuse(layer, f"binary with alpha={alpha!r} depends on the other events; use alpha=1")
+    if math.frexp(float(alpha))[0] != 0.5:
+        refuse(layer, f"binary with alpha={alpha!r} is not exact; use a power of two")
+    channels = np.ones(tensor.shape[-1])
+    scale = channels * float(alpha) * (1 if quantizer.use_01 else 2)
+    offset = channels * float(alpha)
+    yield Quantise(name, FixedPoint(True, 0, 0, "TRN", "SAT"))
+    yield Affine(f"{name}_value", scale, offset, grid_of(scale), grid_of(offset))
+
+
 def _read_linear(layer: Any, tensor: Span | None) -> Iterator[Layer]:
-    kernel_type = _weight_type(layer, "kernel", layer.kernel_quantizer_internal)
-    kernel = _on_grid(layer, "kernel", kernel_type, layer.kernel_quantizer_internal, layer.kernel)
-    bias_type, bias = kernel_type, np.zeros(kernel.shape[-1])
-    if layer.use_bias:
-        bias_type = _weight_type(layer, "bias", layer.bias_quantizer_internal)
-        bias = _on_grid(layer, "bias", bias_type, layer.bias_quantizer_internal, layer.bias)
-    if not kernel.any():
+    assert tensor is not None
+    kernel, bias = layer.kernel, layer.bias if layer.use_bias else None
+    if type(layer).__name__ == "QConv2DBatchnorm":
+        kernel, bias = layer.get_folded_weights()
+    weights = read_weights(layer, "kernel", layer.kernel_quantizer_internal, kernel)
+    values, kind = weights.values, weights.kind
+    offsets, offset_type = np.zeros(values.shape[-1]), kind
+    if bias is not None:
+        found = read_weights(layer, "bias", layer.bias_quantizer_internal, bias)
+        offsets, offset_type = found.values, found.kind
+    if not values.any():
         refuse(layer, "all its weights are zero, so the output is a constant; train it anew")
-    found: Layer
+    steps = list(_linear(layer, tensor, values, kind, weights.scale, offsets, offset_type))
+    for step in steps:
+        tensor = step.span(tensor)
+    yield from steps
+    if layer.activation is not None and getattr(layer.activation, "__name__", "") != "linear":
+        yield from _quantiser(layer, f"{layer.name}_activation", layer.activation, tensor)
+
+
+def _linear(
+    layer: Any,
+    tensor: Span,
+    kernel: NDArray[np.float64],
+    kernel_type: FixedPoint,
+    scale: NDArray[np.float64] | None,
+    bias: NDArray[np.float64],
+    bias_type: FixedPoint,
+) -> Iterator[Layer]:
+    """Yields the sums, and behind them a scale that is on no grid."""
+    inner, inner_type = bias, bias_type
+    if scale is not None:
+        inner, inner_type = np.zeros_like(bias), kernel_type
+    constants = (kernel_type, inner_type)
     if kernel.ndim == 2:
-        assert tensor is not None
         if len(tensor.shape) != 1:
             refuse(layer, f"its input has the shape {tensor.shape}; put a Flatten before it")
-        found = Dense(layer.name, kernel, bias, kernel_type, bias_type)
+        yield Dense(layer.name, kernel, inner, *constants)
+    elif kernel.ndim == 3:
+        yield from sequence_convolution(layer, tensor.shape, kernel, inner, *constants)
     else:
-        found = Conv2D(layer.name, kernel, bias, kernel_type, bias_type, layer.padding)
-    yield found
-    if layer.activation is not None and getattr(layer.activation, "__name__", "") != "linear":
-        assert tensor is not None
-        name = f"{layer.name}_activation"
-        yield from _quantiser(layer, name, layer.activation, found.span(tensor))
+        yield Conv2D(layer.name, kernel, inner, *constants, layer.padding)
+    if scale is not None:
+        yield Affine(f"{layer.name}_scale", scale, bias, grid_of(scale), bias_type)
+
+
+def sequence_convolution(
+    layer: Any,
+    shape: tuple[int, ...],
+    kernel: NDArray[np.float64],
+    bias: NDArray[np.float64],
+    kernel_type: FixedPoint,
+    bias_type: FixedPoint,
+) -> Iterator[Layer]:
+    """Yields a convolution along a sequence, as one over an image a column wide.
+
+    Args:
+        layer: a Conv1D or QConv1D.
+        shape: of its input, (steps, channels).
+        kernel: (width, n_in, n_out).
+        bias: (n_out,).
+        kernel_type: of the kernel.
+        bias_type: of the bias.
+    """
+    width, _, n_out = kernel.shape
+    steps, padding = shape[0], layer.padding
+    yield as_image(layer, shape)
+    if padding == "causal":
+        yield ZeroPad2D(f"{layer.name}_causal", ((width - 1, 0), (0, 0)))
+        steps, padding = steps + width - 1, "valid"
+    yield Conv2D(layer.name, kernel[:, None], bias, kernel_type, bias_type, padding)
+    yield as_sequence(layer, steps if padding == "same" else steps - width + 1, n_out)
 
 
 def _read_convolution(layer: Any, tensor: Span | None) -> Iterator[Layer]:
@@ -255,9 +351,10 @@ def _read_convolution(layer: Any, tensor: Span | None) -> Iterator[Layer]:
 
 def check_convolution(layer: Any) -> None:
     """Refuses what :class:`Conv2D` does not compute."""
+    ones = (1,) * len(layer.kernel_size)
     for option, required in (
-        ("strides", (1, 1)),
-        ("dilation_rate", (1, 1)),
+        ("strides", ones),
+        ("dilation_rate", ones),
         ("groups", 1),
         ("data_format", "channels_last"),
     ):
@@ -269,14 +366,14 @@ def _read_normalisation(layer: Any, tensor: Span | None) -> Iterator[Layer]:
     import tensorflow as tf
 
     assert tensor is not None
-    if type(layer).__name__ == "QBatchNormalization":
+    if type(layer).__name__ in ("QBatchNormalization", "BatchNormalization"):
         if list(layer.axis) != [len(tensor.shape)]:
             refuse(layer, f"has axis={list(layer.axis)}; use the last")
 
         def quantised(what: str, variable: Any, otherwise: float) -> Any:
             if variable is None:
                 return tf.constant(otherwise)
-            quantizer = getattr(layer, f"{what}_quantizer_internal")
+            quantizer = getattr(layer, f"{what}_quantizer_internal", None)
             return variable if quantizer is None else quantizer(variable)
 
         # in float32 and in the order of tf.nn.batch_normalization, which the layer calls
@@ -291,128 +388,83 @@ def _read_normalisation(layer: Any, tensor: Span | None) -> Iterator[Layer]:
         refuse(layer, "its scale or offset is not finite; train it anew")
     channels = tensor.shape[-1:]
     scale, offset = (np.broadcast_to(value, channels) + 0.0 for value in values)
-    scale_type, offset_type = grid_of(scale), grid_of(offset)
-    if scale_type.bits > MAX_SCALE_BITS:
-        refuse(
-            layer,
-            f"its scale, gamma / sqrt(variance + epsilon), takes {scale_type.bits} bits: it is on "
-            "no grid; use QuantisedBatchNormalization",
-        )
+    # far below what a float32 can tell of the products, which is how QKeras computes them
+    scale = FixedPoint(True, 64, _SCALE_FRACTION).quantise(scale)
+    scale_type = grid_of(scale)
+    # beyond the last bit of the products an offset has nothing to add to
+    finest = FixedPoint(True, 64, max(tensor.fraction + scale_type.fraction, _OFFSET_FRACTION))
+    offset = finest.quantise(offset) if np.abs(offset).max() < 2.0**52 * finest.step else offset
+    offset_type = grid_of(offset)
     yield Affine(layer.name, scale, offset, scale_type, offset_type)
 
 
-def read_shape_layer(layer: Any, tensor: Span | None) -> Iterator[Layer]:
-    """Reads the layers without numbers of their own, which Keras and QKeras share.
-
-    Args:
-        layer: one of :data:`SHAPE_LAYERS`.
-        tensor: what goes in.
-
-    Returns:
-        The layer, or nothing where the shape stays the same.
-
-    Raises:
-        InputError: an option of it is not supported.
-    """
-    assert tensor is not None
-    name = type(layer).__name__
-    if getattr(layer, "data_format", "channels_last") != "channels_last":
-        refuse(layer, "has data_format='channels_first'; use 'channels_last'")
-    found: Layer
-    if name in ("Flatten", "Reshape"):
-        shape: tuple[int, ...] = (tensor.low.size,)
-        if name == "Reshape":
-            shape = np.empty(tensor.low.size).reshape(layer.target_shape).shape
-        if shape == tensor.shape:
-            return
-        found = Reshape(layer.name, shape)
-    elif name == "MaxPooling2D":
-        size = tuple(layer.pool_size)
-        if tuple(layer.strides) != size:
-            refuse(layer, f"has strides={layer.strides} unlike pool_size={size}")
-        if layer.padding != "valid":
-            refuse(layer, f"has padding={layer.padding!r}; use 'valid'")
-        found = MaxPool2D(layer.name, size)
-    elif name == "UpSampling2D":
-        if layer.interpolation != "nearest":
-            refuse(layer, f"has interpolation={layer.interpolation!r}; use 'nearest'")
-        found = UpSample2D(layer.name, tuple(layer.size))
-    else:
-        (top, bottom), (left, right) = layer.padding
-        found = ZeroPad2D(layer.name, ((top, bottom), (left, right)))
-    yield found
+def _read_mean(layer: Any, tensor: Span | None) -> Iterator[Layer]:
+    steps = list(read_shape_layer(layer, tensor))
+    for step in steps:
+        assert tensor is not None
+        tensor = step.span(tensor)
+    yield from steps
+    if layer.activation is not None:
+        yield from _quantiser(layer, f"{layer.name}_activation", layer.activation, tensor)
 
 
-SHAPE_LAYERS = ("Flatten", "Reshape", "MaxPooling2D", "UpSampling2D", "ZeroPadding2D")
+_SCALE_FRACTION = 32
+"""A scale has at most so many bits behind the point."""
+_OFFSET_FRACTION = 24
+"""An offset keeps at least so many bits behind the point."""
 READERS: dict[str, Callable[[Any, Span | None], Iterator[Layer]]] = {
     "QDense": _read_linear,
     "QConv2D": _read_convolution,
     "QActivation": _read_activation,
+    "QConv1D": _read_convolution,
+    "QConv2DBatchnorm": _read_convolution,
+    "QAveragePooling2D": _read_mean,
+    "QGlobalAveragePooling2D": _read_mean,
     "QBatchNormalization": _read_normalisation,
+    "BatchNormalization": _read_normalisation,
     "QuantisedBatchNormalization": _read_normalisation,
     "Rescaling": _read_shift,
     **dict.fromkeys(SHAPE_LAYERS, read_shape_layer),
 }
 NOT_EXACT = {
-    "AveragePooling2D": "dividing by the size of a window is not exact; use MaxPooling2D",
-    "BatchNormalization": "its numbers have no fixed-point type; use QuantisedBatchNormalization",
+    "Softmax": "its exponentials have no fixed-point type; end with what goes into it, whose "
+    "largest number says the same class",
+    "Activation": "its results have no fixed-point type; use QActivation(quantized_sigmoid(...)), "
+    "quantized_tanh or quantized_relu",
+    "Dense": "its weights have no fixed-point type; use QDense",
+    "Conv1D": "its weights have no fixed-point type; use QConv1D",
+    "Conv2D": "its weights have no fixed-point type; use QConv2D",
     "ReLU": "its results have no fixed-point type; use QActivation(quantized_relu(...))",
 }
 """Classes that a user may well try, and what to do instead."""
 
 
-def _weight_type(layer: Any, what: str, quantizer: Any) -> FixedPoint:
-    if type(quantizer).__name__ != "quantized_bits":
-        refuse(layer, f"its {what} needs {what}_quantizer=quantized_bits(...)")
-    if quantizer.alpha is None or isinstance(quantizer.alpha, str) or quantizer.alpha != 1:
-        refuse(layer, f"its {what}_quantizer has alpha={quantizer.alpha!r}; use alpha=1")
-    if not quantizer.keep_negative:  # hls4ml 1.3.0 reads the weights as signed and drops a bit
-        refuse(layer, f"its {what}_quantizer has keep_negative=False; use signed weights")
-    return _bits_type(layer, quantizer)
-
-
 def _activation_type(layer: Any, quantizer: Any) -> FixedPoint:
     name = type(quantizer).__name__
     if name == "quantized_bits":
+        if isinstance(quantizer.alpha, str):
+            refuse(
+                layer,
+                f"quantized_bits has alpha={quantizer.alpha!r}, a scale that depends on the other "
+                "events; use alpha=1",
+            )
         if quantizer.alpha is not None and quantizer.alpha != 1:
             refuse(layer, f"quantized_bits has alpha={quantizer.alpha!r}; use alpha=1")
-        return _bits_type(layer, quantizer)
+        return bits_type(layer, quantizer)
     if name != "quantized_relu":
         shown = getattr(quantizer, "__name__", name)
-        refuse(layer, f"{shown} is not supported; use quantized_relu or quantized_bits")
+        refuse(
+            layer,
+            f"{shown} is not supported; use quantized_relu, quantized_bits, binary or a hard "
+            "quantized_sigmoid or quantized_tanh",
+        )
     _check_relu(layer, quantizer)
     bits, integer = int(quantizer.bits), int(quantizer.integer)
     return FixedPoint(False, integer, bits - integer)
 
 
 def _check_relu(layer: Any, quantizer: Any) -> None:
-    _check_quantizer(layer, quantizer)
+    check_quantizer(layer, quantizer)
     for option, required in (("use_sigmoid", 0), ("is_quantized_clip", 1)):
         if getattr(quantizer, option) != required:
             refuse(layer, f"quantized_relu with {option}={getattr(quantizer, option)!r}")
-
-
-def _bits_type(layer: Any, quantizer: Any) -> FixedPoint:
-    _check_quantizer(layer, quantizer)
-    signed = bool(quantizer.keep_negative)
-    bits, integer = int(quantizer.bits), int(quantizer.integer)
-    if bits - signed < 1:
-        refuse(layer, f"quantized_bits with {bits} bits is a sign; use at least {signed + 1}")
-    overflow: Overflow = "SAT_SYM" if signed and quantizer.symmetric else "SAT"
-    return FixedPoint(signed, integer, bits - signed - integer, "RND_CONV", overflow)
-
-
-def _check_quantizer(layer: Any, quantizer: Any) -> None:
-    if quantizer.use_stochastic_rounding:
-        refuse(layer, "stochastic rounding cannot be reproduced; switch it off")
-    if float(quantizer.qnoise_factor) != 1:
-        refuse(layer, f"qnoise_factor is {float(quantizer.qnoise_factor):g}; finish at 1")
-
-
-def _on_grid(
-    layer: Any, what: str, kind: FixedPoint, quantizer: Any, variable: Any
-) -> NDArray[np.float64]:
-    values = np.asarray(quantizer(variable), dtype=np.float64)
-    if not kind.holds(values):
-        refuse(layer, f"its {what} is not on the grid of {kind.hls}: NaN, or another quantiser")
-    return values + 0.0

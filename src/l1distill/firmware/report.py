@@ -38,6 +38,8 @@ class Results(NamedTuple):
     vendor: VendorReport | None
     reference: Reference
     own_version: str
+    adversarial: int = 0
+    """How many of the compared events were made to be difficult."""
 
 
 def gather(results: Results, counts: YosysCounts, device: Device) -> Figures:
@@ -163,6 +165,15 @@ def _mismatches(results: Results) -> list[Figure]:
     if results.rtl_simulation is not None:
         simulator, comparison = results.rtl_simulation
         compared.append((simulator.name, simulator.name, simulator.version, "Verilog", comparison))
+    verified = Figure(
+        name="firmware/verified_events",
+        value=results.rtl_comparison.events,
+        unit="events",
+        tool="l1distill",
+        version=results.own_version,
+        kind="measured",
+        note=f"{results.adversarial} of them made to meet corners, roundings and saturations",
+    )
     figures = [
         Figure(
             name=f"firmware/mismatches_{name}",
@@ -171,7 +182,8 @@ def _mismatches(results: Results) -> list[Figure]:
             tool=tool,
             version=tool_version,
             kind="measured",
-            note=f"{what} against {results.reference.name} on {comparison.events} events, exactly",
+            note=f"{what} against {results.reference.name} on {comparison.events} events, exactly"
+            + (f"; {comparison.where}" if comparison.where else ""),
         )
         for name, tool, tool_version, what, comparison in compared
     ]
@@ -185,7 +197,7 @@ def _mismatches(results: Results) -> list[Figure]:
         note="sum of " + ", ".join(figure.name.removeprefix("firmware/") for figure in figures),
     )
     if results.reference.qkeras is None:
-        return [total, *figures]
+        return [total, *figures, verified]
     rounded = Figure(
         name="firmware/differences_qkeras",
         value=results.reference.qkeras.mismatches,
@@ -196,7 +208,7 @@ def _mismatches(results: Results) -> list[Figure]:
         note=f"events of {results.reference.qkeras.events} where QKeras itself rounds its sums; "
         f"at most {results.reference.qkeras.max_abs_difference:g}; not a fault of the firmware",
     )
-    return [total, *figures, rounded]
+    return [total, *figures, verified, rounded]
 
 
 def _vendor(vendor: VendorReport, hls_version: str) -> list[Figure]:

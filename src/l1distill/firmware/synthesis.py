@@ -15,6 +15,7 @@ from l1distill.firmware import (
     bundle,
     cpp_emulator,
     hls,
+    locate,
     network_file,
     replay,
     report,
@@ -24,14 +25,16 @@ from l1distill.firmware import (
     vendor,
     vivado,
 )
+from l1distill.firmware.adversarial import adversarial_events
 from l1distill.firmware.documents import ANY_NETWORK, CARD, REPORT, Subject, write_documents
+from l1distill.firmware.events import random_events
 from l1distill.firmware.figures import Figures
 from l1distill.firmware.network import EXACT_FLOAT32_BITS, Network, evaluate, widest_sum
 from l1distill.firmware.qkeras_reader import describe
 from l1distill.firmware.rtl import RtlFigures
 from l1distill.firmware.settings import FirmwareSettings
 from l1distill.firmware.tools import Bounds
-from l1distill.firmware.verify import Comparison, compare
+from l1distill.firmware.verify import Comparison, compare, differing
 from l1distill.firmware.yosys import YosysJob
 
 FIGURES = "figures.json"
@@ -48,15 +51,28 @@ class Events(NamedTuple):
     """The events that every back end has to reproduce."""
 
     x: NDArray[np.float64]
-    """(n, inputs) that change nothing when they are put on the grid of the input type."""
+    """(n, inputs) that change nothing when they are put on the grid of the input type; those that
+    were made to be difficult come last."""
     y: NDArray[np.float64]
     """(n, outputs) what the reference says."""
     reference: report.Reference
+    adversarial: int
+    """How many are."""
+
+    def fewer(self, number: int) -> "Events":
+        """Returns at most ``number`` of the plain ones, and all that are difficult."""
+        plain = len(self.x) - self.adversarial
+        kept = np.r_[: min(number, plain), plain : len(self.x)]
+        return self._replace(x=self.x[kept], y=self.y[kept])
+
+
+SEED = 2026
+"""Of random and adversarial events: the same model is verified on the same ones everywhere."""
 
 
 def synthesise(
     model: Any,
-    x: ArrayLike,
+    x: ArrayLike | None,
     settings: FirmwareSettings,
     output: Path,
     progress: Callable[[str], None] | None = None,
@@ -72,7 +88,8 @@ def synthesise(
     Args:
         model: a QKeras model that ``qkeras_reader.describe`` can read, or a network.
         x: (n, inputs) test inputs on the grid of the input quantiser, which may have the shape of
-            the model's input; the first ``settings.verification_events`` are used.
+            the model's input; the first ``settings.verification_events`` are used, and random
+            ones where there are fewer. Adversarial ones are added.
         settings: device, pipelining, bounds.
         output: an existing folder; what is in the way is overwritten.
         progress: is told what goes on, one short line at a time.
@@ -118,7 +135,7 @@ def synthesise(
     ) as job:
         results = report.Results(
             rtl=rtl_figures,
-            rtl_comparison=compare(events.y, emulated),
+            rtl_comparison=_compare_emulator(described, events, emulated),
             cpp_comparison=_run_cpp(events, settings, output / replay.CPP_FOLDER, say),
             hls_comparison=_simulate_hls(described, events, settings, output, say),
             hls_version=hls.hls4ml_version(),
@@ -126,6 +143,7 @@ def synthesise(
             vendor=_build_vendor(described, settings, say),
             reference=events.reference,
             own_version=version("l1distill"),
+            adversarial=events.adversarial,
         )
         say("waiting for yosys")
         counts = job.counts()
@@ -137,39 +155,60 @@ def synthesise(
     return figures
 
 
-def _events(model: Any, described: Network, x: ArrayLike, settings: FirmwareSettings) -> Events:
-    given, number = np.asarray(x), settings.verification_events
-    values = given.reshape(len(given), -1) if given.ndim > 1 else given
+def _events(
+    model: Any, described: Network, x: ArrayLike | None, settings: FirmwareSettings
+) -> Events:
+    given = np.empty((0, described.inputs)) if x is None else np.asarray(x)
+    wanted = settings.verification_events
+    values = given.reshape(len(given), -1) if given.ndim > 2 else given
     if values.ndim != 2 or values.shape[1] != described.inputs:
         raise InputError(
             f"test inputs have shape {given.shape}, the model takes (events, {described.inputs})"
         )
-    if len(values) < number:
-        raise InputError(
-            f"firmware.verification_events={number}, but there are {len(values)} test events; "
-            "lower it or generate more"
-        )
-    values = values[:number].astype(np.float64)
+    values = values[:wanted].astype(np.float64)
     if not described.input_type.holds(values / described.input_units):
         raise InputError(
             f"test inputs are not on the grid of the input quantiser, {described.input_type.hls}; "
             "quantise them first, or the comparison measures the inputs"
         )
+    random = random_events(described, wanted - len(values), SEED)
+    difficult = adversarial_events(described, settings.adversarial_events, SEED).x
+    values, hard = np.concatenate([values, random, difficult]), len(difficult)
     layer, bits = widest_sum(described)
     exact = evaluate(described, values)
     if isinstance(model, Network):
-        return Events(values, exact, report.Reference("the network in exact arithmetic", None))
-    shape = (number, *model.input_shape[1:])
-    floats = values.astype(np.float32).reshape(shape)
-    predicted = np.asarray(model.predict(floats, batch_size=number, verbose=0), dtype=np.float64)
-    predicted = predicted.reshape(number, -1)
+        name = "the network in exact arithmetic"
+        return Events(values, exact, report.Reference(name, None), hard)
+    floats = values.astype(np.float32).reshape(len(values), *model.input_shape[1:])
+    predicted = predict(model, floats)
     if bits <= EXACT_FLOAT32_BITS:
-        return Events(values, predicted, report.Reference("QKeras", None))
+        return Events(values, predicted, report.Reference("QKeras", None), hard)
     doubt = (
         f"the network in exact arithmetic, since sums of layer {layer} take up to {bits} bits, "
         "more than QKeras' float32 holds,"
     )
-    return Events(values, exact, report.Reference(doubt, compare(exact, predicted)))
+    return Events(values, exact, report.Reference(doubt, compare(exact, predicted)), hard)
+
+
+def predict(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Returns (n, outputs) what a Keras model says, several ends side by side."""
+    found = model.predict(x, batch_size=4096, verbose=0)
+    ends = found if isinstance(found, list) else [found]
+    return np.concatenate(
+        [np.asarray(end, dtype=np.float64).reshape(len(x), -1) for end in ends], axis=1
+    )
+
+
+def _compare_emulator(
+    described: Network, events: Events, emulated: NDArray[np.float64]
+) -> Comparison:
+    found = compare(events.y, emulated)
+    if found.mismatches:
+        wrong = events.x[differing(events.y, emulated)]
+        found = found._replace(
+            where=locate.looked_for(lambda: locate.first_in_emulator(described, wrong))
+        )
+    return found
 
 
 def _check_tools(settings: FirmwareSettings) -> None:
@@ -204,7 +243,13 @@ def _simulate_hls(
     hls.write_hls_project(described, settings.device, folder)
     bounds = Bounds(settings.hls_time_limit_s, "firmware.hls_time_limit_s")
     simulated = hls.simulate_hls(folder, events.x, described, bounds)
-    return compare(events.y, simulated)
+    found = compare(events.y, simulated)
+    if found.mismatches:
+        wrong = events.x[differing(events.y, simulated)]
+        found = found._replace(
+            where=locate.looked_for(lambda: locate.first_in_hls(folder, described, wrong, bounds))
+        )
+    return found
 
 
 def _simulate_rtl(
@@ -221,10 +266,18 @@ def _simulate_rtl(
     say(f"simulating the Verilog with {simulator.name} {simulator.version}")
     setting = "firmware.rtl_simulation_time_limit_s"
     bounds = Bounds(settings.rtl_simulation_time_limit_s, setting)
-    number = min(settings.rtl_simulation_events, len(events.x))
-    ports = described.at_ports(events.x[:number])
+    replayed = events.fewer(settings.rtl_simulation_events)
+    ports = described.at_ports(replayed.x)
     simulated = rtlsim.simulate_rtl(output / "rtl", rtl_figures, ports, simulator, bounds)
-    return report.RtlSimulation(simulator, compare(events.y[:number], simulated))
+    found = compare(replayed.y, simulated)
+    if found.mismatches:
+        wrong = replayed.x[differing(replayed.y, simulated)]
+        device, cutoff = settings.device, settings.latency_cutoff_ns
+        where = locate.looked_for(
+            lambda: locate.first_in_rtl(described, wrong, device, cutoff, simulator, bounds)
+        )
+        found = found._replace(where=where)
+    return report.RtlSimulation(simulator, found)
 
 
 def _build_vendor(

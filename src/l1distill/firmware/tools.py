@@ -86,6 +86,8 @@ class Job:
             raise self.failure(f"stopped after {limit}; raise {self._bounds.setting}")
         if status != 0:
             how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+            if status == -signal.SIGKILL:
+                how += ", as a machine does that is out of memory"
             said = self._telling_line()
             raise self.failure(how + (f": {said}" if said else ""))
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 
 class Comparison(NamedTuple):
@@ -16,6 +16,8 @@ class Comparison(NamedTuple):
     """Largest difference; NaN where a mismatch involves NaN."""
     first_index: int | None
     """The first event that differs, ``None`` where none does."""
+    where: str = ""
+    """At which layer, in words, where that was looked for."""
 
 
 def compare(reference: ArrayLike, candidate: ArrayLike) -> Comparison:
@@ -45,3 +47,10 @@ def compare(reference: ArrayLike, candidate: ArrayLike) -> Comparison:
     with np.errstate(invalid="ignore"):  # infinities of the same sign are equal, others differ
         largest = float(np.max(np.abs(left[different] - right[different])))
     return Comparison(len(left), int(where.size), largest, int(where[0]))
+
+
+def differing(reference: ArrayLike, candidate: ArrayLike) -> NDArray[np.int64]:
+    """Returns the events that :func:`compare` counts, of (n, outputs) numbers each."""
+    different = ~(np.asarray(reference) == np.asarray(candidate))
+    result: NDArray[np.int64] = np.flatnonzero(different.any(axis=1))
+    return result

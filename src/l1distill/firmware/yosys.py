@@ -65,6 +65,7 @@ class YosysJob:
             memory_limit_gib: address space that yosys may take [GiB].
         """
         self._top = top
+        self._memory_limit_gib = memory_limit_gib
         self._work = tempfile.TemporaryDirectory(prefix="l1distill-yosys-")
         self._stat = Path(self._work.name) / "stat.json"
         task = {
@@ -83,7 +84,15 @@ class YosysJob:
         Raises:
             ToolError: yosys crashed, ran out of time or memory, or its output is not complete.
         """
-        self._job.wait()
+        try:
+            self._job.wait()
+        except ToolError as error:
+            if "MemoryError" not in str(error):
+                raise
+            limit = f"{self._memory_limit_gib:g} GiB"
+            raise self._job.failure(
+                f"needs more memory than {limit}; raise firmware.yosys_memory_limit_gib"
+            ) from None
         try:
             text = self._stat.read_text(encoding="utf-8")
         except OSError:

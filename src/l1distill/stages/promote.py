@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
+from l1distill.errors import InputError
 from l1distill.firmware.figures import Figures
 from l1distill.registry.gates import Gate, Verdict, judge
 from l1distill.registry.verdict_table import print_verdict
@@ -36,6 +37,11 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
 def _run(settings: Settings, context: Context) -> Result:
     from l1distill.tracking.registry import register
 
+    if "student" not in context.records["synthesize"].inputs:
+        raise InputError(
+            f"firmware_folder={settings.firmware_folder}: is not the firmware of a student of the "
+            "line but of a model= of its own, which has no physics to be judged by"
+        )
     metrics = {
         **read_metrics(settings.student_folder),
         **read_metrics(settings.firmware_folder),

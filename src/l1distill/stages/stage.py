@@ -1,10 +1,12 @@
 """What a stage is, and the one way in which all of them are run."""
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import Field, model_validator
@@ -112,6 +114,10 @@ class Result(NamedTuple):
     """The model that its folder holds."""
     describes: str | None = None
     """The input whose model its metrics are about."""
+    dataset: str | None = None
+    """What its events are called, where they are not those of the data set."""
+    sources: Mapping[str, str] = MappingProxyType({})
+    """What it read beside the outputs of stages: a name to its SHA-256."""
 
 
 class Stage(NamedTuple, Generic[S]):
@@ -149,7 +155,7 @@ def execute(
     hashes = {name: folder_sha256(folder) for name, folder in inputs.items()}
     _check_lineage(records, hashes, inputs)
     _check_output(settings.output, stage.name)
-    with output_folder(settings.output) as output:
+    with output_folder(settings.output) as output, _enough(settings.output):
         store = connect(settings.tracking)
         lineage = {f"{name}_run": run_of(store.client, folder) for name, folder in inputs.items()}
         parameters = _as_generated(parameters, records)
@@ -164,11 +170,13 @@ def execute(
             context = Context(run, output.folder, output.work, records, hashes, identity)
             result = stage.run(settings, context)
             write_json(output.folder / METRICS, result.metrics)
+            if result.dataset is not None:
+                deciding = {k: v for k, v in deciding.items() if not k.startswith("data.")}
             record = Record(
                 stage=stage.name,
                 parameters=deciding,
-                inputs=hashes,
-                dataset=parameters.get("data.name", settings.data.name),
+                inputs={**hashes, **result.sources},
+                dataset=result.dataset or parameters.get("data.name", settings.data.name),
                 dataset_md5=result.dataset_md5,
                 files=file_hashes(output.folder),
                 artifacts=list(stage.artifacts),
@@ -179,6 +187,29 @@ def execute(
             known_by = {"output_sha256": folder_sha256(output.folder), **lineage}
             log_outputs(run, record, output.folder, known_by)
             output.publish()
+
+
+@contextmanager
+def _enough(output: Path) -> Iterator[None]:
+    """Says in one line that the disk is full or that memory has run out."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        where = error.filename or output
+        raise InputError(
+            f"{where}: {error.strerror}; make room and run the stage again, earlier outputs are "
+            "as they were"
+        ) from None
+    except MemoryError as error:
+        reason = str(error) or "no more to be had"
+        raise InputError(
+            f"{output}: out of memory ({reason}); earlier outputs are as they were"
+        ) from None
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _identity(stage: str, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:

@@ -1,16 +1,28 @@
-"""synthesize: the student in; verified firmware, its figures and a bundle out."""
+"""synthesize: a student, or any model, in; verified firmware, its figures and a bundle out."""
 
+import hashlib
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic import model_validator
 
 from l1distill.data.dataset import BACKGROUND, open_dataset
 from l1distill.data.splits import Split
 from l1distill.data.standardisation import STANDARDISATION
-from l1distill.errors import InputError
-from l1distill.firmware.settings import FirmwareSettings
+from l1distill.firmware.settings import FirmwareSettings, PrecisionSettings
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
+from l1distill.workspace import file_sha256, folder_sha256
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from l1distill.firmware.network import Network
+
+LINE = Path("firmware/student")
+"""Where ``dvc.yaml`` keeps the line's own firmware."""
 
 if TYPE_CHECKING:
     from l1distill.firmware.documents import Subject
@@ -31,13 +43,33 @@ class Settings(StageSettings):
 
     firmware: FirmwareSettings
     student_folder: Path
+    model: str | None = None
+    """A model of the user's, instead of the student: a path, or a URI of MLflow."""
+    weights: Path | None = None
+    events: Path | None = None
+    precision: PrecisionSettings = PrecisionSettings()
+
+    @model_validator(mode="after")
+    def _apart_from_the_line(self) -> "Settings":
+        if self.model is None:
+            for name in ("weights", "events"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name}= goes with a model=; name that as well")
+        elif self.output == LINE:
+            raise ValueError(f"model= needs an output= of its own; {LINE} is the line's")
+        return self
 
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:
+    if settings.model is not None:
+        return {}
     return {"generate": settings.data.folder, "student": settings.student_folder}
 
 
 def _run(settings: Settings, context: Context) -> Result:
+    if settings.model is not None:
+        return _run_any(settings.model, settings, context)
+
     import numpy as np
 
     from l1distill.firmware.synthesis import synthesise
@@ -51,12 +83,7 @@ def _run(settings: Settings, context: Context) -> Result:
     # Signals fill slots and ranges that background seldom reaches.
     signals = [dataset.sample(name).objects for name in dataset.signals]
     events = np.concatenate([dataset.sample(BACKGROUND).part(Split.TEST), *signals])
-    wanted = settings.firmware.verification_events
-    if len(events) < wanted:
-        raise InputError(
-            f"firmware.verification_events={wanted}: the data set has only {len(events)} test "
-            "and signal events; lower it or generate more"
-        )
+    wanted = min(settings.firmware.verification_events, len(events))
     chosen = np.random.default_rng(settings.seed).choice(len(events), wanted, replace=False)
     vectors = quantise_inputs(student).predict(
         scaling.apply(events[np.sort(chosen)]), batch_size=4096, verbose=0
@@ -67,8 +94,87 @@ def _run(settings: Settings, context: Context) -> Result:
         shutil.copy(settings.student_folder / name, constants / name)
     subject = _subject(settings, context, scaling)
     figures = synthesise(student, vectors, settings.firmware, context.folder, _say, subject)
-    metrics = {**figures.to_metrics(), "firmware/verified_events": float(len(vectors))}
-    return Result(metrics, dataset.md5, describes="student")
+    return Result(figures.to_metrics(), dataset.md5, describes="student")
+
+
+def _run_any(model: str, settings: Settings, context: Context) -> Result:
+    """Does the same for a model that comes without its data set."""
+    from l1distill.firmware.events import read_events
+    from l1distill.firmware.qkeras_reader import describe
+    from l1distill.firmware.synthesis import synthesise
+    from l1distill.models.foreign import is_quantised, load_foreign
+    from l1distill.tracking.fetch import fetch_keras, is_uri
+
+    with tempfile.TemporaryDirectory(prefix="l1distill-model-") as name:
+        path = fetch_keras(model, Path(name)) if is_uri(model) else Path(model)
+        loaded = load_foreign(path, settings.weights)
+        sources = {"model": folder_sha256(path) if path.is_dir() else file_sha256(path)}
+    if settings.weights is not None and settings.weights.is_file():
+        sources["weights"] = file_sha256(settings.weights)
+    metrics: dict[str, float] = {}
+    quantised = is_quantised(loaded)
+    network: Network
+    if quantised:
+        network = describe(loaded)
+    else:
+        _say(f"rounding a model in floating point to {settings.precision.bits} bits")
+        network, metrics = _rounded(loaded, settings)
+    x = None
+    if settings.events is not None:
+        events = read_events(settings.events, network.inputs, "events")
+        x = network.at_ports(events) * network.input_units
+        sources["events"] = file_sha256(settings.events)
+    figures = synthesise(
+        loaded if quantised else network, x, settings.firmware, context.folder, _say
+    )
+    md5 = hashlib.md5(repr(sorted(sources.items())).encode(), usedforsecurity=False).hexdigest()
+    return Result(
+        {**figures.to_metrics(), **metrics},
+        md5,
+        dataset="random" if settings.events is None else settings.events.name,
+        sources=sources,
+    )
+
+
+def _rounded(model: Any, settings: Settings) -> "tuple[Network, dict[str, float]]":
+    """Brings a model to fixed point; how far that takes it from itself is among its metrics."""
+    import math
+
+    import numpy as np
+
+    from l1distill.firmware.keras_chain import read_chain
+    from l1distill.firmware.network import evaluate
+    from l1distill.firmware.ptq import post_training_quantise
+    from l1distill.firmware.synthesis import predict
+
+    precision = settings.precision
+    inputs = math.prod(read_chain(model).shape)
+    events = _calibration(settings, inputs)
+    network = post_training_quantise(model, precision.bits, events)
+    wanted = predict(model, events.astype(np.float32).reshape(-1, *model.input_shape[1:]))
+    apart = np.abs(evaluate(network, events) - wanted)
+    return network, {
+        "precision/bits": float(precision.bits),
+        "precision/mean_abs_difference": float(apart.mean()),
+        "precision/max_abs_difference": float(apart.max()),
+        "precision/rms_of_model": float(np.sqrt(np.mean(wanted**2))),
+    }
+
+
+def _calibration(settings: Settings, inputs: int) -> "NDArray[Any]":
+    import numpy as np
+
+    from l1distill.firmware.events import read_events
+
+    precision = settings.precision
+    for path, setting in (
+        (precision.calibration, "precision.calibration"),
+        (settings.events, "events"),
+    ):
+        if path is not None:
+            return read_events(path, inputs, setting)
+    rng = np.random.default_rng(settings.seed)
+    return rng.uniform(-precision.input_range, precision.input_range, (2048, inputs))
 
 
 def _subject(settings: Settings, context: Context, scaling: "InputScaling") -> "Subject":

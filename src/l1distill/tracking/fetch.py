@@ -1,0 +1,56 @@
+"""Fetching a Keras model that MLflow holds: one logged as such, or one of ours."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from l1distill.errors import InputError
+
+SCHEMES = ("runs:/", "models:/")
+_WITHIN = ("model", "model.h5", "model.keras")
+"""What MLflow calls a Keras model within its folder."""
+
+
+def is_uri(model: str) -> bool:
+    """Tells MLflow's URIs from paths."""
+    return model.startswith(SCHEMES)
+
+
+def fetch_keras(uri: str, folder: Path) -> Path:
+    """Downloads a model and finds the Keras file in it.
+
+    Args:
+        uri: ``runs:/<run>/<model or file>`` or ``models:/<name>@<alias>`` and its like.
+        folder: an empty folder to download into.
+
+    Returns:
+        The HDF5 file or SavedModel folder.
+
+    Raises:
+        InputError: there is no such model, or there is no Keras model in it.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import Model
+
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    try:
+        found = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
+    except (MlflowException, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise InputError(f"model={uri}: cannot be fetched ({reason})") from None
+    if not (found / "MLmodel").is_file():
+        return found
+    flavors: dict[str, Any] = Model.load(str(found)).flavors
+    for name in ("tensorflow", "keras"):
+        data = found / str(flavors.get(name, {}).get("data", "data"))
+        for within in _WITHIN if name in flavors else ():
+            if (data / within).exists():
+                return data / within
+    artifacts = flavors.get("python_function", {}).get("artifacts") or {}
+    if "student" in artifacts:  # a student of ours, or a trigger that was made from one
+        return found / str(artifacts["student"]["path"])
+    raise InputError(
+        f"model={uri}: holds no Keras model (flavours {', '.join(flavors)}); log it with "
+        "mlflow.tensorflow.log_model"
+    )

@@ -1,0 +1,208 @@
+"""Layers and quantisers that the students of the line do not have, against QKeras itself."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from l1distill.firmware import hls
+from l1distill.firmware.network import EXACT_FLOAT32_BITS, evaluate, widest_sum
+from l1distill.firmware.ptq import post_training_quantise
+from l1distill.firmware.qkeras_reader import describe
+from l1distill.firmware.rtl import trace_network
+from l1distill.firmware.tools import Bounds
+from l1distill.firmware.verify import compare
+from tests.firmware.networks import (
+    chain,
+    convolution,
+    dense,
+    full_range,
+    grid,
+    outputs,
+    relu,
+    weights,
+)
+from tests.firmware.students import HARDWARE
+
+BOUNDS = Bounds(300.0, "firmware.limit")
+
+
+def act(quantizer: Any) -> Any:
+    from qkeras import QActivation
+
+    return QActivation(quantizer)
+
+
+def along(filters: int, width: int, **options: Any) -> Any:
+    from qkeras import QConv1D
+
+    quantizers = {"kernel_quantizer": weights(4), "bias_quantizer": weights(4)}
+    return QConv1D(filters, width, **quantizers, **options)
+
+
+def with_kernel(width: int, quantizer: Any, bias: Any = None) -> Any:
+    from qkeras import QDense
+
+    return QDense(width, kernel_quantizer=quantizer, bias_quantizer=bias or weights(5))
+
+
+def sequence() -> Any:
+    from qkeras import quantized_relu
+    from tensorflow.keras import layers
+
+    body = [
+        *(grid(5), along(4, 3), relu(5), layers.MaxPooling1D(2)),
+        *(along(3, 2, padding="same"), relu(5), layers.UpSampling1D(2)),
+        layers.ZeroPadding1D((1, 2)),
+        along(2, 3, padding="causal", activation=quantized_relu(5, 1)),
+        *(layers.GlobalMaxPooling1D(), dense(4, 2)),
+    ]
+    return chain((8, 3), body)
+
+
+def means() -> Any:
+    from tensorflow.keras import layers
+
+    body = [
+        *(grid(5), convolution(4, 3, (3, 3), padding="same"), relu(5)),
+        *(layers.AveragePooling2D((2, 2)), relu(5), layers.AveragePooling2D((1, 2)), grid(5)),
+        *(layers.GlobalAveragePooling2D(), dense(4, 2)),
+    ]
+    return chain((9, 4, 2), body)
+
+
+def means_along() -> Any:
+    from tensorflow.keras import layers
+
+    body = [grid(5), layers.AveragePooling1D(2), relu(5)]
+    body += [layers.GlobalAveragePooling1D(keepdims=True), layers.Flatten(), dense(4, 2)]
+    return chain((8, 2), body)
+
+
+def quantised_mean() -> Any:
+    from qkeras import QGlobalAveragePooling2D, quantized_bits
+
+    mean = QGlobalAveragePooling2D(
+        average_quantizer=weights(8), activation=quantized_bits(6, 1, alpha=1)
+    )
+    return chain((8, 4, 2), [grid(5), convolution(4, 3, (1, 1)), relu(5), mean, dense(4, 2)])
+
+
+def largest() -> Any:
+    from tensorflow.keras import layers
+
+    body = [grid(5), convolution(4, 3, (3, 3)), relu(5), layers.GlobalMaxPooling2D(), dense(4, 2)]
+    return chain((4, 4, 2), body)
+
+
+def hard_functions() -> Any:
+    from qkeras import quantized_sigmoid, quantized_tanh
+
+    body = [
+        *(grid(6), dense(5, 6), act(quantized_sigmoid(5)), dense(5, 6), act("quantized_tanh(5)")),
+        *(dense(5, 4), act(quantized_tanh(4, symmetric=True))),
+        *(dense(4, 2), act("quantized_sigmoid(8)")),
+    ]
+    return chain((6,), body)
+
+
+def signs() -> Any:
+    from qkeras import binary, ternary
+
+    body = [
+        *(grid(6), with_kernel(8, binary(alpha=1)), act(binary(alpha=1))),
+        *(with_kernel(6, ternary(alpha=1)), act(binary(alpha=0.5))),
+        *(with_kernel(5, binary(alpha="auto_po2")), act(binary(alpha=1, use_01=True))),
+        with_kernel(3, ternary(alpha="auto_po2")),
+    ]
+    return chain((6,), body)
+
+
+def scales_on_a_grid() -> Any:
+    from qkeras import quantized_bits, quantized_po2
+
+    auto = quantized_bits(4, 0, alpha="auto_po2")
+    body = [grid(6), with_kernel(8, auto, quantized_bits(4, 0, alpha="auto_po2")), relu(6)]
+    body += [with_kernel(4, quantized_bits(5, 1, alpha=0.5)), grid(6)]
+    return chain((6,), [*body, with_kernel(2, quantized_po2(4))])
+
+
+def scales_on_none() -> Any:
+    from qkeras import binary, quantized_bits, ternary
+
+    body = [grid(6), with_kernel(8, quantized_bits(4, 0, alpha="auto")), relu(6)]
+    body += [with_kernel(4, ternary(alpha="auto")), grid(6)]
+    return chain((6,), [*body, with_kernel(2, binary(alpha="auto")), grid(8, 2)])
+
+
+def scaled_convolution() -> Any:
+    from qkeras import QConv2D, quantized_bits
+    from tensorflow.keras import layers
+
+    auto = quantized_bits(4, 0, alpha="auto")
+    convolved = QConv2D(2, (2, 2), kernel_quantizer=auto, bias_quantizer=weights(4))
+    return chain((3, 3, 1), [grid(6), convolved, relu(6), layers.Flatten(), dense(4, 2), grid(6)])
+
+
+def normalised() -> Any:
+    from qkeras import QBatchNormalization
+    from tensorflow.keras import layers
+
+    body = [grid(6), dense(5, 6), layers.BatchNormalization(), relu(6), dense(5, 4)]
+    return chain((6,), [*body, QBatchNormalization(), grid(6), dense(5, 2)])
+
+
+def fused() -> Any:
+    from qkeras import QConv2DBatchnorm, quantized_relu
+    from tensorflow.keras import layers
+
+    quantizers = {"kernel_quantizer": weights(5), "bias_quantizer": weights(6)}
+    both = QConv2DBatchnorm(3, (3, 3), activation=quantized_relu(6, 1), **quantizers)
+    return chain((6, 6, 1), [grid(6), both, layers.Flatten(), dense(4, 2), grid(6)])
+
+
+MODELS: tuple[Callable[[], Any], ...] = (
+    *(sequence, means, means_along, quantised_mean, largest, hard_functions, signs),
+    *(scales_on_a_grid, scales_on_none, scaled_convolution, normalised, fused),
+)
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_numpy_and_the_emulator_are_qkeras(make: Callable[[], Any]) -> None:
+    model = make()
+    network = describe(model)
+    x = full_range(network)
+    y = outputs(model, x)
+    exact = evaluate(network, x)
+    assert np.ptp(y, axis=0).any(), "constant outputs would prove nothing"
+    assert compare(exact, trace_network(network).predict(x)).mismatches == 0
+    found = compare(y, exact)
+    if widest_sum(network)[1] <= EXACT_FLOAT32_BITS:
+        assert found.mismatches == 0
+    else:  # QKeras itself rounds: seldom to another number
+        assert found.mismatches < len(x) / 50
+
+
+@pytest.mark.parametrize("make", [sequence, signs, scales_on_none])
+def test_the_c_simulation_is_exact(make: Callable[[], Any], tmp_path: Path) -> None:
+    network = describe(make())
+    x = full_range(network)
+    hls.write_hls_project(network, HARDWARE, tmp_path)
+    simulated = hls.simulate_hls(tmp_path, x, network, BOUNDS)
+    assert compare(evaluate(network, x), simulated).mismatches == 0
+
+
+def test_a_sequence_in_floating_point_is_rounded() -> None:
+    from tensorflow.keras import layers
+
+    body = [layers.Conv1D(4, 3, activation="relu"), layers.MaxPooling1D(2)]
+    body += [layers.GlobalAveragePooling1D(), layers.Dense(2)]  # of three steps
+    model = chain((8, 3), body)
+    x = np.random.default_rng(1).normal(size=(500, 8, 3))
+    network = post_training_quantise(model, 12, x)
+    wanted = np.asarray(model(x), dtype=np.float64)
+    assert np.abs(evaluate(network, x.reshape(500, -1)) - wanted).max() < 0.01 * np.ptp(wanted)
+    flat = x.reshape(500, -1)
+    assert np.array_equal(trace_network(network).predict(flat), evaluate(network, flat))
