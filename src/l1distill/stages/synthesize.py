@@ -99,23 +99,26 @@ def _run(settings: Settings, context: Context) -> Result:
 
 def _run_any(model: str, settings: Settings, context: Context) -> Result:
     """Does the same for a model that comes without its data set."""
+    from l1distill.firmware import network_file
     from l1distill.firmware.events import read_events
     from l1distill.firmware.qkeras_reader import describe
-    from l1distill.firmware.synthesis import synthesise
+    from l1distill.firmware.synthesis import NETWORK, synthesise
     from l1distill.models.foreign import is_quantised, load_foreign
     from l1distill.tracking.fetch import fetch_keras, is_uri
 
     with tempfile.TemporaryDirectory(prefix="l1distill-model-") as name:
         path = fetch_keras(model, Path(name)) if is_uri(model) else Path(model)
-        loaded = load_foreign(path, settings.weights)
+        ours = path / NETWORK if path.is_dir() else path
+        is_network = ours.name == NETWORK and ours.is_file()
+        loaded = network_file.load(ours) if is_network else load_foreign(path, settings.weights)
         sources = {"model": folder_sha256(path) if path.is_dir() else file_sha256(path)}
     if settings.weights is not None and settings.weights.is_file():
         sources["weights"] = file_sha256(settings.weights)
     metrics: dict[str, float] = {}
-    quantised = is_quantised(loaded)
+    quantised = is_network or is_quantised(loaded)
     network: Network
     if quantised:
-        network = describe(loaded)
+        network = loaded if is_network else describe(loaded)
     else:
         _say(f"rounding a model in floating point to {settings.precision.bits} bits")
         network, metrics = _rounded(loaded, settings)
