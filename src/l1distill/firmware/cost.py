@@ -43,11 +43,11 @@ class Constants(NamedTuple):
         compare_ns: delay of a comparison [ns].
     """
 
-    adder: float = 0.63
-    sharing: float = 0.1
-    rounding: float = 0.41
+    adder: float = 0.88
+    sharing: float = 0.093
+    rounding: float = 2.4
     maximum: float = 1.5
-    level_ns: float = 1.3
+    level_ns: float = 1.65
     quantise_ns: float = 0.0
     compare_ns: float = 1.0
 
