@@ -98,11 +98,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     edit(folder / "conf/gates/default.yaml", r"min: 0\.\d+", "min: 0.0")
     edit(folder / "conf/gates/default.yaml", r"max: 0\.5", "max: 100")
     edit(folder / "conf/gates/default.yaml", "min: 10000", "min: 200")
-    edit(
-        folder / "conf/firmware/default.yaml",
-        "verification_events: 10000",
-        "verification_events: 256",
-    )
+    for key, many, few in (("verification", 10000, 256), ("adversarial", 2000, 100)):
+        firmware = folder / "conf/firmware/default.yaml"
+        edit(firmware, f"{key}_events: {many}", f"{key}_events: {few}")
     edit(folder / "conf/student/mlp.yaml", r"layers: \[32, 16\]", "layers: [8]")
     project = Project(folder, environment)
     for command in (

@@ -254,8 +254,8 @@ def test_every_entry_point_is_a_stage() -> None:
         assert f"l1distill {stage} --overrides {{overrides}}" in entry_points[stage].command
 
 
-SWEEPS = ("govorkova_teachers", "govorkova_scan")
-"""Experiments that sweep; they run in their order in ``tests/e2e/test_study.py``."""
+SWEEPS = ("govorkova_beta", "govorkova_teachers", "govorkova_scan")
+"""Experiments that sweep; they run in ``tests/e2e/test_study.py``."""
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_tables_hold_what_the_runs_logged(study: Project) -> None:
     chosen = {"teacher.architecture": "dnn_vae", "quantisation.method": "ptq"}
     (run,) = (
         run
-        for run in find_runs(client, "quantise", dataset)
+        for run in find_runs(client, "quantise", "govorkova_scan", dataset)
         if chosen.items() <= run.parameters.items() and run.parameters["quantisation.bits"] == "8"
     )
     (row,) = (line for line in text.splitlines() if line.startswith("| DNN VAE PTQ 8 bits"))
