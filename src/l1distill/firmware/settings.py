@@ -3,10 +3,17 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from l1distill.firmware.devices import Device
 from l1distill.settings import Settings
+
+UNBUILT = {
+    "kl": "the exponential of a variance is not in the firmware; take sum_mu2",
+    "rz": "the exponential of a variance is not in the firmware; take sum_mu2",
+    "mse": "a network's inputs do not reach its end in the firmware; take a VAE and sum_mu2",
+}
+"""Scores that are known, and why they cannot be had."""
 
 
 class FirmwareSettings(Settings):
@@ -36,6 +43,29 @@ class FirmwareSettings(Settings):
     yosys_memory_limit_gib: float = Field(default=4.0, gt=0)
     rtl_simulation_time_limit_s: float = Field(default=300.0, gt=0)
     vendor_time_limit_s: float = Field(default=14400.0, gt=0)
+
+
+class ScoreSettings(Settings):
+    """What is computed of a network's outputs behind it; mirrors ``conf/synthesize.yaml``."""
+
+    kind: Literal["sum_mu2", "kl", "rz", "mse"] | None = None
+    """``sum_mu2`` is the sum of the squares of a VAE's means; nothing where it is ``None``."""
+    latent: int | None = Field(default=None, ge=1)
+    """How many outputs, from the first, are means; half of all where it is ``None``."""
+    bits: int | None = Field(default=None, ge=1, le=32)
+    """Of the score; as many as it takes where it is ``None``."""
+    threshold: float | None = Field(default=None, allow_inf_nan=False)
+    """Gives one bit: whether the score, or the only output, is at least that."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ScoreSettings":
+        if self.kind in UNBUILT:
+            raise ValueError(f"score.kind={self.kind}: {UNBUILT[self.kind]}")
+        if self.kind is None:
+            for name in ("latent", "bits"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"score.{name}= goes with a score.kind=; name that as well")
+        return self
 
 
 class PrecisionSettings(Settings):
