@@ -1,5 +1,6 @@
 """Scores behind networks, against their definitions, through every back end."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,8 @@ WANTED = [
     {"kind": "sum_mu2", "bits": 8, "threshold": 3.3},
 ]
 
+KL = {"kind": "kl", "pieces": 12, "bits": 14, "threshold": 6.0}
+
 
 @pytest.mark.parametrize("wanted", WANTED, ids=str)
 @pytest.mark.parametrize("ends", [ENDS, FixedPoint(True, 4, -1), None], ids=str)
@@ -94,7 +97,7 @@ def test_the_score_is_its_definition(
     assert np.array_equal(evaluate(load(tmp_path / "network.json"), x), found)
 
 
-@pytest.mark.parametrize("wanted", WANTED[::3], ids=["score", "bit"])
+@pytest.mark.parametrize("wanted", [WANTED[0], WANTED[3], KL], ids=["score", "bit", "kl"])
 def test_every_back_end_computes_it(wanted: dict[str, Any], tmp_path: Path) -> None:
     network = scored(encoder(), **wanted)
     x = events(network)
@@ -107,12 +110,12 @@ def test_every_back_end_computes_it(wanted: dict[str, Any], tmp_path: Path) -> N
 
 
 @pytest.mark.needs_program("iverilog")
-@pytest.mark.parametrize("wanted", WANTED[::3], ids=["score", "bit"])
+@pytest.mark.parametrize("wanted", [WANTED[0], WANTED[3], KL], ids=["score", "bit", "kl"])
 def test_the_verilog_computes_it(wanted: dict[str, Any], tmp_path: Path) -> None:
     network = scored(encoder(), **wanted)
     x = events(network)
     figures = write_rtl(trace_network(network), HARDWARE, 3.0, tmp_path)
-    assert figures.output_port.bits == network.output_type.bits
+    assert figures.output_port.bits <= network.output_type.bits
     rtlsim.write_testbench(figures, tmp_path)
     simulator = rtlsim.find_simulator("iverilog")
     assert simulator is not None
@@ -133,6 +136,37 @@ def test_the_threshold_itself_passes_and_what_is_just_below_does_not() -> None:
         if threshold < values[-1]:
             fewer = evaluate(scored(plain, kind="sum_mu2", threshold=above), x)[:, 0] == 1
             assert sum_mu2(plain, x)[fewer].min() > threshold
+
+
+@pytest.mark.parametrize("ends", [ENDS, FixedPoint(True, 4, -1), FixedPoint(True, 2, 8)], ids=str)
+@pytest.mark.parametrize("pieces", [8, 16, 64])
+def test_the_divergence_is_as_near_its_definition_as_is_said(ends: FixedPoint, pieces: int) -> None:
+    from l1distill.models.losses import kl_divergence
+
+    plain = encoder(ends=ends)
+    x = events(plain)
+    latent = evaluate(plain, x)
+    assert np.unique(latent[:, LATENT:]).size >= 10
+    wanted = np.asarray(kl_divergence(latent[:, :LATENT], latent[:, LATENT:]))
+    network, words = with_score(plain, ScoreSettings(kind="kl", pieces=pieces))
+    assert words is not None
+    said = [float(number) for number in re.findall(r"at most (.*)% of itself and (\S+) ", words)[0]]
+    off = np.abs(evaluate(network, x)[:, 0] - wanted)
+    assert (off <= 1.05 * (said[0] / 100 * wanted + said[1])).all()  # said in two digits
+    assert said[0] < {8: 60, 16: 16, 64: 1}[pieces]
+    assert np.array_equal(trace_network(network).predict(x), evaluate(network, x))
+    narrow = scored(plain, kind="kl", pieces=pieces, bits=16)
+    assert narrow.output_type.bits == 16
+    exact = evaluate(network, x)
+    half = narrow.output_type.step / 2
+    assert (np.abs(np.minimum(exact, narrow.output_type.high) - evaluate(narrow, x)) <= half).all()
+
+
+def test_log_variances_that_are_too_wide_are_refused() -> None:
+    with pytest.raises(InputError, match=r"score\.kind=kl: log-variances .* and 11 bits"):
+        scored(encoder(ends=FixedPoint(True, 3, 9)), kind="kl")
+    with pytest.raises(InputError, match=r"score\.latent=4 takes 8 numbers, the network gives 6"):
+        scored(encoder(), kind="kl", latent=4)
 
 
 def test_a_sole_output_is_held_against_a_threshold() -> None:
@@ -203,7 +237,7 @@ def test_what_does_not_fit_is_refused_by_name(
 
 
 def test_what_is_not_built_is_refused_by_name() -> None:
-    for kind in ("kl", "rz", "mse"):
+    for kind in ("rz", "mse"):
         with pytest.raises(ValueError, match=f"score.kind={kind}: "):
             ScoreSettings(kind=kind)  # type: ignore[arg-type]
     for name in ("bits", "latent"):

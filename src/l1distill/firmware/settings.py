@@ -9,9 +9,8 @@ from l1distill.firmware.devices import Device
 from l1distill.settings import Settings
 
 UNBUILT = {
-    "kl": "the exponential of a variance is not in the firmware; take sum_mu2",
-    "rz": "the exponential of a variance is not in the firmware; take sum_mu2",
-    "mse": "a network's inputs do not reach its end in the firmware; take a VAE and sum_mu2",
+    "rz": "a product of means and variances is not in the firmware; take kl or sum_mu2",
+    "mse": "a network's inputs do not reach its end in the firmware; take a VAE with kl or sum_mu2",
 }
 """Scores that are known, and why they cannot be had."""
 
@@ -49,11 +48,14 @@ class ScoreSettings(Settings):
     """What is computed of a network's outputs behind it; mirrors ``conf/synthesize.yaml``."""
 
     kind: Literal["sum_mu2", "kl", "rz", "mse"] | None = None
-    """``sum_mu2`` is the sum of the squares of a VAE's means; nothing where it is ``None``."""
+    """``sum_mu2`` is the sum of the squares of a VAE's means, ``kl`` the D_KL of its latent space;
+    nothing where it is ``None``."""
     latent: int | None = Field(default=None, ge=1)
     """How many outputs, from the first, are means; half of all where it is ``None``."""
-    bits: int | None = Field(default=None, ge=1, le=32)
-    """Of the score; as many as it takes where it is ``None``."""
+    pieces: int = Field(default=32, ge=1, le=64)
+    """Of the exponential in ``kl``; the model card says how far off it is."""
+    bits: int | None = Field(default=None, ge=1, le=24)
+    """Of the score; as many as it takes where it is ``None``, in ``kl`` at most 24."""
     threshold: float | None = Field(default=None, allow_inf_nan=False)
     """Gives one bit: whether the score, or the only output, is at least that."""
 
