@@ -19,10 +19,12 @@ from l1distill.firmware.network import Network, chain, evaluate
 from l1distill.firmware.network_file import load, save
 from l1distill.firmware.rtl import trace_network, write_rtl
 from l1distill.firmware.scores import with_score
-from l1distill.firmware.settings import ScoreSettings
+from l1distill.firmware.settings import FirmwareSettings, ScoreSettings
+from l1distill.firmware.synthesis import _events
 from l1distill.firmware.tools import Bounds
 from tests.firmware.emulators import library
-from tests.firmware.networks import full_range
+from tests.firmware.networks import chain as qkeras_chain
+from tests.firmware.networks import dense, full_range, grid, outputs, relu
 from tests.firmware.students import HARDWARE
 
 BOUNDS = Bounds(300.0, "firmware.limit")
@@ -185,6 +187,19 @@ def test_the_first_outputs_are_the_means() -> None:
     x = events(plain)
     found = evaluate(scored(plain, kind="sum_mu2", latent=LATENT), x)[:, 0]
     assert np.array_equal(found, sum_mu2(plain, x))
+
+
+def test_qkeras_remains_the_reference_of_a_model_with_a_score() -> None:
+    from l1distill.firmware.qkeras_reader import describe
+
+    model = qkeras_chain((5,), [grid(4), dense(4, 3), relu(4)], [dense(4, 2), dense(4, 2)])
+    plain = describe(model)
+    x = full_range(plain, 200)
+    settings = FirmwareSettings(device=HARDWARE, verification_events=200, adversarial_events=0)
+    chosen = _events(model, plain, scored(plain, kind="sum_mu2"), x, settings)
+    means = outputs(model, x)[:, :2]
+    assert np.array_equal(chosen.y[:, 0], (means**2).sum(axis=1))
+    assert chosen.reference.name == "QKeras"
 
 
 def test_a_wrong_square_in_the_c_simulation_is_located(tmp_path: Path) -> None:

@@ -71,32 +71,27 @@ def test_a_model_in_mlflow_becomes_firmware(model: Any, folder: Path) -> None:
     assert run.data.tags["output_sha256"] == folder_sha256(folder / "out")
 
 
-def test_a_score_and_its_threshold_stand_behind_a_network(folder: Path) -> None:
-    from l1distill.firmware.fixed_point import FixedPoint
-    from l1distill.firmware.layers import Dense
-    from l1distill.firmware.network import chain as chained
+def test_a_score_and_its_threshold_stand_behind_a_model(model: Any, folder: Path) -> None:
     from l1distill.firmware.network import evaluate
-    from l1distill.firmware.network_file import load, save
+    from l1distill.firmware.network_file import load
+    from tests.firmware.networks import full_range, outputs
 
-    kind = FixedPoint(True, 1, 2)
-    kernel = np.array([[1.0, 0.5, 0.25, 0.0], [0.0, -1.0, 1.0, 0.5], [0.5, 0.5, 0.0, 1.0]])
-    encoder = chained(3, kind, [Dense("ends", kernel, np.zeros(4), kind, kind)])
-    (folder / "vae").mkdir()
-    save(encoder, folder / "vae/network.json")
-    arguments = ("model=vae", "device=vu9p", "output=out")
-    score = ("score.kind=sum_mu2", "score.threshold=2.5")
+    model.save("vae.h5")
+    arguments = ("model=vae.h5", "device=vu9p", "output=out")
+    score = ("score.kind=sum_mu2", "score.latent=2", "score.threshold=0.25")
     assert synthesize(*arguments, *score) == 0
     metrics = json.loads((folder / "out/metrics.json").read_text())
     assert metrics["firmware/mismatches"] == 0
     card = (folder / "out/MODEL_CARD.md").read_text()
     assert "1 of type `ufixed<1,1,TRN,SAT>`" in card
-    assert "sum of the squares of the means of the latent space is at least 2.5" in card
-    x = np.random.default_rng(2).uniform(-2, 2, (200, 3))
-    passed = evaluate(load(folder / "out/network.json"), x)[:, 0]
-    means = kind.quantise(x) @ kernel[:, :2]
-    assert np.array_equal(passed, (means**2).sum(axis=1) >= 2.5)
+    assert "sum of the squares of the means of the latent space is at least 0.25" in card
+    network = load(folder / "out/network.json")
+    x = full_range(network)
+    expected = (outputs(model, x)[:, :2] ** 2).sum(axis=1) >= 0.25
+    assert 0 < expected.mean() < 1
+    assert np.array_equal(evaluate(network, x)[:, 0], expected)
     record = json.loads((folder / "out/record.json").read_text())
-    assert record["parameters"]["score.threshold"] == 2.5
+    assert record["parameters"]["score.threshold"] == 0.25
 
 
 def test_what_cannot_be_synthesised_is_refused_by_name(

@@ -1,6 +1,6 @@
 """What a network will cost, from its numbers alone: for a search that cannot wait for synthesis.
 
-The logic is adders (distributed arithmetic, no multipliers): a weight of ``d`` signed digits takes
+The logic is adders (distributed arithmetic; a score multiplies too): a weight of ``d`` digits takes
 ``d`` of the terms that a sum adds up. Terms times the width of the sum is what the LUTs follow;
 sharing of common terms makes large layers cheaper than that. ``benchmarks/cost.py`` fits the
 constants to yosys and to alkaid's pipelines, and says how well they rank networks that it did not

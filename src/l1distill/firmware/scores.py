@@ -86,7 +86,8 @@ def _means(network: Network, wanted: ScoreSettings) -> int:
     if latent is None and network.outputs == network.inputs:
         raise InputError(
             f"{name}: the network gives as many numbers as it takes, {network.inputs}: a "
-            "reconstruction has no means; take the encoder of a VAE"
+            "reconstruction has no means; take the encoder of a VAE, or say with score.latent= how "
+            "many of them are means"
         )
     if latent is None and network.outputs % 2:
         raise InputError(
