@@ -15,6 +15,7 @@ from l1distill.firmware.layers import (
     Quantise,
     Reshape,
     Span,
+    Square,
     UpSample2D,
     ZeroPad2D,
 )
@@ -47,6 +48,7 @@ LAYERS: list[Layer] = [
     Quantise("layer", FixedPoint(False, 1, 1)),
     Quantise("layer", FixedPoint(True, 0, 2, "TRN", "WRAP")),
     Reshape("layer", (12, 7)),
+    Square("layer"),
 ]
 
 
@@ -63,6 +65,8 @@ def by_tensorflow(layer: Layer, x: Any) -> Any:
         return tf.keras.layers.ZeroPadding2D(layer.margins)(x)
     if isinstance(layer, Reshape):
         return tf.reshape(x, (-1, *layer.shape))
+    if isinstance(layer, Square):
+        return tf.square(x)
     if isinstance(layer, Affine):
         return x * layer.scale + layer.offset
     assert isinstance(layer, Quantise)
@@ -92,7 +96,7 @@ def test_what_comes_out_is_what_can_come_out(layer: Layer) -> None:
     assert (result >= after.low).all()
     assert (result <= after.high).all()
     assert after.type.holds(result)
-    if isinstance(layer, Conv2D | Affine):
+    if isinstance(layer, Conv2D | Affine | Square):
         assert (np.abs(result) <= layer.partial_sums(before)).all()
 
 

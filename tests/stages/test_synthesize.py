@@ -71,6 +71,29 @@ def test_a_model_in_mlflow_becomes_firmware(model: Any, folder: Path) -> None:
     assert run.data.tags["output_sha256"] == folder_sha256(folder / "out")
 
 
+def test_a_score_and_its_threshold_stand_behind_a_model(model: Any, folder: Path) -> None:
+    from l1distill.firmware.network import evaluate
+    from l1distill.firmware.network_file import load
+    from tests.firmware.networks import full_range, outputs
+
+    model.save("vae.h5")
+    arguments = ("model=vae.h5", "device=vu9p", "output=out")
+    score = ("score.kind=sum_mu2", "score.latent=2", "score.threshold=0.25")
+    assert synthesize(*arguments, *score) == 0
+    metrics = json.loads((folder / "out/metrics.json").read_text())
+    assert metrics["firmware/mismatches"] == 0
+    card = (folder / "out/MODEL_CARD.md").read_text()
+    assert "1 of type `ufixed<1,1,TRN,SAT>`" in card
+    assert "sum of the squares of the means of the latent space is at least 0.25" in card
+    network = load(folder / "out/network.json")
+    x = full_range(network)
+    expected = (outputs(model, x)[:, :2] ** 2).sum(axis=1) >= 0.25
+    assert 0 < expected.mean() < 1
+    assert np.array_equal(evaluate(network, x)[:, 0], expected)
+    record = json.loads((folder / "out/record.json").read_text())
+    assert record["parameters"]["score.threshold"] == 0.25
+
+
 def test_what_cannot_be_synthesised_is_refused_by_name(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,6 +107,7 @@ def test_what_cannot_be_synthesised_is_refused_by_name(
         (("model=none.h5", "output=out"), ("model=none.h5: no such file",)),
         (("model=softmax.h5",), ("needs an output= of its own",)),
         (("weights=w.h5", "output=out"), ("weights= goes with a model=",)),
+        (("score.kind=mse",), ("score.kind=mse: a network's inputs do not reach its end",)),
         (("model=models:/none@best", "output=out"), ("models:/none@best: cannot be fetched",)),
         (("model=runs:/none/model", "output=out"), ("runs:/none/model: cannot be fetched",)),
         (("model=x.h5", "device=vu14p", "output=out"), ("vu14p", "vu13p")),

@@ -1,6 +1,6 @@
 """What a network will cost, from its numbers alone: for a search that cannot wait for synthesis.
 
-The logic is adders (distributed arithmetic, no multipliers): a weight of ``d`` signed digits takes
+The logic is adders (distributed arithmetic; a score multiplies too): a weight of ``d`` digits takes
 ``d`` of the terms that a sum adds up. Terms times the width of the sum is what the LUTs follow;
 sharing of common terms makes large layers cheaper than that. ``benchmarks/cost.py`` fits the
 constants to yosys and to alkaid's pipelines, and says how well they rank networks that it did not
@@ -15,8 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.layers import Affine, Conv2D, Dense, MaxPool2D, Quantise, Reshape, Span
+from l1distill.firmware.layers import (
+    Affine,
+    Conv2D,
+    Dense,
+    MaxPool2D,
+    Quantise,
+    Reshape,
+    Span,
+    Square,
+)
 from l1distill.firmware.network import Network, spans
+
+_SQUARE_LEVELS = 2
 
 
 class Cost(NamedTuple):
@@ -117,6 +128,9 @@ def features(network: Network) -> Features:
             if after.type != before.type:
                 rounded += float(_widths(after)[used].sum())
                 quantisers += 1
+        elif isinstance(layer, Square):  # in DSPs: no LUTs, the delay of a short tree of adders
+            levels += _SQUARE_LEVELS
+            operations += float((_widths(before)[used] ** 2).sum())
         elif isinstance(layer, MaxPool2D):
             window = math.prod(layer.size)
             compared += (window - 1) * float(_widths(after).sum())
@@ -130,7 +144,7 @@ def _needed(network: Network, found: list[Span]) -> list[NDArray[np.bool_]]:
     for layer, before in zip(reversed(network.layers), reversed(found[:-1]), strict=True):
         if isinstance(layer, Dense):
             used = (layer.kernel[:, needed[0]] != 0).any(axis=1)
-        elif isinstance(layer, Quantise | Affine | Reshape):
+        elif isinstance(layer, Quantise | Affine | Square | Reshape):
             used = needed[0].reshape(before.shape)
         else:
             used = np.ones(before.shape, np.bool_)

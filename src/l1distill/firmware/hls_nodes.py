@@ -15,6 +15,7 @@ from l1distill.firmware.layers import (
     Quantise,
     Reshape,
     Span,
+    Square,
     UpSample2D,
     ZeroPad2D,
 )
@@ -55,10 +56,14 @@ def hls_nodes(network: Network) -> list[Node]:
                 kind = follower.type  # type: ignore[union-attr]
         elif isinstance(layer, Quantise):
             kind = layer.type
-        else:  # the same numbers
+        elif not isinstance(layer, Square):  # the same numbers
             kind = incoming
         name = f"layer{number}_" + re.sub(r"\W", "_", layer.name)
-        nodes.append(_node(name, layer, tensors[number], after, kind))
+        node = _node(name, layer, tensors[number], after, kind)
+        if isinstance(layer, Square):  # a product of the tensor with itself
+            both = [nodes[-1].name, nodes[-1].name]
+            node = node._replace(attributes={"op": "multiply", "inputs": both})
+        nodes.append(node)
     return nodes
 
 
@@ -124,6 +129,8 @@ def _node(name: str, layer: Layer, before: Span, after: Span, kind: FixedPoint) 
         }
         return Node(name, "LeakyReLU", attributes, {"param": slope, "result": kind})
     types = {"result": kind}
+    if isinstance(layer, Square):
+        return Node(name, "Merge", {"op": "multiply"}, types)
     if isinstance(layer, MaxPool2D):
         height, width = layer.size
         attributes = {

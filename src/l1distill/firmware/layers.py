@@ -179,6 +179,26 @@ class Quantise(NamedTuple):
         return Span(self.apply(x.low), self.apply(x.high), self.type.fraction)
 
 
+class Square(NamedTuple):
+    """Every number times itself, without any loss."""
+
+    name: str
+
+    def apply(self, x: Any) -> Any:
+        """Returns ``x * x``, the shape of ``x``."""
+        return x * x
+
+    def span(self, x: Span) -> Span:
+        """Returns what can come out."""
+        nearest: Array = np.maximum(np.maximum(x.low, -x.high), 0.0)
+        return Span(nearest**2, x.reach**2, 2 * x.fraction)
+
+    def partial_sums(self, x: Span) -> Array:
+        """Returns the largest value: the partial sums of a multiplication are no larger."""
+        result: Array = x.reach**2
+        return result
+
+
 class MaxPool2D(NamedTuple):
     """The largest of each window; windows do not overlap, an incomplete one at an end is left."""
 
@@ -253,7 +273,7 @@ class Reshape(NamedTuple):
 
 
 Linear = Dense | Conv2D | Affine
-Layer = Linear | Quantise | MaxPool2D | UpSample2D | ZeroPad2D | Reshape
+Layer = Linear | Square | Quantise | MaxPool2D | UpSample2D | ZeroPad2D | Reshape
 
 
 def span_of(kind: FixedPoint, shape: ArrayLike) -> Span:

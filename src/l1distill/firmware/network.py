@@ -16,6 +16,7 @@ from l1distill.firmware.layers import (
     Quantise,
     Reshape,
     Span,
+    Square,
     span_of,
 )
 
@@ -87,7 +88,7 @@ def chain(
     for layer, after in zip(network.layers, spans(network)[1:], strict=True):
         if isinstance(layer, Quantise):
             kind = layer.type
-        elif isinstance(layer, Dense | Conv2D | Affine):
+        elif isinstance(layer, Dense | Conv2D | Affine | Square):
             kind = after.type
     _check_exact(network)
     return network._replace(output_type=kind)
@@ -108,7 +109,7 @@ def widest_sum(network: Network) -> tuple[str, int]:
     """
     found, widest = spans(network), ("", 0)
     for layer, before, after in zip(network.layers, found[:-1], found[1:], strict=True):
-        if isinstance(layer, Dense | Conv2D | Affine):
+        if isinstance(layer, Dense | Conv2D | Affine | Square):
             # partial sums in any order: all terms count with their absolute value
             total = float(layer.partial_sums(before).max())
             bits = smallest_type(0.0, total, after.fraction).bits

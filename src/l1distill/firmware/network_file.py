@@ -17,6 +17,7 @@ from l1distill.firmware.layers import (
     MaxPool2D,
     Quantise,
     Reshape,
+    Square,
     UpSample2D,
     ZeroPad2D,
 )
@@ -27,6 +28,7 @@ KINDS: Mapping[str, type[Layer]] = {
     "dense": Dense,
     "conv2d": Conv2D,
     "affine": Affine,
+    "square": Square,
     "quantise": Quantise,
     "max_pool2d": MaxPool2D,
     "up_sample2d": UpSample2D,

@@ -1,4 +1,7 @@
-"""RTL through alkaid: distributed arithmetic, one fully unrolled pipeline, no multipliers."""
+"""RTL through alkaid: distributed arithmetic, one fully unrolled pipeline.
+
+Only the squares of a score are multipliers.
+"""
 
 import json
 import shutil

@@ -3,10 +3,16 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from l1distill.firmware.devices import Device
 from l1distill.settings import Settings
+
+UNBUILT = {
+    "rz": "a product of means and variances is not in the firmware; take kl or sum_mu2",
+    "mse": "a network's inputs do not reach its end in the firmware; take a VAE with kl or sum_mu2",
+}
+"""Scores that are known, and why they cannot be had."""
 
 
 class FirmwareSettings(Settings):
@@ -36,6 +42,32 @@ class FirmwareSettings(Settings):
     yosys_memory_limit_gib: float = Field(default=4.0, gt=0)
     rtl_simulation_time_limit_s: float = Field(default=300.0, gt=0)
     vendor_time_limit_s: float = Field(default=14400.0, gt=0)
+
+
+class ScoreSettings(Settings):
+    """What is computed of a network's outputs behind it; mirrors ``conf/synthesize.yaml``."""
+
+    kind: Literal["sum_mu2", "kl", "rz", "mse"] | None = None
+    """``sum_mu2`` is the sum of the squares of a VAE's means, ``kl`` the D_KL of its latent space;
+    nothing where it is ``None``."""
+    latent: int | None = Field(default=None, ge=1)
+    """How many outputs, from the first, are means; half of all where it is ``None``."""
+    pieces: int = Field(default=32, ge=1, le=64)
+    """Of the exponential in ``kl``; the model card says how far off it is."""
+    bits: int | None = Field(default=None, ge=1, le=24)
+    """Of the score; as many as it takes where it is ``None``, in ``kl`` at most 24."""
+    threshold: float | None = Field(default=None, allow_inf_nan=False)
+    """Gives one bit: whether the score, or the only output, is at least that."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ScoreSettings":
+        if self.kind in UNBUILT:
+            raise ValueError(f"score.kind={self.kind}: {UNBUILT[self.kind]}")
+        if self.kind is None:
+            for name in ("latent", "bits"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"score.{name}= goes with a score.kind=; name that as well")
+        return self
 
 
 class PrecisionSettings(Settings):

@@ -26,13 +26,21 @@ from l1distill.firmware import (
     vivado,
 )
 from l1distill.firmware.adversarial import adversarial_events
-from l1distill.firmware.documents import ANY_NETWORK, CARD, REPORT, Subject, write_documents
+from l1distill.firmware.documents import (
+    ANY_NETWORK,
+    CARD,
+    REPORT,
+    Quantity,
+    Subject,
+    write_documents,
+)
 from l1distill.firmware.events import random_events
 from l1distill.firmware.figures import Figures
 from l1distill.firmware.network import EXACT_FLOAT32_BITS, Network, evaluate, widest_sum
 from l1distill.firmware.qkeras_reader import describe
 from l1distill.firmware.rtl import RtlFigures
-from l1distill.firmware.settings import FirmwareSettings
+from l1distill.firmware.scores import with_score
+from l1distill.firmware.settings import FirmwareSettings, ScoreSettings
 from l1distill.firmware.tools import Bounds
 from l1distill.firmware.verify import Comparison, compare, differing
 from l1distill.firmware.yosys import YosysJob
@@ -77,6 +85,7 @@ def synthesise(
     output: Path,
     progress: Callable[[str], None] | None = None,
     subject: Subject = ANY_NETWORK,
+    score: ScoreSettings | None = None,
 ) -> Figures:
     """Turns a quantised model into firmware, proves it on events, and counts what it costs.
 
@@ -94,6 +103,7 @@ def synthesise(
         output: an existing folder; what is in the way is overwritten.
         progress: is told what goes on, one short line at a time.
         subject: what the model card says of the model.
+        score: what is put behind the network; nothing where it is None.
 
     Returns:
         The figures. Mismatches are a figure, not an error: a gate judges them.
@@ -103,8 +113,11 @@ def synthesise(
         ToolError: a tool crashed or crossed its bounds; see its ``InputError`` line.
     """
     say = progress or (lambda _: None)
-    described = model if isinstance(model, Network) else describe(model)
-    events = _events(model, described, x, settings)
+    plain = model if isinstance(model, Network) else describe(model)
+    described, output_is = with_score(plain, score or ScoreSettings())
+    if output_is is not None:
+        subject = subject._replace(outputs=(Quantity(output_is),))
+    events = _events(model, plain, described, x, settings)
     _check_tools(settings)
 
     say(f"tracing {described.inputs} inputs into logic")
@@ -156,8 +169,13 @@ def synthesise(
 
 
 def _events(
-    model: Any, described: Network, x: ArrayLike | None, settings: FirmwareSettings
+    model: Any,
+    plain: Network,
+    described: Network,
+    x: ArrayLike | None,
+    settings: FirmwareSettings,
 ) -> Events:
+    """Chooses events; ``described`` is ``plain``, what the model is, with a score behind it."""
     given = np.empty((0, described.inputs)) if x is None else np.asarray(x)
     wanted = settings.verification_events
     values = given.reshape(len(given), -1) if given.ndim > 2 else given
@@ -174,13 +192,15 @@ def _events(
     random = random_events(described, wanted - len(values), SEED)
     difficult = adversarial_events(described, settings.adversarial_events, SEED).x
     values, hard = np.concatenate([values, random, difficult]), len(difficult)
-    layer, bits = widest_sum(described)
+    layer, bits = widest_sum(plain)
     exact = evaluate(described, values)
     if isinstance(model, Network):
         name = "the network in exact arithmetic"
         return Events(values, exact, report.Reference(name, None), hard)
     floats = values.astype(np.float32).reshape(len(values), *model.input_shape[1:])
     predicted = predict(model, floats)
+    for behind in described.layers[len(plain.layers) :]:
+        predicted = behind.apply(predicted)
     if bits <= EXACT_FLOAT32_BITS:
         return Events(values, predicted, report.Reference("QKeras", None), hard)
     doubt = (

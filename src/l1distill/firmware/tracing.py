@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from l1distill.errors import InputError
 from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.layers import Affine, Conv2D, Dense, Layer, MaxPool2D, Quantise
+from l1distill.firmware.layers import Affine, Conv2D, Dense, Layer, MaxPool2D, Quantise, Square
 from l1distill.firmware.network import Network
 
 
@@ -80,7 +80,28 @@ def _trace_layer(layer: Layer, values: Any) -> Any:
         return _quantise(values, layer.type)
     if isinstance(layer, MaxPool2D):
         return _largest(layer.windows(values))
+    if isinstance(layer, Square):
+        return _square(values)
     return layer.apply(values)
+
+
+def _square(values: Any) -> Any:
+    """Returns every number times itself.
+
+    alkaid gives a product a negative delay where it has not been told the size of a carry, and
+    then looks for the product in front of its factors.
+    """
+    from alkaid.trace import FVArray
+
+    def one(value: Any) -> Any:
+        if value.low == value.high:
+            return float(value.low) ** 2
+        product = value * value
+        product.latency = max(product.latency, value.latency)
+        return product
+
+    found = np.frompyfunc(one, 1, 1)(np.asarray(values))
+    return FVArray(found, values.solver_options, hwconf=values.hwconf)
 
 
 def _check_constants(layer: Layer, *constants: ArrayLike) -> None:

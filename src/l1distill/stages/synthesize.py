@@ -12,7 +12,7 @@ from pydantic import model_validator
 from l1distill.data.dataset import BACKGROUND, open_dataset
 from l1distill.data.splits import Split
 from l1distill.data.standardisation import STANDARDISATION
-from l1distill.firmware.settings import FirmwareSettings, PrecisionSettings
+from l1distill.firmware.settings import FirmwareSettings, PrecisionSettings, ScoreSettings
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.workspace import file_sha256, folder_sha256
 
@@ -48,6 +48,7 @@ class Settings(StageSettings):
     weights: Path | None = None
     events: Path | None = None
     precision: PrecisionSettings = PrecisionSettings()
+    score: ScoreSettings = ScoreSettings()
 
     @model_validator(mode="after")
     def _apart_from_the_line(self) -> "Settings":
@@ -93,7 +94,9 @@ def _run(settings: Settings, context: Context) -> Result:
     for name in ("inputs.json", STANDARDISATION):
         shutil.copy(settings.student_folder / name, constants / name)
     subject = _subject(settings, context, scaling)
-    figures = synthesise(student, vectors, settings.firmware, context.folder, _say, subject)
+    figures = synthesise(
+        student, vectors, settings.firmware, context.folder, _say, subject, settings.score
+    )
     return Result(figures.to_metrics(), dataset.md5, describes="student")
 
 
@@ -128,7 +131,12 @@ def _run_any(model: str, settings: Settings, context: Context) -> Result:
         x = network.at_ports(events) * network.input_units
         sources["events"] = file_sha256(settings.events)
     figures = synthesise(
-        loaded if quantised else network, x, settings.firmware, context.folder, _say
+        loaded if quantised else network,
+        x,
+        settings.firmware,
+        context.folder,
+        _say,
+        score=settings.score,
     )
     md5 = hashlib.md5(repr(sorted(sources.items())).encode(), usedforsecurity=False).hexdigest()
     return Result(
