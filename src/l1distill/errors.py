@@ -1,4 +1,4 @@
-"""The one exception that means "what you gave us cannot be used"."""
+"""The one exception that means "what you gave us cannot be used", and the words of others."""
 
 
 class InputError(Exception):
@@ -8,3 +8,9 @@ class InputError(Exception):
     before any output is touched. Anything else that escapes a stage is a defect of ours and
     keeps its traceback.
     """
+
+
+def first_line(error: Exception) -> str:
+    """Returns what an exception says first, for a line of ours: its name where it says nothing."""
+    text = str(error).strip()
+    return text.splitlines()[0][:300] if text else type(error).__name__

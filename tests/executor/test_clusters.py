@@ -8,6 +8,7 @@ import textwrap
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, wait
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,10 +36,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def executor(work: Path) -> Iterator[Executor]:
     """A cluster on this machine that gives a task up when one worker was killed over it."""
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        open_executor(LOCAL, work) as executor,
-    ):
+    with ExitStack() as stack:
+        with dask.config.set({"distributed.scheduler.allowed-failures": 0}):  # for no other cluster
+            executor = stack.enter_context(open_executor(LOCAL, work))
         yield executor
 
 

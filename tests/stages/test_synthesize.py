@@ -13,13 +13,11 @@ from l1distill.cli import main
 from l1distill.data.events import ELECTRONS, JETS, MET, MUONS, N_OBJECTS
 from l1distill.firmware.bundle import verify_manifest
 from l1distill.firmware.figures import Figures
-from l1distill.firmware.settings import FirmwareSettings
 from l1distill.models.preprocessing import InputScaling
 from l1distill.stages.stage import Context
-from l1distill.stages.synthesize import SLOTS, Settings, _subject
+from l1distill.stages.synthesize_student import SLOTS, _subject
 from l1distill.tracking import Record
 from l1distill.workspace import folder_sha256
-from tests.firmware.students import HARDWARE
 from tests.settings import ROOT
 
 SMALL = ("firmware.verification_events=300", "firmware.adversarial_events=50")
@@ -139,9 +137,7 @@ def test_the_card_names_each_input_as_the_scaling_makes_it() -> None:
     )
     nothing = cast(Any, None)
     context = Context(nothing, Path(), Path(), {"student": record}, {}, "")
-    firmware = FirmwareSettings(device=HARDWARE, verification_events=77)
-    settings = Settings.model_construct(firmware=firmware)
-    subject = _subject(settings, context, scaling)
+    subject = _subject(context, scaling, 77)
     for words in ("`abc123`", "data set `toy`, MD5 `5d`", "77 of its test"):
         assert words in subject.summary
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from l1distill.firmware.events import random_events
 from l1distill.firmware.layers import Quantise, Span
-from l1distill.firmware.network import Network, spans
+from l1distill.firmware.network import Network, run_layers, spans
 
 _POOL = 4000
 """Random events that the search starts from."""
@@ -138,7 +138,7 @@ def _search(
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], int]:
     """Returns the event nearest to each target, and how many meet theirs."""
-    sums = _before(network, position, pool)
+    sums = run_layers(network, position, pool)
     events = np.empty((len(targets.value), network.inputs))
     distance = np.empty(len(targets.value))
     for n, (element, value) in enumerate(zip(*targets, strict=True)):
@@ -160,7 +160,7 @@ def _search(
             changed[rows, columns] = np.clip(changed[rows, columns] + steps, kind.low, kind.high)
             columns = rng.integers(0, network.inputs, len(changed))
             steps = np.where(rng.random(len(changed)) < 0.5, -steps, 0.0)
-        sums = _before(network, position, changed)
+        sums = run_layers(network, position, changed)
         elements = np.repeat(targets.element[open_], _TRIES)
         apart = np.abs(sums[rows, elements] - np.repeat(targets.value[open_], _TRIES))
         apart = apart.reshape(-1, _TRIES)
@@ -171,14 +171,3 @@ def _search(
         events[open_[better]] = changed[winners[better]]
         distance[open_[better]] = least[better]
     return events, int((distance == 0).sum())
-
-
-def _before(network: Network, position: int, ports: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns (n, elements) what reaches the layer at ``position``, flattened."""
-    blocks = []
-    for start in range(0, len(ports), 512):
-        values = ports[start : start + 512]
-        for layer in network.layers[:position]:
-            values = layer.apply(values)
-        blocks.append(values.reshape(len(values), -1))
-    return np.concatenate(blocks)

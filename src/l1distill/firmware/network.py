@@ -25,7 +25,7 @@ EXACT_FLOAT32_BITS = 24
 EXACT_FLOAT64_BITS = 53
 """Nor are they in :func:`evaluate` above this."""
 _BLOCK = 512
-"""Events that :func:`evaluate` takes at a time, for the caches' sake."""
+"""Events that :func:`run_layers` takes at a time, for the caches' sake."""
 
 
 class Network(NamedTuple):
@@ -131,14 +131,27 @@ def evaluate(network: Network, x: ArrayLike) -> NDArray[np.float64]:
         InputError: a layer's sums do not fit into the mantissa of a float64.
     """
     _check_exact(network)
-    events = np.asarray(x)
-    result = np.empty((len(events), network.outputs))
-    for start in range(0, len(events), _BLOCK):
-        values = network.at_ports(events[start : start + _BLOCK])
-        for layer in network.layers:
+    return run_layers(network, len(network.layers), network.at_ports(x)) + 0.0
+
+
+def run_layers(network: Network, number: int, ports: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Computes the first layers of a network.
+
+    Args:
+        network: the network.
+        number: how many of its layers.
+        ports: (n, inputs) what the input ports hold.
+
+    Returns:
+        (n, elements) what the last of them gives, flattened.
+    """
+    result = np.empty((len(ports), spans(network)[number].low.size))
+    for start in range(0, len(ports), _BLOCK):
+        values = ports[start : start + _BLOCK]
+        for layer in network.layers[:number]:
             values = layer.apply(values)
-        result[start : start + _BLOCK] = values
-    return result + 0.0
+        result[start : start + _BLOCK] = values.reshape(len(values), -1)
+    return result
 
 
 def _check_exact(network: Network) -> None:

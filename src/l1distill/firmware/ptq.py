@@ -12,9 +12,9 @@ from l1distill.firmware.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.keras_chain import read_chain, refuse
 from l1distill.firmware.layers import Affine, Conv2D, Dense, Layer, Quantise, Reshape, span_of
 from l1distill.firmware.network import Network, chain
+from l1distill.firmware.qkeras_activations import exact_slope
 from l1distill.firmware.qkeras_reader import (
     check_convolution,
-    exact_slope,
     sequence_convolution,
 )
 from l1distill.firmware.shape_layers import SHAPE_LAYERS, read_shape_layer

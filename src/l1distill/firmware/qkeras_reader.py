@@ -20,8 +20,9 @@ from l1distill.firmware.layers import (
     ZeroPad2D,
     span_of,
 )
-from l1distill.firmware.network import EXACT_FLOAT32_BITS, Network, chain
-from l1distill.firmware.qkeras_weights import bits_type, check_quantizer, read_weights
+from l1distill.firmware.network import Network, chain
+from l1distill.firmware.qkeras_activations import activation_type, exact_slope, quantiser_layers
+from l1distill.firmware.qkeras_weights import read_weights
 from l1distill.firmware.shape_layers import SHAPE_LAYERS, as_image, as_sequence, read_shape_layer
 
 
@@ -79,7 +80,7 @@ class _Reader:
                 "the inputs have no fixed-point type: begin with a "
                 "QActivation(quantized_bits(...))",
             )
-        kind = _activation_type(first, first.quantizer)
+        kind = activation_type(first, first.quantizer)
         self._tensor = span_of(kind, math.prod(self._shape))
         if len(self._shape) > 1:
             self._add(Reshape("events", self._shape))
@@ -180,91 +181,8 @@ def _read_shift(layer: Any, tensor: Span | None) -> Iterator[Layer]:
     yield Affine(layer.name, scale, zeros, grid_of(scale), grid_of(zeros))
 
 
-def exact_slope(layer: Any, slope: float) -> float:
-    """Returns the slope of a leaky ReLU below zero, if firmware can multiply by it.
-
-    Raises:
-        InputError: it is no power of two up to 1.
-    """
-    if not 0 < slope <= 1 or math.frexp(slope)[0] != 0.5:
-        refuse(layer, f"a negative slope of {slope:g} is not exact; use a power of two, as 0.25")
-    return slope
-
-
 def _read_activation(layer: Any, tensor: Span | None) -> Iterator[Layer]:
-    yield from _quantiser(layer, layer.name, layer.quantizer, tensor)
-
-
-def _quantiser(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Layer]:
-    called = type(quantizer).__name__
-    if called in ("quantized_sigmoid", "quantized_tanh"):
-        yield from _hard_function(layer, name, quantizer, tensor)
-        return
-    if called == "binary":
-        yield from _sign(layer, name, quantizer, tensor)
-        return
-    slope = getattr(quantizer, "negative_slope", 0)
-    if called != "quantized_relu" or slope == 0:
-        yield Quantise(name, _activation_type(layer, quantizer))
-        return
-    _check_relu(layer, quantizer)
-    # QKeras cuts at -2**integer before the slope, and rounds the product to a bit less
-    bits, integer = int(quantizer.bits) - 1, int(quantizer.integer)
-    slope = exact_slope(layer, float(slope))
-    instead = (
-        f"use LeakyReLU({slope:g}) and QActivation(quantized_bits({bits + 1}, {integer}, alpha=1))"
-    )
-    if -math.log2(slope) > bits:
-        refuse(layer, f"{bits + 1} bits cannot hold its negative_slope={slope:g}; {instead}")
-    assert tensor is not None
-    kind = FixedPoint(True, integer, bits - integer)
-    fine = kind._replace(fraction=max(kind.fraction, tensor.fraction), rounding="TRN")
-    if tensor.low.min() < fine.low:
-        if fine.bits > EXACT_FLOAT32_BITS:
-            refuse(layer, f"its negative_slope cuts sums of {fine.bits} bits; {instead}")
-        yield Quantise(f"{name}_cut", fine)
-    yield Quantise(name, kind, slope)
-
-
-def _hard_function(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Layer]:
-    """Yields QKeras' own sigmoid, ``clip(x / 2 + 1 / 2, 0, 1)``, or tanh, ``clip(x, -1, 1)``."""
-    from qkeras import quantizers
-
-    assert tensor is not None
-    function = type(quantizer).__name__.removeprefix("quantized_")
-    if getattr(quantizer, f"use_real_{function}"):
-        refuse(layer, f"a real {function} is not exact; use use_real_{function}=False")
-    if quantizers._sigmoid is not quantizers.hard_sigmoid:
-        refuse(layer, "only QKeras' hard sigmoid is supported; set_internal_sigmoid('hard')")
-    check_quantizer(layer, quantizer)
-    bits = int(quantizer.bits)
-    if function == "tanh":
-        yield Quantise(
-            name,
-            FixedPoint(True, 0, bits - 1, overflow="SAT_SYM" if quantizer.symmetric else "SAT"),
-        )
-        return
-    if quantizer.symmetric:
-        refuse(layer, "a quantized_sigmoid with symmetric=True is not supported; leave it out")
-    half = np.full(tensor.shape[-1], 0.5)
-    yield Affine(f"{name}_line", half, half, grid_of(half), grid_of(half))
-    yield Quantise(name, FixedPoint(False, 0, bits))
-
-
-def _sign(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Layer]:
-    """Yields -1 or 0 for a number's sign bit, and makes of it -1 or 1, or 0 or 1."""
-    assert tensor is not None
-    check_quantizer(layer, quantizer)
-    alpha = 1.0 if quantizer.alpha is None else quantizer.alpha
-    if isinstance(alpha, str):
-        refuse(layer, f"binary with alpha={alpha!r} depends on the other events; use alpha=1")
-    if math.frexp(float(alpha))[0] != 0.5:
-        refuse(layer, f"binary with alpha={alpha!r} is not exact; use a power of two")
-    channels = np.ones(tensor.shape[-1])
-    scale = channels * float(alpha) * (1 if quantizer.use_01 else 2)
-    offset = channels * float(alpha)
-    yield Quantise(name, FixedPoint(True, 0, 0, "TRN", "SAT"))
-    yield Affine(f"{name}_value", scale, offset, grid_of(scale), grid_of(offset))
+    yield from quantiser_layers(layer, layer.name, layer.quantizer, tensor)
 
 
 def _read_linear(layer: Any, tensor: Span | None) -> Iterator[Layer]:
@@ -285,7 +203,7 @@ def _read_linear(layer: Any, tensor: Span | None) -> Iterator[Layer]:
         tensor = step.span(tensor)
     yield from steps
     if layer.activation is not None and getattr(layer.activation, "__name__", "") != "linear":
-        yield from _quantiser(layer, f"{layer.name}_activation", layer.activation, tensor)
+        yield from quantiser_layers(layer, f"{layer.name}_activation", layer.activation, tensor)
 
 
 def _linear(
@@ -405,7 +323,7 @@ def _read_mean(layer: Any, tensor: Span | None) -> Iterator[Layer]:
         tensor = step.span(tensor)
     yield from steps
     if layer.activation is not None:
-        yield from _quantiser(layer, f"{layer.name}_activation", layer.activation, tensor)
+        yield from quantiser_layers(layer, f"{layer.name}_activation", layer.activation, tensor)
 
 
 _SCALE_FRACTION = 32
@@ -437,34 +355,3 @@ NOT_EXACT = {
     "ReLU": "its results have no fixed-point type; use QActivation(quantized_relu(...))",
 }
 """Classes that a user may well try, and what to do instead."""
-
-
-def _activation_type(layer: Any, quantizer: Any) -> FixedPoint:
-    name = type(quantizer).__name__
-    if name == "quantized_bits":
-        if isinstance(quantizer.alpha, str):
-            refuse(
-                layer,
-                f"quantized_bits has alpha={quantizer.alpha!r}, a scale that depends on the other "
-                "events; use alpha=1",
-            )
-        if quantizer.alpha is not None and quantizer.alpha != 1:
-            refuse(layer, f"quantized_bits has alpha={quantizer.alpha!r}; use alpha=1")
-        return bits_type(layer, quantizer)
-    if name != "quantized_relu":
-        shown = getattr(quantizer, "__name__", name)
-        refuse(
-            layer,
-            f"{shown} is not supported; use quantized_relu, quantized_bits, binary or a hard "
-            "quantized_sigmoid or quantized_tanh",
-        )
-    _check_relu(layer, quantizer)
-    bits, integer = int(quantizer.bits), int(quantizer.integer)
-    return FixedPoint(False, integer, bits - integer)
-
-
-def _check_relu(layer: Any, quantizer: Any) -> None:
-    check_quantizer(layer, quantizer)
-    for option, required in (("use_sigmoid", 0), ("is_quantized_clip", 1)):
-        if getattr(quantizer, option) != required:
-            refuse(layer, f"quantized_relu with {option}={getattr(quantizer, option)!r}")

@@ -1,14 +1,11 @@
 """Models that were made elsewhere: Keras 2 and QKeras, in any form that these write."""
 
 import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from l1distill.errors import InputError
+from l1distill.errors import InputError, first_line
+from l1distill.quiet import quiet
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -39,7 +36,7 @@ def load_foreign(path: Path, weights: Path | None = None) -> "keras.Model":
     if path.is_dir() and not (path / "saved_model.pb").is_file():
         raise InputError(f"model={path}: holds no saved_model.pb; give {FORMS}")
     try:
-        with _quiet():
+        with quiet("tensorflow"):
             if is_json:
                 model = _from_json(path)
                 _load_weights(model, weights)
@@ -49,7 +46,7 @@ def load_foreign(path: Path, weights: Path | None = None) -> "keras.Model":
         raise
     except Exception as error:  # Keras has no error of its own for what it cannot read
         raise InputError(
-            f"model={path}: cannot be read as a Keras 2 model ({_first_line(error)}); give {FORMS}"
+            f"model={path}: cannot be read as a Keras 2 model ({first_line(error)}); give {FORMS}"
         ) from None
     if not hasattr(model, "layers") or not hasattr(model, "get_config"):
         raise InputError(f"model={path}: a SavedModel without Keras layers; save it from Keras")
@@ -123,22 +120,3 @@ def _objects() -> dict[str, Any]:
     found: dict[str, Any] = {}
     _add_supported_quantized_objects(found)
     return found
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps advice on formats from between the lines that matter."""
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

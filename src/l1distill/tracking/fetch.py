@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from l1distill.errors import InputError
+from l1distill.errors import InputError, first_line
 
 SCHEMES = ("runs:/", "models:/")
 _WITHIN = ("model", "model.h5", "model.keras")
@@ -37,8 +37,7 @@ def fetch_keras(uri: str, folder: Path) -> Path:
     try:
         found = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
     except (MlflowException, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0][:200]
-        raise InputError(f"model={uri}: cannot be fetched ({reason})") from None
+        raise InputError(f"model={uri}: cannot be fetched ({first_line(error)})") from None
     if not (found / "MLmodel").is_file():
         return found
     flavors: dict[str, Any] = Model.load(str(found)).flavors

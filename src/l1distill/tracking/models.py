@@ -1,13 +1,11 @@
 """Logged models: written with pinned requirements and the code that loads them."""
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 import l1distill
+from l1distill.quiet import quiet
 from l1distill.tracking.record import ModelSpec
 
 PACKAGE = Path(l1distill.__file__).parent
@@ -35,7 +33,7 @@ def log_pyfunc(spec: ModelSpec, folder: Path, tags: Mapping[str, str]) -> str:
     # No schema for the input: MLflow would then refuse float32 events where it was told float64,
     # and the models check the shape themselves.
     scores = TensorSpec(dtype("float32"), (-1,))
-    with _quiet():
+    with quiet("mlflow"):  # its advice on type hints and input examples
         info = mlflow.pyfunc.log_model(
             name=spec.name,
             python_model=str(PACKAGE / "tracking" / "served" / f"{spec.script}.py"),
@@ -46,17 +44,3 @@ def log_pyfunc(spec: ModelSpec, folder: Path, tags: Mapping[str, str]) -> str:
             tags=dict(tags),
         )
     return str(info.model_id)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps MLflow's advice on type hints and input examples from the user, not its errors."""
-    logger = logging.getLogger("mlflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

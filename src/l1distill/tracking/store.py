@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
-from l1distill.errors import InputError
+from l1distill.errors import InputError, first_line
 from l1distill.settings import Settings
 
 if TYPE_CHECKING:
@@ -78,11 +78,11 @@ def connect(settings: TrackingSettings) -> Store:
                         experiment_id, EXPERIMENT_KIND, "custom_model_development"
                     )
     except (MlflowException, OSError, ImportError, ValueError) as error:
-        raise InputError(f"MLflow store {uri}: {_first_line(error)}; {_WAY_OUT}") from None
+        raise InputError(f"MLflow store {uri}: {first_line(error)}; {_WAY_OUT}") from None
     except Exception as error:
         if type(error).__module__.split(".")[0] not in {"sqlalchemy", "requests", "alembic"}:
             raise
-        raise InputError(f"MLflow store {uri}: {_first_line(error)}; {_WAY_OUT}") from None
+        raise InputError(f"MLflow store {uri}: {first_line(error)}; {_WAY_OUT}") from None
     return Store(client, experiment_id, project_run)
 
 
@@ -136,7 +136,3 @@ def _sqlite_file(uri: str) -> Path | None:
 def _first_use_lock(uri: str) -> FileLock:
     database = _sqlite_file(uri) or Path("mlflow")
     return FileLock(database.parent / f".{database.name}.lock", timeout=120)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__

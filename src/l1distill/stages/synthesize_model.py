@@ -1,0 +1,105 @@
+"""Any other model's way to firmware: read from wherever it is, and verified on made events."""
+
+import hashlib
+import math
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.firmware import network_file
+from l1distill.firmware.events import read_events
+from l1distill.firmware.keras_chain import read_chain
+from l1distill.firmware.network import Network, evaluate
+from l1distill.firmware.ptq import post_training_quantise
+from l1distill.firmware.qkeras_reader import describe
+from l1distill.firmware.synthesis import NETWORK, predict, synthesise
+from l1distill.models.foreign import is_quantised, load_foreign
+from l1distill.stages.stage import Context, Result
+from l1distill.tracking.fetch import fetch_keras, is_uri
+from l1distill.workspace import file_sha256, folder_sha256
+
+if TYPE_CHECKING:
+    from l1distill.stages.synthesize import Settings
+
+
+def synthesize_model(
+    model: str, settings: "Settings", context: Context, say: Callable[[str], None]
+) -> Result:
+    """Turns a model into firmware that comes without a data set.
+
+    Args:
+        model: a path, or a URI of MLflow.
+        settings: of the stage.
+        context: of the stage.
+        say: is told what goes on.
+
+    Raises:
+        InputError: the model cannot be read, or is not supported.
+    """
+    with tempfile.TemporaryDirectory(prefix="l1distill-model-") as name:
+        path = fetch_keras(model, Path(name)) if is_uri(model) else Path(model)
+        ours = path / NETWORK if path.is_dir() else path
+        is_network = ours.name == NETWORK and ours.is_file()
+        loaded = network_file.load(ours) if is_network else load_foreign(path, settings.weights)
+        sources = {"model": folder_sha256(path) if path.is_dir() else file_sha256(path)}
+    if settings.weights is not None and settings.weights.is_file():
+        sources["weights"] = file_sha256(settings.weights)
+    metrics: dict[str, float] = {}
+    quantised = is_network or is_quantised(loaded)
+    if quantised:
+        network = loaded if is_network else describe(loaded)
+    else:
+        say(f"rounding a model in floating point to {settings.precision.bits} bits")
+        network, metrics = _rounded(loaded, settings)
+    x = None
+    if settings.events is not None:
+        events = read_events(settings.events, network.inputs, "events")
+        x = network.at_ports(events) * network.input_units
+        sources["events"] = file_sha256(settings.events)
+    figures = synthesise(
+        loaded if quantised else network,
+        x,
+        settings.firmware,
+        context.folder,
+        say,
+        score=settings.score,
+    )
+    md5 = hashlib.md5(repr(sorted(sources.items())).encode(), usedforsecurity=False).hexdigest()
+    return Result(
+        {**figures.to_metrics(), **metrics},
+        md5,
+        dataset="random" if settings.events is None else settings.events.name,
+        sources=sources,
+    )
+
+
+def _rounded(model: Any, settings: "Settings") -> tuple[Network, dict[str, float]]:
+    """Brings a model to fixed point; how far that takes it from itself is among its metrics."""
+    precision = settings.precision
+    inputs = math.prod(read_chain(model).shape)
+    events = _calibration(settings, inputs)
+    network = post_training_quantise(model, precision.bits, events)
+    wanted = predict(model, events.astype(np.float32).reshape(-1, *model.input_shape[1:]))
+    apart = np.abs(evaluate(network, events) - wanted)
+    return network, {
+        "precision/bits": float(precision.bits),
+        "precision/mean_abs_difference": float(apart.mean()),
+        "precision/max_abs_difference": float(apart.max()),
+        "precision/rms_of_model": float(np.sqrt(np.mean(wanted**2))),
+    }
+
+
+def _calibration(settings: "Settings", inputs: int) -> NDArray[Any]:
+    precision = settings.precision
+    for path, setting in (
+        (precision.calibration, "precision.calibration"),
+        (settings.events, "events"),
+    ):
+        if path is not None:
+            return read_events(path, inputs, setting)
+    rng = np.random.default_rng(settings.seed)
+    return rng.uniform(-precision.input_range, precision.input_range, (2048, inputs))
