@@ -15,7 +15,7 @@ from l1distill.firmware.cost import estimate
 from l1distill.firmware.fixed_point import FixedPoint
 from l1distill.firmware.layers import Dense, Layer, Quantise
 from l1distill.firmware.locate import first_in_hls
-from l1distill.firmware.network import Network, chain, evaluate
+from l1distill.firmware.network import Network, connect, evaluate
 from l1distill.firmware.network_file import load, save
 from l1distill.firmware.rtl import trace_network, write_rtl
 from l1distill.firmware.scores import with_score
@@ -23,7 +23,7 @@ from l1distill.firmware.settings import FirmwareSettings, ScoreSettings
 from l1distill.firmware.synthesis import _events
 from l1distill.firmware.tools import Bounds
 from tests.firmware.emulators import library
-from tests.firmware.networks import chain as qkeras_chain
+from tests.firmware.networks import chain as qkeras_graph
 from tests.firmware.networks import dense, full_range, grid, outputs, relu
 from tests.firmware.students import HARDWARE
 
@@ -46,7 +46,7 @@ def encoder(outputs: int = 2 * LATENT, ends: FixedPoint | None = ENDS, inputs: i
     layers.append(dense("latent", 4, outputs))
     if ends is not None:
         layers.append(Quantise("ends", ends))
-    return chain(inputs, FixedPoint(True, 3, 2), layers, (1, 0, -2, 0, 3)[:inputs])
+    return connect(inputs, FixedPoint(True, 3, 2), layers, (1, 0, -2, 0, 3)[:inputs])
 
 
 def scored(network: Network, **wanted: Any) -> Network:
@@ -192,7 +192,7 @@ def test_the_first_outputs_are_the_means() -> None:
 def test_qkeras_remains_the_reference_of_a_model_with_a_score() -> None:
     from l1distill.firmware.qkeras_reader import describe
 
-    model = qkeras_chain((5,), [grid(4), dense(4, 3), relu(4)], [dense(4, 2), dense(4, 2)])
+    model = qkeras_graph((5,), [grid(4), dense(4, 3), relu(4)], [dense(4, 2), dense(4, 2)])
     plain = describe(model)
     x = full_range(plain, 200)
     settings = FirmwareSettings(device=HARDWARE, verification_events=200, adversarial_events=0)
@@ -216,7 +216,7 @@ def test_a_wrong_square_in_the_c_simulation_is_located(tmp_path: Path) -> None:
 def test_the_estimate_counts_the_score() -> None:
     plain = encoder()
     with_it = estimate(scored(plain, kind="sum_mu2", threshold=1.0), 3.5)
-    means = chain(
+    means = connect(
         plain.inputs,
         plain.input_type,
         [*plain.layers, Dense("means", np.eye(6)[:, :3], np.zeros(3), WEIGHTS, WEIGHTS)],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from l1distill.errors import InputError
 from l1distill.firmware.fixed_point import FixedPoint, grid_of, smallest_type
 from l1distill.firmware.layers import Affine, Dense, Layer, Quantise, Span, Square
-from l1distill.firmware.network import Network, chain, spans
+from l1distill.firmware.network import Network, extend, spans
 from l1distill.firmware.settings import ScoreSettings
 
 COMPARED_BITS = 24
@@ -62,22 +62,13 @@ def with_score(network: Network, wanted: ScoreSettings) -> Scored:
             behind = _sum_of_squares(network, means)
         else:
             behind = _divergence(network, means, wanted.pieces)
-        found, words = _then(network, behind.layers), behind.words
-        found = _then(found, _narrowed(spans(found)[-1], behind.highest, wanted.bits))
+        found, words = extend(network, behind.layers), behind.words
+        found = extend(found, _narrowed(spans(found)[-1], behind.highest, wanted.bits))
     if wanted.threshold is not None:
         what = words or "output"
-        found = _then(found, _compared(spans(found)[-1], wanted.threshold))
+        found = extend(found, _compared(spans(found)[-1], wanted.threshold))
         words = f"1 where {what} is at least {wanted.threshold:g}, else 0"
     return Scored(found, words)
-
-
-def _then(network: Network, layers: tuple[Layer, ...]) -> Network:
-    return chain(
-        network.inputs,
-        network.input_type,
-        (*network.layers, *layers),
-        network.input_exponents,
-    )
 
 
 def _means(network: Network, wanted: ScoreSettings) -> int:
@@ -144,7 +135,7 @@ def _divergence(network: Network, means: int, pieces: int) -> _Behind:
         Square("score_squares"),
         Dense("score_hinges", hinges, knots, _ONE, grid_of(knots)),
     )
-    before = spans(_then(network, moved))[-1]
+    before = spans(extend(network, moved))[-1]
     positive = FixedPoint(False, before.type.integer, before.fraction, "TRN", "SAT")
     layers = (
         *moved,

@@ -36,7 +36,7 @@ from l1distill.firmware.documents import (
 )
 from l1distill.firmware.events import random_events
 from l1distill.firmware.figures import Figures
-from l1distill.firmware.network import EXACT_FLOAT32_BITS, Network, evaluate, widest_sum
+from l1distill.firmware.network import EXACT_FLOAT32_BITS, Network, evaluate, run_behind, widest_sum
 from l1distill.firmware.qkeras_reader import describe
 from l1distill.firmware.rtl import RtlFigures
 from l1distill.firmware.scores import with_score
@@ -199,8 +199,8 @@ def _events(
         return Events(values, exact, report.Reference(name, None), hard)
     floats = values.astype(np.float32).reshape(len(values), *model.input_shape[1:])
     predicted = predict(model, floats)
-    for behind in described.layers[len(plain.layers) :]:
-        predicted = behind.apply(predicted)
+    ports = described.at_ports(values)
+    predicted = run_behind(described, len(plain.layers), ports, predicted)
     if bits <= EXACT_FLOAT32_BITS:
         return Events(values, predicted, report.Reference("QKeras", None), hard)
     doubt = (

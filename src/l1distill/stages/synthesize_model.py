@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from l1distill.firmware import network_file
 from l1distill.firmware.events import read_events
-from l1distill.firmware.keras_chain import read_chain
+from l1distill.firmware.keras_graph import input_shape
 from l1distill.firmware.network import Network, evaluate
 from l1distill.firmware.ptq import post_training_quantise
 from l1distill.firmware.qkeras_reader import describe
@@ -80,7 +80,7 @@ def synthesize_model(
 def _rounded(model: Any, settings: "Settings") -> tuple[Network, dict[str, float]]:
     """Brings a model to fixed point; how far that takes it from itself is among its metrics."""
     precision = settings.precision
-    inputs = math.prod(read_chain(model).shape)
+    inputs = math.prod(input_shape(model))
     events = _calibration(settings, inputs)
     network = post_training_quantise(model, precision.bits, events)
     wanted = predict(model, events.astype(np.float32).reshape(-1, *model.input_shape[1:]))
