@@ -87,6 +87,25 @@ def several_ends() -> Any:
     return fill(tf.keras.Model(first, [image, x, dense(4, 1)(layers.Flatten()(image))]))
 
 
+def half_of_a_model() -> Any:
+    """The first of two results of a model within the model; the other leads nowhere."""
+    import tensorflow as tf
+
+    inside = tf.keras.Input((4,))
+    wanted, unwanted = relu(5)(dense(4, 3)(inside)), grid(4)(dense(4, 2)(inside))
+    block = tf.keras.Model(inside, [wanted, unwanted])
+    first = tf.keras.Input((4,))
+    return fill(tf.keras.Model(first, block(grid(5)(first))[0]))
+
+
+def test_results_that_nobody_takes_are_left_out() -> None:
+    model = half_of_a_model()
+    network = describe(model)
+    x = full_range(network)
+    assert len(network.layers) == 2
+    assert np.array_equal(evaluate(network, x), predicted(model, x))
+
+
 MODELS = [residual, inception, operations, several_ends]
 
 
