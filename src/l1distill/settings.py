@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from l1distill.errors import InputError
+from l1distill.errors import InputError, first_line
 from l1distill.workspace import write_json
 
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ class Constants(Settings):
         try:
             return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
             raise InputError(
-                f"{path}: cannot be used ({reason}); run the stage that writes it again"
+                f"{path}: cannot be used ({first_line(error)}); run the stage that writes it again"
             ) from None
 
     def write(self, path: Path) -> None:
