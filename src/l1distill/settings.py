@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 class Settings(BaseModel):
-    """A frozen record of what the user chose; unknown keys, NaN and infinity are refused."""
+    """A frozen record of what the user chose; unknown keys, NaN and infinity are refused.
+
+    Digits are taken for the number that they are: what comes from the environment, as with
+    ``seed=${oc.env:SLURM_ARRAY_TASK_ID}``, is always a string.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
