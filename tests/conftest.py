@@ -2,8 +2,11 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
+
+from l1distill.firmware.bundle import BUNDLE
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -22,3 +25,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if missing:
         items[:] = [item for item in items if item not in missing]
         config.hook.pytest_deselected(items=missing)
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small bundle, not to be changed."""
+    from tests.firmware.emulators import write_small_bundle
+
+    return write_small_bundle(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture
+def bundle(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copy(whole, tmp_path / BUNDLE))

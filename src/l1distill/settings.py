@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from l1distill.errors import InputError
+from l1distill.errors import InputError, first_line
 from l1distill.workspace import write_json
 
 if TYPE_CHECKING:
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 class Settings(BaseModel):
-    """A frozen record of what the user chose; unknown keys, NaN and infinity are refused."""
+    """A frozen record of what the user chose; unknown keys, NaN and infinity are refused.
+
+    Digits are taken for the number that they are: what comes from the environment, as with
+    ``seed=${oc.env:SLURM_ARRAY_TASK_ID}``, is always a string.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -31,9 +35,8 @@ class Constants(Settings):
         try:
             return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
             raise InputError(
-                f"{path}: cannot be used ({reason}); run the stage that writes it again"
+                f"{path}: cannot be used ({first_line(error)}); run the stage that writes it again"
             ) from None
 
     def write(self, path: Path) -> None:

@@ -1,24 +1,11 @@
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from l1distill.firmware.bundle import BUNDLE
 from l1distill.workspace import file_sha256
-from tests.firmware.emulators import repack, write_small_bundle
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_bundle(tmp_path_factory.mktemp("whole"))
-
-
-@pytest.fixture
-def bundle(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(whole, tmp_path / BUNDLE))
+from tests.firmware.emulators import repack
 
 
 def verify(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -13,20 +13,10 @@ from l1distill.firmware.bundle import BUNDLE, MANIFEST, unpack_bundle
 from l1distill.firmware.replay import VECTORS, verify_bundle
 from l1distill.firmware.tools import Bounds
 from l1distill.workspace import file_sha256
-from tests.firmware.emulators import repack, write_small_bundle
+from tests.firmware.emulators import repack
 
 BOUNDS = Bounds(100.0, "--time-limit")
 INPUT, OUTPUT = VECTORS
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_bundle(tmp_path_factory.mktemp("whole"))
-
-
-@pytest.fixture
-def bundle(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(whole, tmp_path / BUNDLE))
 
 
 def edit(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:

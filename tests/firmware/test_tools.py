@@ -1,5 +1,6 @@
 """Programs that really run, and are really killed."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -58,7 +59,11 @@ def gone(processes: list[psutil.Process]) -> bool:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_stage_leaves_nothing_behind(how: signal.Signals, tmp_path: Path) -> None:
     script = textwrap.dedent(STAGE)
-    stage = subprocess.Popen([sys.executable, "-c", script, *SLEEPERS], cwd=tmp_path)
+    stage = subprocess.Popen(
+        [sys.executable, "-c", script, *SLEEPERS],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # nobody is left to remove the log
+    )
     try:
         left = sleepers(tmp_path)
         time.sleep(0.3)  # long enough for what would follow the thread's end

@@ -67,6 +67,16 @@ def test_what_is_wrong_is_named(key: str, value: object, says: str) -> None:
     assert str(refusal.value).startswith(says)
 
 
+def test_numbers_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASK", "17")
+    composed = _composed("student", "seed=${oc.env:TASK}")
+    assert composed["seed"] == "17"
+    assert parse(_settings("student"), composed).seed == 17
+    monkeypatch.setenv("TASK", "17a")
+    with pytest.raises(InputError, match=r"^seed='17a': input should be a valid integer"):
+        parse(_settings("student"), _composed("student", "seed=${oc.env:TASK}"))
+
+
 @pytest.mark.parametrize(
     ("override", "says"),
     [

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from l1distill.errors import InputError
+from l1distill.errors import InputError, first_line
 from l1distill.workspace import write_text
 
 CARD_NAME = "card.json"
@@ -142,7 +142,6 @@ def read_card(folder: Path) -> Card:
     except FileNotFoundError:
         raise InputError(f"{path}: no data card; run dvc pull, or run generate again") from None
     except (ValidationError, UnicodeDecodeError) as error:
-        what = str(error).splitlines()[0]
         raise InputError(
-            f"{path}: not a data card ({what}); run dvc pull, or run generate again"
+            f"{path}: not a data card ({first_line(error)}); run dvc pull, or run generate again"
         ) from None

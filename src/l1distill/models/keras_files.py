@@ -4,7 +4,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from l1distill.errors import InputError
+from l1distill.errors import InputError, first_line
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -34,5 +34,6 @@ def load(path: Path | str) -> "keras.Model":
     try:
         return load_qmodel(str(path), compile=False)
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: not a Keras network ({reason}); train it again") from None
+        raise InputError(
+            f"{path}: not a Keras network ({first_line(error)}); train it again"
+        ) from None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from l1distill.data.dataset import BACKGROUND
 from l1distill.data.readers.settings import SampleFiles
-from l1distill.errors import InputError
+from l1distill.errors import InputError, first_line
 
 
 class Chunk(NamedTuple):
@@ -147,7 +147,7 @@ def readable(name: str) -> Iterator[None]:
     except InputError:
         raise
     except ImportError as error:  # a protocol whose package is not here
-        what = str(error).splitlines()[0].split(". ")[0]
+        what = first_line(error).split(". ")[0]
         raise InputError(
             f"{name}: {what}; install that beside l1distill, or copy the file here"
         ) from error
