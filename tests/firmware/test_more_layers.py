@@ -120,6 +120,36 @@ def signs() -> Any:
     return chain((6,), body)
 
 
+def three_values() -> Any:
+    """Ternary activations with every kind of threshold, and signs of one bit."""
+    from qkeras import quantized_bits, ternary
+
+    body = [
+        *(grid(6), dense(5, 6), act(ternary(alpha=1)), dense(5, 6), act(ternary(alpha=0.5))),
+        *(dense(5, 8), act(ternary(threshold=0.7)), dense(5, 8), act(ternary(2.0, threshold=0))),
+        *(with_kernel(6, weights(5)), act(quantized_bits(1, 0, alpha=1)), dense(4, 3)),
+        act(ternary(alpha=4, threshold=1.25)),
+    ]
+    return chain((6,), body)
+
+
+def three_values_of_an_image() -> Any:
+    from qkeras import ternary
+    from tensorflow.keras import layers
+
+    body = [grid(5), convolution(4, 3, (2, 2), activation=ternary(alpha=1)), layers.Flatten()]
+    return chain((3, 3, 2), [*body, dense(4, 2)])
+
+
+def scaled_activations() -> Any:
+    from qkeras import quantized_bits
+
+    each = np.array([0.5, 0.25, 2.0, 1.0, 0.75])
+    body = [grid(6), dense(5, 6), act(quantized_bits(5, 1, alpha=0.5))]
+    body += [dense(5, 5), act(quantized_bits(6, 1, alpha=each)), dense(4, 2)]
+    return chain((6,), body)
+
+
 def scales_on_a_grid() -> Any:
     from qkeras import quantized_bits, quantized_po2
 
@@ -166,6 +196,7 @@ def fused() -> Any:
 MODELS: tuple[Callable[[], Any], ...] = (
     *(sequence, means, means_along, quantised_mean, largest, hard_functions, signs),
     *(scales_on_a_grid, scales_on_none, scaled_convolution, normalised, fused),
+    *(three_values, three_values_of_an_image, scaled_activations),
 )
 
 
@@ -185,7 +216,7 @@ def test_numpy_and_the_emulator_are_qkeras(make: Callable[[], Any]) -> None:
         assert found.mismatches < len(x) / 50
 
 
-@pytest.mark.parametrize("make", [sequence, signs, scales_on_none])
+@pytest.mark.parametrize("make", [sequence, signs, scales_on_none, three_values])
 def test_the_c_simulation_is_exact(make: Callable[[], Any], tmp_path: Path) -> None:
     network = describe(make())
     x = full_range(network)

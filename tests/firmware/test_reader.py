@@ -53,10 +53,41 @@ def real_sigmoid() -> Any:
     return chain(quantiser(), dense(1), last)
 
 
-def ternary_activation() -> Any:
+def automatic_ternary() -> Any:
     from qkeras import QActivation, ternary
 
-    return chain(quantiser(), dense(1), QActivation(ternary(alpha=1), name="last"))
+    return chain(quantiser(), dense(1), QActivation(ternary(alpha="auto_po2"), name="last"))
+
+
+def ternary_of_any_size() -> Any:
+    from qkeras import QActivation, ternary
+
+    return chain(quantiser(), dense(1), QActivation(ternary(alpha=0.3), name="last"))
+
+
+def ternary_inputs() -> Any:
+    from qkeras import QActivation, ternary
+
+    return chain(QActivation(ternary(alpha=1), name="input_quantizer"), dense(1))
+
+
+def scale_that_is_long() -> Any:
+    return chain(quantiser(), dense(1), quantiser_named("last", "6, 2, alpha=0.3"))
+
+
+def scale_for_each_channel() -> Any:
+    from qkeras import QActivation, quantized_bits
+
+    scale = quantized_bits(6, 2, alpha=np.ones(3) / 2)
+    return chain(quantiser(), dense(2), QActivation(scale, name="last"))
+
+
+def scale_of_wide_sums() -> Any:
+    from qkeras import QActivation, quantized_bits
+
+    fine = quantized_bits(18, 0, alpha=1)
+    last = QActivation(quantized_bits(6, 2, alpha=2.0**-8), name="last")
+    return chain(quantiser(), dense(1, kernel_quantizer=fine), last)
 
 
 def automatic_sign() -> Any:
@@ -272,7 +303,12 @@ def pruning_wrapper() -> Any:
         (no_quantiser, ("inputs have no fixed-point type", "quantized_bits")),
         (automatic_scale, ("last", "QActivation", "alpha='auto'", "other events", "alpha=1")),
         (real_sigmoid, ("last", "QActivation", "real sigmoid is not exact")),
-        (ternary_activation, ("last", "QActivation", "ternary is not supported")),
+        (automatic_ternary, ("last", "QActivation", "alpha='auto_po2'", "other events")),
+        (ternary_of_any_size, ("last", "QActivation", "alpha=0.3", "power of two")),
+        (ternary_inputs, ("input_quantizer", "QActivation", "not supported here")),
+        (scale_that_is_long, ("last", "QActivation", "QKeras itself rounds", "power of two")),
+        (scale_for_each_channel, ("last", "QActivation", "3 alphas for 2 channels")),
+        (scale_of_wide_sums, ("last", "QActivation", "QKeras itself rounds")),
         (automatic_sign, ("last", "QActivation", "alpha='auto'", "other events")),
         (keras_sigmoid, ("last", "Activation", "quantized_sigmoid")),
         (softmax, ("last", "Softmax", "largest")),
