@@ -105,7 +105,6 @@ def test_what_cannot_be_synthesised_is_refused_by_name(
         (("model=none.h5", "output=out"), ("model=none.h5: no such file",)),
         (("model=softmax.h5",), ("needs an output= of its own",)),
         (("weights=w.h5", "output=out"), ("weights= goes with a model=",)),
-        (("score.kind=mse",), ("score.kind=mse: a network's inputs do not reach its end",)),
         (("model=models:/none@best", "output=out"), ("models:/none@best: cannot be fetched",)),
         (("model=runs:/none/model", "output=out"), ("runs:/none/model: cannot be fetched",)),
         (("model=x.h5", "device=vu14p", "output=out"), ("vu14p", "vu13p")),

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.firmware.fixed_point import FixedPoint, grid_of, smallest_type
-from l1distill.firmware.keras_chain import refuse
-from l1distill.firmware.layers import Affine, Layer, Quantise, Span
+from l1distill.firmware.keras_graph import refuse
+from l1distill.firmware.layers import Affine, Quantise, Span, Unary
 from l1distill.firmware.network import EXACT_FLOAT32_BITS
 from l1distill.firmware.qkeras_weights import bits_type, check_quantizer
 
@@ -63,7 +63,7 @@ def _check_relu(layer: Any, quantizer: Any) -> None:
             refuse(layer, f"quantized_relu with {option}={getattr(quantizer, option)!r}")
 
 
-def quantiser_layers(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Layer]:
+def quantiser_layers(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Unary]:
     """Yields what a quantiser of activations computes.
 
     Args:
@@ -111,7 +111,7 @@ def quantiser_layers(layer: Any, name: str, quantizer: Any, tensor: Span | None)
     yield Quantise(name, kind, slope)
 
 
-def _hard_function(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Layer]:
+def _hard_function(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Unary]:
     """Yields QKeras' own sigmoid, ``clip(x / 2 + 1 / 2, 0, 1)``, or tanh, ``clip(x, -1, 1)``."""
     from qkeras import quantizers
 
@@ -136,7 +136,7 @@ def _hard_function(layer: Any, name: str, quantizer: Any, tensor: Span | None) -
     yield Quantise(name, FixedPoint(False, 0, bits))
 
 
-def _bits(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Layer]:
+def _bits(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Unary]:
     """Yields rounding and clipping, and a scale of the results behind it."""
     alpha = _alpha(layer, quantizer)
     if quantizer.bits == 1 and quantizer.keep_negative:
@@ -147,8 +147,6 @@ def _bits(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterato
     if np.all(alpha == 1):
         return
     assert tensor is not None
-    if alpha.size not in (1, tensor.shape[-1]):
-        refuse(layer, f"quantized_bits has {alpha.size} alphas for {tensor.shape[-1]} channels")
     scale = np.broadcast_to(alpha.ravel(), tensor.shape[-1:])
     zeros = np.zeros_like(scale)
     scaling = Affine(f"{name}_scale", scale, zeros, grid_of(scale), grid_of(zeros))
@@ -171,7 +169,7 @@ def _check_difference(layer: Any, before: Span, after: Span) -> None:
         )
 
 
-def _sign(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Layer]:
+def _sign(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Unary]:
     """Yields -1 or 0 for a number's sign bit, and makes of it -1 or 1, or 0 or 1."""
     assert tensor is not None
     check_quantizer(layer, quantizer)
@@ -183,7 +181,7 @@ def _sign(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterato
     yield Affine(f"{name}_value", scale, offset, grid_of(scale), grid_of(offset))
 
 
-def _three(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Layer]:
+def _three(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Unary]:
     """Yields -1, 0 or 1 for numbers up to minus a threshold, between, and from it on.
 
     Rounding half to even gives that of ``x * scale``, where the threshold becomes a little more

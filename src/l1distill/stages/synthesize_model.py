@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.data.standardisation import STANDARDISATION, Standardisation
 from l1distill.firmware import network_file
 from l1distill.firmware.events import read_events
-from l1distill.firmware.keras_chain import read_chain
+from l1distill.firmware.keras_graph import input_shape
 from l1distill.firmware.network import Network, evaluate
 from l1distill.firmware.ptq import post_training_quantise
 from l1distill.firmware.qkeras_reader import describe
@@ -46,6 +47,11 @@ def synthesize_model(
         is_network = ours.name == NETWORK and ours.is_file()
         loaded = network_file.load(ours) if is_network else load_foreign(path, settings.weights)
         sources = {"model": folder_sha256(path) if path.is_dir() else file_sha256(path)}
+        standardisation = None
+        constants = ours.parent / STANDARDISATION
+        if settings.score.kind == "mse" and is_network and constants.is_file():
+            standardisation = Standardisation.read(constants)
+            sources["standardisation"] = file_sha256(constants)
     if settings.weights is not None and settings.weights.is_file():
         sources["weights"] = file_sha256(settings.weights)
     metrics: dict[str, float] = {}
@@ -67,6 +73,7 @@ def synthesize_model(
         context.folder,
         say,
         score=settings.score,
+        standardisation=standardisation,
     )
     md5 = hashlib.md5(repr(sorted(sources.items())).encode(), usedforsecurity=False).hexdigest()
     return Result(
@@ -80,7 +87,7 @@ def synthesize_model(
 def _rounded(model: Any, settings: "Settings") -> tuple[Network, dict[str, float]]:
     """Brings a model to fixed point; how far that takes it from itself is among its metrics."""
     precision = settings.precision
-    inputs = math.prod(read_chain(model).shape)
+    inputs = math.prod(input_shape(model))
     events = _calibration(settings, inputs)
     network = post_training_quantise(model, precision.bits, events)
     wanted = predict(model, events.astype(np.float32).reshape(-1, *model.input_shape[1:]))
