@@ -1,5 +1,6 @@
 """Layers and quantisers that the students of the line do not have, against QKeras itself."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from l1distill.firmware import hls
 from l1distill.firmware.network import EXACT_FLOAT32_BITS, evaluate, widest_sum
+from l1distill.firmware.network_file import load, save
 from l1distill.firmware.ptq import post_training_quantise
 from l1distill.firmware.qkeras_reader import describe
 from l1distill.firmware.rtl import trace_network
@@ -150,6 +152,31 @@ def scaled_activations() -> Any:
     return chain((6,), body)
 
 
+def strided() -> Any:
+    """Windows that overlap, touch and leave gaps, with both paddings."""
+    from qkeras import quantized_relu
+    from tensorflow.keras import layers
+
+    body = [
+        *(grid(5), convolution(4, 3, (3, 2), strides=(2, 1), padding="same"), relu(5)),
+        *(layers.MaxPooling2D((2, 2), strides=(1, 2)), layers.AveragePooling2D((2, 1), strides=1)),
+        *(grid(5), convolution(4, 2, (1, 1), strides=(2, 2), activation=quantized_relu(5, 1))),
+        *(layers.Flatten(), dense(4, 2)),
+    ]
+    return chain((9, 6, 2), body)
+
+
+def strided_along() -> Any:
+    from tensorflow.keras import layers
+
+    body = [
+        *(grid(5), along(3, 3, strides=2, padding="same"), grid(5)),
+        *(layers.MaxPooling1D(3, strides=2), along(2, 2, strides=2, padding="causal"), grid(5)),
+        *(layers.Flatten(), dense(4, 2)),
+    ]
+    return chain((13, 2), body)
+
+
 def scales_on_a_grid() -> Any:
     from qkeras import quantized_bits, quantized_po2
 
@@ -196,7 +223,7 @@ def fused() -> Any:
 MODELS: tuple[Callable[[], Any], ...] = (
     *(sequence, means, means_along, quantised_mean, largest, hard_functions, signs),
     *(scales_on_a_grid, scales_on_none, scaled_convolution, normalised, fused),
-    *(three_values, three_values_of_an_image, scaled_activations),
+    *(three_values, three_values_of_an_image, scaled_activations, strided, strided_along),
 )
 
 
@@ -216,7 +243,7 @@ def test_numpy_and_the_emulator_are_qkeras(make: Callable[[], Any]) -> None:
         assert found.mismatches < len(x) / 50
 
 
-@pytest.mark.parametrize("make", [sequence, signs, scales_on_none, three_values])
+@pytest.mark.parametrize("make", [sequence, signs, scales_on_none, three_values, strided])
 def test_the_c_simulation_is_exact(make: Callable[[], Any], tmp_path: Path) -> None:
     network = describe(make())
     x = full_range(network)
@@ -225,12 +252,34 @@ def test_the_c_simulation_is_exact(make: Callable[[], Any], tmp_path: Path) -> N
     assert compare(evaluate(network, x), simulated).mismatches == 0
 
 
-def test_a_sequence_in_floating_point_is_rounded() -> None:
+def floats_along() -> list[Any]:
     from tensorflow.keras import layers
 
     body = [layers.Conv1D(4, 3, activation="relu"), layers.MaxPooling1D(2)]
-    body += [layers.GlobalAveragePooling1D(), layers.Dense(2)]  # of three steps
-    model = chain((8, 3), body)
+    return [*body, layers.GlobalAveragePooling1D(), layers.Dense(2)]  # of three steps
+
+
+def strided_floats() -> list[Any]:
+    from tensorflow.keras import layers
+
+    body = [layers.Conv1D(4, 2, strides=2, padding="same", activation="relu")]
+    body += [layers.BatchNormalization(), layers.MaxPooling1D(3, strides=1), layers.Flatten()]
+    return [*body, layers.Dense(2)]
+
+
+def test_a_file_from_before_strides_is_read(tmp_path: Path) -> None:
+    network, path = describe(means()), tmp_path / "network.json"
+    save(network, path)
+    content = json.loads(path.read_text())
+    assert [layer.pop("strides") for layer in content["layers"] if "strides" in layer] == [[1, 1]]
+    path.write_text(json.dumps(content))
+    x = full_range(network)
+    assert np.array_equal(evaluate(load(path), x), evaluate(network, x))
+
+
+@pytest.mark.parametrize("make", [floats_along, strided_floats])
+def test_a_sequence_in_floating_point_is_rounded(make: Callable[[], list[Any]]) -> None:
+    model = chain((8, 3), make())
     x = np.random.default_rng(1).normal(size=(500, 8, 3))
     network = post_training_quantise(model, 12, x)
     wanted = np.asarray(model(x), dtype=np.float64)

@@ -178,8 +178,8 @@ def convolution(**options: Any) -> Any:
     return QConv2D(2, (3, 3), name="conv", **{**quantizers, **options})
 
 
-def strides() -> Any:
-    return picture(convolution(strides=2))
+def dilation() -> Any:
+    return picture(convolution(dilation_rate=2))
 
 
 def float_convolution() -> Any:
@@ -190,12 +190,6 @@ def mean_pooling() -> Any:
     from tensorflow.keras import layers
 
     return picture(layers.AveragePooling2D((3, 1), name="pool"))
-
-
-def overlapping_pooling() -> Any:
-    from tensorflow.keras import layers
-
-    return picture(layers.MaxPooling2D((3, 1), strides=1, name="pool"))
 
 
 def padded_pooling() -> Any:
@@ -288,10 +282,9 @@ def pruning_wrapper() -> Any:
         (slope_without_type, ("last", "LeakyReLU", "quantized_bits")),
         (unscaled, ("units", "Rescaling", "powers of two")),
         (shifted, ("units", "Rescaling", "offset")),
-        (strides, ("conv", "QConv2D", "strides=(2, 2)")),
+        (dilation, ("conv", "QConv2D", "dilation_rate=(2, 2)")),
         (float_convolution, ("conv", "QConv2D", "kernel_quantizer")),
         (mean_pooling, ("pool", "AveragePooling2D", "3 numbers", "not exact")),
-        (overlapping_pooling, ("pool", "MaxPooling2D", "strides=(1, 1)")),
         (padded_pooling, ("pool", "MaxPooling2D", "padding='same'")),
         (smooth_upsampling, ("up", "UpSampling2D", "interpolation='bilinear'")),
         (no_flatten, ("score", "QDense", "(6, 6, 1)", "Flatten")),

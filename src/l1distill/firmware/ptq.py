@@ -370,7 +370,7 @@ def _read_layer(layer: Any, tensor: Span) -> list[Unary | _Activation]:
         *before, back = sequence_convolution(layer, tensor.shape, *constants)
         # the activation comes before the way back, so that nothing stands between it and the sums
         return [*before, *_function(layer, f"{layer.name}_activation"), back]
-    found = Conv2D(layer.name, *constants, layer.padding)
+    found = Conv2D(layer.name, *constants, layer.padding, tuple(layer.strides))
     return [found, *_function(layer, f"{layer.name}_activation")]
 
 
@@ -407,7 +407,7 @@ def _fold(steps: Sequence[_Step]) -> list[_Step]:
         after = waiting[0] if waiting else None
         if not isinstance(step, Affine) or not _needs_rounding(step):
             folded.append(step)
-        elif isinstance(before, Dense | Conv2D):
+        elif isinstance(before, Dense | Conv2D) and _needs_rounding(before):
             folded[-1] = before._replace(
                 kernel=before.kernel * step.scale, bias=before.bias * step.scale + step.offset
             )
@@ -419,7 +419,8 @@ def _fold(steps: Sequence[_Step]) -> list[_Step]:
                 folded[-1] = _shift(before.name, before.scale * powers)  # one shift after another
             else:
                 folded.append(_shift(step.name, powers))
-            if isinstance(after, Dense) or (isinstance(after, Conv2D) and after.padding == "valid"):
+            padded = isinstance(after, Conv2D) and after.padding != "valid"
+            if isinstance(after, Dense | Conv2D) and _needs_rounding(after) and not padded:
                 waiting[0] = _behind(rest, after)
             else:
                 folded.append(rest)

@@ -228,7 +228,7 @@ def _linear(
     elif kernel.ndim == 3:
         yield from sequence_convolution(layer, tensor.shape, kernel, inner, *constants)
     else:
-        yield Conv2D(layer.name, kernel, inner, *constants, layer.padding)
+        yield Conv2D(layer.name, kernel, inner, *constants, layer.padding, tuple(layer.strides))
     if scale is not None:
         yield Affine(f"{layer.name}_scale", scale, bias, grid_of(scale), bias_type)
 
@@ -257,8 +257,11 @@ def sequence_convolution(
     if padding == "causal":
         yield ZeroPad2D(f"{layer.name}_causal", ((width - 1, 0), (0, 0)))
         steps, padding = steps + width - 1, "valid"
-    yield Conv2D(layer.name, kernel[:, None], bias, kernel_type, bias_type, padding)
-    yield as_sequence(layer, steps if padding == "same" else steps - width + 1, n_out)
+    (stride,) = layer.strides
+    types = kernel_type, bias_type
+    yield Conv2D(layer.name, kernel[:, None], bias, *types, padding, (stride, 1))
+    windows = (steps if padding == "same" else steps - width + 1) - 1
+    yield as_sequence(layer, windows // stride + 1, n_out)
 
 
 def _read_convolution(layer: Any, tensor: Span | None) -> Iterator[Unary]:
@@ -272,7 +275,6 @@ def check_convolution(layer: Any) -> None:
     """Refuses what :class:`Conv2D` does not compute."""
     ones = (1,) * len(layer.kernel_size)
     for option, required in (
-        ("strides", ones),
         ("dilation_rate", ones),
         ("groups", 1),
         ("data_format", "channels_last"),
