@@ -12,9 +12,9 @@ from l1distill.errors import InputError
 from l1distill.firmware import cpp_emulator, hls, rtlsim
 from l1distill.firmware.adversarial import adversarial_events
 from l1distill.firmware.cost import estimate
-from l1distill.firmware.fixed_point import FixedPoint
+from l1distill.firmware.fixed_point import BIT, FixedPoint
 from l1distill.firmware.keras_graph import read_graph
-from l1distill.firmware.layers import Layer, Multiply, Quantise
+from l1distill.firmware.layers import Dense, Layer, Multiply, Quantise
 from l1distill.firmware.network import connect, evaluate, run_layers, spans, up_to
 from l1distill.firmware.network_file import load, save
 from l1distill.firmware.ptq import post_training_quantise
@@ -26,6 +26,8 @@ from tests.firmware.networks import convolution, dense, fill, full_range, grid, 
 from tests.firmware.students import HARDWARE
 
 BOUNDS = Bounds(300.0, "firmware.limit")
+MULTIPLY = 7
+"""alkaid's code of a multiplication of two variables."""
 
 
 def residual() -> Any:
@@ -85,6 +87,25 @@ def several_ends() -> Any:
     image = layers.Reshape((3, 2, 1))(x)
     image = relu(4)(convolution(3, 2, (2, 1))(image))
     return fill(tf.keras.Model(first, [image, x, dense(4, 1)(layers.Flatten()(image))]))
+
+
+def half_of_a_model() -> Any:
+    """The first of two results of a model within the model; the other leads nowhere."""
+    import tensorflow as tf
+
+    inside = tf.keras.Input((4,))
+    wanted, unwanted = relu(5)(dense(4, 3)(inside)), grid(4)(dense(4, 2)(inside))
+    block = tf.keras.Model(inside, [wanted, unwanted])
+    first = tf.keras.Input((4,))
+    return fill(tf.keras.Model(first, block(grid(5)(first))[0]))
+
+
+def test_results_that_nobody_takes_are_left_out() -> None:
+    model = half_of_a_model()
+    network = describe(model)
+    x = full_range(network)
+    assert len(network.layers) == 2
+    assert np.array_equal(evaluate(network, x), predicted(model, x))
 
 
 MODELS = [residual, inception, operations, several_ends]
@@ -159,6 +180,29 @@ def test_a_rounding_that_only_one_branch_wants_leaves_the_other_alone(tmp_path: 
     assert np.array_equal(trace_network(network).predict(x), expected)
     hls.write_hls_project(network, HARDWARE, tmp_path)
     assert np.array_equal(hls.simulate_hls(tmp_path, x, network, BOUNDS), expected)
+
+
+@pytest.mark.needs_program("iverilog")
+def test_a_product_with_a_bit_is_made_of_gates(tmp_path: Path) -> None:
+    kind, grid = FixedPoint(True, 3, 2), FixedPoint(False, 3, 0)
+    steps = Dense("steps", np.eye(3) * 4, np.zeros(3), grid, grid)
+    sums = Dense("sums", np.array([[3.0, 1, 2], [0, 1, 4], [5, 0, 1]]), np.zeros(3), grid, grid)
+    layers: list[Layer] = [steps, Quantise("there", BIT), sums, Multiply("mask"), Multiply("both")]
+    network = connect(3, kind, layers, sources=((0,), (1,), (0,), (2, 3), (4, 2)))
+    x = full_range(network)
+    expected = evaluate(network, x)
+    assert np.array_equal(expected, np.where(x > 0, x @ sums.kernel, 0.0))
+    emulator = trace_network(network)
+    assert MULTIPLY not in {op.opcode for op in emulator.logic.ops}
+    assert np.array_equal(emulator.predict(x), expected)
+    assert np.array_equal(cpp_emulator.predict(library(emulator, tmp_path / "cpp"), x), expected)
+    figures = write_rtl(emulator, HARDWARE, 3.0, tmp_path / "rtl")
+    rtlsim.write_testbench(figures, tmp_path / "rtl")
+    simulator = rtlsim.find_simulator("iverilog")
+    assert simulator is not None
+    ports = network.at_ports(x)
+    simulated = rtlsim.simulate_rtl(tmp_path / "rtl", figures, ports, simulator, BOUNDS)
+    assert np.array_equal(simulated, expected)
 
 
 def in_floating_point() -> Any:

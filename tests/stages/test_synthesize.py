@@ -11,9 +11,16 @@ import pytest
 
 from l1distill.cli import main
 from l1distill.data.events import ELECTRONS, JETS, MET, MUONS, N_OBJECTS
+from l1distill.data.standardisation import Standardisation
+from l1distill.errors import InputError
 from l1distill.firmware.bundle import verify_manifest
 from l1distill.firmware.figures import Figures
+from l1distill.firmware.fixed_point import FixedPoint
+from l1distill.firmware.layers import Quantise
+from l1distill.firmware.network import connect
+from l1distill.firmware.network_file import save
 from l1distill.models.preprocessing import InputScaling
+from l1distill.stages import synthesize_model
 from l1distill.stages.stage import Context
 from l1distill.stages.synthesize_student import SLOTS, _subject
 from l1distill.tracking import Record
@@ -90,6 +97,31 @@ def test_a_score_and_its_threshold_stand_behind_a_model(model: Any, folder: Path
     assert np.array_equal(evaluate(network, x)[:, 0], expected)
     record = json.loads((folder / "out/record.json").read_text())
     assert record["parameters"]["score.threshold"] == 0.25
+
+
+def test_constants_beside_a_network_say_what_its_error_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes of them is in tests/firmware/test_scores.py; here, that they come along."""
+    given = {}
+
+    def stop(*arguments: Any, **options: Any) -> None:
+        given.update(options)
+        raise InputError("enough")
+
+    monkeypatch.setattr(synthesize_model, "synthesise", stop)
+    kind = FixedPoint(True, 2, 3)
+    network = connect(2, kind, [Quantise("same", kind)])
+    constants = Standardisation(pt_mean=[1.0], pt_std=[2.0])
+    (folder / "quantised").mkdir()
+    save(network, folder / "quantised/network.json")
+    for model in ("model=quantised", "model=quantised/network.json"):
+        assert synthesize(model, "output=out", "score.kind=mse") == 2
+        assert given["standardisation"] is None
+        constants.write(folder / "quantised/standardisation.json")
+        assert synthesize(model, "output=out", "score.kind=mse") == 2
+        assert given["standardisation"] == constants
+        (folder / "quantised/standardisation.json").unlink()
 
 
 def test_what_cannot_be_synthesised_is_refused_by_name(

@@ -82,6 +82,7 @@ def read_graph(model: Any) -> Graph:
     shape = input_shape(model)
     calls = [_Call(None, ())]
     found = _read_calls(model, 0, calls)
+    calls, found = _needed(calls, found)
     takers = Counter([*found, *(source for call in calls for source in call.sources)])
     segments: list[Segment] = []
     segment_of: list[int] = []
@@ -96,6 +97,20 @@ def read_graph(model: Any) -> Graph:
             segments.append(Segment(sources, (call.layer,) if call.sources else ()))
         segment_of.append(number)
     return Graph(shape, tuple(segments), tuple(segment_of[end] for end in found))
+
+
+def _needed(calls: list[_Call], ends: list[int]) -> tuple[list[_Call], list[int]]:
+    """Leaves out what leads nowhere: of a model within the model, results that nobody takes."""
+    needed = {0, *ends}
+    for number in reversed(range(len(calls))):
+        if number in needed:
+            needed.update(calls[number].sources)
+    place = {number: at for at, number in enumerate(sorted(needed))}
+    kept = [
+        _Call(calls[number].layer, tuple(place[source] for source in calls[number].sources))
+        for number in sorted(needed)
+    ]
+    return kept, [place[end] for end in ends]
 
 
 def _read_calls(model: Any, source: int, calls: list[_Call]) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.firmware.builder import Builder
 from l1distill.firmware.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.keras_graph import JOINTS, one_by_one, read_graph, read_joint, refuse
 from l1distill.firmware.layers import (
@@ -15,15 +16,13 @@ from l1distill.firmware.layers import (
     Concatenate,
     Conv2D,
     Dense,
-    Layer,
     Quantise,
     Reshape,
     Span,
     Unary,
     ZeroPad2D,
-    span_of,
 )
-from l1distill.firmware.network import Network, connect
+from l1distill.firmware.network import Network
 from l1distill.firmware.qkeras_activations import activation_type, exact_slope, quantiser_layers
 from l1distill.firmware.qkeras_weights import read_weights
 from l1distill.firmware.shape_layers import SHAPE_LAYERS, as_image, as_sequence, read_shape_layer
@@ -49,13 +48,25 @@ def describe(model: Any) -> Network:
     exponents: tuple[int, ...] = ()
     if first and type(first[0]).__name__ == "Rescaling":
         exponents = _read_rescaling(first.pop(0), found.shape)
-    reader = _Reader()
-    input_type = reader.begin(first, model, found.shape)
+    reader = _Reader(Builder(inputs, _input_type(first, model), exponents))
+    if len(found.shape) > 1:
+        reader.add(Reshape("events", found.shape))
     ends = [reader.read([reader.at], first)]
     for segment in found.segments[1:]:
         ends.append(reader.read([ends[source] for source in segment.sources], segment.layers))
-    reader.finish([ends[end] for end in found.ends])
-    return connect(inputs, input_type, reader.layers, exponents, tuple(reader.sources))
+    reader.join_ends([ends[end] for end in found.ends])
+    return reader.builder.network()
+
+
+def _input_type(first: list[Any], model: Any) -> FixedPoint:
+    """Takes the input quantiser from the front of ``first``."""
+    layer = first.pop(0) if first else model.layers[0]
+    if type(layer).__name__ != "QActivation":
+        refuse(
+            layer,
+            "the inputs have no fixed-point type: begin with a QActivation(quantized_bits(...))",
+        )
+    return activation_type(layer, layer.quantizer)
 
 
 class _Leaky(NamedTuple):
@@ -68,45 +79,28 @@ class _Leaky(NamedTuple):
 class _Reader:
     """Keeps what the next layer must know of those before it."""
 
-    def __init__(self) -> None:
-        self.layers: list[Layer] = []
-        self.sources: list[tuple[int, ...]] = []
-        self._tensors: list[Span] = []
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
         self.at = 0
         """The tensor that comes next."""
         self._leaky: _Leaky | None = None
-
-    def begin(self, first: list[Any], model: Any, shape: tuple[int, ...]) -> FixedPoint:
-        """Takes the input quantiser from the front of ``first``."""
-        layer = first.pop(0) if first else model.layers[0]
-        if type(layer).__name__ != "QActivation":
-            refuse(
-                layer,
-                "the inputs have no fixed-point type: begin with a "
-                "QActivation(quantized_bits(...))",
-            )
-        kind = activation_type(layer, layer.quantizer)
-        self._tensors.append(span_of(kind, math.prod(shape)))
-        if len(shape) > 1:
-            self._add(Reshape("events", shape))
-        return kind
 
     def read(self, sources: Sequence[int], layers: Iterable[Any]) -> int:
         """Appends what layers compute one behind the other; returns the tensor at the end."""
         waiting = list(layers)
         if len(sources) > 1:
-            shapes = [self._tensors[source].shape for source in sources]
+            shapes = [self.builder.spans[source].shape for source in sources]
             self._join(read_joint(waiting.pop(0), shapes), sources)
         else:
             self.at = sources[0]
         for layer in waiting:
             for step in self._steps(layer):
-                self._add(step)
+                self.add(step)
         if self._leaky is not None:
             self._refuse_leaky(self._leaky)
         return self.at
 
-    def finish(self, ends: Sequence[int]) -> None:
+    def join_ends(self, ends: Sequence[int]) -> None:
         """Puts several ends side by side."""
         if len(ends) == 1:
             return
@@ -114,13 +108,13 @@ class _Reader:
         for number, end in enumerate(ends):
             self.at = end
             if len(self._tensor.shape) > 1:
-                self._add(Reshape(f"flat_end_{number}", (self._tensor.low.size,)))
+                self.add(Reshape(f"flat_end_{number}", (self._tensor.low.size,)))
             flat.append(self.at)
         self._join(Concatenate("ends", 0), flat)
 
     @property
     def _tensor(self) -> Span:
-        return self._tensors[self.at]
+        return self.builder.spans[self.at]
 
     def _steps(self, layer: Any) -> Iterator[Unary]:
         name = type(layer).__name__
@@ -136,25 +130,19 @@ class _Reader:
             refuse(layer, reason)
         yield from reader(layer, self._tensor)
 
-    def _add(self, step: Unary) -> None:
+    def add(self, step: Unary) -> None:
+        """Appends a step behind the tensor that comes next."""
         if self._leaky is not None:
             leaky, self._leaky = self._leaky, None
             if not isinstance(step, Quantise) or not step.type.signed:
                 self._refuse_leaky(leaky)
             step = step._replace(negative_slope=leaky.slope)
-        self._append(step, step.span(self._tensor), (self.at,))
+        self.at = self.builder.add(step, self.at)
 
     def _join(self, joint: Binary, sources: Sequence[int]) -> None:
         self.at = sources[0]
         for step, source in one_by_one(joint, sources):
-            span = step.span(self._tensor, self._tensors[source])
-            self._append(step, span, (self.at, source))
-
-    def _append(self, step: Layer, span: Span, sources: tuple[int, ...]) -> None:
-        self.layers.append(step)
-        self.sources.append(sources)
-        self._tensors.append(span)
-        self.at = len(self.layers)
+            self.at = self.builder.add(step, self.at, source)
 
     def _refuse_leaky(self, leaky: _Leaky) -> NoReturn:
         refuse(

@@ -97,7 +97,7 @@ def square_error_of_objects(
     builder.add(Multiply("score_present"), builder.at, there)
     share = _mean_square(builder, number)
     half = 2.0 ** -(TARGET_FRACTION + 1)
-    off = max(off_target + half, off_target + off_tanh + half)
+    off = off_target + off_tanh + half
     return (
         f"mean squared error of pT, eta and phi, each difference off by at most {off:.2g}, "
         f"{share} of it"

@@ -109,6 +109,9 @@ def _product(values: Any, others: Any) -> Any:
             return other * float(value.low)
         if other.low == other.high:
             return value * float(other.low)
+        for bit, number in ((value, other), (other, value)):
+            if (float(bit.low), float(bit.high), float(bit.step)) == (0.0, 1.0, 1.0):
+                return bit.msb_mux(number, 0.0)  # gates, where a product would be a multiplier
         product = value * other
         product.latency = max(product.latency, value.latency, other.latency)
         return product
