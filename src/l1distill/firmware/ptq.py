@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l1distill.errors import InputError
+from l1distill.firmware.curves import FUNCTIONS, Curves
 from l1distill.firmware.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.keras_graph import (
     JOINTS,
@@ -55,7 +56,14 @@ class _Activation(NamedTuple):
     """Below zero: 0 for a ReLU, 1 for none."""
 
 
-_Step = Layer | _Activation
+class _Curve(NamedTuple):
+    """A function of what has been rounded, whose results have a type of their own."""
+
+    name: str
+    function: str
+
+
+_Step = Layer | _Activation | _Curve
 
 
 class _Part(NamedTuple):
@@ -68,7 +76,11 @@ class _Part(NamedTuple):
 
 
 def post_training_quantise(
-    model: Any, bits: int, calibration: ArrayLike, input_type: FixedPoint | None = None
+    model: Any,
+    bits: int,
+    calibration: ArrayLike,
+    input_type: FixedPoint | None = None,
+    curves: Curves | None = None,
 ) -> Network:
     """Gives every number of a trained network ``bits`` bits, without training it again.
 
@@ -93,12 +105,15 @@ def post_training_quantise(
 
     Args:
         model: a Keras 2 model in floating point: Dense, Conv2D, BatchNormalization, ReLU,
-            LeakyReLU, MaxPooling2D, UpSampling2D, ZeroPadding2D, Flatten and Reshape, in chains
-            that branch and meet again in Add, Subtract, Multiply and Concatenate.
+            LeakyReLU, sigmoid, tanh, MaxPooling2D, UpSampling2D, ZeroPadding2D, Flatten and
+            Reshape, in chains that branch and meet again in Add, Subtract, Multiply and
+            Concatenate.
         bits: 2 to 16.
         calibration: (n, ...) inputs of the model, such as a thousand events of the training split.
         input_type: the type of all inputs, where they are scaled already; ``None`` for a range of
             each input's own, from the calibration.
+        curves: makes sigmoid and tanh, and keeps how far off they are; with ``bits`` bits and
+            its own number of pieces if None.
 
     Returns:
         The network in fixed point; its inputs are those of the model, flattened.
@@ -124,7 +139,8 @@ def post_training_quantise(
         input_type = FixedPoint(True, 0, bits - 1)
         front.insert(0, _shift("inputs", np.ldexp(1.0, found)))
     parts[0].steps[:0] = front
-    maker = _Maker(bits, input_type.quantise(events / np.ldexp(1.0, exponents or (0,))))
+    values = input_type.quantise(events / np.ldexp(1.0, exponents or (0,)))
+    maker = _Maker(bits, values, curves or Curves(bits))
     maker.make([part._replace(steps=_fold(part.steps)) for part in parts])
     return connect(events.shape[1], input_type, maker.layers, exponents, tuple(maker.sources))
 
@@ -132,10 +148,11 @@ def post_training_quantise(
 class _Maker:
     """Quantises layer by layer, with the calibration events at hand."""
 
-    def __init__(self, bits: int, values: NDArray[np.float64]) -> None:
+    def __init__(self, bits: int, values: NDArray[np.float64], curves: Curves) -> None:
         self.layers: list[Layer] = []
         self.sources: list[tuple[int, ...]] = []
         self._bits = bits
+        self._curves = curves
         self._values = values
         self._at = 0
 
@@ -161,6 +178,9 @@ class _Maker:
             follower = steps[number + 1] if number + 1 < len(steps) else None
             if isinstance(step, _Activation):
                 self._activation(step)
+                continue
+            if isinstance(step, _Curve):
+                self._curve(step)
                 continue
             if not isinstance(step, Binary):
                 self._add(self._quantised(step))
@@ -196,6 +216,13 @@ class _Maker:
         (integer,) = _integers(flat, self._bits, signed, step.slope, _HEADROOM, _TOLERANCE)
         kind = FixedPoint(signed, int(integer), self._bits - signed - int(integer))
         self._add(Quantise(step.name, kind, step.slope if signed else 1.0))
+
+    def _curve(self, step: _Curve) -> None:
+        before = self.layers[-1]
+        assert isinstance(before, Quantise)
+        tensor = span_of(before.type, self._values.shape[1:])
+        for layer in self._curves.layers(step.name, step.function, tensor):
+            self._add(layer)
 
     def _quantised(self, step: Unary) -> Unary:
         if not _needs_rounding(step):
@@ -290,7 +317,7 @@ def _read(model: Any) -> tuple[tuple[int, ...], list[_Part]]:
         for layer in layers:
             for step_ in _read_layer(layer, tensor):
                 steps.append(step_)
-                if not isinstance(step_, _Activation):
+                if not isinstance(step_, _Activation | _Curve):
                     tensor = step_.span(tensor)
         parts.append(_Part(segment.sources, steps))
         ends.append(tensor)
@@ -336,7 +363,7 @@ def _with_one_head(parts: list[_Part]) -> list[_Part]:
     return [*before[: min(last.sources)], _Part(heads[0].sources, [one])]
 
 
-def _read_layer(layer: Any, tensor: Span) -> list[Unary | _Activation]:
+def _read_layer(layer: Any, tensor: Span) -> list[Unary | _Activation | _Curve]:
     name = type(layer).__name__
     if name in SHAPE_LAYERS:
         return list(read_shape_layer(layer, tensor, _FLOAT))
@@ -374,12 +401,15 @@ def _read_layer(layer: Any, tensor: Span) -> list[Unary | _Activation]:
     return [found, *_function(layer, f"{layer.name}_activation")]
 
 
-def _function(layer: Any, name: str) -> list[Unary | _Activation]:
+def _function(layer: Any, name: str) -> list[Unary | _Activation | _Curve]:
     function = getattr(layer.activation, "__name__", str(layer.activation))
     if function == "linear":
         return []
+    if function in FUNCTIONS:
+        return [_Activation(f"{name}_quantiser", 1.0), _Curve(name, function)]
     if function != "relu":
-        return refuse(layer, f"activation {function} is not exact; use relu or LeakyReLU")
+        known = ", ".join(FUNCTIONS)
+        refuse(layer, f"activation {function} is not supported; use relu, {known} or LeakyReLU")
     return [_Activation(name, 0.0)]
 
 

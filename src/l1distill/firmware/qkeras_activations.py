@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.firmware.fixed_point import FixedPoint, grid_of, smallest_type
+from l1distill.firmware.curves import FUNCTIONS
+from l1distill.firmware.fixed_point import FixedPoint, Overflow, grid_of, smallest_type
 from l1distill.firmware.keras_graph import refuse
 from l1distill.firmware.layers import Affine, Quantise, Span, Unary
 from l1distill.firmware.network import EXACT_FLOAT32_BITS
@@ -214,6 +215,35 @@ def _power(layer: Any, quantizer: Any) -> float:
         name = type(quantizer).__name__
         refuse(layer, f"{name} with alpha={quantizer.alpha!r} is not exact; use one power of two")
     return float(alpha.item())
+
+
+class RealFunction(NamedTuple):
+    """A sigmoid or tanh that is no straight line."""
+
+    function: str
+    kind: FixedPoint | None
+    """What its results are rounded to, where the layer says so."""
+
+
+def real_function(layer: Any) -> RealFunction | None:
+    """Returns the real sigmoid or tanh that a layer is, if it is one."""
+    if type(layer).__name__ == "Activation":
+        name = getattr(layer.activation, "__name__", "")
+        return RealFunction(name, None) if name in FUNCTIONS else None
+    if type(layer).__name__ != "QActivation":
+        return None
+    quantizer = layer.quantizer
+    function = type(quantizer).__name__.removeprefix("quantized_")
+    if function not in FUNCTIONS or not getattr(quantizer, f"use_real_{function}"):
+        return None
+    check_quantizer(layer, quantizer)
+    signed = FUNCTIONS[function].signed
+    if quantizer.symmetric and not signed:
+        refuse(layer, "a quantized_sigmoid with symmetric=True is not supported; leave it out")
+    overflow: Overflow = "SAT_SYM" if quantizer.symmetric else "SAT"
+    return RealFunction(
+        function, FixedPoint(signed, 0, int(quantizer.bits) - signed, overflow=overflow)
+    )
 
 
 def exact_slope(layer: Any, slope: float) -> float:

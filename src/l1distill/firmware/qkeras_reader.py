@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.firmware.builder import Builder
+from l1distill.firmware.curves import Curves
 from l1distill.firmware.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.keras_graph import JOINTS, one_by_one, read_graph, read_joint, refuse
 from l1distill.firmware.layers import (
@@ -23,18 +24,25 @@ from l1distill.firmware.layers import (
     ZeroPad2D,
 )
 from l1distill.firmware.network import Network
-from l1distill.firmware.qkeras_activations import activation_type, exact_slope, quantiser_layers
+from l1distill.firmware.qkeras_activations import (
+    activation_type,
+    exact_slope,
+    quantiser_layers,
+    real_function,
+)
 from l1distill.firmware.qkeras_weights import read_weights
 from l1distill.firmware.shape_layers import SHAPE_LAYERS, as_image, as_sequence, read_shape_layer
 
 
-def describe(model: Any) -> Network:
+def describe(model: Any, curves: Curves | None = None) -> Network:
     """Reads a QKeras model into a :class:`Network`.
 
     Args:
         model: a Keras 2 model: an input quantiser, then quantised layers, which may branch and
             meet again. In front of the quantiser may stand a ``Rescaling`` by powers of two.
             Several outputs come out side by side.
+        curves: makes sigmoids and tanhs that are not QKeras' own hard ones, and keeps how far off
+            they are; such functions are refused if None.
 
     Returns:
         The network, its weights quantised and exactly on their grids.
@@ -48,7 +56,7 @@ def describe(model: Any) -> Network:
     exponents: tuple[int, ...] = ()
     if first and type(first[0]).__name__ == "Rescaling":
         exponents = _read_rescaling(first.pop(0), found.shape)
-    reader = _Reader(Builder(inputs, _input_type(first, model), exponents))
+    reader = _Reader(Builder(inputs, _input_type(first, model), exponents), curves)
     if len(found.shape) > 1:
         reader.add(Reshape("events", found.shape))
     ends = [reader.read([reader.at], first)]
@@ -79,8 +87,9 @@ class _Leaky(NamedTuple):
 class _Reader:
     """Keeps what the next layer must know of those before it."""
 
-    def __init__(self, builder: Builder) -> None:
+    def __init__(self, builder: Builder, curves: Curves | None) -> None:
         self.builder = builder
+        self._curves = curves
         self.at = 0
         """The tensor that comes next."""
         self._leaky: _Leaky | None = None
@@ -122,6 +131,10 @@ class _Reader:
             return
         if name == "LeakyReLU":
             self._leaky = _Leaky(layer, exact_slope(layer, float(layer.alpha)))
+            return
+        real = real_function(layer)
+        if real is not None and self._curves is not None:
+            yield from self._curves.layers(layer.name, real.function, self._tensor, real.kind)
             return
         reader = READERS.get(name)
         if reader is None:

@@ -70,5 +70,7 @@ class PrecisionSettings(Settings):
     """Of every weight, bias and activation."""
     calibration: Path | None = None
     """A file of events that ranges are chosen on."""
+    pieces: int = Field(default=16, ge=1, le=64)
+    """Most straight pieces of a sigmoid or tanh; the model card says how far off they are."""
     input_range: float = Field(default=4.0, gt=0)
     """Without such a file, and without events to verify on: inputs are anywhere in +- this."""
