@@ -271,7 +271,7 @@ def pruning_wrapper() -> Any:
         (scale_of_wide_sums, ("last", "QActivation", "QKeras itself rounds")),
         (automatic_sign, ("last", "QActivation", "alpha='auto'", "other events")),
         (keras_sigmoid, ("last", "Activation", "quantized_sigmoid")),
-        (softmax, ("last", "Softmax", "largest")),
+        (softmax, ("last", "Softmax", "precision.softmax=argmax", "largest")),
         (float_bias, ("score", "QDense", "bias_quantizer")),
         (float_kernel, ("score", "QDense", "kernel_quantizer")),
         (unsigned_kernel, ("score", "QDense", "keep_negative=False")),

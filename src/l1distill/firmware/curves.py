@@ -1,11 +1,12 @@
 """Sigmoid and tanh between the layers of a network, made of straight pieces."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.firmware.classes import one_hot
 from l1distill.firmware.fixed_point import FixedPoint, grid_of, smallest_type
 from l1distill.firmware.layers import Conv2D, Dense, Quantise, Reshape, Span, Unary
 from l1distill.firmware.pieces import Pieces, evaluated, fit_pieces
@@ -43,11 +44,17 @@ class Curves:
     Attributes:
         bits: of what a function gives, where nobody else says.
         pieces: most pieces of each.
+        softmax: what stands for one at an end: a 1 for the largest number; None for nothing.
         errors: by the name of a layer, the largest difference from its function.
+        classes: names of layers that give a 1 for the largest number.
     """
 
-    def __init__(self, bits: int, pieces: int = 16) -> None:
+    def __init__(
+        self, bits: int, pieces: int = 16, softmax: Literal["argmax"] | None = None
+    ) -> None:
         """Begins without a function."""
+        self.softmax = softmax
+        self.classes: list[str] = []
         self.bits = bits
         self.pieces = pieces
         self.errors: dict[str, float] = {}
@@ -93,13 +100,24 @@ class Curves:
         self.errors[name] = float(max(inside, np.abs(at_ends - outside).max())) + rounded
         return made
 
+    def one_hot(self, layer: Any, name: str, tensor: Span) -> list[Unary]:
+        """Returns what stands for a softmax; see :func:`~l1distill.firmware.classes.one_hot`."""
+        self.classes.append(name)
+        return one_hot(layer, name, tensor)
+
     @property
     def said(self) -> tuple[str, ...]:
         """A sentence about each function."""
-        return tuple(
+        off = (
             f"Layer {name} is made of straight pieces: it is off by at most {error:.2g}."
             for name, error in self.errors.items()
         )
+        largest = (
+            f"Layer {name} gives a 1 for the largest number, the first of equal ones, and a 0 for "
+            "all others; the model has a softmax there."
+            for name in self.classes
+        )
+        return (*off, *largest)
 
 
 def _hinges(name: str, pieces: Pieces, tensor: Span) -> list[Unary]:

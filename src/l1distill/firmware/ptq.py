@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l1distill.errors import InputError
+from l1distill.firmware.classes import check_softmax
 from l1distill.firmware.curves import FUNCTIONS, Curves
 from l1distill.firmware.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.keras_graph import (
@@ -31,7 +32,7 @@ from l1distill.firmware.layers import (
     Unary,
     span_of,
 )
-from l1distill.firmware.network import Network, connect
+from l1distill.firmware.network import Network, connect, spans
 from l1distill.firmware.qkeras_activations import exact_slope
 from l1distill.firmware.qkeras_reader import (
     check_convolution,
@@ -63,7 +64,15 @@ class _Curve(NamedTuple):
     function: str
 
 
-_Step = Layer | _Activation | _Curve
+class _Class(NamedTuple):
+    """A bit for each number: whether it is the largest."""
+
+    name: str
+    layer: Any
+
+
+_Unrounded = _Curve | _Class
+_Step = Layer | _Activation | _Unrounded
 
 
 class _Part(NamedTuple):
@@ -123,7 +132,8 @@ def post_training_quantise(
     """
     if bits not in BITS:
         raise InputError(f"bits={bits}: post-training quantisation takes {BITS[0]} to {BITS[-1]}")
-    shape, parts = _read(model)
+    curves = curves or Curves(bits)
+    shape, parts = _read(model, curves)
     events = np.asarray(calibration, dtype=np.float64)
     if len(events) == 0 or not np.isfinite(events).all() or events[0].size != math.prod(shape):
         raise InputError(
@@ -140,7 +150,7 @@ def post_training_quantise(
         front.insert(0, _shift("inputs", np.ldexp(1.0, found)))
     parts[0].steps[:0] = front
     values = input_type.quantise(events / np.ldexp(1.0, exponents or (0,)))
-    maker = _Maker(bits, values, curves or Curves(bits))
+    maker = _Maker(bits, values, curves, input_type)
     maker.make([part._replace(steps=_fold(part.steps)) for part in parts])
     return connect(events.shape[1], input_type, maker.layers, exponents, tuple(maker.sources))
 
@@ -148,7 +158,10 @@ def post_training_quantise(
 class _Maker:
     """Quantises layer by layer, with the calibration events at hand."""
 
-    def __init__(self, bits: int, values: NDArray[np.float64], curves: Curves) -> None:
+    def __init__(
+        self, bits: int, values: NDArray[np.float64], curves: Curves, input_type: FixedPoint
+    ) -> None:
+        self._inputs = values.shape[1], input_type
         self.layers: list[Layer] = []
         self.sources: list[tuple[int, ...]] = []
         self._bits = bits
@@ -174,19 +187,20 @@ class _Maker:
     def _make(self, steps: Sequence[_Step], outputs: bool) -> None:
         rounded = [n for n, step in enumerate(steps) if _needs_rounding(step)]
         one_by_one_ = outputs and bool(rounded) and not isinstance(steps[rounded[-1]], _Activation)
+        one_by_one_ = one_by_one_ and not isinstance(steps[-1], _Class)
         for number, step in enumerate(steps):
             follower = steps[number + 1] if number + 1 < len(steps) else None
             if isinstance(step, _Activation):
                 self._activation(step)
                 continue
-            if isinstance(step, _Curve):
-                self._curve(step)
+            if isinstance(step, _Unrounded):
+                self._function(step)
                 continue
             if not isinstance(step, Binary):
                 self._add(self._quantised(step))
             if one_by_one_ and number == rounded[-1]:
                 continue
-            if number in rounded and not isinstance(follower, _Activation):
+            if number in rounded and not isinstance(follower, _Activation | _Class):
                 self._activation(_Activation(f"{step.name}_quantiser", 1.0))
         if not one_by_one_:
             return
@@ -217,11 +231,16 @@ class _Maker:
         kind = FixedPoint(signed, int(integer), self._bits - signed - int(integer))
         self._add(Quantise(step.name, kind, step.slope if signed else 1.0))
 
-    def _curve(self, step: _Curve) -> None:
-        before = self.layers[-1]
-        assert isinstance(before, Quantise)
-        tensor = span_of(before.type, self._values.shape[1:])
-        for layer in self._curves.layers(step.name, step.function, tensor):
+    def _function(self, step: _Curve | _Class) -> None:
+        inputs, kind = self._inputs
+        so_far = Network(inputs, kind, tuple(self.layers), kind, (), tuple(self.sources))
+        tensor = spans(so_far)[self._at]
+        made = (
+            self._curves.layers(step.name, step.function, tensor)
+            if isinstance(step, _Curve)
+            else self._curves.one_hot(step.layer, step.name, tensor)
+        )
+        for layer in made:
             self._add(layer)
 
     def _quantised(self, step: Unary) -> Unary:
@@ -300,9 +319,10 @@ def _needs_rounding(step: _Step) -> bool:
     return isinstance(step, _Activation | Arithmetic)
 
 
-def _read(model: Any) -> tuple[tuple[int, ...], list[_Part]]:
+def _read(model: Any, curves: Curves) -> tuple[tuple[int, ...], list[_Part]]:
     """Returns the shape of an input and what the model does, in floating point."""
     found = read_graph(model)
+    check_softmax(found, curves.softmax)
     parts: list[_Part] = []
     ends: list[Span] = []
     for segment in found.segments:
@@ -317,7 +337,7 @@ def _read(model: Any) -> tuple[tuple[int, ...], list[_Part]]:
         for layer in layers:
             for step_ in _read_layer(layer, tensor):
                 steps.append(step_)
-                if not isinstance(step_, _Activation | _Curve):
+                if not isinstance(step_, _Activation | _Unrounded):
                     tensor = step_.span(tensor)
         parts.append(_Part(segment.sources, steps))
         ends.append(tensor)
@@ -363,7 +383,7 @@ def _with_one_head(parts: list[_Part]) -> list[_Part]:
     return [*before[: min(last.sources)], _Part(heads[0].sources, [one])]
 
 
-def _read_layer(layer: Any, tensor: Span) -> list[Unary | _Activation | _Curve]:
+def _read_layer(layer: Any, tensor: Span) -> list[Unary | _Activation | _Unrounded]:
     name = type(layer).__name__
     if name in SHAPE_LAYERS:
         return list(read_shape_layer(layer, tensor, _FLOAT))
@@ -374,6 +394,8 @@ def _read_layer(layer: Any, tensor: Span) -> list[Unary | _Activation | _Curve]:
             refuse(layer, "has a max_value or a threshold; leave them out")
         slope = float(layer.negative_slope)
         return [_Activation(layer.name, exact_slope(layer, slope) if slope else 0.0)]
+    if name == "Softmax":
+        return [_Class(layer.name, layer)]
     if name == "Activation":
         return _function(layer, layer.name)
     if name == "BatchNormalization":
@@ -401,10 +423,12 @@ def _read_layer(layer: Any, tensor: Span) -> list[Unary | _Activation | _Curve]:
     return [found, *_function(layer, f"{layer.name}_activation")]
 
 
-def _function(layer: Any, name: str) -> list[Unary | _Activation | _Curve]:
+def _function(layer: Any, name: str) -> list[Unary | _Activation | _Unrounded]:
     function = getattr(layer.activation, "__name__", str(layer.activation))
     if function == "linear":
         return []
+    if function == "softmax":
+        return [_Class(name, layer)]
     if function in FUNCTIONS:
         return [_Activation(f"{name}_quantiser", 1.0), _Curve(name, function)]
     if function != "relu":

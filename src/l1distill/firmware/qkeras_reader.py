@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.firmware.builder import Builder
+from l1distill.firmware.classes import check_softmax, is_softmax
 from l1distill.firmware.curves import Curves
 from l1distill.firmware.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.keras_graph import JOINTS, one_by_one, read_graph, read_joint, refuse
@@ -51,6 +52,7 @@ def describe(model: Any, curves: Curves | None = None) -> Network:
         InputError: a layer is not supported; the line names it, its class and the reason.
     """
     found = read_graph(model)
+    check_softmax(found, curves.softmax if curves else None)
     inputs = math.prod(found.shape)
     first = list(found.segments[0].layers)
     exponents: tuple[int, ...] = ()
@@ -131,6 +133,9 @@ class _Reader:
             return
         if name == "LeakyReLU":
             self._leaky = _Leaky(layer, exact_slope(layer, float(layer.alpha)))
+            return
+        if is_softmax(layer) and name in ("Softmax", "Activation") and self._curves is not None:
+            yield from self._curves.one_hot(layer, layer.name, self._tensor)
             return
         real = real_function(layer)
         if real is not None and self._curves is not None:
@@ -349,8 +354,6 @@ READERS: dict[str, Callable[[Any, Span | None], Iterator[Unary]]] = {
     **dict.fromkeys(SHAPE_LAYERS, read_shape_layer),
 }
 NOT_EXACT = {
-    "Softmax": "its exponentials have no fixed-point type; end with what goes into it, whose "
-    "largest number says the same class",
     "Activation": "its results have no fixed-point type; use QActivation(quantized_sigmoid(...)), "
     "quantized_tanh or quantized_relu",
     "Dense": "its weights have no fixed-point type; use QDense",

@@ -57,15 +57,16 @@ def synthesize_model(
     if settings.weights is not None and settings.weights.is_file():
         sources["weights"] = file_sha256(settings.weights)
     metrics: dict[str, float] = {}
-    curves = Curves(settings.precision.bits, settings.precision.pieces)
+    precision = settings.precision
+    curves = Curves(precision.bits, precision.pieces, precision.softmax)
     quantised = is_network or is_quantised(loaded)
     if is_network:
         network = loaded
     elif quantised:
         network = describe(loaded, curves)
     else:
-        say(f"rounding a model in floating point to {settings.precision.bits} bits")
-    if not quantised or curves.errors:
+        say(f"rounding a model in floating point to {precision.bits} bits")
+    if not quantised or curves.said:
         events = _calibration(settings, math.prod(input_shape(loaded)))
         if not quantised:
             bits = settings.precision.bits
@@ -77,7 +78,7 @@ def synthesize_model(
         x = network.at_ports(events) * network.input_units
         sources["events"] = file_sha256(settings.events)
     figures = synthesise(
-        loaded if quantised and not curves.errors else network,
+        loaded if quantised and not curves.said else network,
         x,
         settings.firmware,
         context.folder,
@@ -102,6 +103,11 @@ def _differences(
     given = network.at_ports(events) * network.input_units
     wanted = predict(model, events.astype(np.float32).reshape(-1, *model.input_shape[1:]))
     apart = np.abs(evaluate(network, given) - wanted)
+    if curves.classes:
+        if isinstance(model.output_shape, list):  # other ends beside it
+            return {}
+        same = np.argmax(wanted, axis=1) == np.argmax(evaluate(network, given), axis=1)
+        return {"precision/same_class": float(same.mean())}
     found = {
         "precision/bits": float(curves.bits),
         "precision/mean_abs_difference": float(apart.mean()),
