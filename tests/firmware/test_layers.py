@@ -29,15 +29,19 @@ def numbers(*shape: int) -> Any:
     return KIND.quantise(RNG.uniform(-2, 2, shape))
 
 
-def convolution(height: int, width: int, filters: int, padding: Any) -> Conv2D:
+def convolution(height: int, width: int, filters: int, padding: Any, *strides: int) -> Conv2D:
     kernel, bias = numbers(height, width, IMAGE[-1], filters), numbers(filters)
-    return Conv2D("layer", kernel, bias, KIND, KIND, padding)
+    down, right = strides or (1, 1)
+    return Conv2D("layer", kernel, bias, KIND, KIND, padding, (down, right))
 
 
 LAYERS: list[Layer] = [
     *(convolution(3, 2, 2, padding) for padding in ("valid", "same")),
     *(convolution(2, 3, 5, padding) for padding in ("valid", "same")),
     convolution(4, 4, 1, "same"),
+    *(convolution(3, 2, 2, padding, 2, 3) for padding in ("valid", "same")),
+    *(convolution(2, 3, 4, padding, 3, 2) for padding in ("valid", "same")),
+    *(convolution(1, 1, 2, padding, 2, 2) for padding in ("valid", "same")),
     Affine("layer", numbers(3), numbers(3), KIND, KIND),
     Affine("layer", numbers(*IMAGE), numbers(*IMAGE), KIND, KIND),
     MaxPool2D("layer", (3, 2)),
@@ -56,7 +60,7 @@ def by_tensorflow(layer: Layer, x: Any) -> Any:
     import tensorflow as tf
 
     if isinstance(layer, Conv2D):
-        return tf.nn.conv2d(x, layer.kernel, 1, layer.padding.upper()) + layer.bias
+        return tf.nn.conv2d(x, layer.kernel, layer.strides, layer.padding.upper()) + layer.bias
     if isinstance(layer, MaxPool2D):
         return tf.nn.max_pool2d(x, layer.size, layer.size, "VALID")
     if isinstance(layer, UpSample2D):

@@ -1,5 +1,6 @@
 """Layers and quantisers that the students of the line do not have, against QKeras itself."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from l1distill.firmware import hls
 from l1distill.firmware.network import EXACT_FLOAT32_BITS, evaluate, widest_sum
+from l1distill.firmware.network_file import load, save
 from l1distill.firmware.ptq import post_training_quantise
 from l1distill.firmware.qkeras_reader import describe
 from l1distill.firmware.rtl import trace_network
@@ -120,6 +122,61 @@ def signs() -> Any:
     return chain((6,), body)
 
 
+def three_values() -> Any:
+    """Ternary activations with every kind of threshold, and signs of one bit."""
+    from qkeras import quantized_bits, ternary
+
+    body = [
+        *(grid(6), dense(5, 6), act(ternary(alpha=1)), dense(5, 6), act(ternary(alpha=0.5))),
+        *(dense(5, 8), act(ternary(threshold=0.7)), dense(5, 8), act(ternary(2.0, threshold=0))),
+        *(with_kernel(6, weights(5)), act(quantized_bits(1, 0, alpha=1)), dense(4, 3)),
+        act(ternary(alpha=4, threshold=1.25)),
+    ]
+    return chain((6,), body)
+
+
+def three_values_of_an_image() -> Any:
+    from qkeras import ternary
+    from tensorflow.keras import layers
+
+    body = [grid(5), convolution(4, 3, (2, 2), activation=ternary(alpha=1)), layers.Flatten()]
+    return chain((3, 3, 2), [*body, dense(4, 2)])
+
+
+def scaled_activations() -> Any:
+    from qkeras import quantized_bits
+
+    each = np.array([0.5, 0.25, 2.0, 1.0, 0.75])
+    body = [grid(6), dense(5, 6), act(quantized_bits(5, 1, alpha=0.5))]
+    body += [dense(5, 5), act(quantized_bits(6, 1, alpha=each)), dense(4, 2)]
+    return chain((6,), body)
+
+
+def strided() -> Any:
+    """Windows that overlap, touch and leave gaps, with both paddings."""
+    from qkeras import quantized_relu
+    from tensorflow.keras import layers
+
+    body = [
+        *(grid(5), convolution(4, 3, (3, 2), strides=(2, 1), padding="same"), relu(5)),
+        *(layers.MaxPooling2D((2, 2), strides=(1, 2)), layers.AveragePooling2D((2, 1), strides=1)),
+        *(grid(5), convolution(4, 2, (1, 1), strides=(2, 2), activation=quantized_relu(5, 1))),
+        *(layers.Flatten(), dense(4, 2)),
+    ]
+    return chain((9, 6, 2), body)
+
+
+def strided_along() -> Any:
+    from tensorflow.keras import layers
+
+    body = [
+        *(grid(5), along(3, 3, strides=2, padding="same"), grid(5)),
+        *(layers.MaxPooling1D(3, strides=2), along(2, 2, strides=2, padding="causal"), grid(5)),
+        *(layers.Flatten(), dense(4, 2)),
+    ]
+    return chain((13, 2), body)
+
+
 def scales_on_a_grid() -> Any:
     from qkeras import quantized_bits, quantized_po2
 
@@ -166,6 +223,7 @@ def fused() -> Any:
 MODELS: tuple[Callable[[], Any], ...] = (
     *(sequence, means, means_along, quantised_mean, largest, hard_functions, signs),
     *(scales_on_a_grid, scales_on_none, scaled_convolution, normalised, fused),
+    *(three_values, three_values_of_an_image, scaled_activations, strided, strided_along),
 )
 
 
@@ -185,7 +243,7 @@ def test_numpy_and_the_emulator_are_qkeras(make: Callable[[], Any]) -> None:
         assert found.mismatches < len(x) / 50
 
 
-@pytest.mark.parametrize("make", [sequence, signs, scales_on_none])
+@pytest.mark.parametrize("make", [sequence, signs, scales_on_none, three_values, strided])
 def test_the_c_simulation_is_exact(make: Callable[[], Any], tmp_path: Path) -> None:
     network = describe(make())
     x = full_range(network)
@@ -194,12 +252,34 @@ def test_the_c_simulation_is_exact(make: Callable[[], Any], tmp_path: Path) -> N
     assert compare(evaluate(network, x), simulated).mismatches == 0
 
 
-def test_a_sequence_in_floating_point_is_rounded() -> None:
+def floats_along() -> list[Any]:
     from tensorflow.keras import layers
 
     body = [layers.Conv1D(4, 3, activation="relu"), layers.MaxPooling1D(2)]
-    body += [layers.GlobalAveragePooling1D(), layers.Dense(2)]  # of three steps
-    model = chain((8, 3), body)
+    return [*body, layers.GlobalAveragePooling1D(), layers.Dense(2)]  # of three steps
+
+
+def strided_floats() -> list[Any]:
+    from tensorflow.keras import layers
+
+    body = [layers.Conv1D(4, 2, strides=2, padding="same", activation="relu")]
+    body += [layers.BatchNormalization(), layers.MaxPooling1D(3, strides=1), layers.Flatten()]
+    return [*body, layers.Dense(2)]
+
+
+def test_a_file_from_before_strides_is_read(tmp_path: Path) -> None:
+    network, path = describe(means()), tmp_path / "network.json"
+    save(network, path)
+    content = json.loads(path.read_text())
+    assert [layer.pop("strides") for layer in content["layers"] if "strides" in layer] == [[1, 1]]
+    path.write_text(json.dumps(content))
+    x = full_range(network)
+    assert np.array_equal(evaluate(load(path), x), evaluate(network, x))
+
+
+@pytest.mark.parametrize("make", [floats_along, strided_floats])
+def test_a_sequence_in_floating_point_is_rounded(make: Callable[[], list[Any]]) -> None:
+    model = chain((8, 3), make())
     x = np.random.default_rng(1).normal(size=(500, 8, 3))
     network = post_training_quantise(model, 12, x)
     wanted = np.asarray(model(x), dtype=np.float64)

@@ -218,17 +218,17 @@ def refused() -> dict[str, tuple[Callable[[], Any], str]]:
             lambda: [layers.Dense(2), layers.LeakyReLU(name="last")],
             r"layer last \(LeakyReLU\): a negative slope of 0\.3 is not exact",
         ),
-        "tanh": (
-            lambda: [layers.Dense(2, activation="tanh", name="last")],
-            r"layer last \(Dense\): activation tanh is not exact",
+        "elu": (
+            lambda: [layers.Dense(2, activation="elu", name="last")],
+            r"layer last \(Dense\): activation elu is not supported; use relu, sigmoid, tanh",
         ),
         "mean": (
-            lambda: [image, layers.AveragePooling2D((3, 1), strides=1, name="pool")],
-            r"layer pool \(AveragePooling2D\): has strides=",
+            lambda: [image, layers.AveragePooling2D((3, 1), padding="same", name="pool")],
+            r"layer pool \(AveragePooling2D\): has padding='same'",
         ),
-        "strides": (
-            lambda: [image, layers.Conv2D(1, 2, strides=2, name="conv")],
-            r"layer conv \(Conv2D\): has strides=\(2, 2\)",
+        "dilation": (
+            lambda: [image, layers.Conv2D(1, 2, dilation_rate=2, name="conv")],
+            r"layer conv \(Conv2D\): has dilation_rate=\(2, 2\)",
         ),
         "flat": (lambda: [image, layers.Dense(2, name="last")], r"layer last .* Flatten"),
         "clipped": (

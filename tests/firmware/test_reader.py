@@ -53,10 +53,34 @@ def real_sigmoid() -> Any:
     return chain(quantiser(), dense(1), last)
 
 
-def ternary_activation() -> Any:
+def automatic_ternary() -> Any:
     from qkeras import QActivation, ternary
 
-    return chain(quantiser(), dense(1), QActivation(ternary(alpha=1), name="last"))
+    return chain(quantiser(), dense(1), QActivation(ternary(alpha="auto_po2"), name="last"))
+
+
+def ternary_of_any_size() -> Any:
+    from qkeras import QActivation, ternary
+
+    return chain(quantiser(), dense(1), QActivation(ternary(alpha=0.3), name="last"))
+
+
+def ternary_inputs() -> Any:
+    from qkeras import QActivation, ternary
+
+    return chain(QActivation(ternary(alpha=1), name="input_quantizer"), dense(1))
+
+
+def scale_that_is_long() -> Any:
+    return chain(quantiser(), dense(1), quantiser_named("last", "6, 2, alpha=0.3"))
+
+
+def scale_of_wide_sums() -> Any:
+    from qkeras import QActivation, quantized_bits
+
+    fine = quantized_bits(18, 0, alpha=1)
+    last = QActivation(quantized_bits(6, 2, alpha=2.0**-8), name="last")
+    return chain(quantiser(), dense(1, kernel_quantizer=fine), last)
 
 
 def automatic_sign() -> Any:
@@ -154,8 +178,8 @@ def convolution(**options: Any) -> Any:
     return QConv2D(2, (3, 3), name="conv", **{**quantizers, **options})
 
 
-def strides() -> Any:
-    return picture(convolution(strides=2))
+def dilation() -> Any:
+    return picture(convolution(dilation_rate=2))
 
 
 def float_convolution() -> Any:
@@ -166,12 +190,6 @@ def mean_pooling() -> Any:
     from tensorflow.keras import layers
 
     return picture(layers.AveragePooling2D((3, 1), name="pool"))
-
-
-def overlapping_pooling() -> Any:
-    from tensorflow.keras import layers
-
-    return picture(layers.MaxPooling2D((3, 1), strides=1, name="pool"))
 
 
 def padded_pooling() -> Any:
@@ -246,10 +264,14 @@ def pruning_wrapper() -> Any:
         (no_quantiser, ("inputs have no fixed-point type", "quantized_bits")),
         (automatic_scale, ("last", "QActivation", "alpha='auto'", "other events", "alpha=1")),
         (real_sigmoid, ("last", "QActivation", "real sigmoid is not exact")),
-        (ternary_activation, ("last", "QActivation", "ternary is not supported")),
+        (automatic_ternary, ("last", "QActivation", "alpha='auto_po2'", "other events")),
+        (ternary_of_any_size, ("last", "QActivation", "alpha=0.3", "power of two")),
+        (ternary_inputs, ("input_quantizer", "QActivation", "not supported here")),
+        (scale_that_is_long, ("last", "QActivation", "QKeras itself rounds", "power of two")),
+        (scale_of_wide_sums, ("last", "QActivation", "QKeras itself rounds")),
         (automatic_sign, ("last", "QActivation", "alpha='auto'", "other events")),
         (keras_sigmoid, ("last", "Activation", "quantized_sigmoid")),
-        (softmax, ("last", "Softmax", "largest")),
+        (softmax, ("last", "Softmax", "precision.softmax=argmax", "largest")),
         (float_bias, ("score", "QDense", "bias_quantizer")),
         (float_kernel, ("score", "QDense", "kernel_quantizer")),
         (unsigned_kernel, ("score", "QDense", "keep_negative=False")),
@@ -260,10 +282,9 @@ def pruning_wrapper() -> Any:
         (slope_without_type, ("last", "LeakyReLU", "quantized_bits")),
         (unscaled, ("units", "Rescaling", "powers of two")),
         (shifted, ("units", "Rescaling", "offset")),
-        (strides, ("conv", "QConv2D", "strides=(2, 2)")),
+        (dilation, ("conv", "QConv2D", "dilation_rate=(2, 2)")),
         (float_convolution, ("conv", "QConv2D", "kernel_quantizer")),
         (mean_pooling, ("pool", "AveragePooling2D", "3 numbers", "not exact")),
-        (overlapping_pooling, ("pool", "MaxPooling2D", "strides=(1, 1)")),
         (padded_pooling, ("pool", "MaxPooling2D", "padding='same'")),
         (smooth_upsampling, ("up", "UpSampling2D", "interpolation='bilinear'")),
         (no_flatten, ("score", "QDense", "(6, 6, 1)", "Flatten")),

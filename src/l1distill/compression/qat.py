@@ -90,7 +90,8 @@ def _layers(layer: Layer) -> list[Any]:
         if isinstance(layer, Dense):
             found = QDense(outputs, **quantisers)
         else:
-            found = QConv2D(outputs, layer.kernel.shape[:2], padding=layer.padding, **quantisers)
+            options = {"padding": layer.padding, "strides": layer.strides, **quantisers}
+            found = QConv2D(outputs, layer.kernel.shape[:2], **options)
         return [found, *_shift(-lift, f"{layer.name}_shift")]
     if isinstance(layer, Affine):
         if np.any(layer.offset != 0) or np.any(np.frexp(layer.scale)[0] != 0.5):

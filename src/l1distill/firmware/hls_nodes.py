@@ -112,12 +112,12 @@ def _node(name: str, layer: Layer, before: Span, after: Span, kind: FixedPoint) 
         height, width, n_in, n_out = layer.kernel.shape
         attributes = {
             **_image(before, after, "n_chan"),
-            **_margins(layer.margins),
+            **_margins(layer.margins(before.shape)),
             "n_filt": n_out,
             "filt_height": height,
             "filt_width": width,
-            "stride_height": 1,
-            "stride_width": 1,
+            "stride_height": layer.strides[0],
+            "stride_width": layer.strides[1],
         }
         return Node(name, "Conv2D", attributes | constants, types)
     if isinstance(layer, Affine):

@@ -63,7 +63,7 @@ class Dense(NamedTuple):
 
 
 class Conv2D(NamedTuple):
-    """A convolution with stride 1 as Keras computes it, without any loss; channels come last."""
+    """A convolution as Keras computes it, without any loss; channels come last."""
 
     name: str
     kernel: Array
@@ -73,18 +73,20 @@ class Conv2D(NamedTuple):
     kernel_type: FixedPoint
     bias_type: FixedPoint
     padding: Padding = "valid"
+    strides: tuple[int, int] = (1, 1)
+    """Rows and columns from one window to the next."""
 
     def apply(self, x: Array) -> Array:
         """Returns (n, rows, columns, n_out) sums of (n, rows, columns, n_in) numbers."""
         height, width, n_in, n_out = self.kernel.shape
-        if n_in <= n_out:
+        if n_in <= n_out or self.strides != (1, 1):
             windows = self.windows(x)
             # one large product: numpy would make a small one of each row of an image
             sums = windows.reshape(-1, windows.shape[-1]) @ self.matrix
             result: Array = sums.reshape(*windows.shape[:3], n_out) + self.bias
             return result
         # many channels become few: quicker to multiply first and to bring together then
-        x = np.pad(x, ((0, 0), *self.margins, (0, 0)))
+        x = np.pad(x, ((0, 0), *self.margins(x.shape[1:]), (0, 0)))
         n, rows, columns, _ = x.shape
         products = x.reshape(-1, n_in) @ self.kernel.transpose(2, 0, 1, 3).reshape(n_in, -1)
         products = products.reshape(n, rows, columns, height, width, n_out)
@@ -97,9 +99,10 @@ class Conv2D(NamedTuple):
     def windows(self, x: Any) -> Any:
         """Returns (n, rows, columns, height * width * n_in): what each sum is made of."""
         height, width, n_in, _ = self.kernel.shape
-        x = np.pad(x, ((0, 0), *self.margins, (0, 0)))
-        rows = np.arange(x.shape[1] - height + 1)[:, None] + np.arange(height)
-        columns = np.arange(x.shape[2] - width + 1)[:, None] + np.arange(width)
+        x = np.pad(x, ((0, 0), *self.margins(x.shape[1:]), (0, 0)))
+        down, right = self.strides
+        rows = np.arange(0, x.shape[1] - height + 1, down)[:, None] + np.arange(height)
+        columns = np.arange(0, x.shape[2] - width + 1, right)[:, None] + np.arange(width)
         windows = x[:, rows[:, None, :, None], columns[None, :, None, :]]
         return windows.reshape(*windows.shape[:3], height * width * n_in)
 
@@ -108,13 +111,13 @@ class Conv2D(NamedTuple):
         """The kernel as it meets a window: (height * width * n_in, n_out)."""
         return self.kernel.reshape(-1, self.kernel.shape[-1])
 
-    @property
-    def margins(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Zeros added (above, below) and (left, right)."""
+    def margins(self, shape: tuple[int, ...]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Returns how many zeros are added (above, below) and (left, right) of an image."""
         if self.padding == "valid":
             return (0, 0), (0, 0)
         height, width = self.kernel.shape[:2]
-        return ((height - 1) // 2, height // 2), ((width - 1) // 2, width // 2)
+        rows = _around(shape[0], height, self.strides[0])
+        return rows, _around(shape[1], width, self.strides[1])
 
     def span(self, x: Span) -> Span:
         """Returns what can come out."""
@@ -364,6 +367,13 @@ def span_of(kind: FixedPoint, shape: ArrayLike) -> Span:
 def _one(layer: Any, x: Array) -> Array:
     result: Array = layer.apply(x[None])[0]
     return result
+
+
+def _around(length: int, window: int, stride: int) -> tuple[int, int]:
+    """Returns the zeros before and behind, with which each stride has a window."""
+    windows = -(-length // stride)
+    zeros = max((windows - 1) * stride + window - length, 0)
+    return zeros // 2, zeros - zeros // 2
 
 
 def _same_numbers(layer: Any, x: Span) -> Span:

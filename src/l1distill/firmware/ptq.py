@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l1distill.errors import InputError
+from l1distill.firmware.classes import check_softmax
+from l1distill.firmware.curves import FUNCTIONS, Curves
 from l1distill.firmware.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.keras_graph import (
     JOINTS,
@@ -30,7 +32,7 @@ from l1distill.firmware.layers import (
     Unary,
     span_of,
 )
-from l1distill.firmware.network import Network, connect
+from l1distill.firmware.network import Network, connect, spans
 from l1distill.firmware.qkeras_activations import exact_slope
 from l1distill.firmware.qkeras_reader import (
     check_convolution,
@@ -55,7 +57,22 @@ class _Activation(NamedTuple):
     """Below zero: 0 for a ReLU, 1 for none."""
 
 
-_Step = Layer | _Activation
+class _Curve(NamedTuple):
+    """A function of what has been rounded, whose results have a type of their own."""
+
+    name: str
+    function: str
+
+
+class _Class(NamedTuple):
+    """A bit for each number: whether it is the largest."""
+
+    name: str
+    layer: Any
+
+
+_Unrounded = _Curve | _Class
+_Step = Layer | _Activation | _Unrounded
 
 
 class _Part(NamedTuple):
@@ -68,7 +85,11 @@ class _Part(NamedTuple):
 
 
 def post_training_quantise(
-    model: Any, bits: int, calibration: ArrayLike, input_type: FixedPoint | None = None
+    model: Any,
+    bits: int,
+    calibration: ArrayLike,
+    input_type: FixedPoint | None = None,
+    curves: Curves | None = None,
 ) -> Network:
     """Gives every number of a trained network ``bits`` bits, without training it again.
 
@@ -93,12 +114,15 @@ def post_training_quantise(
 
     Args:
         model: a Keras 2 model in floating point: Dense, Conv2D, BatchNormalization, ReLU,
-            LeakyReLU, MaxPooling2D, UpSampling2D, ZeroPadding2D, Flatten and Reshape, in chains
-            that branch and meet again in Add, Subtract, Multiply and Concatenate.
+            LeakyReLU, sigmoid, tanh, MaxPooling2D, UpSampling2D, ZeroPadding2D, Flatten and
+            Reshape, in chains that branch and meet again in Add, Subtract, Multiply and
+            Concatenate.
         bits: 2 to 16.
         calibration: (n, ...) inputs of the model, such as a thousand events of the training split.
         input_type: the type of all inputs, where they are scaled already; ``None`` for a range of
             each input's own, from the calibration.
+        curves: makes sigmoid and tanh, and keeps how far off they are; with ``bits`` bits and
+            its own number of pieces if None.
 
     Returns:
         The network in fixed point; its inputs are those of the model, flattened.
@@ -108,7 +132,8 @@ def post_training_quantise(
     """
     if bits not in BITS:
         raise InputError(f"bits={bits}: post-training quantisation takes {BITS[0]} to {BITS[-1]}")
-    shape, parts = _read(model)
+    curves = curves or Curves(bits)
+    shape, parts = _read(model, curves)
     events = np.asarray(calibration, dtype=np.float64)
     if len(events) == 0 or not np.isfinite(events).all() or events[0].size != math.prod(shape):
         raise InputError(
@@ -124,7 +149,8 @@ def post_training_quantise(
         input_type = FixedPoint(True, 0, bits - 1)
         front.insert(0, _shift("inputs", np.ldexp(1.0, found)))
     parts[0].steps[:0] = front
-    maker = _Maker(bits, input_type.quantise(events / np.ldexp(1.0, exponents or (0,))))
+    values = input_type.quantise(events / np.ldexp(1.0, exponents or (0,)))
+    maker = _Maker(bits, values, curves, input_type)
     maker.make([part._replace(steps=_fold(part.steps)) for part in parts])
     return connect(events.shape[1], input_type, maker.layers, exponents, tuple(maker.sources))
 
@@ -132,10 +158,14 @@ def post_training_quantise(
 class _Maker:
     """Quantises layer by layer, with the calibration events at hand."""
 
-    def __init__(self, bits: int, values: NDArray[np.float64]) -> None:
+    def __init__(
+        self, bits: int, values: NDArray[np.float64], curves: Curves, input_type: FixedPoint
+    ) -> None:
+        self._inputs = values.shape[1], input_type
         self.layers: list[Layer] = []
         self.sources: list[tuple[int, ...]] = []
         self._bits = bits
+        self._curves = curves
         self._values = values
         self._at = 0
 
@@ -157,16 +187,20 @@ class _Maker:
     def _make(self, steps: Sequence[_Step], outputs: bool) -> None:
         rounded = [n for n, step in enumerate(steps) if _needs_rounding(step)]
         one_by_one_ = outputs and bool(rounded) and not isinstance(steps[rounded[-1]], _Activation)
+        one_by_one_ = one_by_one_ and not isinstance(steps[-1], _Class)
         for number, step in enumerate(steps):
             follower = steps[number + 1] if number + 1 < len(steps) else None
             if isinstance(step, _Activation):
                 self._activation(step)
                 continue
+            if isinstance(step, _Unrounded):
+                self._function(step)
+                continue
             if not isinstance(step, Binary):
                 self._add(self._quantised(step))
             if one_by_one_ and number == rounded[-1]:
                 continue
-            if number in rounded and not isinstance(follower, _Activation):
+            if number in rounded and not isinstance(follower, _Activation | _Class):
                 self._activation(_Activation(f"{step.name}_quantiser", 1.0))
         if not one_by_one_:
             return
@@ -196,6 +230,18 @@ class _Maker:
         (integer,) = _integers(flat, self._bits, signed, step.slope, _HEADROOM, _TOLERANCE)
         kind = FixedPoint(signed, int(integer), self._bits - signed - int(integer))
         self._add(Quantise(step.name, kind, step.slope if signed else 1.0))
+
+    def _function(self, step: _Curve | _Class) -> None:
+        inputs, kind = self._inputs
+        so_far = Network(inputs, kind, tuple(self.layers), kind, (), tuple(self.sources))
+        tensor = spans(so_far)[self._at]
+        made = (
+            self._curves.layers(step.name, step.function, tensor)
+            if isinstance(step, _Curve)
+            else self._curves.one_hot(step.layer, step.name, tensor)
+        )
+        for layer in made:
+            self._add(layer)
 
     def _quantised(self, step: Unary) -> Unary:
         if not _needs_rounding(step):
@@ -273,9 +319,10 @@ def _needs_rounding(step: _Step) -> bool:
     return isinstance(step, _Activation | Arithmetic)
 
 
-def _read(model: Any) -> tuple[tuple[int, ...], list[_Part]]:
+def _read(model: Any, curves: Curves) -> tuple[tuple[int, ...], list[_Part]]:
     """Returns the shape of an input and what the model does, in floating point."""
     found = read_graph(model)
+    check_softmax(found, curves.softmax)
     parts: list[_Part] = []
     ends: list[Span] = []
     for segment in found.segments:
@@ -290,7 +337,7 @@ def _read(model: Any) -> tuple[tuple[int, ...], list[_Part]]:
         for layer in layers:
             for step_ in _read_layer(layer, tensor):
                 steps.append(step_)
-                if not isinstance(step_, _Activation):
+                if not isinstance(step_, _Activation | _Unrounded):
                     tensor = step_.span(tensor)
         parts.append(_Part(segment.sources, steps))
         ends.append(tensor)
@@ -336,7 +383,7 @@ def _with_one_head(parts: list[_Part]) -> list[_Part]:
     return [*before[: min(last.sources)], _Part(heads[0].sources, [one])]
 
 
-def _read_layer(layer: Any, tensor: Span) -> list[Unary | _Activation]:
+def _read_layer(layer: Any, tensor: Span) -> list[Unary | _Activation | _Unrounded]:
     name = type(layer).__name__
     if name in SHAPE_LAYERS:
         return list(read_shape_layer(layer, tensor, _FLOAT))
@@ -347,6 +394,8 @@ def _read_layer(layer: Any, tensor: Span) -> list[Unary | _Activation]:
             refuse(layer, "has a max_value or a threshold; leave them out")
         slope = float(layer.negative_slope)
         return [_Activation(layer.name, exact_slope(layer, slope) if slope else 0.0)]
+    if name == "Softmax":
+        return [_Class(layer.name, layer)]
     if name == "Activation":
         return _function(layer, layer.name)
     if name == "BatchNormalization":
@@ -370,16 +419,21 @@ def _read_layer(layer: Any, tensor: Span) -> list[Unary | _Activation]:
         *before, back = sequence_convolution(layer, tensor.shape, *constants)
         # the activation comes before the way back, so that nothing stands between it and the sums
         return [*before, *_function(layer, f"{layer.name}_activation"), back]
-    found = Conv2D(layer.name, *constants, layer.padding)
+    found = Conv2D(layer.name, *constants, layer.padding, tuple(layer.strides))
     return [found, *_function(layer, f"{layer.name}_activation")]
 
 
-def _function(layer: Any, name: str) -> list[Unary | _Activation]:
+def _function(layer: Any, name: str) -> list[Unary | _Activation | _Unrounded]:
     function = getattr(layer.activation, "__name__", str(layer.activation))
     if function == "linear":
         return []
+    if function == "softmax":
+        return [_Class(name, layer)]
+    if function in FUNCTIONS:
+        return [_Activation(f"{name}_quantiser", 1.0), _Curve(name, function)]
     if function != "relu":
-        return refuse(layer, f"activation {function} is not exact; use relu or LeakyReLU")
+        known = ", ".join(FUNCTIONS)
+        refuse(layer, f"activation {function} is not supported; use relu, {known} or LeakyReLU")
     return [_Activation(name, 0.0)]
 
 
@@ -407,7 +461,7 @@ def _fold(steps: Sequence[_Step]) -> list[_Step]:
         after = waiting[0] if waiting else None
         if not isinstance(step, Affine) or not _needs_rounding(step):
             folded.append(step)
-        elif isinstance(before, Dense | Conv2D):
+        elif isinstance(before, Dense | Conv2D) and _needs_rounding(before):
             folded[-1] = before._replace(
                 kernel=before.kernel * step.scale, bias=before.bias * step.scale + step.offset
             )
@@ -419,7 +473,8 @@ def _fold(steps: Sequence[_Step]) -> list[_Step]:
                 folded[-1] = _shift(before.name, before.scale * powers)  # one shift after another
             else:
                 folded.append(_shift(step.name, powers))
-            if isinstance(after, Dense) or (isinstance(after, Conv2D) and after.padding == "valid"):
+            padded = isinstance(after, Conv2D) and after.padding != "valid"
+            if isinstance(after, Dense | Conv2D) and _needs_rounding(after) and not padded:
                 waiting[0] = _behind(rest, after)
             else:
                 folded.append(rest)

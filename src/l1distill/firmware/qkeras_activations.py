@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from l1distill.firmware.fixed_point import FixedPoint, grid_of
+from l1distill.firmware.curves import FUNCTIONS
+from l1distill.firmware.fixed_point import FixedPoint, Overflow, grid_of, smallest_type
 from l1distill.firmware.keras_graph import refuse
 from l1distill.firmware.layers import Affine, Quantise, Span, Unary
 from l1distill.firmware.network import EXACT_FLOAT32_BITS
@@ -21,25 +23,38 @@ def activation_type(layer: Any, quantizer: Any) -> FixedPoint:
     """
     name = type(quantizer).__name__
     if name == "quantized_bits":
-        if isinstance(quantizer.alpha, str):
-            refuse(
-                layer,
-                f"quantized_bits has alpha={quantizer.alpha!r}, a scale that depends on the other "
-                "events; use alpha=1",
-            )
-        if quantizer.alpha is not None and quantizer.alpha != 1:
+        if np.any(_alpha(layer, quantizer) != 1):
             refuse(layer, f"quantized_bits has alpha={quantizer.alpha!r}; use alpha=1")
         return bits_type(layer, quantizer)
     if name != "quantized_relu":
         shown = getattr(quantizer, "__name__", name)
         refuse(
             layer,
-            f"{shown} is not supported; use quantized_relu, quantized_bits, binary or a hard "
-            "quantized_sigmoid or quantized_tanh",
+            f"{shown} is not supported here; use quantized_relu or quantized_bits, and behind a "
+            "layer also binary, ternary or a hard quantized_sigmoid or quantized_tanh",
         )
     _check_relu(layer, quantizer)
     bits, integer = int(quantizer.bits), int(quantizer.integer)
     return FixedPoint(False, integer, bits - integer)
+
+
+def _alpha(layer: Any, quantizer: Any) -> NDArray[np.float64]:
+    """Returns the scale of a quantiser of activations, which stands before any event comes.
+
+    Raises:
+        InputError: it does not: it would be made of all events that come together.
+    """
+    if isinstance(quantizer.alpha, str):
+        refuse(
+            layer,
+            f"{type(quantizer).__name__} has alpha={quantizer.alpha!r}, a scale that depends on "
+            "the other events; use alpha=1",
+        )
+    alpha = 1.0 if quantizer.alpha is None else quantizer.alpha
+    result: NDArray[np.float64] = np.asarray(np.asarray(alpha, np.float32), np.float64)
+    if not np.isfinite(result).all():
+        refuse(layer, f"{type(quantizer).__name__} has alpha={alpha!r}, which is not finite")
+    return result
 
 
 def _check_relu(layer: Any, quantizer: Any) -> None:
@@ -67,6 +82,12 @@ def quantiser_layers(layer: Any, name: str, quantizer: Any, tensor: Span | None)
         return
     if called == "binary":
         yield from _sign(layer, name, quantizer, tensor)
+        return
+    if called == "ternary":
+        yield from _three(layer, name, quantizer, tensor)
+        return
+    if called == "quantized_bits":
+        yield from _bits(layer, name, quantizer, tensor)
         return
     slope = getattr(quantizer, "negative_slope", 0)
     if called != "quantized_relu" or slope == 0:
@@ -116,20 +137,113 @@ def _hard_function(layer: Any, name: str, quantizer: Any, tensor: Span | None) -
     yield Quantise(name, FixedPoint(False, 0, bits))
 
 
+def _bits(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Unary]:
+    """Yields rounding and clipping, and a scale of the results behind it."""
+    alpha = _alpha(layer, quantizer)
+    if quantizer.bits == 1 and quantizer.keep_negative:
+        yield from _sign(layer, name, quantizer, tensor)
+        return
+    rounding = Quantise(name, bits_type(layer, quantizer))
+    yield rounding
+    if np.all(alpha == 1):
+        return
+    assert tensor is not None
+    scale = np.broadcast_to(alpha.ravel(), tensor.shape[-1:])
+    zeros = np.zeros_like(scale)
+    scaling = Affine(f"{name}_scale", scale, zeros, grid_of(scale), grid_of(zeros))
+    yield scaling
+    _check_difference(layer, tensor, scaling.span(rounding.span(tensor)))
+
+
+def _check_difference(layer: Any, before: Span, after: Span) -> None:
+    """Refuses a scale with which QKeras rounds: it adds a float32 difference to what came in."""
+    both = smallest_type(
+        float(min(before.low.min(), after.low.min())),
+        float(max(before.high.max(), after.high.max())),
+        max(before.fraction, after.fraction),
+    )
+    if both.bits > EXACT_FLOAT32_BITS:
+        refuse(
+            layer,
+            f"with this alpha QKeras itself rounds numbers of {both.bits} bits, now so and now so; "
+            "use a power of two",
+        )
+
+
 def _sign(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Unary]:
     """Yields -1 or 0 for a number's sign bit, and makes of it -1 or 1, or 0 or 1."""
     assert tensor is not None
     check_quantizer(layer, quantizer)
-    alpha = 1.0 if quantizer.alpha is None else quantizer.alpha
-    if isinstance(alpha, str):
-        refuse(layer, f"binary with alpha={alpha!r} depends on the other events; use alpha=1")
-    if math.frexp(float(alpha))[0] != 0.5:
-        refuse(layer, f"binary with alpha={alpha!r} is not exact; use a power of two")
+    alpha = _power(layer, quantizer)
     channels = np.ones(tensor.shape[-1])
-    scale = channels * float(alpha) * (1 if quantizer.use_01 else 2)
-    offset = channels * float(alpha)
+    scale = channels * alpha * (1 if getattr(quantizer, "use_01", False) else 2)
+    offset = channels * alpha
     yield Quantise(name, FixedPoint(True, 0, 0, "TRN", "SAT"))
     yield Affine(f"{name}_value", scale, offset, grid_of(scale), grid_of(offset))
+
+
+def _three(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Unary]:
+    """Yields -1, 0 or 1 for numbers up to minus a threshold, between, and from it on.
+
+    Rounding half to even gives that of ``x * scale``, where the threshold becomes a little more
+    than a half and the number one step below it a half at most.
+    """
+    assert tensor is not None
+    check_quantizer(layer, quantizer)
+    alpha = _power(layer, quantizer)
+    default = quantizer.default_threshold
+    threshold = float(np.float32(default if quantizer.threshold is None else quantizer.threshold))
+    if not math.isfinite(threshold):
+        refuse(layer, f"ternary has threshold={threshold:g}, which is not finite")
+    # counted in steps of what comes in; QKeras makes a 0 of a 0 whatever the threshold
+    steps = max(math.ceil(threshold * 2.0**tensor.fraction), 1)
+    steps = min(steps, math.floor(float(tensor.reach.max()) * 2.0**tensor.fraction) + 1)
+    digits = 0
+    while (multiple := math.floor(2.0 ** (digits - 1) / steps) + 1) * (steps - 1) * 2 > 2**digits:
+        digits += 1
+    exponent = math.frexp(alpha)[1] - 1
+    channels = np.ones(tensor.shape[-1])
+    scale = channels * math.ldexp(multiple, tensor.fraction - digits + exponent)
+    yield Affine(f"{name}_scale", scale, 0 * channels, grid_of(scale), grid_of(0 * channels))
+    yield Quantise(name, FixedPoint(True, 1 + exponent, -exponent, "RND_CONV", "SAT_SYM"))
+
+
+def _power(layer: Any, quantizer: Any) -> float:
+    """Returns the one power of two by which a quantiser multiplies a sign."""
+    alpha = _alpha(layer, quantizer)
+    if alpha.size != 1 or math.frexp(float(alpha.item()))[0] != 0.5:
+        name = type(quantizer).__name__
+        refuse(layer, f"{name} with alpha={quantizer.alpha!r} is not exact; use one power of two")
+    return float(alpha.item())
+
+
+class RealFunction(NamedTuple):
+    """A sigmoid or tanh that is no straight line."""
+
+    function: str
+    kind: FixedPoint | None
+    """What its results are rounded to, where the layer says so."""
+
+
+def real_function(layer: Any) -> RealFunction | None:
+    """Returns the real sigmoid or tanh that a layer is, if it is one."""
+    if type(layer).__name__ == "Activation":
+        name = getattr(layer.activation, "__name__", "")
+        return RealFunction(name, None) if name in FUNCTIONS else None
+    if type(layer).__name__ != "QActivation":
+        return None
+    quantizer = layer.quantizer
+    function = type(quantizer).__name__.removeprefix("quantized_")
+    if function not in FUNCTIONS or not getattr(quantizer, f"use_real_{function}"):
+        return None
+    check_quantizer(layer, quantizer)
+    signed = FUNCTIONS[function].signed
+    if quantizer.symmetric and not signed:
+        refuse(layer, "a quantized_sigmoid with symmetric=True is not supported; leave it out")
+    overflow: Overflow = "SAT_SYM" if quantizer.symmetric else "SAT"
+    return RealFunction(
+        function, FixedPoint(signed, 0, int(quantizer.bits) - signed, overflow=overflow)
+    )
 
 
 def exact_slope(layer: Any, slope: float) -> float:

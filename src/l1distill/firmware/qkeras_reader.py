@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.firmware.builder import Builder
+from l1distill.firmware.classes import check_softmax, is_softmax
+from l1distill.firmware.curves import Curves
 from l1distill.firmware.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.keras_graph import JOINTS, one_by_one, read_graph, read_joint, refuse
 from l1distill.firmware.layers import (
@@ -23,18 +25,25 @@ from l1distill.firmware.layers import (
     ZeroPad2D,
 )
 from l1distill.firmware.network import Network
-from l1distill.firmware.qkeras_activations import activation_type, exact_slope, quantiser_layers
+from l1distill.firmware.qkeras_activations import (
+    activation_type,
+    exact_slope,
+    quantiser_layers,
+    real_function,
+)
 from l1distill.firmware.qkeras_weights import read_weights
 from l1distill.firmware.shape_layers import SHAPE_LAYERS, as_image, as_sequence, read_shape_layer
 
 
-def describe(model: Any) -> Network:
+def describe(model: Any, curves: Curves | None = None) -> Network:
     """Reads a QKeras model into a :class:`Network`.
 
     Args:
         model: a Keras 2 model: an input quantiser, then quantised layers, which may branch and
             meet again. In front of the quantiser may stand a ``Rescaling`` by powers of two.
             Several outputs come out side by side.
+        curves: makes sigmoids and tanhs that are not QKeras' own hard ones, and keeps how far off
+            they are; such functions are refused if None.
 
     Returns:
         The network, its weights quantised and exactly on their grids.
@@ -43,12 +52,13 @@ def describe(model: Any) -> Network:
         InputError: a layer is not supported; the line names it, its class and the reason.
     """
     found = read_graph(model)
+    check_softmax(found, curves.softmax if curves else None)
     inputs = math.prod(found.shape)
     first = list(found.segments[0].layers)
     exponents: tuple[int, ...] = ()
     if first and type(first[0]).__name__ == "Rescaling":
         exponents = _read_rescaling(first.pop(0), found.shape)
-    reader = _Reader(Builder(inputs, _input_type(first, model), exponents))
+    reader = _Reader(Builder(inputs, _input_type(first, model), exponents), curves)
     if len(found.shape) > 1:
         reader.add(Reshape("events", found.shape))
     ends = [reader.read([reader.at], first)]
@@ -79,8 +89,9 @@ class _Leaky(NamedTuple):
 class _Reader:
     """Keeps what the next layer must know of those before it."""
 
-    def __init__(self, builder: Builder) -> None:
+    def __init__(self, builder: Builder, curves: Curves | None) -> None:
         self.builder = builder
+        self._curves = curves
         self.at = 0
         """The tensor that comes next."""
         self._leaky: _Leaky | None = None
@@ -122,6 +133,13 @@ class _Reader:
             return
         if name == "LeakyReLU":
             self._leaky = _Leaky(layer, exact_slope(layer, float(layer.alpha)))
+            return
+        if is_softmax(layer) and name in ("Softmax", "Activation") and self._curves is not None:
+            yield from self._curves.one_hot(layer, layer.name, self._tensor)
+            return
+        real = real_function(layer)
+        if real is not None and self._curves is not None:
+            yield from self._curves.layers(layer.name, real.function, self._tensor, real.kind)
             return
         reader = READERS.get(name)
         if reader is None:
@@ -216,7 +234,7 @@ def _linear(
     elif kernel.ndim == 3:
         yield from sequence_convolution(layer, tensor.shape, kernel, inner, *constants)
     else:
-        yield Conv2D(layer.name, kernel, inner, *constants, layer.padding)
+        yield Conv2D(layer.name, kernel, inner, *constants, layer.padding, tuple(layer.strides))
     if scale is not None:
         yield Affine(f"{layer.name}_scale", scale, bias, grid_of(scale), bias_type)
 
@@ -245,8 +263,11 @@ def sequence_convolution(
     if padding == "causal":
         yield ZeroPad2D(f"{layer.name}_causal", ((width - 1, 0), (0, 0)))
         steps, padding = steps + width - 1, "valid"
-    yield Conv2D(layer.name, kernel[:, None], bias, kernel_type, bias_type, padding)
-    yield as_sequence(layer, steps if padding == "same" else steps - width + 1, n_out)
+    (stride,) = layer.strides
+    types = kernel_type, bias_type
+    yield Conv2D(layer.name, kernel[:, None], bias, *types, padding, (stride, 1))
+    windows = (steps if padding == "same" else steps - width + 1) - 1
+    yield as_sequence(layer, windows // stride + 1, n_out)
 
 
 def _read_convolution(layer: Any, tensor: Span | None) -> Iterator[Unary]:
@@ -260,7 +281,6 @@ def check_convolution(layer: Any) -> None:
     """Refuses what :class:`Conv2D` does not compute."""
     ones = (1,) * len(layer.kernel_size)
     for option, required in (
-        ("strides", ones),
         ("dilation_rate", ones),
         ("groups", 1),
         ("data_format", "channels_last"),
@@ -334,8 +354,6 @@ READERS: dict[str, Callable[[Any, Span | None], Iterator[Unary]]] = {
     **dict.fromkeys(SHAPE_LAYERS, read_shape_layer),
 }
 NOT_EXACT = {
-    "Softmax": "its exponentials have no fixed-point type; end with what goes into it, whose "
-    "largest number says the same class",
     "Activation": "its results have no fixed-point type; use QActivation(quantized_sigmoid(...)), "
     "quantized_tanh or quantized_relu",
     "Dense": "its weights have no fixed-point type; use QDense",

@@ -70,5 +70,10 @@ class PrecisionSettings(Settings):
     """Of every weight, bias and activation."""
     calibration: Path | None = None
     """A file of events that ranges are chosen on."""
+    pieces: int = Field(default=16, ge=1, le=64)
+    """Most straight pieces of a sigmoid or tanh; the model card says how far off they are."""
+    softmax: Literal["argmax"] | None = None
+    """``argmax`` puts in place of a softmax at the end a 1 for the largest number and a 0 for all
+    others; a model that ends in one is refused where it is ``None``."""
     input_range: float = Field(default=4.0, gt=0)
     """Without such a file, and without events to verify on: inputs are anywhere in +- this."""

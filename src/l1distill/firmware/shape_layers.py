@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from l1distill.firmware.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.keras_graph import refuse
 from l1distill.firmware.layers import (
+    Conv2D,
     Dense,
     MaxPool2D,
     Reshape,
@@ -68,23 +69,48 @@ def _reshape(layer: Any, shape: tuple[int, ...]) -> Iterator[Unary]:
         yield Reshape(layer.name, target)
 
 
-def _window(layer: Any) -> tuple[int, ...]:
+class _Windows(NamedTuple):
+    """Where the windows of a pooling layer are, along each axis."""
+
+    size: tuple[int, ...]
+    strides: tuple[int, ...]
+    number: tuple[int, ...]
+
+
+def _windows(layer: Any, shape: tuple[int, ...]) -> _Windows:
     size = tuple(np.atleast_1d(layer.pool_size).tolist())
-    if tuple(np.atleast_1d(layer.strides).tolist()) != size:
-        refuse(layer, f"has strides={layer.strides} unlike pool_size={layer.pool_size}")
+    strides = tuple(np.atleast_1d(layer.strides).tolist())
     if layer.padding != "valid":
         refuse(layer, f"has padding={layer.padding!r}; use 'valid'")
-    return size
+    axes = zip(shape[:-1], size, strides, strict=True)
+    number = tuple((length - window) // stride + 1 for length, window, stride in axes)
+    return _Windows(size, strides, number)
 
 
 def _max_pooling(layer: Any, shape: tuple[int, ...]) -> Iterator[Unary]:
-    size = _window(layer)
-    if len(size) == 2:
-        yield MaxPool2D(layer.name, (size[0], size[1]))
+    windows = _windows(layer, shape)
+    if len(shape) == 3:
+        yield from _largest(layer, windows, shape)
         return
+    column = _Windows(*((along[0], 1) for along in windows))
     yield as_image(layer, shape)
-    yield MaxPool2D(layer.name, (size[0], 1))
-    yield as_sequence(layer, shape[0] // size[0], shape[1])
+    yield from _largest(layer, column, (shape[0], 1, shape[1]))
+    yield as_sequence(layer, windows.number[0], shape[1])
+
+
+def _largest(layer: Any, windows: _Windows, shape: tuple[int, ...]) -> Iterator[Unary]:
+    """Yields the largest of each window; those that overlap are brought side by side before."""
+    (height, width), (rows, columns) = windows.size, windows.number
+    if windows.strides == windows.size:
+        yield MaxPool2D(layer.name, (height, width))
+        return
+    channels = shape[2]
+    kernel = np.eye(height * width * channels).reshape(height, width, channels, -1)
+    one, zeros = grid_of([-1.0, 1.0]), np.zeros(height * width * channels)
+    strides = (windows.strides[0], windows.strides[1])
+    yield Conv2D(f"{layer.name}_windows", kernel, zeros, one, one, "valid", strides)
+    yield Reshape(f"{layer.name}_in", (rows, columns * height * width, channels))
+    yield MaxPool2D(layer.name, (1, height * width))
 
 
 def _global_max_pooling(layer: Any, shape: tuple[int, ...]) -> Iterator[Unary]:
@@ -104,8 +130,8 @@ def _mean_pooling(
     layer: Any, shape: tuple[int, ...], inexact: FixedPoint | None
 ) -> Iterator[Unary]:
     whole = "Global" in type(layer).__name__
-    size = shape[:-1] if whole else _window(layer)
-    counts = [length // window for length, window in zip(shape[:-1], size, strict=True)]
+    ones = (1,) * (len(shape) - 1)
+    size, strides, counts = _Windows(shape[:-1], ones, ones) if whole else _windows(layer, shape)
     share = 1.0 / math.prod(size)
     exact = math.frexp(share)[0] == 0.5
     if not exact and inexact is None:
@@ -126,7 +152,7 @@ def _mean_pooling(
     for out in np.ndindex(*counts, shape[-1]):
         to = int(np.ravel_multi_index(out, (*counts, shape[-1])))
         for offset in np.ndindex(*size):
-            place = [o * window + d for o, window, d in zip(out, size, offset, strict=False)]
+            place = [o * stride + d for o, stride, d in zip(out, strides, offset, strict=False)]
             kernel[np.ravel_multi_index((*place, out[-1]), shape), to] = share
     zeros = np.zeros(n_out)
     kind = grid_of([-share, share]) if exact or inexact is None else inexact

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from l1distill.data.standardisation import STANDARDISATION, Standardisation
 from l1distill.firmware import network_file
+from l1distill.firmware.curves import Curves
+from l1distill.firmware.documents import ANY_NETWORK
 from l1distill.firmware.events import read_events
 from l1distill.firmware.keras_graph import input_shape
 from l1distill.firmware.network import Network, evaluate
@@ -55,23 +57,33 @@ def synthesize_model(
     if settings.weights is not None and settings.weights.is_file():
         sources["weights"] = file_sha256(settings.weights)
     metrics: dict[str, float] = {}
+    precision = settings.precision
+    curves = Curves(precision.bits, precision.pieces, precision.softmax)
     quantised = is_network or is_quantised(loaded)
-    if quantised:
-        network = loaded if is_network else describe(loaded)
+    if is_network:
+        network = loaded
+    elif quantised:
+        network = describe(loaded, curves)
     else:
-        say(f"rounding a model in floating point to {settings.precision.bits} bits")
-        network, metrics = _rounded(loaded, settings)
+        say(f"rounding a model in floating point to {precision.bits} bits")
+    if not quantised or curves.said:
+        events = _calibration(settings, math.prod(input_shape(loaded)))
+        if not quantised:
+            bits = settings.precision.bits
+            network = post_training_quantise(loaded, bits, events, curves=curves)
+        metrics = _differences(loaded, network, events, curves)
     x = None
     if settings.events is not None:
         events = read_events(settings.events, network.inputs, "events")
         x = network.at_ports(events) * network.input_units
         sources["events"] = file_sha256(settings.events)
     figures = synthesise(
-        loaded if quantised else network,
+        loaded if quantised and not curves.said else network,
         x,
         settings.firmware,
         context.folder,
         say,
+        subject=ANY_NETWORK._replace(limitations=curves.said),
         score=settings.score,
         standardisation=standardisation,
     )
@@ -84,20 +96,27 @@ def synthesize_model(
     )
 
 
-def _rounded(model: Any, settings: "Settings") -> tuple[Network, dict[str, float]]:
-    """Brings a model to fixed point; how far that takes it from itself is among its metrics."""
-    precision = settings.precision
-    inputs = math.prod(input_shape(model))
-    events = _calibration(settings, inputs)
-    network = post_training_quantise(model, precision.bits, events)
+def _differences(
+    model: Any, network: Network, events: NDArray[Any], curves: Curves
+) -> dict[str, float]:
+    """Returns how far a network is from its model, which is not exact in fixed point."""
+    given = network.at_ports(events) * network.input_units
     wanted = predict(model, events.astype(np.float32).reshape(-1, *model.input_shape[1:]))
-    apart = np.abs(evaluate(network, events) - wanted)
-    return network, {
-        "precision/bits": float(precision.bits),
+    apart = np.abs(evaluate(network, given) - wanted)
+    if curves.classes:
+        if isinstance(model.output_shape, list):  # other ends beside it
+            return {}
+        same = np.argmax(wanted, axis=1) == np.argmax(evaluate(network, given), axis=1)
+        return {"precision/same_class": float(same.mean())}
+    found = {
+        "precision/bits": float(curves.bits),
         "precision/mean_abs_difference": float(apart.mean()),
         "precision/max_abs_difference": float(apart.max()),
         "precision/rms_of_model": float(np.sqrt(np.mean(wanted**2))),
     }
+    if curves.errors:
+        found["precision/max_function_error"] = max(curves.errors.values())
+    return found
 
 
 def _calibration(settings: "Settings", inputs: int) -> NDArray[Any]:
