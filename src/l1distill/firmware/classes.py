@@ -4,13 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from l1distill.firmware.fixed_point import FixedPoint, grid_of
+from l1distill.firmware.fixed_point import BIT, grid_of
 from l1distill.firmware.keras_graph import Graph, refuse
 from l1distill.firmware.layers import Dense, Quantise, Span, Unary
 
 MOST = 64
 """Numbers that are compared, each with each."""
-_BIT = FixedPoint(False, 1, 0, "TRN", "SAT")
 
 
 def is_softmax(layer: Any) -> bool:
@@ -69,7 +68,7 @@ def one_hot(layer: Any, name: str, tensor: Span) -> list[Unary]:
     all_but = np.full(numbers, 2.0 - numbers)
     return [
         Dense(f"{name}_pairs", apart, first, grid_of(apart), grid_of(first)),
-        Quantise(f"{name}_larger", _BIT),
+        Quantise(f"{name}_larger", BIT),
         Dense(f"{name}_won", won, all_but, grid_of(won), grid_of(all_but)),
-        Quantise(name, _BIT),
+        Quantise(name, BIT),
     ]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l1distill.errors import InputError
+from l1distill.firmware.builder import Builder
 from l1distill.firmware.classes import check_softmax
 from l1distill.firmware.curves import FUNCTIONS, Curves
 from l1distill.firmware.fixed_point import FixedPoint, grid_of
@@ -32,7 +33,7 @@ from l1distill.firmware.layers import (
     Unary,
     span_of,
 )
-from l1distill.firmware.network import Network, connect, spans
+from l1distill.firmware.network import Network
 from l1distill.firmware.qkeras_activations import exact_slope
 from l1distill.firmware.qkeras_reader import (
     check_convolution,
@@ -150,20 +151,19 @@ def post_training_quantise(
         front.insert(0, _shift("inputs", np.ldexp(1.0, found)))
     parts[0].steps[:0] = front
     values = input_type.quantise(events / np.ldexp(1.0, exponents or (0,)))
-    maker = _Maker(bits, values, curves, input_type)
+    builder = Builder(events.shape[1], input_type, exponents)
+    maker = _Maker(builder, bits, values, curves)
     maker.make([part._replace(steps=_fold(part.steps)) for part in parts])
-    return connect(events.shape[1], input_type, maker.layers, exponents, tuple(maker.sources))
+    return builder.network()
 
 
 class _Maker:
     """Quantises layer by layer, with the calibration events at hand."""
 
     def __init__(
-        self, bits: int, values: NDArray[np.float64], curves: Curves, input_type: FixedPoint
+        self, builder: Builder, bits: int, values: NDArray[np.float64], curves: Curves
     ) -> None:
-        self._inputs = values.shape[1], input_type
-        self.layers: list[Layer] = []
-        self.sources: list[tuple[int, ...]] = []
+        self._builder = builder
         self._bits = bits
         self._curves = curves
         self._values = values
@@ -213,15 +213,11 @@ class _Maker:
         self._add(_shift("outputs_out", np.ldexp(1.0, integers)))
 
     def _add(self, layer: Unary) -> None:
-        self.layers.append(layer)
-        self.sources.append((self._at,))
-        self._at = len(self.layers)
+        self._at = self._builder.add(layer, self._at)
         self._values = layer.apply(self._values)
 
     def _append(self, layer: Binary, at: int, values: NDArray[np.float64]) -> None:
-        self.layers.append(layer)
-        self.sources.append((self._at, at))
-        self._at = len(self.layers)
+        self._at = self._builder.add(layer, self._at, at)
         self._values = layer.apply(self._values, values)
 
     def _activation(self, step: _Activation) -> None:
@@ -232,9 +228,7 @@ class _Maker:
         self._add(Quantise(step.name, kind, step.slope if signed else 1.0))
 
     def _function(self, step: _Curve | _Class) -> None:
-        inputs, kind = self._inputs
-        so_far = Network(inputs, kind, tuple(self.layers), kind, (), tuple(self.sources))
-        tensor = spans(so_far)[self._at]
+        tensor = self._builder.spans[self._at]
         made = (
             self._curves.layers(step.name, step.function, tensor)
             if isinstance(step, _Curve)
