@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 
 from l1distill.firmware.cost import estimate, signed_digits
 from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.layers import Conv2D, Dense, MaxPool2D, Quantise, Reshape
+from l1distill.firmware.layers import Conv2D, Dense, MaxPool2D, Quantise, Reshape, span_of
 from l1distill.firmware.network import Network, connect
 from l1distill.firmware.rtl import trace_network
 
@@ -64,6 +64,37 @@ def test_a_convolution_counts_once_for_each_place() -> None:
     without = estimate(connect(8, INPUT, layers[:2]), 5.0)
     assert cost.lut_estimate > without.lut_estimate
     assert cost.latency_ns_estimate > without.latency_ns_estimate
+
+
+def test_what_is_padded_or_left_over_costs_nothing() -> None:
+    kernel = np.array([0.75, 0.5, 0.75]).reshape(3, 1, 1, 1)
+    padded = Conv2D("convolution", kernel, np.zeros(1), WEIGHT, WEIGHT, "same")
+    layers = [Reshape("image", (8, 1, 1)), padded]
+    # 8 places of 5 bits, without the first 2 of the first place and the last 2 of the last
+    assert estimate(connect(8, INPUT, layers), 5.0).bit_operations == (8 * 5 - 2 - 2) * INPUT.bits
+    pooled = estimate(connect(8, INPUT, [*layers, MaxPool2D("pool", (3, 1))]), 5.0)
+    # a window of three and one more: the last two of eight places are left over
+    assert pooled.bit_operations == (6 * 5 - 2) * INPUT.bits
+    other = np.array([[0.5], [0.0]])
+    last = [Reshape("flat", (2,)), Dense("dense", other, np.zeros(1), WEIGHT, WEIGHT)]
+    behind = connect(8, INPUT, [*layers, MaxPool2D("pool", (3, 1)), *last])
+    # nothing depends on the second window; sums within +-8, in steps of 2**-12, meet one bit
+    assert estimate(behind, 5.0).bit_operations == (3 * 5 - 2) * INPUT.bits + 16
+
+
+def test_an_and_with_the_sign_is_free() -> None:
+    dense = Dense("dense", np.full((4, 3), 0.75), np.zeros(3), WEIGHT, WEIGHT)
+    sums = dense.span(span_of(INPUT, 4)).type
+    luts = [
+        estimate(connect(4, INPUT, [dense, *relu]), 5.0).lut_estimate
+        for relu in (
+            [],
+            [Quantise("relu", FixedPoint(False, sums.integer, sums.fraction))],
+            [Quantise("relu", FixedPoint(False, sums.integer, sums.fraction - 1))],
+            [Quantise("relu", FixedPoint(False, sums.integer - 1, sums.fraction))],
+        )
+    ]
+    assert luts[0] == luts[1] < min(luts[2:])
 
 
 def test_a_pruned_weight_costs_nothing() -> None:

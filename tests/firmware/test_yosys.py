@@ -9,7 +9,7 @@ from l1distill.errors import InputError
 from l1distill.firmware.qkeras_reader import describe
 from l1distill.firmware.rtl import TOP, trace_network, verilog_files, write_rtl
 from l1distill.firmware.tools import Bounds
-from l1distill.firmware.yosys import YosysCounts, YosysJob, parse_stat, synthesise_verilog
+from l1distill.firmware.yosys import YosysCounts, parse_stat, synthesise_verilog, yosys_job
 from tests.firmware.conftest import Student
 from tests.firmware.students import HARDWARE, Case, build
 
@@ -91,11 +91,11 @@ def test_a_job_that_is_not_waited_for_is_stopped(
     student: Callable[[str], Student], tmp_path: Path
 ) -> None:
     write_rtl(trace_network(student("default").network), HARDWARE, 5.0, tmp_path)
-    job = YosysJob(verilog_files(tmp_path), TOP, "xcup", BOUNDS, 4.0)
-    with pytest.raises(RuntimeError, match="something else"), job:
+    beside = yosys_job(verilog_files(tmp_path), TOP, "xcup", BOUNDS, 4.0)
+    with pytest.raises(RuntimeError, match="something else"), beside as running:
         raise RuntimeError("something else")
-    assert job._job._process.poll() is not None
-    assert not job._job.log.exists()
+    assert running.job.ended
+    assert not running.job.log.exists()
 
 
 def stat(**changes: Any) -> str:

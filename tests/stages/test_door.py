@@ -34,7 +34,12 @@ CHOICES = [
 @pytest.mark.parametrize(("stage", "override"), [*((stage, "") for stage in STAGES), *CHOICES])
 def test_the_shipped_configuration_is_whole(stage: str, override: str) -> None:
     """Each setting stands in conf/: what is not there cannot be overridden or found by --help."""
-    needed = {"executor=dask": ["executor.address=tcp://host:8786"]}
+    needed = {
+        "executor=dask": ["executor.address=tcp://host:8786"],
+        "data=public": ["data.files.background=x.h5"],
+        "data=nanoaod": ["data.files.background=x.root"],
+        "data=own": ["data.files.folders=[x]"],
+    }
     composed = _composed(stage, *filter(None, [override]), *needed.get(override, []))
     settings = parse(_settings(stage), composed)
     dumped = settings.model_dump(mode="json")
@@ -114,6 +119,16 @@ def test_keys_of_a_choice_are_named_as_they_are_written(
     with pytest.raises(InputError) as refusal:
         parse(_settings("generate"), composed)
     assert str(refusal.value).startswith(f"data.files.{says}")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [("public", "background: give"), ("nanoaod", "background: give"), ("own", "folders: give")],
+)
+def test_files_are_asked_for_by_the_stage_that_reads_them(data: str, says: str) -> None:
+    with pytest.raises(InputError, match=rf"^data\.files\.{says}"):
+        parse(_settings("generate"), _composed("generate", f"data={data}"))
+    parse(_settings("teacher"), _composed("teacher", f"data={data}"))  # reads what it made
 
 
 def test_a_choice_that_is_not_named_is_asked_for() -> None:

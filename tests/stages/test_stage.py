@@ -1,11 +1,19 @@
 """How every stage is run: with stages of our own that do next to nothing."""
 
+import re
 import resource
+import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
+import h5py
 import mlflow
+import numpy as np
 import pytest
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
 from l1distill.errors import InputError
 from l1distill.executor import ProcessesSettings
@@ -19,20 +27,47 @@ class Settings(StageSettings):
     text: str = "hello"
 
 
+@contextmanager
+def limited(most_bytes: int) -> Iterator[None]:
+    """Lets no file become larger."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def full_database() -> Iterator[None]:
+    """Lets no SQLite file grow, on no connection: what SQLite does on a full disk."""
+
+    def no_more(connection: Any, *_: object) -> None:
+        connection.execute("PRAGMA max_page_count = 1")
+
+    event.listen(Pool, "checkout", no_more)
+    try:
+        yield
+    finally:
+        event.remove(Pool, "checkout", no_more)
+
+
 def _write(settings: Settings, context: Context) -> Result:
     (context.folder / "out.txt").write_text(settings.text)
     if settings.text == "boom":
         raise RuntimeError("boom")
+    if settings.text in {"full", "numpy"}:
+        (context.folder / "full.npy").symlink_to("/dev/full")
     if settings.text == "full":
-        (context.folder / "full.txt").symlink_to("/dev/full")
-        (context.folder / "full.txt").write_text(settings.text)
+        (context.folder / "full.npy").write_text(settings.text)
     if settings.text == "huge":
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-        try:
+        with limited(1000):
             (context.folder / "out.txt").write_text(settings.text * 1000)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    if settings.text == "numpy":
+        np.save(context.folder / "full.npy", np.zeros(10_000))
+    if settings.text == "hdf5":
+        with limited(1000), h5py.File(context.folder / "out.h5", "w") as file:
+            file["zeros"] = np.zeros(10_000)
     if settings.text == "memory":
         bytes(2**62)
     return Result({"length": float(len(settings.text))}, "0" * 32)
@@ -46,9 +81,18 @@ FIRST = Stage("first", Settings, _inputs, _write, artifacts=("out.txt",))
 SECOND = FIRST._replace(name="second")
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An initialised store: MLflow takes seconds to make its tables."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path: Path, template: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
+    shutil.copy(template, tmp_path / "mlflow.db")
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     yield tmp_path
     mlflow.set_tracking_uri(None)
@@ -111,6 +155,8 @@ def test_a_failure_leaves_the_old_output_and_a_failed_run() -> None:
     [
         ("full", "No space left on device; make room"),
         ("huge", "File too large; make room"),
+        ("numpy", "No space left on device; make room"),
+        ("hdf5", "File too large; make room"),
         ("memory", "out: out of memory"),
     ],
 )
@@ -123,6 +169,54 @@ def test_a_full_disk_or_memory_is_one_line(fault: str, says: str) -> None:
     assert folder_sha256(Path("out")) == before
     assert not Path(".out.part").exists()
     assert sorted(run.info.status for run in _runs("first")) == ["FAILED", "FINISHED"]
+
+
+def test_a_full_store_is_one_line_that_names_it(folder: Path) -> None:
+    execute(FIRST, _settings("out"), {})
+    before = folder_sha256(Path("out"))
+
+    def many(settings: Settings, context: Context) -> Result:
+        context.run.log_parameters({f"key{number}": "x" * 400 for number in range(2000)})
+        return _write(settings, context)
+
+    names = f"MLflow store sqlite:///{folder}/mlflow.db: database or disk is full; make room"
+    for stage in (FIRST._replace(run=many), FIRST):  # the second has no room for its run alone
+        with full_database(), pytest.raises(InputError, match=re.escape(names)) as error:
+            parameters = {f"key{number}": "x" * 400 for number in range(100)}
+            execute(stage, _settings("out", text="other"), parameters)
+        assert "\n" not in str(error.value)
+    assert folder_sha256(Path("out")) == before
+    execute(FIRST, _settings("out"), {})  # there is room again; open runs are ended
+    assert _runs("first")[0].info.status == "FINISHED"
+    assert {run.info.status for run in _runs("first")} <= {"FINISHED", "FAILED", "KILLED"}
+
+
+def test_a_full_artifact_folder_is_one_line_that_names_it(folder: Path) -> None:
+    execute(FIRST, _settings("out"), {})
+    before = folder_sha256(Path("out"))
+    database = Path("mlflow.db").stat().st_size
+    with pytest.raises(InputError, match=r"/artifacts.*: File too large; make room") as error:
+        large = _settings("out", text="x" * (3 * database))
+        with ExitStack() as stack:
+
+            def then_full(settings: Settings, context: Context) -> Result:
+                result = _write(settings, context)
+                stack.enter_context(limited(2 * database))
+                return result
+
+            execute(FIRST._replace(run=then_full), large, {})
+    assert "\n" not in str(error.value)
+    assert folder_sha256(Path("out")) == before
+    assert sorted(run.info.status for run in _runs("first")) == ["FAILED", "FINISHED"]
+
+
+def test_a_failure_is_said_also_where_the_store_can_no_longer_take_it() -> None:
+    def broken(settings: Settings, context: Context) -> Result:
+        Path("mlflow.db").unlink()
+        raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        execute(FIRST._replace(run=broken), _settings("out"), {})
 
 
 def test_lineage_points_at_the_run_that_made_the_input() -> None:

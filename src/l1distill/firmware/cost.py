@@ -18,17 +18,17 @@ from l1distill.firmware.fixed_point import FixedPoint
 from l1distill.firmware.layers import (
     Add,
     Affine,
-    Arithmetic,
+    Binary,
     Concatenate,
     Conv2D,
     Dense,
     MaxPool2D,
     Multiply,
     Quantise,
-    Reshape,
     Span,
     Square,
     Subtract,
+    Unary,
 )
 from l1distill.firmware.network import Network, spans
 
@@ -52,7 +52,7 @@ class Constants(NamedTuple):
     Attributes:
         adder: LUT a bit of a sum's terms.
         sharing: the power of a layer's outputs by which its terms become fewer.
-        rounding: LUT a bit of a number that is rounded or clipped.
+        rounding: LUT a bit of a number that is rounded or clipped, not at zero alone.
         maximum: LUT a bit of a number that is compared.
         level_ns: delay of one level of a tree of adders [ns].
         quantise_ns: delay of rounding and clipping [ns].
@@ -73,7 +73,7 @@ class Features(NamedTuple):
 
     Attributes:
         linear: of each layer that adds, the bits of its terms and the number of its outputs.
-        rounded: bits of numbers that are rounded or clipped.
+        rounded: bits of numbers that are rounded or clipped, not at zero alone.
         compared: bits of numbers that are compared.
         levels: of adders, one behind the other.
         quantisers: one behind the other, those that change anything.
@@ -127,7 +127,7 @@ def features(network: Network) -> Features:
         before = found[taken[0]]
         path = max(paths[number] for number in taken)
         if isinstance(layer, Dense | Conv2D | Affine):
-            counted = _linear(_without_dead(layer, before, used), before, after)
+            counted = _linear(layer, before, after, used)
             linear.append((counted.bits, after.shape[-1]))
             path = path._replace(levels=path.levels + counted.levels)
             operations += counted.operations
@@ -136,15 +136,16 @@ def features(network: Network) -> Features:
             path = path._replace(levels=path.levels + 1)
         elif isinstance(layer, Quantise):
             if after.type != before.type:
-                rounded += float(_widths(after)[used].sum())
+                if not _only_cut_at_zero(before, after):
+                    rounded += float(_widths(after)[used].sum())
                 path = path._replace(quantisers=path.quantisers + 1)
         elif isinstance(layer, Square | Multiply):  # in DSPs: no LUTs, a short tree's delay
             path = path._replace(levels=path.levels + _PRODUCT_LEVELS)
-            factors = (_widths(before), _widths(found[taken[-1]]))
+            factors = _widths(before), _widths(found[taken[-1]])
             operations += float((factors[0] * factors[1])[used].sum())
         elif isinstance(layer, MaxPool2D):
             window = math.prod(layer.size)
-            compared += (window - 1) * float(_widths(after).sum())
+            compared += (window - 1) * float(_widths(after)[used].sum())
             path = path._replace(comparisons=path.comparisons + math.ceil(math.log2(window)))
         paths.append(path)
     return Features(tuple(linear), rounded, compared, *paths[-1], operations)
@@ -158,37 +159,54 @@ class _Path(NamedTuple):
     comparisons: int
 
 
+def _only_cut_at_zero(before: Span, after: Span) -> bool:
+    """Tells whether a quantiser does no more than an AND with the sign: what follows absorbs it."""
+    cut = np.maximum(before.low, 0.0), np.maximum(before.high, 0.0)
+    return after.fraction >= before.fraction and all(map(np.array_equal, cut, after[:2]))
+
+
 def _needed(network: Network, found: list[Span]) -> list[NDArray[np.bool_]]:
     """Tells which elements of each tensor anything behind it depends on."""
     needed = [np.zeros(tensor.shape, np.bool_) for tensor in found]
     needed[-1][:] = True
-    for number, layer in reversed(list(enumerate(network.layers))):
-        behind = needed[number + 1]
-        for position, source in enumerate(network.wiring[number]):
+    for number in reversed(range(len(network.layers))):
+        layer, taken, used = network.layers[number], network.wiring[number], needed[number + 1]
+        if isinstance(layer, Concatenate):
+            first = found[taken[0]].shape[layer.axis]
+            parts = np.split(used, [first], axis=layer.axis)
+        else:
+            parts = [used] * len(taken)
+        for source, part in zip(taken, parts, strict=True):
             before = found[source]
-            if isinstance(layer, Dense):
-                used = (layer.kernel[:, behind] != 0).any(axis=1)
-            elif isinstance(layer, Quantise | Affine | Square | Reshape | Arithmetic):
-                used = behind.reshape(before.shape)
-            elif isinstance(layer, Concatenate):
-                first = found[network.wiring[number][0]].shape[layer.axis]
-                used = np.split(behind, [first], axis=layer.axis)[position]
+            if isinstance(layer, Binary):
+                needed[source] |= part & (before.low < before.high)
             else:
-                used = np.ones(before.shape, np.bool_)
-            needed[source] |= used & (before.low < before.high)
+                needed[source] |= _needed_by(layer, before, part)
     return needed
 
 
-def _without_dead(
-    layer: Dense | Conv2D | Affine, before: Span, used: NDArray[np.bool_]
-) -> Dense | Conv2D | Affine:
-    """Drops the weights between elements that never change or that nothing depends on."""
-    if not isinstance(layer, Dense):
-        return layer
-    kept = (before.low < before.high)[:, None] & used
-    return layer._replace(
-        kernel=np.where(kept, layer.kernel, 0.0), bias=np.where(used, layer.bias, 0.0)
-    )
+def _needed_by(layer: Unary, before: Span, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tells on which elements, of those that ever change, the used outputs of a layer depend."""
+    live = before.low < before.high
+    if isinstance(layer, Dense):
+        found = (layer.kernel[:, used] != 0).any(axis=1)
+    elif isinstance(layer, Quantise | Affine | Square):
+        found = used
+    else:
+        # where each element goes; 0 is one of the zeros around an image
+        numbers = 1 + np.arange(before.low.size).reshape(1, *before.shape)
+        if isinstance(layer, Conv2D):
+            taps = used.reshape(-1, used.shape[-1]).astype(np.float64) @ (layer.matrix != 0).T > 0
+            seen = layer.windows(numbers).reshape(taps.shape)[taps]
+        elif isinstance(layer, MaxPool2D):
+            seen = layer.windows(numbers)[0][used]
+        else:
+            seen = layer.apply(numbers)[0][used]
+        flat = np.zeros(before.low.size + 1, np.bool_)
+        flat[seen] = True
+        found = flat[1:].reshape(before.shape)
+    result: NDArray[np.bool_] = found & live
+    return result
 
 
 class _Linear(NamedTuple):
@@ -197,32 +215,32 @@ class _Linear(NamedTuple):
     operations: float
 
 
-def _linear(layer: Dense | Conv2D | Affine, before: Span, after: Span) -> _Linear:
-    """Terms of every sum times their mean width; levels of the deepest sum."""
+def _linear(
+    layer: Dense | Conv2D | Affine, before: Span, after: Span, used: NDArray[np.bool_]
+) -> _Linear:
+    """Terms of every used sum times their mean width; levels of the deepest sum.
+
+    What never changes, as the zeros around an image, is no term.
+    """
+    live = (before.low < before.high).astype(np.float64)
+    widths = live * _widths(before)
     if isinstance(layer, Affine):
-        shape = before.shape
-        digits = np.broadcast_to(signed_digits(layer.scale, layer.scale_type), shape)
-        weights = np.broadcast_to(_weight_bits(layer.scale, layer.scale_type), shape)
-        offsets = np.broadcast_to(layer.offset != 0, shape)
-        operations = float((weights * _widths(before)).sum())
-        terms, positions = (digits + offsets).ravel(), 1
+        terms = live * signed_digits(layer.scale, layer.scale_type) + (layer.offset != 0)
+        operations = widths * _weight_bits(layer.scale, layer.scale_type)
     else:
-        matrix = layer.kernel if isinstance(layer, Dense) else layer.matrix
-        positions = 1 if isinstance(layer, Dense) else math.prod(after.shape[:-1])
-        terms = signed_digits(matrix, layer.kernel_type).sum(axis=0) + (layer.bias != 0)
-        weights = _weight_bits(matrix, layer.kernel_type)
-        if isinstance(layer, Dense):
-            operations = float((weights * _widths(before)[:, None]).sum())
-        else:
-            operations = float(weights.sum()) * positions * float(_widths(before).mean())
-    widths = _widths(after).reshape(positions, -1).mean(axis=0)
-    mean = 0.5 * (float(_widths(before).mean()) + widths)
+        digits = signed_digits(layer.kernel, layer.kernel_type).astype(np.float64)
+        weights = _weight_bits(layer.kernel, layer.kernel_type)
+        none = np.zeros_like(layer.bias)
+        # summed by the layer itself: what it adds up, once as digits and once as bits
+        terms = layer._replace(kernel=digits, bias=none).apply(live[None])[0] + (layer.bias != 0)
+        operations = layer._replace(kernel=weights, bias=none).apply(widths[None])[0]
+    mean = 0.5 * (float(widths.sum()) / max(float(live.sum()), 1.0) + _widths(after))
     adders = np.maximum(terms - 1, 0)
-    deepest = int(terms.max(initial=1))
+    deepest = float(terms[used].max(initial=1))
     return _Linear(
-        float((adders * mean).sum()) * positions,
+        float((adders * mean)[used].sum()),
         math.ceil(math.log2(max(deepest, 1))),
-        operations,
+        float(operations[used].sum()),
     )
 
 

@@ -4,7 +4,6 @@ Needs make and a C++ compiler; no TensorFlow, no data, no tracking store.
 """
 
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +11,7 @@ from typing import NamedTuple
 from l1distill.errors import InputError
 from l1distill.firmware.bundle import BUNDLE, unpack_bundle
 from l1distill.firmware.hls import find_compiler
-from l1distill.firmware.tools import Bounds, ToolError, run
+from l1distill.firmware.tools import Bounds, Job, ToolError, run
 
 CPP_FOLDER = "emulator"
 """The folder of the sources, in a bundle and in what the synthesis writes."""
@@ -92,19 +91,12 @@ def build_emulator(folder: Path, bounds: Bounds) -> str:
 
 
 def _replay(bundle: Path, folder: Path, bounds: Bounds) -> str:
-    command = [folder / CPP_FOLDER / "replay", *(folder / vectors for vectors in VECTORS)]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=bounds.time_limit_s, check=False
-        )
-    except subprocess.TimeoutExpired:
-        limit = f"{bounds.time_limit_s:g} s"
-        raise ToolError(f"{bundle}: replay stopped after {limit}; raise {bounds.setting}") from None
-    except OSError as error:
-        raise ToolError(f"{bundle}: the replay cannot be started ({error.strerror})") from None
-    said = (done.stdout + done.stderr).strip().replace(f"{folder}/", "")
-    if done.returncode == 1:
+    paths = (f"{CPP_FOLDER}/replay", *VECTORS)
+    with Job("replay", [str(folder / path) for path in paths], folder, bounds) as job:
+        status = job.end()
+        said = job.said.replace(f"{folder}/", "")
+    if status == 1:
         raise InputError(f"{bundle}: the emulator does not give the vectors' outputs: {said}")
-    if done.returncode != 0:
-        raise InputError(f"{bundle}: replay ended with status {done.returncode}: {said}")
+    if status != 0:
+        raise InputError(f"{bundle}: replay ended with status {status}: {said}")
     return said

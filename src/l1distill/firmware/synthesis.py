@@ -44,7 +44,7 @@ from l1distill.firmware.scores import with_score
 from l1distill.firmware.settings import FirmwareSettings, ScoreSettings
 from l1distill.firmware.tools import Bounds
 from l1distill.firmware.verify import Comparison, compare, differing
-from l1distill.firmware.yosys import YosysJob
+from l1distill.firmware.yosys import yosys_job
 
 FIGURES = "figures.json"
 EMULATOR = "emulator.json"
@@ -142,7 +142,7 @@ def synthesise(
 
     yosys_bounds = Bounds(settings.yosys_time_limit_s, "firmware.yosys_time_limit_s")
     say(f"counting {settings.device.name} primitives with yosys, beside the simulations")
-    with YosysJob(
+    with yosys_job(
         rtl.verilog_files(output / "rtl"),
         rtl.TOP,
         settings.device.family,

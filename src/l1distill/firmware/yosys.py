@@ -4,10 +4,10 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from l1distill.firmware.tools import Bounds, Job, ToolError
 
@@ -47,36 +47,12 @@ class YosysCounts(NamedTuple):
 class YosysJob:
     """A yosys run that goes on beside us until its counts are asked for."""
 
-    def __init__(
-        self,
-        sources: Sequence[Path],
-        top: str,
-        family: str,
-        bounds: Bounds,
-        memory_limit_gib: float,
-    ) -> None:
-        """Starts the synthesis; use as ``with YosysJob(...) as job: ...; job.counts()``.
-
-        Args:
-            sources: the Verilog files.
-            top: the top module.
-            family: the architecture in yosys' words, such as ``xcup``.
-            bounds: time limit.
-            memory_limit_gib: address space that yosys may take [GiB].
-        """
+    def __init__(self, job: Job, stat: Path, top: str, memory_limit_gib: float) -> None:
+        """Wraps a job that will write ``stat``; see :func:`yosys_job`."""
+        self.job = job
+        self._stat = stat
         self._top = top
         self._memory_limit_gib = memory_limit_gib
-        self._work = tempfile.TemporaryDirectory(prefix="l1distill-yosys-")
-        self._stat = Path(self._work.name) / "stat.json"
-        task = {
-            "sources": [str(path.resolve()) for path in sources],
-            "top": top,
-            "family": family,
-            "stat": str(self._stat),
-            "memory_limit_bytes": int(memory_limit_gib * 2**30),
-        }
-        command = [sys.executable, "-m", "l1distill.firmware.yosys_worker", json.dumps(task)]
-        self._job = Job("yosys", command, Path(self._work.name), bounds)
 
     def counts(self) -> YosysCounts:
         """Waits for the synthesis and returns what it counted.
@@ -85,36 +61,52 @@ class YosysJob:
             ToolError: yosys crashed, ran out of time or memory, or its output is not complete.
         """
         try:
-            self._job.wait()
+            self.job.wait()
         except ToolError as error:
             if "MemoryError" not in str(error):
                 raise
             limit = f"{self._memory_limit_gib:g} GiB"
-            raise self._job.failure(
+            raise self.job.failure(
                 f"needs more memory than {limit}; raise firmware.yosys_memory_limit_gib"
             ) from None
         try:
             text = self._stat.read_text(encoding="utf-8")
         except OSError:
-            raise self._job.failure("ended without writing its statistics") from None
+            raise self.job.failure("ended without writing its statistics") from None
         try:
             return parse_stat(text, self._top)
         except ValueError as error:
-            raise self._job.failure(f"its statistics are not complete: {error}") from None
+            raise self.job.failure(f"its statistics are not complete: {error}") from None
 
-    def __enter__(self) -> Self:
-        """Returns the job itself."""
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stops yosys if it still runs, and removes its work folder."""
-        self._job.__exit__(kind, error, trace)
-        self._work.cleanup()
+@contextmanager
+def yosys_job(
+    sources: Sequence[Path], top: str, family: str, bounds: Bounds, memory_limit_gib: float
+) -> Iterator[YosysJob]:
+    """Starts a synthesis, and stops it if it still runs at the end of the block.
+
+    Args:
+        sources: the Verilog files.
+        top: the top module.
+        family: the architecture in yosys' words, such as ``xcup``.
+        bounds: time limit.
+        memory_limit_gib: address space that yosys may take [GiB].
+
+    Yields:
+        The run, which is asked for its counts.
+    """
+    with tempfile.TemporaryDirectory(prefix="l1distill-yosys-") as name:
+        stat = Path(name) / "stat.json"
+        task = {
+            "sources": [str(path.resolve()) for path in sources],
+            "top": top,
+            "family": family,
+            "stat": str(stat),
+            "memory_limit_bytes": int(memory_limit_gib * 2**30),
+        }
+        command = [sys.executable, "-m", "l1distill.firmware.yosys_worker", json.dumps(task)]
+        with Job("yosys", command, Path(name), bounds) as job:
+            yield YosysJob(job, stat, top, memory_limit_gib)
 
 
 def parse_stat(text: str, top: str) -> YosysCounts:
@@ -164,13 +156,21 @@ def parse_stat(text: str, top: str) -> YosysCounts:
 def synthesise_verilog(
     sources: Sequence[Path], top: str, family: str, bounds: Bounds, memory_limit_gib: float
 ) -> YosysCounts:
-    """Runs yosys to its end; see :class:`YosysJob`.
+    """Runs yosys to its end; see :func:`yosys_job`.
 
     Raises:
         ToolError: yosys failed.
     """
-    with YosysJob(sources, top, family, bounds, memory_limit_gib) as job:
+    with yosys_job(sources, top, family, bounds, memory_limit_gib) as job:
         return job.counts()
 
 
-__all__ = ["CELLS", "ToolError", "YosysCounts", "YosysJob", "parse_stat", "synthesise_verilog"]
+__all__ = [
+    "CELLS",
+    "ToolError",
+    "YosysCounts",
+    "YosysJob",
+    "parse_stat",
+    "synthesise_verilog",
+    "yosys_job",
+]

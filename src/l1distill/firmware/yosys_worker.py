@@ -1,15 +1,10 @@
 """The child process that holds yosys: it may crash or run out of memory without harm."""
 
-import ctypes
 import json
 import resource
-import signal
 import sys
 from pathlib import Path
 from typing import Any
-
-PR_SET_PDEATHSIG = 1
-"""From Linux' ``prctl.h``: the signal a process gets when its parent dies."""
 
 
 def main(task: dict[str, Any]) -> None:
@@ -18,8 +13,6 @@ def main(task: dict[str, Any]) -> None:
     Args:
         task: ``sources``, ``top``, ``family``, ``stat`` and ``memory_limit_bytes``.
     """
-    if sys.platform == "linux":  # a killed stage must not leave minutes of synthesis behind
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     limit = task["memory_limit_bytes"]
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 

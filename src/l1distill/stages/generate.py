@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import model_validator
+
 from l1distill.data.card import Card, write_card
 from l1distill.data.dataset import BACKGROUND, open_dataset
 from l1distill.data.events import SIGNALS
@@ -20,6 +22,13 @@ CONVERTED = ".converted"
 
 class Settings(StageSettings):
     """What ``l1distill generate`` is told."""
+
+    @model_validator(mode="after")
+    def _something_to_read(self) -> "Settings":
+        files = self.data.files
+        if files is not None and files.lacking is not None:
+            raise ValueError(files.lacking)
+        return self
 
 
 def _inputs(_: Settings) -> Mapping[str, Path]:

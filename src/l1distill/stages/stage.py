@@ -1,6 +1,5 @@
 """What a stage is, and the one way in which all of them are run."""
 
-import errno
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ from l1distill.errors import InputError
 from l1distill.executor import ExecutorSettings
 from l1distill.progress import progress
 from l1distill.settings import Settings
+from l1distill.shortage import enough
 from l1distill.tracking import (
     METRICS,
     RECORD,
@@ -28,6 +28,7 @@ from l1distill.tracking import (
     log_outputs,
     run_of,
     stage_run,
+    usable,
 )
 from l1distill.workspace import file_hashes, folder_sha256, output_folder, read_json, write_json
 
@@ -155,7 +156,7 @@ def execute(
     hashes = {name: folder_sha256(folder) for name, folder in inputs.items()}
     _check_lineage(records, hashes, inputs)
     _check_output(settings.output, stage.name)
-    with output_folder(settings.output) as output, _enough(settings.output):
+    with enough(settings.output), usable(), output_folder(settings.output) as output:
         store = connect(settings.tracking)
         lineage = {f"{name}_run": run_of(store.client, folder) for name, folder in inputs.items()}
         parameters = _as_generated(parameters, records)
@@ -187,29 +188,6 @@ def execute(
             known_by = {"output_sha256": folder_sha256(output.folder), **lineage}
             log_outputs(run, record, output.folder, known_by)
             output.publish()
-
-
-@contextmanager
-def _enough(output: Path) -> Iterator[None]:
-    """Says in one line that the disk is full or that memory has run out."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        where = error.filename or output
-        raise InputError(
-            f"{where}: {error.strerror}; make room and run the stage again, earlier outputs are "
-            "as they were"
-        ) from None
-    except MemoryError as error:
-        reason = str(error) or "no more to be had"
-        raise InputError(
-            f"{output}: out of memory ({reason}); earlier outputs are as they were"
-        ) from None
-
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _identity(stage: str, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:

@@ -4,12 +4,13 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from l1distill.shortage import enough
 from l1distill.tracking.record import ModelSpec
 from l1distill.tracking.store import Store
 
@@ -80,9 +81,10 @@ class Run:
 
     def log_files(self, folder: Path, patterns: list[str]) -> None:
         """Logs the files of ``folder`` that match, under their relative paths."""
-        for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
-            where = path.parent.relative_to(folder).as_posix()
-            self.client.log_artifact(self.run_id, str(path), None if where == "." else where)
+        with enough(self._artifacts):
+            for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
+                where = path.parent.relative_to(folder).as_posix()
+                self.client.log_artifact(self.run_id, str(path), None if where == "." else where)
 
     def log_model(self, spec: ModelSpec, folder: Path, tags: Mapping[str, str]) -> str:
         """Logs a model of this run and returns its MLflow id.
@@ -94,7 +96,13 @@ class Run:
         """
         from l1distill.tracking.models import log_pyfunc
 
-        return log_pyfunc(spec, folder, tags)
+        with enough(self._artifacts):
+            return log_pyfunc(spec, folder, tags)
+
+    @property
+    def _artifacts(self) -> str:
+        """Where its files go."""
+        return str(self.client.get_run(self.run_id).info.artifact_uri)
 
 
 @contextmanager
@@ -108,7 +116,6 @@ def stage_run(store: Store, stage: str, tags: Mapping[str, str] | None = None) -
     import mlflow
 
     client = store.client
-    status = "FAILED"
     active = mlflow.start_run(
         run_id=store.project_run,
         run_name=stage,
@@ -118,15 +125,18 @@ def stage_run(store: Store, stage: str, tags: Mapping[str, str] | None = None) -
     end_abandoned_runs(client, active.info.experiment_id)
     try:
         yield Run(client, active.info.run_id, active.info.experiment_id)
-        status = "FINISHED"
-    except (KeyboardInterrupt, SystemExit):
-        status = "KILLED"
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
+        # what went wrong first is what is said, also where the store is full or gone by now; the
+        # next stage ends the run then
+        with suppress(Exception):
+            if not interrupted:
+                text = f"{type(error).__name__}: {error}"[:5000]
+                client.set_tag(active.info.run_id, "error", text)
+        with suppress(Exception):
+            mlflow.end_run("KILLED" if interrupted else "FAILED")
         raise
-    except Exception as error:
-        client.set_tag(active.info.run_id, "error", f"{type(error).__name__}: {error}"[:5000])
-        raise
-    finally:
-        mlflow.end_run(status)
+    mlflow.end_run("FINISHED")
 
 
 def open_run(store: Store, name: str, tags: Mapping[str, str]) -> str:

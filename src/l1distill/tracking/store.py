@@ -3,7 +3,8 @@
 import os
 import socket
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -12,6 +13,7 @@ from filelock import FileLock
 
 from l1distill.errors import InputError, first_line
 from l1distill.settings import Settings
+from l1distill.shortage import causes
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -77,12 +79,14 @@ def connect(settings: TrackingSettings) -> Store:
                     client.set_experiment_tag(
                         experiment_id, EXPERIMENT_KIND, "custom_model_development"
                     )
-    except (MlflowException, OSError, ImportError, ValueError) as error:
-        raise InputError(f"MLflow store {uri}: {first_line(error)}; {_WAY_OUT}") from None
+    except InputError:
+        raise
     except Exception as error:
-        if type(error).__module__.split(".")[0] not in {"sqlalchemy", "requests", "alembic"}:
+        known = isinstance(error, MlflowException | OSError | ImportError | ValueError)
+        if not known and type(error).__module__.split(".")[0] not in _OF_MLFLOW:
             raise
-        raise InputError(f"MLflow store {uri}: {first_line(error)}; {_WAY_OUT}") from None
+        reason = _database_says(error) or f"{first_line(error)}; {_WAY_OUT}"
+        raise InputError(f"MLflow store {uri}: {reason}") from None
     return Store(client, experiment_id, project_run)
 
 
@@ -95,7 +99,49 @@ def _experiment_of(client: "MlflowClient", run_id: str) -> str:
         raise InputError(f"{RUN_ID}={run_id}: no such run in the store; unset it") from None
 
 
+@contextmanager
+def usable() -> Iterator[None]:
+    """Says in one line that the store's database file can no longer be written.
+
+    Raises:
+        InputError: it is full, locked, read-only or damaged.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = _database_says(error)
+        if reason is None:
+            raise
+        import mlflow
+
+        raise InputError(f"MLflow store {mlflow.get_tracking_uri()}: {reason}") from None
+
+
+def _database_says(error: Exception) -> str | None:
+    """Returns SQLite's own words and a way out, where the reason is the file and not a defect."""
+    for cause in causes(error):
+        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+        if code in _OUT_OF_ROOM:
+            return f"{first_line(cause)}; make room, or {_WAY_OUT}"
+        if code in _UNUSABLE:
+            return f"{first_line(cause)}; {_WAY_OUT}"
+    return None
+
+
 _WAY_OUT = "set MLFLOW_TRACKING_URI or tracking.uri to a store that works"
+_OF_MLFLOW = ("sqlalchemy", "requests", "alembic")
+"""Packages whose errors MLflow lets through."""
+_OUT_OF_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+_UNUSABLE = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+)
 
 
 def _knock(uri: str) -> None:

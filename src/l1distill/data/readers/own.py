@@ -21,10 +21,8 @@ def plan(files: OwnFolders) -> list[Sample]:
     Raises:
         InputError: a folder is no data set, or is named twice.
     """
-    if not files.folders:
-        raise InputError(
-            "data.files.folders: give it data sets, for example data.files.folders=[data/anomaly]"
-        )
+    if files.lacking is not None:
+        raise InputError(files.lacking)
     folders = [Path(folder).expanduser().resolve() for folder in files.folders]
     for folder in folders:
         if folders.count(folder) > 1:

@@ -86,10 +86,7 @@ def find_files(files: SampleFiles) -> dict[str, list[str]]:
             named twice.
     """
     if files.background is None:
-        raise InputError(
-            "data.files.background: give it a file, for example "
-            "data.files.background=/path/background_for_training.h5"
-        )
+        raise InputError(str(files.lacking))
     found = {BACKGROUND: _expand("data.files.background", files.background)}
     for name, paths in files.signals.items():
         if paths is not None:

@@ -49,6 +49,16 @@ class SampleFiles(Settings):
         return signals
 
     @property
+    def lacking(self) -> str | None:
+        """Says what is to be named before anything can be read."""
+        if self.background is not None:
+            return None
+        return (
+            "data.files.background: give it a file, for example "
+            "data.files.background=/path/background_for_training.h5"
+        )
+
+    @property
     def gev(self) -> float:
         """The unit of pT [GeV]."""
         return {"GeV": 1.0, "MeV": 1e-3}[self.pt_unit]
@@ -105,6 +115,15 @@ class OwnFolders(Settings):
 
     reader: Literal["own"]
     folders: list[str] = Field(default=[])
+
+    @property
+    def lacking(self) -> str | None:
+        """Says what is to be named before anything can be read."""
+        if self.folders:
+            return None
+        return (
+            "data.files.folders: give it data sets, for example data.files.folders=[data/anomaly]"
+        )
 
 
 EventFiles = Annotated[PublicFiles | NanoAodFiles | OwnFolders, Field(discriminator="reader")]
