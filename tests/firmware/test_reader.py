@@ -78,7 +78,7 @@ def scale_that_is_long() -> Any:
 def scale_of_wide_sums() -> Any:
     from qkeras import QActivation, quantized_bits
 
-    fine = quantized_bits(18, 0, alpha=1)
+    fine = quantized_bits(23, 0, alpha=1)
     last = QActivation(quantized_bits(6, 2, alpha=2.0**-8), name="last")
     return chain(quantiser(), dense(1, kernel_quantizer=fine), last)
 
