@@ -5,19 +5,22 @@ import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.firmware import network_file
+from l1distill.firmware.cost import estimate
 from l1distill.firmware.events import read_events
 from l1distill.firmware.keras_chain import read_chain
 from l1distill.firmware.network import Network, evaluate
 from l1distill.firmware.ptq import post_training_quantise
 from l1distill.firmware.qkeras_reader import describe
+from l1distill.firmware.scores import with_score
 from l1distill.firmware.synthesis import NETWORK, predict, synthesise
 from l1distill.models.foreign import is_quantised, load_foreign
+from l1distill.models.untrained import build_untrained
 from l1distill.stages.stage import Context, Result
 from l1distill.tracking.fetch import fetch_keras, is_uri
 from l1distill.workspace import file_sha256, folder_sha256
@@ -26,13 +29,20 @@ if TYPE_CHECKING:
     from l1distill.stages.synthesize import Settings
 
 
-def synthesize_model(
-    model: str, settings: "Settings", context: Context, say: Callable[[str], None]
-) -> Result:
-    """Turns a model into firmware that comes without a data set.
+class _Loaded(NamedTuple):
+    """A model, and the SHA-256 of what it was read from."""
+
+    model: Any
+    sources: dict[str, str]
+
+
+def synthesize_model(settings: "Settings", context: Context, say: Callable[[str], None]) -> Result:
+    """Turns a model, or an untrained network, into firmware that comes without a data set.
+
+    What the network is and what it is estimated to cost is logged before the first tool starts:
+    a run that fails has said that.
 
     Args:
-        model: a path, or a URI of MLflow.
         settings: of the stage.
         context: of the stage.
         say: is told what goes on.
@@ -40,21 +50,21 @@ def synthesize_model(
     Raises:
         InputError: the model cannot be read, or is not supported.
     """
-    with tempfile.TemporaryDirectory(prefix="l1distill-model-") as name:
-        path = fetch_keras(model, Path(name)) if is_uri(model) else Path(model)
-        ours = path / NETWORK if path.is_dir() else path
-        is_network = ours.name == NETWORK and ours.is_file()
-        loaded = network_file.load(ours) if is_network else load_foreign(path, settings.weights)
-        sources = {"model": folder_sha256(path) if path.is_dir() else file_sha256(path)}
-    if settings.weights is not None and settings.weights.is_file():
-        sources["weights"] = file_sha256(settings.weights)
+    loaded, sources = _load(settings)
+    context.run.set_tags({f"{name}_sha256": sha256 for name, sha256 in sources.items()})
     metrics: dict[str, float] = {}
-    quantised = is_network or is_quantised(loaded)
+    quantised = isinstance(loaded, Network) or is_quantised(loaded)
     if quantised:
-        network = loaded if is_network else describe(loaded)
+        network = loaded if isinstance(loaded, Network) else describe(loaded)
     else:
         say(f"rounding a model in floating point to {settings.precision.bits} bits")
         network, metrics = _rounded(loaded, settings)
+    whole = with_score(network, settings.score).network
+    metrics |= {
+        f"cost/{name}": float(value)
+        for name, value in estimate(whole, settings.firmware.latency_cutoff_ns)._asdict().items()
+    }
+    context.run.log_metrics(metrics)
     x = None
     if settings.events is not None:
         events = read_events(settings.events, network.inputs, "events")
@@ -75,6 +85,24 @@ def synthesize_model(
         dataset="random" if settings.events is None else settings.events.name,
         sources=sources,
     )
+
+
+def _load(settings: "Settings") -> _Loaded:
+    if settings.model is None:
+        assert settings.shape is not None
+        shape = f"{settings.shape.model_dump_json()} {settings.seed}"
+        model = build_untrained(settings.shape, settings.seed)
+        return _Loaded(model, {"shape": hashlib.sha256(shape.encode()).hexdigest()})
+    with tempfile.TemporaryDirectory(prefix="l1distill-model-") as name:
+        is_remote = is_uri(settings.model)
+        path = fetch_keras(settings.model, Path(name)) if is_remote else Path(settings.model)
+        ours = path / NETWORK if path.is_dir() else path
+        is_network = ours.name == NETWORK and ours.is_file()
+        loaded = network_file.load(ours) if is_network else load_foreign(path, settings.weights)
+        sources = {"model": folder_sha256(path) if path.is_dir() else file_sha256(path)}
+    if settings.weights is not None and settings.weights.is_file():
+        sources["weights"] = file_sha256(settings.weights)
+    return _Loaded(loaded, sources)
 
 
 def _rounded(model: Any, settings: "Settings") -> tuple[Network, dict[str, float]]:
