@@ -102,6 +102,10 @@ WHY_OURS_DIFFER = (
     "costs nothing, so no DSP but for squares and no BRAM. LUTs are yosys' primitives, an upper "
     "bound: small ones are not packed in pairs. Both have been neither placed nor routed here."
 )
+DELAYS_OF_ANOTHER_FAMILY = (
+    "Cycles follow alkaid's delay model, which is of UltraScale+; a Virtex-7 is slower, so that "
+    "they may not close timing there."
+)
 UNTRAINED = (
     "Our QDistillNet has the published shape, bits and sparsity and random weights from a seed: "
     "nobody has trained it, so it has no accuracy, and trained weights may cost less or more. Its "
