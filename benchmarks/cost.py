@@ -24,7 +24,7 @@ from l1distill.firmware.cost import Constants, Features, cost_of, estimate, feat
 from l1distill.firmware.devices import Device
 from l1distill.firmware.fixed_point import FixedPoint
 from l1distill.firmware.layers import Dense, Layer, Quantise
-from l1distill.firmware.network import Network, chain, evaluate
+from l1distill.firmware.network import Network, connect, evaluate
 from l1distill.firmware.rtl import TOP, trace_network, verilog_files, write_rtl
 from l1distill.firmware.tools import Bounds
 from l1distill.firmware.yosys import synthesise_verilog
@@ -70,7 +70,7 @@ def proposal(rng: np.random.Generator) -> Network:
             kind = FixedPoint(False, 2, activation_bits - 2)
             layers.append(Quantise(f"relu{number}", kind))
         before = width
-    return chain(inputs, FixedPoint(True, 2, activation_bits - 3), layers)
+    return connect(inputs, FixedPoint(True, 2, activation_bits - 3), layers)
 
 
 def synthesise(seed: int) -> Truth:

@@ -11,11 +11,22 @@ from l1distill.compression.pruning import strip, with_zeros_held
 from l1distill.compression.qat import quantised_loss, to_qkeras
 from l1distill.errors import InputError
 from l1distill.firmware.fixed_point import FixedPoint, grid_of
-from l1distill.firmware.layers import Affine, Conv2D, Dense, Layer, Quantise
+from l1distill.firmware.layers import (
+    Add,
+    Affine,
+    Concatenate,
+    Conv2D,
+    Dense,
+    Layer,
+    Multiply,
+    Quantise,
+    Square,
+    Subtract,
+)
 from l1distill.firmware.network import (
     EXACT_FLOAT32_BITS,
     Network,
-    chain,
+    connect,
     evaluate,
     widest_sum,
 )
@@ -119,7 +130,7 @@ def test_the_binary_point_may_lie_anywhere(overflow: Any) -> None:
         _dense("four", (9, 5), signed(0, 5), signed(3, 1)),
         Quantise("outputs", signed(7, -2)),
     ]
-    network = chain(6, signed(1, 5), layers, (3, 0, -2, 0, 1, 0))
+    network = connect(6, signed(1, 5), layers, (3, 0, -2, 0, 1, 0))
     x = full_range(network)
     model = to_qkeras(network, "quantised")
     values = network.at_ports(x)
@@ -129,6 +140,25 @@ def test_the_binary_point_may_lie_anywhere(overflow: Any) -> None:
     expected = evaluate(network, x)
     np.testing.assert_array_equal(outputs(model, x), expected)
     np.testing.assert_array_equal(evaluate(describe(model), x), expected)
+
+
+def test_branches_are_those_of_the_network() -> None:
+    kind = FixedPoint(True, 2, 4)
+    layers: list[Layer] = [
+        _dense("one", (4, 4), kind, kind),
+        Quantise("rounded", kind),
+        Add("past"),
+        Subtract("away"),
+        Quantise("again", kind),
+        Multiply("gate"),
+        Concatenate("joined", 0),
+    ]
+    sources = ((0,), (1,), (0, 2), (3, 1), (4,), (5, 2), (6, 2))
+    network = connect(4, kind, layers, sources=sources)
+    x = np.random.default_rng(1).integers(-64, 64, (300, 4)) / 16
+    read = describe(to_qkeras(network, "quantised"))
+    assert np.ptp(evaluate(network, x), axis=0).all()
+    np.testing.assert_array_equal(evaluate(read, x), evaluate(network, x))
 
 
 def test_training_may_begin_with_finer_numbers() -> None:
@@ -157,6 +187,7 @@ def _affine(scale: float, offset: float) -> Affine:
     ("layer", "words"),
     [
         (_affine(0.75, 0.0), "layer norm: a batch normalisation that cannot be folded"),
+        (Square("squares"), "layer squares: squares have no layer in Keras"),
         (_affine(0.5, 0.25), "layer norm: a batch normalisation that cannot be folded"),
         (_affine(-0.5, 0.0), "layer norm: a batch normalisation that cannot be folded"),
         (Quantise("cut", FixedPoint(True, 0, 3, "TRN")), r"fixed<4,1,TRN,SAT>: QKeras rounds"),
@@ -165,7 +196,7 @@ def _affine(scale: float, offset: float) -> Affine:
 )
 def test_what_qkeras_cannot_compute_is_refused(layer: Layer, words: str) -> None:
     kind = FixedPoint(True, 1, 4)
-    network = chain(3, kind, [_dense("dense", (3, 3), kind, kind), layer])
+    network = connect(3, kind, [_dense("dense", (3, 3), kind, kind), layer])
     with pytest.raises(InputError, match=words) as refusal:
         to_qkeras(network, "quantised")
     assert "\n" not in str(refusal.value)

@@ -7,7 +7,7 @@ from scipy.stats import spearmanr
 from l1distill.firmware.cost import estimate, signed_digits
 from l1distill.firmware.fixed_point import FixedPoint
 from l1distill.firmware.layers import Conv2D, Dense, MaxPool2D, Quantise, Reshape
-from l1distill.firmware.network import Network, chain
+from l1distill.firmware.network import Network, connect
 from l1distill.firmware.rtl import trace_network
 
 INPUT = FixedPoint(True, 2, 5)
@@ -36,7 +36,7 @@ def _network(seed: int) -> Network:
         return Dense(name, kernel, weight.quantise(rng.normal(0, 0.5, n_out)), weight, weight)
 
     relu = Quantise("relu", FixedPoint(False, 2, int(rng.integers(2, 6))))
-    return chain(inputs, INPUT, [dense("one", inputs, hidden), relu, dense("two", hidden, 2)])
+    return connect(inputs, INPUT, [dense("one", inputs, hidden), relu, dense("two", hidden, 2)])
 
 
 def test_signed_digits() -> None:
@@ -48,7 +48,7 @@ def test_signed_digits() -> None:
 
 def test_bit_operations_by_hand() -> None:
     kernel = np.array([[0.75], [0.5], [0.0]])  # 3/4: two bits; 1/2: one; none
-    network = chain(3, INPUT, [Dense("dense", kernel, np.zeros(1), WEIGHT, WEIGHT)])
+    network = connect(3, INPUT, [Dense("dense", kernel, np.zeros(1), WEIGHT, WEIGHT)])
     assert estimate(network, 5.0).bit_operations == (2 + 1) * INPUT.bits
 
 
@@ -59,9 +59,9 @@ def test_a_convolution_counts_once_for_each_place() -> None:
         Conv2D("convolution", kernel, np.zeros(1), WEIGHT, WEIGHT),
         MaxPool2D("pool", (3, 1)),
     ]
-    cost = estimate(chain(8, INPUT, layers), 5.0)
+    cost = estimate(connect(8, INPUT, layers), 5.0)
     assert cost.bit_operations == 6 * (2 + 1) * INPUT.bits
-    without = estimate(chain(8, INPUT, layers[:2]), 5.0)
+    without = estimate(connect(8, INPUT, layers[:2]), 5.0)
     assert cost.lut_estimate > without.lut_estimate
     assert cost.latency_ns_estimate > without.latency_ns_estimate
 
@@ -71,7 +71,7 @@ def test_a_pruned_weight_costs_nothing() -> None:
     first = network.layers[0]
     assert isinstance(first, Dense)
     empty = first._replace(kernel=np.zeros_like(first.kernel), bias=np.zeros_like(first.bias))
-    bare = chain(network.inputs, INPUT, [empty, *network.layers[1:]])
+    bare = connect(network.inputs, INPUT, [empty, *network.layers[1:]])
     assert estimate(bare, 5.0).bit_operations < estimate(network, 5.0).bit_operations
     assert estimate(bare, 5.0).lut_estimate < estimate(network, 5.0).lut_estimate
 

@@ -201,36 +201,10 @@ def unfinished_noise() -> Any:
     return chain(quantiser(), dense(1), noisy)
 
 
-def branch() -> Any:
-    import tensorflow as tf
-
-    first = tf.keras.Input((4,))
-    x = quantiser()(first)
-    return tf.keras.Model(first, tf.keras.layers.Add(name="sum")([dense(4, "a")(x), x]))
-
-
-def unlike_heads() -> Any:
-    import tensorflow as tf
-
-    first = tf.keras.Input((4,))
-    x = quantiser()(first)
-    side, main = dense(4, "side")(x), dense(4, "main")(x)
-    last = quantiser_named("last")(main)
-    return tf.keras.Model(first, tf.keras.layers.Concatenate(name="both")([side, last]))
-
-
 def quantiser_named(name: str, bits: str = "6, 2, alpha=1") -> Any:
     from qkeras import QActivation
 
     return QActivation(f"quantized_bits({bits})", name=name)
-
-
-def result_from_the_middle() -> Any:
-    import tensorflow as tf
-
-    first = tf.keras.Input((4,))
-    middle = dense(4, "middle")(quantiser()(first))
-    return tf.keras.Model(first, [middle, dense(4, "last")(middle)])
 
 
 def two_inputs() -> Any:
@@ -295,9 +269,6 @@ def pruning_wrapper() -> Any:
         (no_flatten, ("score", "QDense", "(6, 6, 1)", "Flatten")),
         (binary, ("input_quantizer", "QActivation", "1 bits")),
         (unfinished_noise, ("last", "QActivation", "qnoise_factor is 0.5")),
-        (branch, ("chains",)),
-        (unlike_heads, ("last", "the same kinds of layers")),
-        (result_from_the_middle, ("chains",)),
         (two_inputs, ("one input",)),
         (any_length, ("(None, None, 4)", "not fixed")),
         (zeros, ("first", "QDense", "all its weights are zero")),

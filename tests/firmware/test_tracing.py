@@ -18,7 +18,7 @@ from l1distill.firmware.layers import (
     Reshape,
     ZeroPad2D,
 )
-from l1distill.firmware.network import chain, evaluate
+from l1distill.firmware.network import connect, evaluate
 from l1distill.firmware.tracing import trace
 from l1distill.firmware.verify import compare
 
@@ -26,7 +26,7 @@ KIND = FixedPoint(True, 1, 3)
 
 
 def is_exact(inputs: FixedPoint, layers: list[Layer], x: Any) -> None:
-    network = chain(x.shape[1], inputs, layers)
+    network = connect(x.shape[1], inputs, layers)
     result = trace(network).predict(np.ascontiguousarray(x))
     assert compare(evaluate(network, x), result).mismatches == 0, layers
 
@@ -97,4 +97,4 @@ def test_constants_with_too_many_digits_are_refused_by_name() -> None:
     offset = np.array([1 + 2.0**-28])
     layer = Affine("norm", np.ones(1), offset, KIND, fine)
     with pytest.raises(InputError, match=r"layer norm \(Affine\): .* the 24 bits that alkaid"):
-        trace(chain(1, KIND, [layer]))
+        trace(connect(1, KIND, [layer]))

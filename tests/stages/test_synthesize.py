@@ -162,7 +162,6 @@ def test_what_cannot_be_synthesised_is_refused_by_name(
         (("shape=qdistillnet", "model=x.h5", "output=out"), ("leave model= out",)),
         (("shape=qdistillnet", "weights=x.h5", "output=out"), ("weights= goes with a model=",)),
         (("shape=qdistillnet", "shape.sparsity=1", "output=out"), ("shape.sparsity",)),
-        (("score.kind=mse",), ("score.kind=mse: a network's inputs do not reach its end",)),
         (("model=models:/none@best", "output=out"), ("models:/none@best: cannot be fetched",)),
         (("model=runs:/none/model", "output=out"), ("runs:/none/model: cannot be fetched",)),
         (("model=x.h5", "device=vu14p", "output=out"), ("vu14p", "vu13p")),

@@ -10,12 +10,15 @@ from l1distill.errors import InputError
 from l1distill.firmware.fixed_point import FixedPoint
 from l1distill.firmware.layers import (
     Affine,
+    Arithmetic,
+    Concatenate,
     Conv2D,
     Dense,
     Layer,
     MaxPool2D,
     Quantise,
     Reshape,
+    Square,
     UpSample2D,
     ZeroPad2D,
 )
@@ -50,11 +53,15 @@ def to_qkeras(network: Network, name: str, start: Network | None = None) -> "ker
     if network.input_exponents:
         units = np.exp2(-np.asarray(network.input_exponents, np.float64))
         x = keras.layers.Rescaling(units.tolist(), name="input_units")(x)
-    x = _activation(network.input_type, "input_quantiser")(x)
+    tensors = [_activation(network.input_type, "input_quantiser")(x)]
     constants = {}
-    for layer, finer in zip(network.layers, (start or network).layers, strict=True):
+    for layer, taken, finer in zip(
+        network.layers, network.wiring, (start or network).layers, strict=True
+    ):
+        x = [tensors[source] for source in taken] if len(taken) > 1 else tensors[taken[0]]
         for part in _layers(layer):
             x = part(x)
+        tensors.append(x)
         if isinstance(layer, Dense | Conv2D) and isinstance(finer, Dense | Conv2D):
             gain = 2.0 ** _lift(layer.kernel_type, layer.bias_type)
             constants[layer.name] = [finer.kernel * gain, finer.bias * gain]
@@ -109,6 +116,12 @@ def _layers(layer: Layer) -> list[Any]:
         return [layers.UpSampling2D(layer.size, name=layer.name)]
     if isinstance(layer, ZeroPad2D):
         return [layers.ZeroPadding2D(layer.margins, name=layer.name)]
+    if isinstance(layer, Concatenate):
+        return [layers.Concatenate(layer.axis + 1, name=layer.name)]
+    if isinstance(layer, Arithmetic):
+        return [getattr(layers, type(layer).__name__)(name=layer.name)]
+    if isinstance(layer, Square):
+        raise InputError(f"layer {layer.name}: squares have no layer in Keras; leave the score out")
     assert isinstance(layer, Reshape)
     return [layers.Reshape(layer.shape, name=layer.name)]
 

@@ -19,6 +19,9 @@ MUONS = slice(5, 9)
 LEPTONS = slice(1, 9)
 JETS = slice(9, 19)
 CLASSES = ("MET_class_1", "Four_Ele_class_2", "Four_Mu_class_3", "Ten_Jet_class_4")
+ETA_LIMITS = {"electrons": (ELECTRONS, 3.0), "muons": (MUONS, 2.1), "jets": (JETS, 4.0)}
+"""Physical boundary of eta for each kind of object: what an autoencoder's tanh is re-scaled to
+(Govorkova et al., arXiv:2108.03986, section III)."""
 
 SIGNALS = ("lq_btau", "a_4l", "h0_tautau", "hch_taunu")
 PROCESSES = ("w", "qcd", "z", "ttbar")  # the order is the Process code, 0 to 3

@@ -73,10 +73,11 @@ def adversarial_events(network: Network, number: int, seed: int) -> Adversarial:
     for position in quantisers:
         layer = network.layers[position]
         assert isinstance(layer, Quantise)
-        targets = _targets(layer, found[position], each, rng)
+        (tensor,) = network.wiring[position]
+        targets = _targets(layer, found[tensor], each, rng)
         if not targets.value.size:
             continue
-        events, hits = _search(network, position, targets, pool, rng)
+        events, hits = _search(network, tensor, targets, pool, rng)
         chosen.append(events)
         sought += targets.value.size
         met += hits
@@ -132,13 +133,13 @@ def _targets(layer: Quantise, before: Span, number: int, rng: np.random.Generato
 
 def _search(
     network: Network,
-    position: int,
+    tensor: int,
     targets: _Targets,
     pool: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], int]:
     """Returns the event nearest to each target, and how many meet theirs."""
-    sums = run_layers(network, position, pool)
+    sums = run_layers(network, tensor, pool)
     events = np.empty((len(targets.value), network.inputs))
     distance = np.empty(len(targets.value))
     for n, (element, value) in enumerate(zip(*targets, strict=True)):
@@ -160,7 +161,7 @@ def _search(
             changed[rows, columns] = np.clip(changed[rows, columns] + steps, kind.low, kind.high)
             columns = rng.integers(0, network.inputs, len(changed))
             steps = np.where(rng.random(len(changed)) < 0.5, -steps, 0.0)
-        sums = run_layers(network, position, changed)
+        sums = run_layers(network, tensor, changed)
         elements = np.repeat(targets.element[open_], _TRIES)
         apart = np.abs(sums[rows, elements] - np.repeat(targets.value[open_], _TRIES))
         apart = apart.reshape(-1, _TRIES)

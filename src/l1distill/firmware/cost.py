@@ -16,18 +16,23 @@ from numpy.typing import NDArray
 
 from l1distill.firmware.fixed_point import FixedPoint
 from l1distill.firmware.layers import (
+    Add,
     Affine,
+    Arithmetic,
+    Concatenate,
     Conv2D,
     Dense,
     MaxPool2D,
+    Multiply,
     Quantise,
     Reshape,
     Span,
     Square,
+    Subtract,
 )
 from l1distill.firmware.network import Network, spans
 
-_SQUARE_LEVELS = 2
+_PRODUCT_LEVELS = 2
 
 
 class Cost(NamedTuple):
@@ -112,43 +117,65 @@ def cost_of(found: Features, stage_ns: float, constants: Constants) -> Cost:
 def features(network: Network) -> Features:
     """Counts terms, bits and levels, layer by layer."""
     linear: list[tuple[float, int]] = []
-    rounded = compared = levels = operations = 0.0
-    quantisers = comparisons = 0
+    rounded = compared = operations = 0.0
     found = spans(network)
     needed = _needed(network, found)
-    for layer, before, after, used in zip(
-        network.layers, found[:-1], found[1:], needed[1:], strict=True
+    paths = [_Path(0.0, 0, 0)]
+    for layer, taken, after, used in zip(
+        network.layers, network.wiring, found[1:], needed[1:], strict=True
     ):
+        before = found[taken[0]]
+        path = max(paths[number] for number in taken)
         if isinstance(layer, Dense | Conv2D | Affine):
             counted = _linear(_without_dead(layer, before, used), before, after)
             linear.append((counted.bits, after.shape[-1]))
-            levels += counted.levels
+            path = path._replace(levels=path.levels + counted.levels)
             operations += counted.operations
+        elif isinstance(layer, Add | Subtract):
+            linear.append((float(_widths(after)[used].sum()), after.shape[-1]))
+            path = path._replace(levels=path.levels + 1)
         elif isinstance(layer, Quantise):
             if after.type != before.type:
                 rounded += float(_widths(after)[used].sum())
-                quantisers += 1
-        elif isinstance(layer, Square):  # in DSPs: no LUTs, the delay of a short tree of adders
-            levels += _SQUARE_LEVELS
-            operations += float((_widths(before)[used] ** 2).sum())
+                path = path._replace(quantisers=path.quantisers + 1)
+        elif isinstance(layer, Square | Multiply):  # in DSPs: no LUTs, a short tree's delay
+            path = path._replace(levels=path.levels + _PRODUCT_LEVELS)
+            factors = (_widths(before), _widths(found[taken[-1]]))
+            operations += float((factors[0] * factors[1])[used].sum())
         elif isinstance(layer, MaxPool2D):
             window = math.prod(layer.size)
             compared += (window - 1) * float(_widths(after).sum())
-            comparisons += math.ceil(math.log2(window))
-    return Features(tuple(linear), rounded, compared, levels, quantisers, comparisons, operations)
+            path = path._replace(comparisons=path.comparisons + math.ceil(math.log2(window)))
+        paths.append(path)
+    return Features(tuple(linear), rounded, compared, *paths[-1], operations)
+
+
+class _Path(NamedTuple):
+    """What the deepest path to a tensor leads through."""
+
+    levels: float
+    quantisers: int
+    comparisons: int
 
 
 def _needed(network: Network, found: list[Span]) -> list[NDArray[np.bool_]]:
     """Tells which elements of each tensor anything behind it depends on."""
-    needed = [np.ones(found[-1].shape, np.bool_)]
-    for layer, before in zip(reversed(network.layers), reversed(found[:-1]), strict=True):
-        if isinstance(layer, Dense):
-            used = (layer.kernel[:, needed[0]] != 0).any(axis=1)
-        elif isinstance(layer, Quantise | Affine | Square | Reshape):
-            used = needed[0].reshape(before.shape)
-        else:
-            used = np.ones(before.shape, np.bool_)
-        needed.insert(0, used & (before.low < before.high))
+    needed = [np.zeros(tensor.shape, np.bool_) for tensor in found]
+    needed[-1][:] = True
+    for number, layer in reversed(list(enumerate(network.layers))):
+        behind = needed[number + 1]
+        for position, source in enumerate(network.wiring[number]):
+            before = found[source]
+            if isinstance(layer, Dense):
+                used = (layer.kernel[:, behind] != 0).any(axis=1)
+            elif isinstance(layer, Quantise | Affine | Square | Reshape | Arithmetic):
+                used = behind.reshape(before.shape)
+            elif isinstance(layer, Concatenate):
+                first = found[network.wiring[number][0]].shape[layer.axis]
+                used = np.split(behind, [first], axis=layer.axis)[position]
+            else:
+                used = np.ones(before.shape, np.bool_)
+            needed[source] |= used & (before.low < before.high)
     return needed
 
 

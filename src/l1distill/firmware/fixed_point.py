@@ -89,6 +89,10 @@ class FixedPoint(NamedTuple):
         return codes
 
 
+BIT = FixedPoint(False, 1, 0, "TRN", "SAT")
+"""0 for what is below 1, else 1."""
+
+
 def smallest_type(low: float, high: float, fraction: int) -> FixedPoint:
     """Returns the narrowest type with ``fraction`` bits that holds ``low`` and ``high``."""
     signed = low < 0

@@ -7,19 +7,26 @@ from typing import Any, NamedTuple
 
 from l1distill.firmware.fixed_point import FixedPoint, smallest_type
 from l1distill.firmware.layers import (
+    Add,
     Affine,
+    Arithmetic,
+    Concatenate,
     Conv2D,
     Dense,
     Layer,
     MaxPool2D,
+    Multiply,
     Quantise,
     Reshape,
     Span,
     Square,
+    Subtract,
     UpSample2D,
     ZeroPad2D,
 )
 from l1distill.firmware.network import Network, spans
+
+_OPERATIONS = {Square: "multiply", Add: "add", Subtract: "subtract", Multiply: "multiply"}
 
 
 class Node(NamedTuple):
@@ -35,36 +42,46 @@ class Node(NamedTuple):
 
 def hls_nodes(network: Network) -> list[Node]:
     """Returns the nodes that compute ``network``, in order, the input first."""
-    tensors = spans(network)
+    tensors, wiring = spans(network), network.wiring
     kind = network.input_type
     nodes = [Node("ports", "InputLayer", {"input_shape": [network.inputs]}, {"result": kind.bare})]
     if kind.overflow == "SAT_SYM":  # the bits of a port cannot say that
         nodes.append(_cast("symmetric_ports", tensors[0], kind))
+    names, kinds = [nodes[-1].name], [kind]
     done = False
-    for number, layer in enumerate(network.layers):
-        if done:  # with the layer before it
-            done = False
-            kind = layer.type  # type: ignore[union-attr]
-            continue
-        follower = network.layers[number + 1] if number + 1 < len(network.layers) else None
+    for number, (layer, taken) in enumerate(zip(network.layers, wiring, strict=True)):
         after = tensors[number + 1]
-        incoming, kind = kind, _wide(after)
-        if isinstance(layer, Dense | Conv2D | Affine):
+        if done:  # with the layer before it
+            names.append(names[-1])
+            kinds.append(kinds[-1])
+            done = False
+            continue
+        if isinstance(layer, Dense | Conv2D | Affine | Arithmetic):
             # hls4ml rounds and clips sums on their way out: no node of its own for that
+            follower = _alone(network, number)
             done = isinstance(follower, Quantise) and follower.negative_slope == 1.0
-            if done:
-                kind = follower.type  # type: ignore[union-attr]
+            kind = follower.type if isinstance(follower, Quantise) and done else _wide(after)
         elif isinstance(layer, Quantise):
             kind = layer.type
-        elif not isinstance(layer, Square):  # the same numbers
-            kind = incoming
+        elif isinstance(layer, Square | Concatenate):
+            kind = _wide(after)
+        else:  # the same numbers
+            kind = kinds[taken[0]]
         name = f"layer{number}_" + re.sub(r"\W", "_", layer.name)
-        node = _node(name, layer, tensors[number], after, kind)
-        if isinstance(layer, Square):  # a product of the tensor with itself
-            both = [nodes[-1].name, nodes[-1].name]
-            node = node._replace(attributes={"op": "multiply", "inputs": both})
-        nodes.append(node)
+        node = _node(name, layer, tensors[taken[0]], after, kind)
+        # a square is a product of the tensor with itself
+        sources = taken * 2 if isinstance(layer, Square) else taken
+        inputs = {"inputs": [names[source] for source in sources]}
+        nodes.append(node._replace(attributes={**node.attributes, **inputs}))
+        names.append(name)
+        kinds.append(kind)
     return nodes
+
+
+def _alone(network: Network, number: int) -> Layer | None:
+    """Returns the layer that comes next, if it alone takes what layer ``number`` gives."""
+    takers = [at for at, taken in enumerate(network.wiring) if number + 1 in taken]
+    return network.layers[number + 1] if takers == [number + 1] else None
 
 
 def _wide(tensor: Span) -> FixedPoint:
@@ -129,8 +146,11 @@ def _node(name: str, layer: Layer, before: Span, after: Span, kind: FixedPoint) 
         }
         return Node(name, "LeakyReLU", attributes, {"param": slope, "result": kind})
     types = {"result": kind}
-    if isinstance(layer, Square):
-        return Node(name, "Merge", {"op": "multiply"}, types)
+    if isinstance(layer, Square | Arithmetic):
+        return Node(name, "Merge", {"op": _OPERATIONS[type(layer)]}, types)
+    if isinstance(layer, Concatenate):
+        attributes = {"op": f"concatenate{len(after.shape)}d", "axis": layer.axis + 1}
+        return Node(name, "Concatenate", attributes, types)
     if isinstance(layer, MaxPool2D):
         height, width = layer.size
         attributes = {

@@ -272,8 +272,87 @@ class Reshape(NamedTuple):
         return _same_numbers(self, x)
 
 
+class Add(NamedTuple):
+    """The sum of two tensors of one shape, element by element, without any loss."""
+
+    name: str
+
+    def apply(self, x: Any, y: Any) -> Any:
+        """Returns ``x + y``."""
+        return x + y
+
+    def span(self, x: Span, y: Span) -> Span:
+        """Returns what can come out."""
+        return Span(x.low + y.low, x.high + y.high, max(x.fraction, y.fraction))
+
+    def partial_sums(self, x: Span, y: Span) -> Array:
+        """Returns the largest absolute value of each sum."""
+        return x.reach + y.reach
+
+
+class Subtract(NamedTuple):
+    """The difference of two tensors of one shape, element by element, without any loss."""
+
+    name: str
+
+    def apply(self, x: Any, y: Any) -> Any:
+        """Returns ``x - y``."""
+        return x - y
+
+    def span(self, x: Span, y: Span) -> Span:
+        """Returns what can come out."""
+        return Span(x.low - y.high, x.high - y.low, max(x.fraction, y.fraction))
+
+    def partial_sums(self, x: Span, y: Span) -> Array:
+        """Returns the largest absolute value of each difference."""
+        return x.reach + y.reach
+
+
+class Multiply(NamedTuple):
+    """The product of two tensors of one shape, element by element, without any loss."""
+
+    name: str
+
+    def apply(self, x: Any, y: Any) -> Any:
+        """Returns ``x * y``."""
+        return x * y
+
+    def span(self, x: Span, y: Span) -> Span:
+        """Returns what can come out."""
+        ends = np.stack([a * b for a in (x.low, x.high) for b in (y.low, y.high)])
+        return Span(ends.min(axis=0), ends.max(axis=0), x.fraction + y.fraction)
+
+    def partial_sums(self, x: Span, y: Span) -> Array:
+        """Returns the largest value: the partial sums of a multiplication are no larger."""
+        return x.reach * y.reach
+
+
+class Concatenate(NamedTuple):
+    """Two tensors side by side along an axis."""
+
+    name: str
+    axis: int
+    """Counted without events, from 0."""
+
+    def apply(self, x: Any, y: Any) -> Any:
+        """Returns both, ``x`` first."""
+        return np.concatenate([x, y], axis=self.axis + 1)
+
+    def span(self, x: Span, y: Span) -> Span:
+        """Returns what can come out."""
+        low, high = (
+            np.concatenate(ends, axis=self.axis) for ends in ((x.low, y.low), (x.high, y.high))
+        )
+        return Span(low, high, max(x.fraction, y.fraction))
+
+
 Linear = Dense | Conv2D | Affine
-Layer = Linear | Square | Quantise | MaxPool2D | UpSample2D | ZeroPad2D | Reshape
+Arithmetic = Add | Subtract | Multiply
+"""Of two tensors."""
+Unary = Linear | Square | Quantise | MaxPool2D | UpSample2D | ZeroPad2D | Reshape
+"""Of one tensor."""
+Binary = Arithmetic | Concatenate
+Layer = Unary | Binary
 
 
 def span_of(kind: FixedPoint, shape: ArrayLike) -> Span:

@@ -13,7 +13,7 @@ from l1distill.errors import InputError
 from l1distill.firmware import hls, rtl, rtlsim
 from l1distill.firmware.devices import Device
 from l1distill.firmware.hls_nodes import hls_nodes
-from l1distill.firmware.network import Network, chain, evaluate
+from l1distill.firmware.network import Network, evaluate, up_to
 from l1distill.firmware.tools import Bounds
 from l1distill.firmware.verify import compare
 
@@ -41,13 +41,6 @@ int main() {{
 
 Run = Callable[[Network, NDArray[np.float64]], NDArray[np.float64]]
 """Computes (n, inputs) events with a back end made anew for a network."""
-
-
-def up_to(network: Network, layers: int) -> Network:
-    """Returns the network that ends behind its first ``layers`` layers."""
-    return chain(
-        network.inputs, network.input_type, network.layers[:layers], network.input_exponents
-    )
 
 
 def looked_for(find: Callable[[], str]) -> str:

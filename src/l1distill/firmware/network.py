@@ -10,6 +10,8 @@ from l1distill.errors import InputError
 from l1distill.firmware.fixed_point import FixedPoint, smallest_type
 from l1distill.firmware.layers import (
     Affine,
+    Arithmetic,
+    Concatenate,
     Conv2D,
     Dense,
     Layer,
@@ -26,12 +28,19 @@ EXACT_FLOAT64_BITS = 53
 """Nor are they in :func:`evaluate` above this."""
 _BLOCK = 512
 """Events that :func:`run_layers` takes at a time, for the caches' sake."""
+_NEW_GRID = Dense | Conv2D | Affine | Square | Arithmetic
+"""Layers that compute, so that results need bits of their own."""
+
+
+Wiring = tuple[tuple[int, ...], ...]
+"""Of each layer, the tensors that it takes: 0 are the inputs, ``k`` is behind layer ``k - 1``."""
 
 
 class Network(NamedTuple):
-    """A chain of layers between two fixed-point types.
+    """Layers between two fixed-point types: a chain, or branches that meet again.
 
-    Events go in and come out flat; a layer that needs an image has a ``Reshape`` before it.
+    Events go in and come out flat; a layer that needs an image has a ``Reshape`` before it. What
+    the last layer gives comes out.
     """
 
     inputs: int
@@ -44,6 +53,13 @@ class Network(NamedTuple):
     That moves the binary point and costs nothing in firmware: with one width for all, each
     input has a range of its own. Empty where all are 0.
     """
+    sources: Wiring = ()
+    """Empty for a chain, in which every layer takes what is before it."""
+
+    @property
+    def wiring(self) -> Wiring:
+        """Of each layer, the tensors that it takes, also for a chain."""
+        return self.sources or tuple((number,) for number in range(len(self.layers)))
 
     @property
     def outputs(self) -> int:
@@ -68,37 +84,81 @@ class Network(NamedTuple):
         return self.input_type.quantise(np.asarray(x, dtype=np.float64) / self.input_units)
 
 
-def chain(
+def connect(
     inputs: int,
     input_type: FixedPoint,
     layers: Sequence[Layer],
     input_exponents: tuple[int, ...] = (),
+    sources: Wiring = (),
 ) -> Network:
     """Returns the network of ``layers``: flattens what comes out and finds its type.
+
+    Args:
+        inputs: how many.
+        input_type: of each.
+        layers: in an order in which each comes behind all that it needs.
+        input_exponents: see :class:`Network`.
+        sources: the tensors that each layer takes; empty for a chain.
 
     Raises:
         InputError: a layer's sums do not fit into the mantissa of a float64.
     """
-    network = Network(inputs, input_type, tuple(layers), input_type, input_exponents)
+    if all(taken == (number,) for number, taken in enumerate(sources)):
+        sources = ()
+    network = Network(inputs, input_type, tuple(layers), input_type, input_exponents, sources)
     tensor = spans(network)[-1]
     if len(tensor.shape) != 1:
-        flat = Reshape("flat_outputs", (tensor.low.size,))
-        network = network._replace(layers=(*network.layers, flat))
-    kind = input_type
-    for layer, after in zip(network.layers, spans(network)[1:], strict=True):
+        return extend(network, [Reshape("flat_outputs", (tensor.low.size,))])
+    kinds, found = [input_type], spans(network)
+    for layer, taken, after in zip(network.layers, network.wiring, found[1:], strict=True):
+        kind = kinds[taken[0]]
         if isinstance(layer, Quantise):
             kind = layer.type
-        elif isinstance(layer, Dense | Conv2D | Affine | Square):
+        elif isinstance(layer, _NEW_GRID | Concatenate):
             kind = after.type
+        kinds.append(kind)
     _check_exact(network)
-    return network._replace(output_type=kind)
+    return network._replace(output_type=kinds[-1])
+
+
+def extend(network: Network, layers: Sequence[Layer], sources: Wiring = ()) -> Network:
+    """Returns a network with more layers behind its last one.
+
+    Args:
+        network: the network.
+        layers: a chain, or as ``sources`` says.
+        sources: the tensors that each of the layers takes, counted in the new network.
+
+    Raises:
+        InputError: a layer's sums do not fit into the mantissa of a float64.
+    """
+    start = len(network.layers)
+    more = sources or tuple((start + number,) for number in range(len(layers)))
+    return connect(
+        network.inputs,
+        network.input_type,
+        (*network.layers, *layers),
+        network.input_exponents,
+        (*network.wiring, *more),
+    )
+
+
+def up_to(network: Network, number: int) -> Network:
+    """Returns the network that ends behind its first ``number`` layers."""
+    return connect(
+        network.inputs,
+        network.input_type,
+        network.layers[:number],
+        network.input_exponents,
+        network.sources[:number],
+    )
 
 
 def spans(network: Network) -> list[Span]:
     """Returns what each tensor can hold: the inputs first, then behind every layer."""
     found = [span_of(network.input_type, network.inputs)]
-    for layer in network.layers:
-        found.append(layer.span(found[-1]))
+    for layer, taken in zip(network.layers, network.wiring, strict=True):
+        found.append(layer.span(*(found[number] for number in taken)))
     return found
 
 
@@ -108,10 +168,10 @@ def widest_sum(network: Network) -> tuple[str, int]:
     Above :data:`EXACT_FLOAT32_BITS` QKeras, which adds in float32, may itself round.
     """
     found, widest = spans(network), ("", 0)
-    for layer, before, after in zip(network.layers, found[:-1], found[1:], strict=True):
-        if isinstance(layer, Dense | Conv2D | Affine | Square):
+    for layer, taken, after in zip(network.layers, network.wiring, found[1:], strict=True):
+        if isinstance(layer, _NEW_GRID):
             # partial sums in any order: all terms count with their absolute value
-            total = float(layer.partial_sums(before).max())
+            total = float(layer.partial_sums(*(found[number] for number in taken)).max())
             bits = smallest_type(0.0, total, after.fraction).bits
             widest = max(widest, (layer.name, bits), key=lambda item: item[1])
     return widest
@@ -147,11 +207,35 @@ def run_layers(network: Network, number: int, ports: NDArray[np.float64]) -> NDA
     """
     result = np.empty((len(ports), spans(network)[number].low.size))
     for start in range(0, len(ports), _BLOCK):
-        values = ports[start : start + _BLOCK]
-        for layer in network.layers[:number]:
-            values = layer.apply(values)
-        result[start : start + _BLOCK] = values.reshape(len(values), -1)
+        tensors = {0: ports[start : start + _BLOCK]}
+        _run(network, range(number), tensors)
+        result[start : start + _BLOCK] = tensors[number].reshape(-1, result.shape[1])
     return result
+
+
+def run_behind(
+    network: Network, number: int, ports: NDArray[np.float64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Computes the layers behind the first ones, which may take the inputs as well.
+
+    Args:
+        network: the network.
+        number: how many of its layers somebody else has computed.
+        ports: (n, inputs) what the input ports hold.
+        values: (n, elements) what came of that.
+
+    Returns:
+        (n, outputs) values of the output type.
+    """
+    tensors = {0: ports, number: values}
+    _run(network, range(number, len(network.layers)), tensors)
+    return tensors[len(network.layers)]
+
+
+def _run(network: Network, which: range, tensors: dict[int, NDArray[np.float64]]) -> None:
+    for number in which:
+        taken = (tensors[source] for source in network.wiring[number])
+        tensors[number + 1] = network.layers[number].apply(*taken)
 
 
 def _check_exact(network: Network) -> None:

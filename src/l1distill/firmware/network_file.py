@@ -10,14 +10,18 @@ import numpy as np
 from l1distill.errors import InputError
 from l1distill.firmware.fixed_point import FixedPoint
 from l1distill.firmware.layers import (
+    Add,
     Affine,
+    Concatenate,
     Conv2D,
     Dense,
     Layer,
     MaxPool2D,
+    Multiply,
     Quantise,
     Reshape,
     Square,
+    Subtract,
     UpSample2D,
     ZeroPad2D,
 )
@@ -34,6 +38,10 @@ KINDS: Mapping[str, type[Layer]] = {
     "up_sample2d": UpSample2D,
     "zero_pad2d": ZeroPad2D,
     "reshape": Reshape,
+    "add": Add,
+    "subtract": Subtract,
+    "multiply": Multiply,
+    "concatenate": Concatenate,
 }
 
 
@@ -47,6 +55,8 @@ def save(network: Network, path: Path) -> None:
         "layers": [_entry(layer) for layer in network.layers],
         "output_type": network.output_type._asdict(),
     }
+    if network.sources:
+        content["sources"] = network.sources
     path.write_text(json.dumps(content, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -66,6 +76,7 @@ def load(path: Path) -> Network:
             layers=tuple(_layer(entry) for entry in content["layers"]),
             output_type=FixedPoint(**content["output_type"]),
             input_exponents=tuple(content["input_exponents"]),
+            sources=_tuples(content.get("sources", [])),
         )
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the synthesis that writes it") from None

@@ -9,9 +9,28 @@ from numpy.typing import ArrayLike, NDArray
 
 from l1distill.errors import InputError
 from l1distill.firmware.fixed_point import FixedPoint, grid_of
-from l1distill.firmware.keras_chain import read_chain, refuse
-from l1distill.firmware.layers import Affine, Conv2D, Dense, Layer, Quantise, Reshape, span_of
-from l1distill.firmware.network import Network, chain
+from l1distill.firmware.keras_graph import (
+    JOINTS,
+    one_by_one,
+    read_graph,
+    read_joint,
+    refuse,
+)
+from l1distill.firmware.layers import (
+    Affine,
+    Arithmetic,
+    Binary,
+    Concatenate,
+    Conv2D,
+    Dense,
+    Layer,
+    Quantise,
+    Reshape,
+    Span,
+    Unary,
+    span_of,
+)
+from l1distill.firmware.network import Network, connect
 from l1distill.firmware.qkeras_activations import exact_slope
 from l1distill.firmware.qkeras_reader import (
     check_convolution,
@@ -37,6 +56,15 @@ class _Activation(NamedTuple):
 
 
 _Step = Layer | _Activation
+
+
+class _Part(NamedTuple):
+    """Steps one behind the other; what comes out between them goes nowhere else."""
+
+    sources: tuple[int, ...]
+    """Parts that it takes the results of; none for the first, which takes the events."""
+    steps: list[_Step]
+    """Of several sources the first one of them makes one tensor."""
 
 
 def post_training_quantise(
@@ -65,8 +93,8 @@ def post_training_quantise(
 
     Args:
         model: a Keras 2 model in floating point: Dense, Conv2D, BatchNormalization, ReLU,
-            LeakyReLU, MaxPooling2D, UpSampling2D, ZeroPadding2D, Flatten and Reshape in a chain,
-            at the end perhaps several Dense side by side.
+            LeakyReLU, MaxPooling2D, UpSampling2D, ZeroPadding2D, Flatten and Reshape, in chains
+            that branch and meet again in Add, Subtract, Multiply and Concatenate.
         bits: 2 to 16.
         calibration: (n, ...) inputs of the model, such as a thousand events of the training split.
         input_type: the type of all inputs, where they are scaled already; ``None`` for a range of
@@ -80,7 +108,7 @@ def post_training_quantise(
     """
     if bits not in BITS:
         raise InputError(f"bits={bits}: post-training quantisation takes {BITS[0]} to {BITS[-1]}")
-    shape, steps = _read(model)
+    shape, parts = _read(model)
     events = np.asarray(calibration, dtype=np.float64)
     if len(events) == 0 or not np.isfinite(events).all() or events[0].size != math.prod(shape):
         raise InputError(
@@ -95,9 +123,10 @@ def post_training_quantise(
         exponents = tuple(found.tolist())
         input_type = FixedPoint(True, 0, bits - 1)
         front.insert(0, _shift("inputs", np.ldexp(1.0, found)))
+    parts[0].steps[:0] = front
     maker = _Maker(bits, input_type.quantise(events / np.ldexp(1.0, exponents or (0,))))
-    maker.make(_fold([*front, *steps]))
-    return chain(events.shape[1], input_type, maker.layers, exponents)
+    maker.make([part._replace(steps=_fold(part.steps)) for part in parts])
+    return connect(events.shape[1], input_type, maker.layers, exponents, tuple(maker.sources))
 
 
 class _Maker:
@@ -105,23 +134,41 @@ class _Maker:
 
     def __init__(self, bits: int, values: NDArray[np.float64]) -> None:
         self.layers: list[Layer] = []
+        self.sources: list[tuple[int, ...]] = []
         self._bits = bits
         self._values = values
+        self._at = 0
 
-    def make(self, steps: Sequence[_Step]) -> None:
+    def make(self, parts: Sequence[_Part]) -> None:
         """Appends the quantised layers for all steps."""
+        ends: list[tuple[int, NDArray[np.float64]]] = []
+        for part in parts:
+            steps = part.steps
+            if part.sources:
+                self._at, self._values = ends[part.sources[0]]
+            if len(part.sources) > 1:
+                joint = steps[0]
+                assert isinstance(joint, Binary)
+                for step, source in one_by_one(joint, part.sources):
+                    self._append(step, *ends[source])
+            self._make(steps, outputs=part is parts[-1])
+            ends.append((self._at, self._values))
+
+    def _make(self, steps: Sequence[_Step], outputs: bool) -> None:
         rounded = [n for n, step in enumerate(steps) if _needs_rounding(step)]
+        one_by_one_ = outputs and bool(rounded) and not isinstance(steps[rounded[-1]], _Activation)
         for number, step in enumerate(steps):
             follower = steps[number + 1] if number + 1 < len(steps) else None
             if isinstance(step, _Activation):
                 self._activation(step)
                 continue
-            self._add(self._quantised(step))
-            if number == rounded[-1]:
-                continue  # outputs are quantised one by one
+            if not isinstance(step, Binary):
+                self._add(self._quantised(step))
+            if one_by_one_ and number == rounded[-1]:
+                continue
             if number in rounded and not isinstance(follower, _Activation):
                 self._activation(_Activation(f"{step.name}_quantiser", 1.0))
-        if isinstance(steps[rounded[-1]], _Activation):
+        if not one_by_one_:
             return
         flat = self._values[0].size
         if self._values.ndim > 2:
@@ -131,9 +178,17 @@ class _Maker:
         self._add(Quantise("outputs", FixedPoint(True, 0, self._bits - 1)))
         self._add(_shift("outputs_out", np.ldexp(1.0, integers)))
 
-    def _add(self, layer: Layer) -> None:
+    def _add(self, layer: Unary) -> None:
         self.layers.append(layer)
+        self.sources.append((self._at,))
+        self._at = len(self.layers)
         self._values = layer.apply(self._values)
+
+    def _append(self, layer: Binary, at: int, values: NDArray[np.float64]) -> None:
+        self.layers.append(layer)
+        self.sources.append((self._at, at))
+        self._at = len(self.layers)
+        self._values = layer.apply(self._values, values)
 
     def _activation(self, step: _Activation) -> None:
         signed = step.slope != 0
@@ -142,7 +197,7 @@ class _Maker:
         kind = FixedPoint(signed, int(integer), self._bits - signed - int(integer))
         self._add(Quantise(step.name, kind, step.slope if signed else 1.0))
 
-    def _quantised(self, step: Layer) -> Layer:
+    def _quantised(self, step: Unary) -> Unary:
         if not _needs_rounding(step):
             return step
         if isinstance(step, Affine):
@@ -213,43 +268,75 @@ def _needs_rounding(step: _Step) -> bool:
     """Tells numbers in floating point, and what comes out of them, from exact ones."""
     if isinstance(step, Dense | Conv2D):
         return step.kernel_type is _FLOAT
-    return isinstance(step, _Activation) or (isinstance(step, Affine) and step.scale_type is _FLOAT)
+    if isinstance(step, Affine):
+        return step.scale_type is _FLOAT
+    return isinstance(step, _Activation | Arithmetic)
 
 
-def _read(model: Any) -> tuple[tuple[int, ...], list[_Step]]:
+def _read(model: Any) -> tuple[tuple[int, ...], list[_Part]]:
     """Returns the shape of an input and what the model does, in floating point."""
-    found = read_chain(model)
-    steps: list[_Step] = []
-    tensor = span_of(_FLOAT, found.shape)
-    for layer in found.trunk:
-        for step in _read_layer(layer, tensor):
-            steps.append(step)
-            if not isinstance(step, _Activation):
-                tensor = step.span(tensor)
-    if found.heads:
-        steps.append(_heads(found.heads, tensor))
-    if not any(isinstance(step, Dense | Conv2D | Affine) for step in steps):
+    found = read_graph(model)
+    parts: list[_Part] = []
+    ends: list[Span] = []
+    for segment in found.segments:
+        steps: list[_Step] = []
+        layers = list(segment.layers)
+        tensor = ends[segment.sources[0]] if segment.sources else span_of(_FLOAT, found.shape)
+        if len(segment.sources) > 1:
+            joint = read_joint(layers.pop(0), [ends[source].shape for source in segment.sources])
+            for step, source in one_by_one(joint, segment.sources):
+                tensor = step.span(tensor, ends[source])
+            steps.append(joint)
+        for layer in layers:
+            for step_ in _read_layer(layer, tensor):
+                steps.append(step_)
+                if not isinstance(step_, _Activation):
+                    tensor = step_.span(tensor)
+        parts.append(_Part(segment.sources, steps))
+        ends.append(tensor)
+    if len(found.ends) > 1:
+        flat = []
+        for number, end in enumerate(found.ends):
+            if len(ends[end].shape) > 1:
+                size = ends[end].low.size
+                parts.append(_Part((end,), [Reshape(f"flat_end_{number}", (size,))]))
+                end = len(parts) - 1
+            flat.append(end)
+        parts.append(_Part(tuple(flat), [Concatenate("ends", 0)]))
+    parts = _with_one_head(parts)
+    if not any(isinstance(step, Dense | Conv2D | Affine) for part in parts for step in part.steps):
         refuse(model.layers[-1], "there is nothing to quantise in this model")
-    return found.shape, steps
+    return found.shape, parts
 
 
-def _heads(heads: Sequence[Sequence[Any]], tensor: Any) -> Dense:
-    dense = []
-    for head in heads:
-        (first, *more) = [step for layer in head for step in _read_layer(layer, tensor)]
-        if more or not isinstance(first, Dense):
-            refuse(head[-1], "ends of a model must be Dense layers without activation")
-        dense.append(first)
-    return Dense(
+def _with_one_head(parts: list[_Part]) -> list[_Part]:
+    """Returns the parts with dense layers that end side by side as one that does their work.
+
+    What comes out then has the sums' full width up to the last rounding.
+    """
+    *before, last = parts
+    heads = [parts[source] for source in last.sources]
+    dense = [step for head in heads for step in head.steps if isinstance(step, Dense)]
+    if (
+        len(last.steps) != 1
+        or not isinstance(last.steps[0], Concatenate)
+        or any(len(head.steps) != 1 for head in heads)
+        or len(dense) != len(heads)
+        or len({head.sources for head in heads}) > 1
+    ):
+        return parts
+    one = Dense(
         "_".join(layer.name for layer in dense),
         np.concatenate([layer.kernel for layer in dense], axis=1),
         np.concatenate([layer.bias for layer in dense]),
         _FLOAT,
         _FLOAT,
     )
+    # all else leads to the heads, so that nothing stands behind them
+    return [*before[: min(last.sources)], _Part(heads[0].sources, [one])]
 
 
-def _read_layer(layer: Any, tensor: Any) -> list[_Step]:
+def _read_layer(layer: Any, tensor: Span) -> list[Unary | _Activation]:
     name = type(layer).__name__
     if name in SHAPE_LAYERS:
         return list(read_shape_layer(layer, tensor, _FLOAT))
@@ -268,7 +355,7 @@ def _read_layer(layer: Any, tensor: Any) -> list[_Step]:
         refuse(
             layer,
             "is not supported; supported are Dense, Conv1D, Conv2D, BatchNormalization, ReLU, "
-            f"LeakyReLU, Activation, {', '.join(SHAPE_LAYERS)}",
+            f"LeakyReLU, Activation, {', '.join((*JOINTS, *SHAPE_LAYERS))}",
         )
     kernel, *bias = (np.asarray(value, dtype=np.float64) for value in layer.get_weights())
     constants = (kernel, bias[0] if bias else np.zeros(kernel.shape[-1]), _FLOAT, _FLOAT)
@@ -287,7 +374,7 @@ def _read_layer(layer: Any, tensor: Any) -> list[_Step]:
     return [found, *_function(layer, f"{layer.name}_activation")]
 
 
-def _function(layer: Any, name: str) -> list[_Step]:
+def _function(layer: Any, name: str) -> list[Unary | _Activation]:
     function = getattr(layer.activation, "__name__", str(layer.activation))
     if function == "linear":
         return []

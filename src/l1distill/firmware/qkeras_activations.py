@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from l1distill.firmware.fixed_point import FixedPoint, grid_of
-from l1distill.firmware.keras_chain import refuse
-from l1distill.firmware.layers import Affine, Layer, Quantise, Span
+from l1distill.firmware.keras_graph import refuse
+from l1distill.firmware.layers import Affine, Quantise, Span, Unary
 from l1distill.firmware.network import EXACT_FLOAT32_BITS
 from l1distill.firmware.qkeras_weights import bits_type, check_quantizer
 
@@ -49,7 +49,7 @@ def _check_relu(layer: Any, quantizer: Any) -> None:
             refuse(layer, f"quantized_relu with {option}={getattr(quantizer, option)!r}")
 
 
-def quantiser_layers(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Layer]:
+def quantiser_layers(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Unary]:
     """Yields what a quantiser of activations computes.
 
     Args:
@@ -91,7 +91,7 @@ def quantiser_layers(layer: Any, name: str, quantizer: Any, tensor: Span | None)
     yield Quantise(name, kind, slope)
 
 
-def _hard_function(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Layer]:
+def _hard_function(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Unary]:
     """Yields QKeras' own sigmoid, ``clip(x / 2 + 1 / 2, 0, 1)``, or tanh, ``clip(x, -1, 1)``."""
     from qkeras import quantizers
 
@@ -116,7 +116,7 @@ def _hard_function(layer: Any, name: str, quantizer: Any, tensor: Span | None) -
     yield Quantise(name, FixedPoint(False, 0, bits))
 
 
-def _sign(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Layer]:
+def _sign(layer: Any, name: str, quantizer: Any, tensor: Span | None) -> Iterator[Unary]:
     """Yields -1 or 0 for a number's sign bit, and makes of it -1 or 1, or 0 or 1."""
     assert tensor is not None
     check_quantizer(layer, quantizer)

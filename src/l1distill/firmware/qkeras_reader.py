@@ -2,25 +2,28 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.firmware.fixed_point import FixedPoint, grid_of
-from l1distill.firmware.keras_chain import read_chain, refuse
+from l1distill.firmware.keras_graph import JOINTS, one_by_one, read_graph, read_joint, refuse
 from l1distill.firmware.layers import (
     Affine,
+    Binary,
+    Concatenate,
     Conv2D,
     Dense,
     Layer,
     Quantise,
     Reshape,
     Span,
+    Unary,
     ZeroPad2D,
     span_of,
 )
-from l1distill.firmware.network import Network, chain
+from l1distill.firmware.network import Network, connect
 from l1distill.firmware.qkeras_activations import activation_type, exact_slope, quantiser_layers
 from l1distill.firmware.qkeras_weights import read_weights
 from l1distill.firmware.shape_layers import SHAPE_LAYERS, as_image, as_sequence, read_shape_layer
@@ -30,9 +33,9 @@ def describe(model: Any) -> Network:
     """Reads a QKeras model into a :class:`Network`.
 
     Args:
-        model: a Keras 2 model: an input quantiser, then quantised layers in a chain. In front of
-            the quantiser may stand a ``Rescaling`` by powers of two, and at the end several QDense
-            with their quantisers, as several outputs or concatenated.
+        model: a Keras 2 model: an input quantiser, then quantised layers, which may branch and
+            meet again. In front of the quantiser may stand a ``Rescaling`` by powers of two.
+            Several outputs come out side by side.
 
     Returns:
         The network, its weights quantised and exactly on their grids.
@@ -40,19 +43,19 @@ def describe(model: Any) -> Network:
     Raises:
         InputError: a layer is not supported; the line names it, its class and the reason.
     """
-    found = read_chain(model)
+    found = read_graph(model)
     inputs = math.prod(found.shape)
-    trunk = list(found.trunk)
+    first = list(found.segments[0].layers)
     exponents: tuple[int, ...] = ()
-    if trunk and type(trunk[0]).__name__ == "Rescaling":
-        exponents = _read_rescaling(trunk.pop(0), found.shape)
-    reader = _Reader(found.shape)
-    input_type = reader.input_type(trunk, model)
-    for layer in trunk:
-        reader.read(layer)
-    if found.heads:
-        reader.read_heads(found.heads)
-    return chain(inputs, input_type, reader.layers, exponents)
+    if first and type(first[0]).__name__ == "Rescaling":
+        exponents = _read_rescaling(first.pop(0), found.shape)
+    reader = _Reader()
+    input_type = reader.begin(first, model, found.shape)
+    ends = [reader.read([reader.at], first)]
+    for segment in found.segments[1:]:
+        ends.append(reader.read([ends[source] for source in segment.sources], segment.layers))
+    reader.finish([ends[end] for end in found.ends])
+    return connect(inputs, input_type, reader.layers, exponents, tuple(reader.sources))
 
 
 class _Leaky(NamedTuple):
@@ -65,47 +68,61 @@ class _Leaky(NamedTuple):
 class _Reader:
     """Keeps what the next layer must know of those before it."""
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self) -> None:
         self.layers: list[Layer] = []
-        self._shape = shape
-        self._tensor: Span | None = None
+        self.sources: list[tuple[int, ...]] = []
+        self._tensors: list[Span] = []
+        self.at = 0
+        """The tensor that comes next."""
         self._leaky: _Leaky | None = None
 
-    def input_type(self, trunk: list[Any], model: Any) -> FixedPoint:
-        """Takes the input quantiser from the front of ``trunk``."""
-        first = trunk.pop(0) if trunk else model.layers[0]
-        if type(first).__name__ != "QActivation":
+    def begin(self, first: list[Any], model: Any, shape: tuple[int, ...]) -> FixedPoint:
+        """Takes the input quantiser from the front of ``first``."""
+        layer = first.pop(0) if first else model.layers[0]
+        if type(layer).__name__ != "QActivation":
             refuse(
-                first,
+                layer,
                 "the inputs have no fixed-point type: begin with a "
                 "QActivation(quantized_bits(...))",
             )
-        kind = activation_type(first, first.quantizer)
-        self._tensor = span_of(kind, math.prod(self._shape))
-        if len(self._shape) > 1:
-            self._add(Reshape("events", self._shape))
+        kind = activation_type(layer, layer.quantizer)
+        self._tensors.append(span_of(kind, math.prod(shape)))
+        if len(shape) > 1:
+            self._add(Reshape("events", shape))
         return kind
 
-    def read(self, layer: Any) -> None:
-        """Appends what ``layer`` computes."""
-        for step in self._steps(layer):
-            self._add(step)
+    def read(self, sources: Sequence[int], layers: Iterable[Any]) -> int:
+        """Appends what layers compute one behind the other; returns the tensor at the end."""
+        waiting = list(layers)
+        if len(sources) > 1:
+            shapes = [self._tensors[source].shape for source in sources]
+            self._join(read_joint(waiting.pop(0), shapes), sources)
+        else:
+            self.at = sources[0]
+        for layer in waiting:
+            for step in self._steps(layer):
+                self._add(step)
+        if self._leaky is not None:
+            self._refuse_leaky(self._leaky)
+        return self.at
 
-    def read_heads(self, heads: Sequence[Sequence[Any]]) -> None:
-        """Appends dense layers that work side by side as one that does their work."""
-        assert self._tensor is not None
-        start = self._tensor
-        steps: list[list[Layer]] = []
-        for head in heads:
-            self._tensor, common, self.layers = start, self.layers, []
-            for layer in head:
-                self.read(layer)
-            steps.append(self.layers)
-            self.layers, self._tensor = common, start
-        for layers in zip(*steps, strict=False):
-            self._add(_side_by_side(heads, layers, {len(found) for found in steps}))
+    def finish(self, ends: Sequence[int]) -> None:
+        """Puts several ends side by side."""
+        if len(ends) == 1:
+            return
+        flat = []
+        for number, end in enumerate(ends):
+            self.at = end
+            if len(self._tensor.shape) > 1:
+                self._add(Reshape(f"flat_end_{number}", (self._tensor.low.size,)))
+            flat.append(self.at)
+        self._join(Concatenate("ends", 0), flat)
 
-    def _steps(self, layer: Any) -> Iterator[Layer]:
+    @property
+    def _tensor(self) -> Span:
+        return self._tensors[self.at]
+
+    def _steps(self, layer: Any) -> Iterator[Unary]:
         name = type(layer).__name__
         if name == "Activation" and layer.get_config()["activation"] == "linear":
             return
@@ -114,53 +131,37 @@ class _Reader:
             return
         reader = READERS.get(name)
         if reader is None:
-            reason = NOT_EXACT.get(name, f"is not supported; supported are {', '.join(READERS)}")
+            supported = ", ".join((*READERS, *JOINTS))
+            reason = NOT_EXACT.get(name, f"is not supported; supported are {supported}")
             refuse(layer, reason)
         yield from reader(layer, self._tensor)
 
-    def _add(self, step: Layer) -> None:
-        assert self._tensor is not None
+    def _add(self, step: Unary) -> None:
         if self._leaky is not None:
             leaky, self._leaky = self._leaky, None
             if not isinstance(step, Quantise) or not step.type.signed:
-                refuse(
-                    leaky.layer,
-                    "its results have no fixed-point type: put a QActivation(quantized_bits(...)) "
-                    "behind it",
-                )
+                self._refuse_leaky(leaky)
             step = step._replace(negative_slope=leaky.slope)
+        self._append(step, step.span(self._tensor), (self.at,))
+
+    def _join(self, joint: Binary, sources: Sequence[int]) -> None:
+        self.at = sources[0]
+        for step, source in one_by_one(joint, sources):
+            span = step.span(self._tensor, self._tensors[source])
+            self._append(step, span, (self.at, source))
+
+    def _append(self, step: Layer, span: Span, sources: tuple[int, ...]) -> None:
         self.layers.append(step)
-        self._tensor = step.span(self._tensor)
+        self.sources.append(sources)
+        self._tensors.append(span)
+        self.at = len(self.layers)
 
-
-def _side_by_side(
-    heads: Sequence[Sequence[Any]], layers: Sequence[Layer], lengths: set[int]
-) -> Layer:
-    first, last = layers[0], heads[-1][-1]
-    if len(lengths) > 1 or not all(type(layer) is type(first) for layer in layers):
-        refuse(last, "ends of a model must consist of the same kinds of layers")
-    if isinstance(first, Dense):
-        dense = [layer for layer in layers if isinstance(layer, Dense)]
-        return Dense(
-            "_".join(layer.name for layer in dense),
-            np.concatenate([layer.kernel for layer in dense], axis=1),
-            np.concatenate([layer.bias for layer in dense]),
-            _common([layer.kernel_type for layer in dense]),
-            _common([layer.bias_type for layer in dense]),
+    def _refuse_leaky(self, leaky: _Leaky) -> NoReturn:
+        refuse(
+            leaky.layer,
+            "its results have no fixed-point type: put a QActivation(quantized_bits(...)) "
+            "behind it",
         )
-    if isinstance(first, Quantise) and all(
-        layer._replace(name=first.name) == first for layer in layers
-    ):
-        return first
-    return refuse(last, "ends of a model must be QDense, with the same quantiser behind each")
-
-
-def _common(kinds: Iterable[FixedPoint]) -> FixedPoint:
-    """Returns the narrowest type that holds the numbers of all types."""
-    found = tuple(kinds)
-    return found[0]._replace(
-        integer=max(kind.integer for kind in found), fraction=max(kind.fraction for kind in found)
-    )
 
 
 def _read_rescaling(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -173,7 +174,7 @@ def _read_rescaling(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(1 - exponent) for exponent in exponents)
 
 
-def _read_shift(layer: Any, tensor: Span | None) -> Iterator[Layer]:
+def _read_shift(layer: Any, tensor: Span | None) -> Iterator[Unary]:
     assert tensor is not None
     channels = tensor.shape[-1:]
     scale = np.ldexp(1.0, -np.asarray(_read_rescaling(layer, channels)))
@@ -181,11 +182,11 @@ def _read_shift(layer: Any, tensor: Span | None) -> Iterator[Layer]:
     yield Affine(layer.name, scale, zeros, grid_of(scale), grid_of(zeros))
 
 
-def _read_activation(layer: Any, tensor: Span | None) -> Iterator[Layer]:
+def _read_activation(layer: Any, tensor: Span | None) -> Iterator[Unary]:
     yield from quantiser_layers(layer, layer.name, layer.quantizer, tensor)
 
 
-def _read_linear(layer: Any, tensor: Span | None) -> Iterator[Layer]:
+def _read_linear(layer: Any, tensor: Span | None) -> Iterator[Unary]:
     assert tensor is not None
     kernel, bias = layer.kernel, layer.bias if layer.use_bias else None
     if type(layer).__name__ == "QConv2DBatchnorm":
@@ -214,7 +215,7 @@ def _linear(
     scale: NDArray[np.float64] | None,
     bias: NDArray[np.float64],
     bias_type: FixedPoint,
-) -> Iterator[Layer]:
+) -> Iterator[Unary]:
     """Yields the sums, and behind them a scale that is on no grid."""
     inner, inner_type = bias, bias_type
     if scale is not None:
@@ -239,7 +240,7 @@ def sequence_convolution(
     bias: NDArray[np.float64],
     kernel_type: FixedPoint,
     bias_type: FixedPoint,
-) -> Iterator[Layer]:
+) -> Iterator[Unary]:
     """Yields a convolution along a sequence, as one over an image a column wide.
 
     Args:
@@ -260,7 +261,7 @@ def sequence_convolution(
     yield as_sequence(layer, steps if padding == "same" else steps - width + 1, n_out)
 
 
-def _read_convolution(layer: Any, tensor: Span | None) -> Iterator[Layer]:
+def _read_convolution(layer: Any, tensor: Span | None) -> Iterator[Unary]:
     if getattr(layer, "_mask", None) is not None:
         refuse(layer, "a mask is not supported")
     check_convolution(layer)
@@ -280,7 +281,7 @@ def check_convolution(layer: Any) -> None:
             refuse(layer, f"has {option}={getattr(layer, option)!r}; use {required!r}")
 
 
-def _read_normalisation(layer: Any, tensor: Span | None) -> Iterator[Layer]:
+def _read_normalisation(layer: Any, tensor: Span | None) -> Iterator[Unary]:
     import tensorflow as tf
 
     assert tensor is not None
@@ -316,7 +317,7 @@ def _read_normalisation(layer: Any, tensor: Span | None) -> Iterator[Layer]:
     yield Affine(layer.name, scale, offset, scale_type, offset_type)
 
 
-def _read_mean(layer: Any, tensor: Span | None) -> Iterator[Layer]:
+def _read_mean(layer: Any, tensor: Span | None) -> Iterator[Unary]:
     steps = list(read_shape_layer(layer, tensor))
     for step in steps:
         assert tensor is not None
@@ -330,7 +331,7 @@ _SCALE_FRACTION = 32
 """A scale has at most so many bits behind the point."""
 _OFFSET_FRACTION = 24
 """An offset keeps at least so many bits behind the point."""
-READERS: dict[str, Callable[[Any, Span | None], Iterator[Layer]]] = {
+READERS: dict[str, Callable[[Any, Span | None], Iterator[Unary]]] = {
     "QDense": _read_linear,
     "QConv2D": _read_convolution,
     "QActivation": _read_activation,

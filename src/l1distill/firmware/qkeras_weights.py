@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.firmware.fixed_point import FixedPoint, Overflow, grid_of
-from l1distill.firmware.keras_chain import refuse
+from l1distill.firmware.keras_graph import refuse
 
 WEIGHT_QUANTISERS = ("quantized_bits", "binary", "ternary", "quantized_po2")
 MAX_GRID_BITS = 24

@@ -1,16 +1,19 @@
 """The anomaly score behind a network, in the layers of the network itself, and its threshold."""
 
 import math
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.data.standardisation import Standardisation
 from l1distill.errors import InputError
-from l1distill.firmware.fixed_point import FixedPoint, grid_of, smallest_type
-from l1distill.firmware.layers import Affine, Dense, Layer, Quantise, Span, Square
-from l1distill.firmware.network import Network, chain, spans
+from l1distill.firmware.builder import Builder, select
+from l1distill.firmware.fixed_point import BIT, FixedPoint, grid_of, smallest_type
+from l1distill.firmware.layers import Add, Affine, Dense, Multiply, Quantise, Square
+from l1distill.firmware.network import Network
+from l1distill.firmware.pieces import add_hinges, fit_pieces
+from l1distill.firmware.reconstruction import square_error, square_error_of_objects
 from l1distill.firmware.settings import ScoreSettings
 
 COMPARED_BITS = 24
@@ -18,11 +21,12 @@ COMPARED_BITS = 24
 HIGHEST_LOG_VARIANCE = 16.0
 """Of which there is an exponential: it is 9 million."""
 MOST_CODE_BITS = 11
-"""Of a log-variance."""
-MOST_DIGITS = 20
-"""Of the slopes of a function, behind the point."""
+"""Of a log-variance; those of more are rounded."""
+EXPONENTIAL_PIECES = 32
+TANH_PIECES = 12
+PRECISION_BITS = 24
+"""Of 1 over a variance."""
 _ONE = FixedPoint(False, 1, 0)
-_BIT = FixedPoint(False, 1, 0, "TRN", "SAT")
 
 
 class Scored(NamedTuple):
@@ -33,21 +37,25 @@ class Scored(NamedTuple):
     """What comes out, in words; None where nothing has been added."""
 
 
-class _Behind(NamedTuple):
-    """Layers that end in a score."""
+class Score(NamedTuple):
+    """What the layers that have been appended end in."""
 
-    layers: tuple[Layer, ...]
     words: str
     highest: float | None = None
-    """Of the score, where that is less than what the layers could give by themselves."""
+    """Where that is less than what the layers could give by themselves."""
 
 
-def with_score(network: Network, wanted: ScoreSettings) -> Scored:
+def with_score(
+    network: Network, wanted: ScoreSettings, standardisation: Standardisation | None = None
+) -> Scored:
     """Puts a score and a threshold behind a network.
 
     Args:
-        network: an encoder that gives means and then logarithms of variances, for a score.
+        network: for a score of the latent space, an encoder that gives means and then logarithms
+            of variances; for ``mse`` an autoencoder, that gives as many numbers as it takes.
         wanted: which.
+        standardisation: where the autoencoder is one of ours, which has standardised pT for a
+            target; ``None`` where its inputs are the target.
 
     Returns:
         The network with more layers, all of them exact, and what it gives.
@@ -55,29 +63,42 @@ def with_score(network: Network, wanted: ScoreSettings) -> Scored:
     Raises:
         InputError: the score is none of this network's, or the threshold cannot be met or missed.
     """
-    found, words = network, None
+    builder, words = Builder.behind(network), None
     if wanted.kind is not None:
-        means = _means(network, wanted)
-        if wanted.kind == "sum_mu2":
-            behind = _sum_of_squares(network, means)
-        else:
-            behind = _divergence(network, means, wanted.pieces)
-        found, words = _then(network, behind.layers), behind.words
-        found = _then(found, _narrowed(spans(found)[-1], behind.highest, wanted.bits))
+        found = _score(builder, network, wanted, standardisation)
+        words = found.words
+        _narrow(builder, found.highest, wanted.bits)
     if wanted.threshold is not None:
         what = words or "output"
-        found = _then(found, _compared(spans(found)[-1], wanted.threshold))
+        _compare(builder, wanted.threshold)
         words = f"1 where {what} is at least {wanted.threshold:g}, else 0"
-    return Scored(found, words)
+    return Scored(builder.network() if words else network, words)
 
 
-def _then(network: Network, layers: tuple[Layer, ...]) -> Network:
-    return chain(
-        network.inputs,
-        network.input_type,
-        (*network.layers, *layers),
-        network.input_exponents,
-    )
+def _score(
+    builder: Builder,
+    network: Network,
+    wanted: ScoreSettings,
+    standardisation: Standardisation | None,
+) -> Score:
+    if wanted.kind == "mse":
+        if network.outputs != network.inputs:
+            raise InputError(
+                f"score.kind=mse: the network takes {network.inputs} numbers and gives "
+                f"{network.outputs}, which is no reconstruction; take a whole autoencoder, or "
+                "score.kind=kl, rz or sum_mu2 for an encoder"
+            )
+        if standardisation is None:
+            return Score(square_error(builder, network.input_units))
+        units, pieces = network.input_units, wanted.pieces or TANH_PIECES
+        return Score(square_error_of_objects(builder, units, standardisation, pieces))
+    means = _means(network, wanted)
+    if wanted.kind == "sum_mu2":
+        return _sum_of_squares(builder, means)
+    pieces = wanted.pieces or EXPONENTIAL_PIECES
+    if wanted.kind == "kl":
+        return _divergence(builder, means, pieces)
+    return _origin_z_score(builder, means, pieces)
 
 
 def _means(network: Network, wanted: ScoreSettings) -> int:
@@ -104,134 +125,115 @@ def _means(network: Network, wanted: ScoreSettings) -> int:
     return means
 
 
-def _sum_of_squares(network: Network, means: int) -> _Behind:
-    of_means = (np.arange(network.outputs) < means).astype(np.float64)[:, None]
-    layers = Square("score_squares"), Dense("score_sum", of_means, np.zeros(1), _ONE, _ONE)
-    return _Behind(layers, "sum of the squares of the means of the latent space")
+def _sum_of_squares(builder: Builder, means: int) -> Score:
+    outputs = builder.spans[-1].low.size
+    of_means = (np.arange(outputs) < means).astype(np.float64)[:, None]
+    builder.add(Square("score_squares"))
+    builder.add(Dense("score_sum", of_means, np.zeros(1), _ONE, _ONE))
+    return Score("sum of the squares of the means of the latent space")
 
 
-def _divergence(network: Network, means: int, pieces: int) -> _Behind:
+class _Latent(NamedTuple):
+    """The two halves of an encoder's results."""
+
+    squares: int
+    """The tensor of the means, squared."""
+    distance: int
+    """The tensor of the squared distance of the log-variances from one of their ends."""
+    logs: NDArray[np.float64]
+    """(codes,) all log-variances that there are, from the lowest."""
+    note: str
+    """In words, how they have been rounded."""
+
+
+def _latent(builder: Builder, means: int, from_above: bool) -> _Latent:
+    """Appends the squares of means, and of log-variances' distance from their highest or lowest."""
+    end, outputs = builder.at, builder.spans[-1].low.size
+    squares = builder.add(select("score_means", range(means), outputs), end)
+    squares = builder.add(Square("score_squares"))
+    builder.add(select("score_log_variances", range(means, 2 * means), outputs), end)
+    found, note = builder.spans[-1].type, ""
+    most_integer = int(math.log2(HIGHEST_LOG_VARIANCE))
+    integer = min(found.integer, most_integer)
+    fraction = min(found.fraction, MOST_CODE_BITS - 1 - integer)
+    if (integer, fraction) != (found.integer, found.fraction):
+        kind = FixedPoint(True, integer, fraction)
+        builder.add(Quantise("score_rounded", kind))
+        note = f", of log-variances as {kind.hls}"
+    ends = builder.spans[-1]
+    low, high, step = float(ends.low.min()), float(ends.high.max()), 2.0**-ends.fraction
+    sign, start = (-1.0, high) if from_above else (1.0, -low)
+    scale, shift = np.full(means, sign), np.full(means, start)
+    builder.add(Affine("score_away", scale, shift, grid_of(scale), grid_of(shift)))
+    distance = builder.add(Square("score_distance"))
+    return _Latent(squares, distance, np.arange(low, high + step, step), note)
+
+
+def _divergence(builder: Builder, means: int, pieces: int) -> Score:
     """D_KL, half the sum of mu^2 and of exp(l) - l - 1 for each log-variance l.
 
     That function is made of pieces that are linear in the square of the distance to the lowest
     log-variance: so squares and hinges are all that it takes.
     """
-    ends = spans(network)[-1]
-    variances = slice(means, 2 * means)
-    low, high = float(ends.low[variances].min()), float(ends.high[variances].max())
-    if high > HIGHEST_LOG_VARIANCE or (high - low) * 2.0**ends.fraction >= 2**MOST_CODE_BITS:
-        raise InputError(
-            f"score.kind=kl: log-variances from {low:g} to {high:g} in steps of "
-            f"{2.0**-ends.fraction:g}; the exponential takes them up to {HIGHEST_LOG_VARIANCE:g} "
-            f"and {MOST_CODE_BITS} bits; round them, or take sum_mu2"
-        )
-    distance = np.arange(0.0, high - low + 2.0**-ends.fraction, 2.0**-ends.fraction)
-    logs = low + distance
-    found = fit_pieces(distance**2, np.exp(logs) - logs - 1, pieces)
-    number = len(found.knots)
-    shift = np.zeros(network.outputs)
-    shift[variances] = -low
-    hinges = np.zeros((network.outputs, 1 + means * number))
-    hinges[:means, 0] = 1.0
-    for element in range(means):
-        first = 1 + element * number
-        hinges[means + element, first : first + number] = 1.0
-    knots = -np.concatenate([[0.0], *[found.knots] * means])
-    weights = 0.5 * np.concatenate([[1.0], *[found.slopes] * means])[:, None]
+    latent = _latent(builder, means, from_above=False)
+    logs = latent.logs
+    found = fit_pieces((logs - logs[0]) ** 2, np.exp(logs) - logs - 1, pieces)
+    hinges = add_hinges(builder, "score", found, latent.distance)
+    halves = np.full((means, 1), 0.5)
+    weights = 0.5 * np.tile(found.slopes, means)[:, None]
     offset = np.array([0.5 * means * found.start])
-    moved = (
-        Affine("score_distance", np.ones_like(shift), shift, _ONE, grid_of(shift)),
-        Square("score_squares"),
-        Dense("score_hinges", hinges, knots, _ONE, grid_of(knots)),
+    sums = builder.add(
+        Dense("score_of_means", halves, np.zeros(1), grid_of(halves), _ONE), latent.squares
     )
-    before = spans(_then(network, moved))[-1]
-    positive = FixedPoint(False, before.type.integer, before.fraction, "TRN", "SAT")
-    layers = (
-        *moved,
-        Quantise("score_positive", positive),
-        Dense("score_sum", weights, offset, grid_of(weights), grid_of(offset)),
-    )
-    highest = float((ends.reach[:means] ** 2).sum()) + means * found.highest
+    builder.add(Dense("score_pieces", weights, offset, grid_of(weights), grid_of(offset)), hinges)
+    highest = float(builder.spans[sums].high[0]) + means * found.highest / 2
+    builder.add(Add("score_sum"), sums, builder.at)
     words = (
-        f"D_KL of the latent space, off by at most {100 * found.error:.2g}% of itself and "
-        f"{found.error * means / 2:.2g} before it is rounded"
+        f"D_KL of the latent space{latent.note}, off by at most {100 * found.error:.2g}% of itself "
+        f"and {found.error * means / 2:.2g} before it is rounded"
     )
-    return _Behind(layers, words, highest / 2)
+    return Score(words, highest)
 
 
-class Pieces(NamedTuple):
-    """``start + sum(slopes * max(0, v - knots))``."""
-
-    knots: NDArray[np.float64]
-    slopes: NDArray[np.float64]
-    start: float
-    highest: float
-    """The largest value at the points that it was fitted at."""
-    error: float
-    """The largest difference there, over 1 plus the function."""
-
-
-def fit_pieces(v: NDArray[np.float64], function: NDArray[np.float64], number: int) -> Pieces:
-    """Fits straight pieces to a function that is never negative.
-
-    Args:
-        v: (points,) in rising order.
-        function: (points,) its values.
-        number: most pieces.
-
-    Returns:
-        The pieces, with constants in few bits that make the error at most a quarter larger.
-    """
-    ends = [0, len(v) - 1] if len(v) > 1 else [0]
-    weight = 1 + function
-    while len(ends) <= number:
-        apart = np.abs(np.interp(v, v[ends], function[ends]) - function) / weight
-        if not apart.max():
-            break
-        ends = sorted({*ends, int(apart.argmax())})
-    apart = np.abs(np.interp(v, v[ends], function[ends]) - function) / weight
-    allowed = max(1.25 * float(apart.max()), 2.0**-8)
-    for fraction in range(MOST_DIGITS + 1):
-        pieces = _rounded(v, function, ends, fraction)
-        if pieces.error <= allowed:
-            break
-    return pieces
+def _origin_z_score(builder: Builder, means: int, pieces: int) -> Score:
+    """R_z, the sum of mu^2 exp(-l) for each log-variance l (eq. 3 of Govorkova et al.)."""
+    latent = _latent(builder, means, from_above=True)
+    logs = latent.logs
+    found = fit_pieces((logs - logs[-1])[::-1] ** 2, np.exp(-logs)[::-1], pieces)
+    hinges = add_hinges(builder, "score", found, latent.distance)
+    weights = np.kron(np.eye(means), found.slopes[:, None])
+    start = np.full(means, found.start)
+    builder.add(Dense("score_pieces", weights, start, grid_of(weights), grid_of(start)), hinges)
+    integer = smallest_type(0.0, found.highest, 0).integer
+    kind = FixedPoint(False, integer, PRECISION_BITS - integer)
+    inverse = builder.add(Quantise("score_precisions", kind))
+    builder.add(Multiply("score_products"), latent.squares, inverse)
+    ones = np.ones((means, 1))
+    builder.add(Dense("score_sum", ones, np.zeros(1), _ONE, _ONE))
+    words = (
+        f"R_z of the latent space{latent.note}, each 1/sigma^2 off by at most "
+        f"{100 * found.error:.2g}% of itself and {found.error + kind.step / 2:.2g}"
+    )
+    return Score(words, float((builder.spans[latent.squares].high * found.highest).sum()))
 
 
-def _rounded(
-    v: NDArray[np.float64], function: NDArray[np.float64], ends: list[int], fraction: int
-) -> Pieces:
-    """Rounds slopes one after the other, each making up for those before it."""
-    unit = 2.0**fraction
-    start = value = float(np.rint(function[0] * unit) / unit)
-    slopes = []
-    for left, right in pairwise(ends):
-        run = v[right] - v[left]
-        slopes.append(float(np.rint((function[right] - value) / run * unit) / unit))
-        value += slopes[-1] * float(run)
-    changes = np.diff(np.array(slopes), prepend=0.0)
-    knots = v[ends[:-1]]
-    fitted = start + np.maximum(v[:, None] - knots, 0.0) @ changes
-    error = float((np.abs(fitted - function) / (1 + function)).max())
-    return Pieces(knots, changes, start, float(fitted.max()), error)
-
-
-def _narrowed(score: Span, highest: float | None, bits: int | None) -> tuple[Layer, ...]:
-    """Rounds and clips a score that is not negative; nothing where that changes nothing."""
+def _narrow(builder: Builder, highest: float | None, bits: int | None) -> None:
+    """Rounds and clips a score that is not negative, where that changes anything."""
+    score = builder.spans[-1]
     top = float(score.high[0]) if highest is None else highest
     kind = smallest_type(0.0, top, score.fraction)._replace(rounding="TRN")
     if bits is None and kind.bare == score.type.bare:
-        return ()
+        return
     most = bits or COMPARED_BITS
     if kind.bits > most:
         kind = FixedPoint(False, kind.integer, most - kind.integer)
-    if kind.bare == score.type.bare:
-        return ()
-    return (Quantise("score_bits", kind),)
+    if kind.bare != score.type.bare:
+        builder.add(Quantise("score_bits", kind))
 
 
-def _compared(score: Span, threshold: float) -> tuple[Layer, ...]:
+def _compare(builder: Builder, threshold: float) -> None:
     """Counts in steps from just below the threshold, and clips that to a bit."""
+    score = builder.spans[-1]
     if score.shape != (1,):
         raise InputError(
             f"score.threshold: the network gives {score.low.size} numbers; a threshold is for "
@@ -252,4 +254,5 @@ def _compared(score: Span, threshold: float) -> tuple[Layer, ...]:
     bias = np.array([1.0 - math.ceil(threshold / step)])
     grid = FixedPoint(False, score.fraction + 1, -score.fraction)
     steps = Dense("threshold_steps", np.array([[1.0 / step]]), bias, grid, grid_of(bias))
-    return steps, Quantise("threshold", _BIT)
+    builder.add(steps)
+    builder.add(Quantise("threshold", BIT))

@@ -8,12 +8,6 @@ from pydantic import Field, model_validator
 from l1distill.firmware.devices import Device
 from l1distill.settings import Settings
 
-UNBUILT = {
-    "rz": "a product of means and variances is not in the firmware; take kl or sum_mu2",
-    "mse": "a network's inputs do not reach its end in the firmware; take a VAE with kl or sum_mu2",
-}
-"""Scores that are known, and why they cannot be had."""
-
 
 class FirmwareSettings(Settings):
     """Target, pipelining, how much is verified, and the bounds set to the tools."""
@@ -48,12 +42,13 @@ class ScoreSettings(Settings):
     """What is computed of a network's outputs behind it; mirrors ``conf/synthesize.yaml``."""
 
     kind: Literal["sum_mu2", "kl", "rz", "mse"] | None = None
-    """``sum_mu2`` is the sum of the squares of a VAE's means, ``kl`` the D_KL of its latent space;
-    nothing where it is ``None``."""
+    """``sum_mu2`` is the sum of the squares of a VAE's means, ``kl`` the D_KL of its latent space,
+    ``rz`` its R_z; ``mse`` the error of an autoencoder; nothing where it is ``None``."""
     latent: int | None = Field(default=None, ge=1)
     """How many outputs, from the first, are means; half of all where it is ``None``."""
-    pieces: int = Field(default=32, ge=1, le=64)
-    """Of the exponential in ``kl``; the model card says how far off it is."""
+    pieces: int | None = Field(default=None, ge=1, le=64)
+    """Of the exponential in ``kl`` and ``rz``, 32 where it is ``None``, and of the tanh in ``mse``,
+    12; the model card says how far off the score is."""
     bits: int | None = Field(default=None, ge=1, le=24)
     """Of the score; as many as it takes where it is ``None``, in ``kl`` at most 24."""
     threshold: float | None = Field(default=None, allow_inf_nan=False)
@@ -61,8 +56,6 @@ class ScoreSettings(Settings):
 
     @model_validator(mode="after")
     def _complete(self) -> "ScoreSettings":
-        if self.kind in UNBUILT:
-            raise ValueError(f"score.kind={self.kind}: {UNBUILT[self.kind]}")
         if self.kind is None:
             for name in ("latent", "bits"):
                 if getattr(self, name) is not None:

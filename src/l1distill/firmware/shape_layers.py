@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from l1distill.firmware.fixed_point import FixedPoint, grid_of
-from l1distill.firmware.keras_chain import refuse
+from l1distill.firmware.keras_graph import refuse
 from l1distill.firmware.layers import (
     Dense,
-    Layer,
     MaxPool2D,
     Reshape,
     Span,
+    Unary,
     UpSample2D,
     ZeroPad2D,
 )
@@ -24,7 +24,7 @@ _MEAN_LIMIT = 2**20
 
 def read_shape_layer(
     layer: Any, tensor: Span | None, inexact: FixedPoint | None = None
-) -> Iterator[Layer]:
+) -> Iterator[Unary]:
     """Reads one of :data:`SHAPE_LAYERS`.
 
     Args:
@@ -59,7 +59,7 @@ def as_sequence(layer: Any, steps: int, channels: int) -> Reshape:
     return Reshape(f"{layer.name}_sequence", (steps, channels))
 
 
-def _reshape(layer: Any, shape: tuple[int, ...]) -> Iterator[Layer]:
+def _reshape(layer: Any, shape: tuple[int, ...]) -> Iterator[Unary]:
     size = math.prod(shape)
     target: tuple[int, ...] = (size,)
     if type(layer).__name__ == "Reshape":
@@ -77,7 +77,7 @@ def _window(layer: Any) -> tuple[int, ...]:
     return size
 
 
-def _max_pooling(layer: Any, shape: tuple[int, ...]) -> Iterator[Layer]:
+def _max_pooling(layer: Any, shape: tuple[int, ...]) -> Iterator[Unary]:
     size = _window(layer)
     if len(size) == 2:
         yield MaxPool2D(layer.name, (size[0], size[1]))
@@ -87,7 +87,7 @@ def _max_pooling(layer: Any, shape: tuple[int, ...]) -> Iterator[Layer]:
     yield as_sequence(layer, shape[0] // size[0], shape[1])
 
 
-def _global_max_pooling(layer: Any, shape: tuple[int, ...]) -> Iterator[Layer]:
+def _global_max_pooling(layer: Any, shape: tuple[int, ...]) -> Iterator[Unary]:
     if len(shape) == 2:
         yield as_image(layer, shape)
         shape = (shape[0], 1, shape[1])
@@ -102,7 +102,7 @@ def _global_shape(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _mean_pooling(
     layer: Any, shape: tuple[int, ...], inexact: FixedPoint | None
-) -> Iterator[Layer]:
+) -> Iterator[Unary]:
     whole = "Global" in type(layer).__name__
     size = shape[:-1] if whole else _window(layer)
     counts = [length // window for length, window in zip(shape[:-1], size, strict=True)]
@@ -137,7 +137,7 @@ def _mean_pooling(
         yield Reshape(f"{layer.name}_out", found)
 
 
-def _up_sampling(layer: Any, shape: tuple[int, ...]) -> Iterator[Layer]:
+def _up_sampling(layer: Any, shape: tuple[int, ...]) -> Iterator[Unary]:
     if len(shape) == 2:
         times = int(layer.size)
         yield as_image(layer, shape)
@@ -149,7 +149,7 @@ def _up_sampling(layer: Any, shape: tuple[int, ...]) -> Iterator[Layer]:
     yield UpSample2D(layer.name, tuple(layer.size))
 
 
-def _zero_padding(layer: Any, shape: tuple[int, ...]) -> Iterator[Layer]:
+def _zero_padding(layer: Any, shape: tuple[int, ...]) -> Iterator[Unary]:
     if len(shape) == 2:
         left, right = layer.padding
         yield as_image(layer, shape)
@@ -167,7 +167,7 @@ MEANS = (
     "GlobalAveragePooling2D",
 )
 _QUANTISED_MEANS = ("QAveragePooling2D", "QGlobalAveragePooling2D")
-_READERS: dict[str, Callable[[Any, tuple[int, ...]], Iterator[Layer]]] = {
+_READERS: dict[str, Callable[[Any, tuple[int, ...]], Iterator[Unary]]] = {
     "Flatten": _reshape,
     "Reshape": _reshape,
     "MaxPooling1D": _max_pooling,

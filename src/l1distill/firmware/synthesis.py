@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from l1distill.data.standardisation import Standardisation
 from l1distill.errors import InputError
 from l1distill.firmware import (
     bundle,
@@ -36,7 +37,7 @@ from l1distill.firmware.documents import (
 )
 from l1distill.firmware.events import random_events
 from l1distill.firmware.figures import Figures
-from l1distill.firmware.network import EXACT_FLOAT32_BITS, Network, evaluate, widest_sum
+from l1distill.firmware.network import EXACT_FLOAT32_BITS, Network, evaluate, run_behind, widest_sum
 from l1distill.firmware.qkeras_reader import describe
 from l1distill.firmware.rtl import RtlFigures
 from l1distill.firmware.scores import with_score
@@ -86,6 +87,7 @@ def synthesise(
     progress: Callable[[str], None] | None = None,
     subject: Subject = ANY_NETWORK,
     score: ScoreSettings | None = None,
+    standardisation: Standardisation | None = None,
 ) -> Figures:
     """Turns a quantised model into firmware, proves it on events, and counts what it costs.
 
@@ -104,6 +106,7 @@ def synthesise(
         progress: is told what goes on, one short line at a time.
         subject: what the model card says of the model.
         score: what is put behind the network; nothing where it is None.
+        standardisation: of an autoencoder of ours, for ``score.kind=mse``.
 
     Returns:
         The figures. Mismatches are a figure, not an error: a gate judges them.
@@ -114,7 +117,7 @@ def synthesise(
     """
     say = progress or (lambda _: None)
     plain = model if isinstance(model, Network) else describe(model)
-    described, output_is = with_score(plain, score or ScoreSettings())
+    described, output_is = with_score(plain, score or ScoreSettings(), standardisation)
     if output_is is not None:
         subject = subject._replace(outputs=(Quantity(output_is),))
     events = _events(model, plain, described, x, settings)
@@ -199,8 +202,8 @@ def _events(
         return Events(values, exact, report.Reference(name, None), hard)
     floats = values.astype(np.float32).reshape(len(values), *model.input_shape[1:])
     predicted = predict(model, floats)
-    for behind in described.layers[len(plain.layers) :]:
-        predicted = behind.apply(predicted)
+    ports = described.at_ports(values)
+    predicted = run_behind(described, len(plain.layers), ports, predicted)
     if bits <= EXACT_FLOAT32_BITS:
         return Events(values, predicted, report.Reference("QKeras", None), hard)
     doubt = (

@@ -12,7 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from l1distill.errors import InputError
 from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.layers import Affine, Conv2D, Dense, Layer, MaxPool2D, Quantise, Square
+from l1distill.firmware.layers import (
+    Affine,
+    Conv2D,
+    Dense,
+    Layer,
+    MaxPool2D,
+    Multiply,
+    Quantise,
+    Square,
+)
 from l1distill.firmware.network import Network
 
 
@@ -40,10 +49,10 @@ def trace(network: Network) -> Any:
     )
     # the network's own inputs obey a symmetric range, which the bits of a port cannot say
     values = _quantise(inputs, kind) if kind.overflow == "SAT_SYM" else inputs
-    values = values[None]  # layers take several events
-    for layer in network.layers:
-        values = _trace_layer(layer, values)
-    logic = collect(inputs, values[0], optimize=False)
+    tensors = [values[None]]  # layers take several events
+    for layer, taken in zip(network.layers, network.wiring, strict=True):
+        tensors.append(_trace_layer(layer, *(tensors[number] for number in taken)))
+    logic = collect(inputs, tensors[-1][0], optimize=False)
     with _every_bit_in_its_place():
         # not traced a second time, where alkaid would choose the larger of two by itself, see
         # _largest; from that pass comes the delay of every carry bit
@@ -63,7 +72,7 @@ def _every_bit_in_its_place() -> Iterator[None]:
         canon.canonicalize_msb_wraps = faulty
 
 
-def _trace_layer(layer: Layer, values: Any) -> Any:
+def _trace_layer(layer: Layer, values: Any, *more: Any) -> Any:
     if isinstance(layer, Dense):
         _check_constants(layer, layer.kernel, layer.bias)
         return _products(layer, values, layer.kernel) + layer.bias
@@ -81,26 +90,30 @@ def _trace_layer(layer: Layer, values: Any) -> Any:
     if isinstance(layer, MaxPool2D):
         return _largest(layer.windows(values))
     if isinstance(layer, Square):
-        return _square(values)
-    return layer.apply(values)
+        return _product(values, values)
+    if isinstance(layer, Multiply):
+        return _product(values, *more)
+    return layer.apply(values, *more)
 
 
-def _square(values: Any) -> Any:
-    """Returns every number times itself.
+def _product(values: Any, others: Any) -> Any:
+    """Returns the products of variables, element by element.
 
     alkaid gives a product a negative delay where it has not been told the size of a carry, and
     then looks for the product in front of its factors.
     """
     from alkaid.trace import FVArray
 
-    def one(value: Any) -> Any:
+    def one(value: Any, other: Any) -> Any:
         if value.low == value.high:
-            return float(value.low) ** 2
-        product = value * value
-        product.latency = max(product.latency, value.latency)
+            return other * float(value.low)
+        if other.low == other.high:
+            return value * float(other.low)
+        product = value * other
+        product.latency = max(product.latency, value.latency, other.latency)
         return product
 
-    found = np.frompyfunc(one, 1, 1)(np.asarray(values))
+    found = np.frompyfunc(one, 2, 1)(np.asarray(values), np.asarray(others))
     return FVArray(found, values.solver_options, hwconf=values.hwconf)
 
 

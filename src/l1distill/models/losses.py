@@ -3,13 +3,11 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from l1distill.data.events import ELECTRONS, JETS, MET, MUONS, N_OBJECTS
+from l1distill.data.events import ETA_LIMITS, MET, N_OBJECTS
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-ETA_LIMITS = {"electrons": (ELECTRONS, 3.0), "muons": (MUONS, 2.1), "jets": (JETS, 4.0)}
-"""Physical boundary of eta for each kind of object: what its tanh is re-scaled to."""
 LOG_VARIANCE_LIMIT = 60.0
 """Encoders say numbers beyond it of events unlike all that they were trained on; a float32 cannot
 hold their exponential."""

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.data.standardisation import STANDARDISATION, Standardisation
 from l1distill.firmware import network_file
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.events import read_events
-from l1distill.firmware.keras_chain import read_chain
+from l1distill.firmware.keras_graph import input_shape
 from l1distill.firmware.network import Network, evaluate
 from l1distill.firmware.ptq import post_training_quantise
 from l1distill.firmware.qkeras_reader import describe
@@ -34,6 +35,8 @@ class _Loaded(NamedTuple):
 
     model: Any
     sources: dict[str, str]
+    standardisation: Standardisation | None = None
+    """Of the target of one of our autoencoders, where its error is the score."""
 
 
 def synthesize_model(settings: "Settings", context: Context, say: Callable[[str], None]) -> Result:
@@ -50,7 +53,7 @@ def synthesize_model(settings: "Settings", context: Context, say: Callable[[str]
     Raises:
         InputError: the model cannot be read, or is not supported.
     """
-    loaded, sources = _load(settings)
+    loaded, sources, standardisation = _load(settings)
     context.run.set_tags({f"{name}_sha256": sha256 for name, sha256 in sources.items()})
     metrics: dict[str, float] = {}
     quantised = isinstance(loaded, Network) or is_quantised(loaded)
@@ -59,7 +62,7 @@ def synthesize_model(settings: "Settings", context: Context, say: Callable[[str]
     else:
         say(f"rounding a model in floating point to {settings.precision.bits} bits")
         network, metrics = _rounded(loaded, settings)
-    whole = with_score(network, settings.score).network
+    whole = with_score(network, settings.score, standardisation).network
     metrics |= {
         f"cost/{name}": float(value)
         for name, value in estimate(whole, settings.firmware.latency_cutoff_ns)._asdict().items()
@@ -77,6 +80,7 @@ def synthesize_model(settings: "Settings", context: Context, say: Callable[[str]
         context.folder,
         say,
         score=settings.score,
+        standardisation=standardisation,
     )
     md5 = hashlib.md5(repr(sorted(sources.items())).encode(), usedforsecurity=False).hexdigest()
     return Result(
@@ -100,15 +104,20 @@ def _load(settings: "Settings") -> _Loaded:
         is_network = ours.name == NETWORK and ours.is_file()
         loaded = network_file.load(ours) if is_network else load_foreign(path, settings.weights)
         sources = {"model": folder_sha256(path) if path.is_dir() else file_sha256(path)}
+        standardisation = None
+        constants = ours.parent / STANDARDISATION
+        if settings.score.kind == "mse" and is_network and constants.is_file():
+            standardisation = Standardisation.read(constants)
+            sources["standardisation"] = file_sha256(constants)
     if settings.weights is not None and settings.weights.is_file():
         sources["weights"] = file_sha256(settings.weights)
-    return _Loaded(loaded, sources)
+    return _Loaded(loaded, sources, standardisation)
 
 
 def _rounded(model: Any, settings: "Settings") -> tuple[Network, dict[str, float]]:
     """Brings a model to fixed point; how far that takes it from itself is among its metrics."""
     precision = settings.precision
-    inputs = math.prod(read_chain(model).shape)
+    inputs = math.prod(input_shape(model))
     events = _calibration(settings, inputs)
     network = post_training_quantise(model, precision.bits, events)
     wanted = predict(model, events.astype(np.float32).reshape(-1, *model.input_shape[1:]))
