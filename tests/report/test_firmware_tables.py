@@ -109,10 +109,10 @@ def test_a_run_that_failed_says_why_and_gives_no_figure() -> None:
     three, *_, absolute = _made(
         [], [_run(wanted, "a", error=error), _run(wanted, "b", error="E: b")]
     )
-    assert {cell.ours for cell in three.rows[1].cells[:-1]} == {NOT_RUN}
+    assert {cell.ours for cell in three.rows[1].cells[:-1]} == {"failed"}
     (note,) = (note for note in three.notes if note.startswith(wanted.model))
     assert note == f"{wanted.model}: failed: yosys: needs more memory than 8 GiB; raise it"
-    assert [cell.ours for cell in absolute.rows[1].cells[:3]] == [NOT_RUN, NOT_RUN, "40,741"]
+    assert [cell.ours for cell in absolute.rows[1].cells[:3]] == ["failed", "failed", "40,741"]
     # a later failure does not take back what an earlier run has found
     three, *_ = _made([_run(wanted, wanted.key)], [_run(wanted, "a", error=error)])
     assert three.rows[1].cells[1].ours == "2.5"

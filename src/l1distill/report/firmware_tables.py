@@ -10,7 +10,7 @@ from l1distill.report.published_firmware import Published
 from l1distill.report.study import Cell, Study
 from l1distill.tracking.lookup import LoggedRun
 
-NOT_RUN = "not run"
+NOT_RUN, FAILED = "not run", "failed"
 ROWS = (*published.TABLE_III, *published.TABLE_IV, published.DISTILLNET)
 SCORES = {"kl": "D_KL", "sum_mu2": "sum of squares of the means", "mse": "input-output MSE"}
 
@@ -105,7 +105,7 @@ def _is_about(row: Published, study: Study, run: LoggedRun) -> bool:
 def _own_words(run: LoggedRun) -> str:
     """What a failed run said, without the name of the error's class and of a file of its own."""
     said = run.tags.get("error", "Error: no reason was logged").partition(": ")[2]
-    return "failed: " + re.sub(r" \(log: [^)]*\)", "", said.splitlines()[0])
+    return f"{FAILED}: " + re.sub(r" \(log: [^)]*\)", "", said.splitlines()[0])
 
 
 def tables(found: Mapping[str, Ours]) -> list[Table]:
@@ -178,7 +178,7 @@ def _of_distillnet(found: Mapping[str, Ours]) -> Table:
 def _absolute(found: Mapping[str, Ours]) -> Table:
     names = {
         "lut": "LUT",
-        "lut_estimate_alkaid": "LUT estimate",
+        "lut_estimate_alkaid": "LUT",
         "ff": "FF",
         "dsp": "DSP",
         "bram": "BRAM_18K",
@@ -189,7 +189,7 @@ def _absolute(found: Mapping[str, Ours]) -> Table:
         "verified_events": "of",
     }
     columns = [Column(text, _source(found, ROWS, name)) for name, text in names.items()]
-    columns.insert(2, Column("LUT estimate", "estimate, l1distill's cost model"))
+    columns.insert(2, Column("LUT", "estimate, l1distill's cost model"))
     rows = []
     for row in ROWS:
         cells = [Cell(_value(found[row.key], name)) for name in names]
@@ -206,7 +206,9 @@ def _figure(ours: Ours, name: str) -> Figure | None:
 
 def _value(ours: Ours, name: str, scale: float = 1.0) -> str:
     figure = _figure(ours, name)
-    return NOT_RUN if figure is None else number(figure.value * scale)
+    if figure is None:
+        return FAILED if ours.run else NOT_RUN
+    return number(figure.value * scale)
 
 
 def number(value: float) -> str:
@@ -222,7 +224,7 @@ def _cost(ours: Ours) -> str:
 
 
 def _with_share(count: str, percent: str) -> str:
-    return count if count == NOT_RUN else f"{count} ({percent}%)"
+    return count if count in (NOT_RUN, FAILED) else f"{count} ({percent}%)"
 
 
 def _period(ours: Ours) -> float:
