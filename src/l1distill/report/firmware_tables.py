@@ -12,6 +12,11 @@ from l1distill.tracking.lookup import LoggedRun
 
 NOT_RUN, FAILED = "not run", "failed"
 ROWS = (*published.TABLE_III, *published.TABLE_IV, published.DISTILLNET)
+SLACK = "slack_ns_estimate"
+TOO_SLOW = (
+    "With stages that are longer than the clock's period in that delay model, before retiming; a "
+    "smaller firmware.latency_cutoff_ns makes them shorter for more cycles"
+)
 SCORES = {"kl": "D_KL", "sum_mu2": "sum of squares of the means", "mse": "input-output MSE"}
 
 
@@ -184,7 +189,7 @@ def _absolute(found: Mapping[str, Ours]) -> Table:
         "bram": "BRAM_18K",
         "latency_cycles": "latency [cycles]",
         "ii_cycles": "II [cycles]",
-        "slack_ns_estimate": "slack [ns]",
+        SLACK: "slack [ns]",
         "mismatches": "events that differ",
         "verified_events": "of",
     }
@@ -195,7 +200,11 @@ def _absolute(found: Mapping[str, Ours]) -> Table:
         cells = [Cell(_value(found[row.key], name)) for name in names]
         cells.insert(2, Cell(_cost(found[row.key])))
         rows.append(Row(row.key, cells))
-    return Table("Firmware of ours in absolute numbers", columns, rows)
+    slow = [
+        row.key for row in ROWS if (slack := _figure(found[row.key], SLACK)) and slack.value < 0
+    ]
+    notes = [f"{TOO_SLOW}: {'; '.join(slow)}."] if slow else []
+    return Table("Firmware of ours in absolute numbers", columns, rows, notes)
 
 
 def _figure(ours: Ours, name: str) -> Figure | None:
