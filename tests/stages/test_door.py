@@ -26,7 +26,10 @@ def _settings(stage: str) -> type[BaseModel]:
 
 CHOICES = [
     (stage, f"{group}={path.stem}")
-    for stage, group in (("generate", "data"), ("generate", "executor"), ("teacher", "teacher"))
+    for stage, group in (
+        *(("generate", "data"), ("generate", "executor"), ("teacher", "teacher")),
+        ("synthesize", "published"),
+    )
     for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
 ]
 

@@ -1,6 +1,7 @@
 """The card of a student, and models that come from elsewhere, through the command line."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +25,7 @@ from l1distill.stages import synthesize_model
 from l1distill.stages.stage import Context
 from l1distill.stages.synthesize_student import SLOTS, _subject
 from l1distill.tracking import Record
+from l1distill.tracking.runs import PARENT_RUN
 from l1distill.workspace import folder_sha256
 from tests.settings import ROOT
 
@@ -38,6 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     yield tmp_path
     mlflow.set_tracking_uri(None)
+    os.environ.pop(PARENT_RUN, None)  # a sweep in which a job failed lets go of it at its exit
 
 
 @pytest.fixture
@@ -111,8 +114,8 @@ def test_constants_beside_a_network_say_what_its_error_is(
 
     monkeypatch.setattr(synthesize_model, "synthesise", stop)
     kind = FixedPoint(True, 2, 3)
-    network = connect(2, kind, [Quantise("same", kind)])
-    constants = Standardisation(pt_mean=[1.0], pt_std=[2.0])
+    network = connect(57, kind, [Quantise("same", kind)])
+    constants = Standardisation(pt_mean=[1.0] * 19, pt_std=[2.0] * 19)
     (folder / "quantised").mkdir()
     save(network, folder / "quantised/network.json")
     for model in ("model=quantised", "model=quantised/network.json"):
@@ -122,6 +125,56 @@ def test_constants_beside_a_network_say_what_its_error_is(
         assert synthesize(model, "output=out", "score.kind=mse") == 2
         assert given["standardisation"] == constants
         (folder / "quantised/standardisation.json").unlink()
+
+
+def test_published_rows_come_from_the_runs_of_the_sweep(model: Any, folder: Path) -> None:
+    """One row of two works out; the other fails in its own words, after it has said its cost."""
+    from l1distill.firmware import network_file
+    from l1distill.firmware.fixed_point import FixedPoint
+    from l1distill.firmware.layers import Dense
+    from l1distill.firmware.qkeras_reader import describe
+    from l1distill.report.firmware_tables import Commands, gather, tables
+    from l1distill.report.study import Study
+    from l1distill.tracking.lookup import LoggedRun, find_runs
+
+    fine = FixedPoint(True, 1, 30)
+    networks = {}
+    for name in ("dnn_vae", "cnn_vae"):
+        network = describe(model)
+        at = next(n for n, layer in enumerate(network.layers) if isinstance(layer, Dense))
+        first = network.layers[at]
+        assert isinstance(first, Dense)
+        if name == "cnn_vae":  # more bits than alkaid holds
+            first = first._replace(bias=first.bias + fine.step, bias_type=fine)
+        layers = (*network.layers[:at], first, *network.layers[at + 1 :])
+        quantised = folder / f"outputs/govorkova/{name}_pruning/teacher_ptq_8/quantised"
+        quantised.mkdir(parents=True)
+        network_file.save(network._replace(layers=layers), quantised / "network.json")
+        tags = {"output_sha256": folder_sha256(quantised)}
+        networks[name, "ptq", 8] = LoggedRun(name, {}, {}, tags)
+    sweep = ("experiment=published_firmware", "published=cnn_vae_vu9p,dnn_vae_vu9p")
+    assert synthesize(*sweep, "score.latent=1") != 0
+
+    client = mlflow.MlflowClient()
+    finished, failed = (
+        find_runs(client, "synthesize", "published_firmware", None, status)
+        for status in ("FINISHED", "FAILED")
+    )
+    written = Figures.load(folder / "outputs/published/dnn_vae_vu9p/firmware/figures.json")
+    found = gather(
+        Study({}, {}, networks),
+        finished,
+        failed,
+        lambda run: Figures.load(Path(client.download_artifacts(run.run_id, "figures.json"))),
+        Commands("l1distill quantise", "l1distill synthesize"),
+    )
+    three, *_, absolute = tables(found)
+    lut = f"{written['firmware/lut'].value:,.0f}"
+    assert [row.cells[0].ours for row in absolute.rows[2:4]] == [lut, "failed"]
+    assert all(row.cells[2].ours not in ("0", "not run") for row in absolute.rows[2:4])
+    (note,) = (note for note in three.notes if note.startswith("CNN VAE PTQ 8 bits"))
+    assert "failed: layer " in note
+    assert "more than the 24 bits" in note
 
 
 def test_what_cannot_be_synthesised_is_refused_by_name(
@@ -137,6 +190,10 @@ def test_what_cannot_be_synthesised_is_refused_by_name(
         (("model=none.h5", "output=out"), ("model=none.h5: no such file",)),
         (("model=softmax.h5",), ("needs an output= of its own",)),
         (("weights=w.h5", "output=out"), ("weights= goes with a model=",)),
+        (("shape=qdistillnet",), ("shape= needs an output= of its own",)),
+        (("shape=qdistillnet", "model=x.h5", "output=out"), ("leave model= out",)),
+        (("shape=qdistillnet", "weights=x.h5", "output=out"), ("weights= goes with a model=",)),
+        (("shape=qdistillnet", "shape.sparsity=1", "output=out"), ("shape.sparsity",)),
         (("model=models:/none@best", "output=out"), ("models:/none@best: cannot be fetched",)),
         (("model=runs:/none/model", "output=out"), ("runs:/none/model: cannot be fetched",)),
         (("model=x.h5", "device=vu14p", "output=out"), ("vu14p", "vu13p")),

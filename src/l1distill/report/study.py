@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from l1distill.data.card import Card
 from l1distill.models.evaluation import FPR_POINTS
 from l1distill.plots.style import SIGNAL_NAMES
 from l1distill.report import published
+from l1distill.report.published_firmware import WHY_OURS_DIFFER
 from l1distill.report.template import embed, fill
 from l1distill.tracking.lookup import LoggedRun
+
+if TYPE_CHECKING:
+    from l1distill.report.firmware_tables import Table
 
 ARCHITECTURES = ("dnn_ae", "dnn_vae", "cnn_ae", "cnn_vae")
 NAMES = {name: name.replace("_", " ").upper() for name in ARCHITECTURES}
@@ -190,6 +194,7 @@ def render(
     dataset_md5: str,
     signals: Sequence[str],
     pictures: Sequence[tuple[str, Path]],
+    firmware: "Sequence[Table]" = (),
 ) -> tuple[str, str]:
     """Returns the page as HTML and as Markdown; pictures stand beside the Markdown."""
     fpr = resolved_fpr([*study.pruned.values(), *study.quantised.values()], signals)
@@ -208,6 +213,8 @@ def render(
         "ablations": card.ablations,
         "signal_keys": list(signals),
         "mismatches": _mismatches(study),
+        "firmware": firmware,
+        "why_firmware": WHY_OURS_DIFFER,
     }
     html = fill("study.html.j2", pictures=embed(pictures), **tables)
     markdown = fill(

@@ -1,4 +1,4 @@
-"""paper: the logged runs of teachers and their quantised versions, as the paper's own tables."""
+"""paper: the logged runs of teachers, quantised versions and firmware, as the papers' tables."""
 
 import tempfile
 from collections.abc import Mapping
@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 from l1distill.data.dataset import open_dataset
 from l1distill.errors import InputError
+from l1distill.firmware.figures import Figures
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.workspace import write_text
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
     from l1distill.models.evaluation import Roc
     from l1distill.report.study import Study
+
+FIGURES = "figures.json"
 
 
 class Settings(StageSettings):
@@ -22,6 +27,8 @@ class Settings(StageSettings):
     """The experiment whose runs are the models in floating point."""
     scan: str
     """The experiment whose runs are those in fixed point."""
+    firmware: str
+    """The experiment whose runs are their firmware."""
 
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:
@@ -30,6 +37,7 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
 
 def _run(settings: Settings, context: Context) -> Result:
     from l1distill.plots.study import draw_ratios, draw_score_rocs
+    from l1distill.report import firmware_tables
     from l1distill.report.study import (
         ARCHITECTURES,
         METHODS,
@@ -73,15 +81,44 @@ def _run(settings: Settings, context: Context) -> Result:
             draw_ratios(points, NAMES[name], what, path)
             figure = "V" if name.endswith("vae") else "IV"
             pictures.append((f"{NAMES[name]}: {what} against bit width (figure {figure})", path))
-    html, markdown = render(study, dataset.card, dataset.md5, signals, pictures)
+    made = firmware_tables.gather(
+        study,
+        find_runs(client, "synthesize", settings.firmware, None),
+        find_runs(client, "synthesize", settings.firmware, None, "FAILED"),
+        lambda run: _figures(client, run.run_id),
+        firmware_tables.Commands(
+            f"l1distill quantise experiment={settings.scan}",
+            f"l1distill synthesize experiment={settings.firmware}",
+        ),
+    )
+    firmware = firmware_tables.tables(made)
+    html, markdown = render(study, dataset.card, dataset.md5, signals, pictures, firmware)
     write_text(context.folder / "index.html", html)
     write_text(context.folder / "report.md", markdown)
     metrics = {
         "float_models": float(len(study.float_models)),
         "pruned_models": float(len(study.pruned)),
         "quantised_models": float(len(study.quantised)),
+        "published_firmware": float(sum(ours.figures is not None for ours in made.values())),
     }
     return Result(metrics, dataset.md5)
+
+
+def _figures(client: "MlflowClient", run_id: str) -> Figures:
+    """Fetches the figures that a synthesis logged.
+
+    Raises:
+        InputError: they are not in the store.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with tempfile.TemporaryDirectory(prefix="l1distill-paper-") as folder:
+        try:
+            return Figures.load(Path(client.download_artifacts(run_id, FIGURES, folder)))
+        except (MlflowException, OSError):
+            raise InputError(
+                f"run {run_id}: its {FIGURES} is not in the store; synthesise again"
+            ) from None
 
 
 def _curves(

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import model_validator
 
 from l1distill.firmware.settings import FirmwareSettings, PrecisionSettings, ScoreSettings
+from l1distill.models.untrained import ShapeSettings
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 
 LINE = Path("firmware/student")
@@ -19,6 +20,8 @@ class Settings(StageSettings):
     student_folder: Path
     model: str | None = None
     """A model of the user's, instead of the student: a path, or a URI of MLflow."""
+    shape: ShapeSettings | None = None
+    """A network that nobody has trained, instead of a model."""
     weights: Path | None = None
     events: Path | None = None
     precision: PrecisionSettings = PrecisionSettings()
@@ -26,29 +29,33 @@ class Settings(StageSettings):
 
     @model_validator(mode="after")
     def _apart_from_the_line(self) -> "Settings":
-        if self.model is None:
-            for name in ("weights", "events"):
-                if getattr(self, name) is not None:
-                    raise ValueError(f"{name}= goes with a model=; name that as well")
+        if self.model is not None and self.shape is not None:
+            raise ValueError("shape= is a network of its own; leave model= out, or shape=")
+        if self.weights is not None and self.model is None:
+            raise ValueError("weights= goes with a model=; name that as well")
+        if self.model is None and self.shape is None:
+            if self.events is not None:
+                raise ValueError("events= goes with a model=; name that as well")
         elif self.output == LINE:
-            raise ValueError(f"model= needs an output= of its own; {LINE} is the line's")
+            what = "model" if self.shape is None else "shape"
+            raise ValueError(f"{what}= needs an output= of its own; {LINE} is the line's")
         return self
 
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:
-    if settings.model is not None:
+    if settings.model is not None or settings.shape is not None:
         return {}
     return {"generate": settings.data.folder, "student": settings.student_folder}
 
 
 def _run(settings: Settings, context: Context) -> Result:
-    if settings.model is None:
+    if settings.model is None and settings.shape is None:
         from l1distill.stages.synthesize_student import synthesize_student
 
         return synthesize_student(settings, context, _say)
     from l1distill.stages.synthesize_model import synthesize_model
 
-    return synthesize_model(settings.model, settings, context, _say)
+    return synthesize_model(settings, context, _say)
 
 
 def _say(step: str) -> None:

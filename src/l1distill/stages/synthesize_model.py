@@ -5,13 +5,14 @@ import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.data.standardisation import STANDARDISATION, Standardisation
 from l1distill.firmware import network_file
+from l1distill.firmware.cost import estimate
 from l1distill.firmware.curves import Curves
 from l1distill.firmware.documents import ANY_NETWORK
 from l1distill.firmware.events import read_events
@@ -19,8 +20,10 @@ from l1distill.firmware.keras_graph import input_shape
 from l1distill.firmware.network import Network, evaluate
 from l1distill.firmware.ptq import post_training_quantise
 from l1distill.firmware.qkeras_reader import describe
+from l1distill.firmware.scores import with_score
 from l1distill.firmware.synthesis import NETWORK, predict, synthesise
 from l1distill.models.foreign import is_quantised, load_foreign
+from l1distill.models.untrained import build_untrained
 from l1distill.stages.stage import Context, Result
 from l1distill.tracking.fetch import fetch_keras, is_uri
 from l1distill.workspace import file_sha256, folder_sha256
@@ -29,13 +32,22 @@ if TYPE_CHECKING:
     from l1distill.stages.synthesize import Settings
 
 
-def synthesize_model(
-    model: str, settings: "Settings", context: Context, say: Callable[[str], None]
-) -> Result:
-    """Turns a model into firmware that comes without a data set.
+class _Loaded(NamedTuple):
+    """A model, and the SHA-256 of what it was read from."""
+
+    model: Any
+    sources: dict[str, str]
+    standardisation: Standardisation | None = None
+    """Of the target of one of our autoencoders, where its error is the score."""
+
+
+def synthesize_model(settings: "Settings", context: Context, say: Callable[[str], None]) -> Result:
+    """Turns a model, or an untrained network, into firmware that comes without a data set.
+
+    What the network is and what it is estimated to cost is logged before the first tool starts:
+    a run that fails has said that.
 
     Args:
-        model: a path, or a URI of MLflow.
         settings: of the stage.
         context: of the stage.
         say: is told what goes on.
@@ -43,24 +55,13 @@ def synthesize_model(
     Raises:
         InputError: the model cannot be read, or is not supported.
     """
-    with tempfile.TemporaryDirectory(prefix="l1distill-model-") as name:
-        path = fetch_keras(model, Path(name)) if is_uri(model) else Path(model)
-        ours = path / NETWORK if path.is_dir() else path
-        is_network = ours.name == NETWORK and ours.is_file()
-        loaded = network_file.load(ours) if is_network else load_foreign(path, settings.weights)
-        sources = {"model": folder_sha256(path) if path.is_dir() else file_sha256(path)}
-        standardisation = None
-        constants = ours.parent / STANDARDISATION
-        if settings.score.kind == "mse" and is_network and constants.is_file():
-            standardisation = Standardisation.read(constants)
-            sources["standardisation"] = file_sha256(constants)
-    if settings.weights is not None and settings.weights.is_file():
-        sources["weights"] = file_sha256(settings.weights)
-    metrics: dict[str, float] = {}
+    loaded, sources, standardisation = _load(settings)
+    context.run.set_tags({f"{name}_sha256": sha256 for name, sha256 in sources.items()})
     precision = settings.precision
     curves = Curves(precision.bits, precision.pieces, precision.softmax)
-    quantised = is_network or is_quantised(loaded)
-    if is_network:
+    quantised = isinstance(loaded, Network) or is_quantised(loaded)
+    metrics: dict[str, float] = {}
+    if isinstance(loaded, Network):
         network = loaded
     elif quantised:
         network = describe(loaded, curves)
@@ -69,9 +70,14 @@ def synthesize_model(
     if not quantised or curves.said:
         events = _calibration(settings, math.prod(input_shape(loaded)))
         if not quantised:
-            bits = settings.precision.bits
-            network = post_training_quantise(loaded, bits, events, curves=curves)
+            network = post_training_quantise(loaded, precision.bits, events, curves=curves)
         metrics = _differences(loaded, network, events, curves)
+    whole = with_score(network, settings.score, standardisation).network
+    metrics |= {
+        f"cost/{name}": float(value)
+        for name, value in estimate(whole, settings.firmware.latency_cutoff_ns)._asdict().items()
+    }
+    context.run.log_metrics(metrics)
     x = None
     if settings.events is not None:
         events = read_events(settings.events, network.inputs, "events")
@@ -94,6 +100,29 @@ def synthesize_model(
         dataset="random" if settings.events is None else settings.events.name,
         sources=sources,
     )
+
+
+def _load(settings: "Settings") -> _Loaded:
+    if settings.model is None:
+        assert settings.shape is not None
+        shape = f"{settings.shape.model_dump_json()} {settings.seed}"
+        model = build_untrained(settings.shape, settings.seed)
+        return _Loaded(model, {"shape": hashlib.sha256(shape.encode()).hexdigest()})
+    with tempfile.TemporaryDirectory(prefix="l1distill-model-") as name:
+        is_remote = is_uri(settings.model)
+        path = fetch_keras(settings.model, Path(name)) if is_remote else Path(settings.model)
+        ours = path / NETWORK if path.is_dir() else path
+        is_network = ours.name == NETWORK and ours.is_file()
+        loaded = network_file.load(ours) if is_network else load_foreign(path, settings.weights)
+        sources = {"model": folder_sha256(path) if path.is_dir() else file_sha256(path)}
+        standardisation = None
+        constants = ours.parent / STANDARDISATION
+        if settings.score.kind == "mse" and is_network and constants.is_file():
+            standardisation = Standardisation.read(constants)
+            sources["standardisation"] = file_sha256(constants)
+    if settings.weights is not None and settings.weights.is_file():
+        sources["weights"] = file_sha256(settings.weights)
+    return _Loaded(loaded, sources, standardisation)
 
 
 def _differences(

@@ -18,22 +18,28 @@ class LoggedRun(NamedTuple):
 
 
 def find_runs(
-    client: "MlflowClient", stage: str, experiment: str, dataset_md5: str
+    client: "MlflowClient",
+    stage: str,
+    experiment: str,
+    dataset_md5: str | None,
+    status: str = "FINISHED",
 ) -> list[LoggedRun]:
-    """Returns the finished runs of ``stage`` on a data set, the newest first.
+    """Returns the runs of ``stage`` on a data set that have ended, the newest first.
 
     Args:
         client: of the store.
         stage: its name.
         experiment: the file of ``conf/experiment/`` that they were started with.
-        dataset_md5: the data set.
+        dataset_md5: the data set; any, and none, where it is None.
+        status: in which they ended.
     """
     found, token = [], None
+    on = f" and tags.dataset_md5 = '{dataset_md5}'" if dataset_md5 else ""
     while True:
         page = client.search_runs(
             _experiments(client),
-            f"attributes.status = 'FINISHED' and tags.stage = '{stage}' "
-            f"and tags.experiment = '{experiment}' and tags.dataset_md5 = '{dataset_md5}'",
+            f"attributes.status = '{status}' and tags.stage = '{stage}' "
+            f"and tags.experiment = '{experiment}'{on}",
             order_by=["attributes.start_time DESC"],
             page_token=token,
         )
