@@ -73,6 +73,29 @@ def test_eight_processes_start_on_an_empty_store_at_once(empty_folder: Path) -> 
     assert [run.info.status for run in runs] == ["FINISHED"] * 8
 
 
+def test_a_store_that_was_killed_in_the_making_is_made_anew(empty_folder: Path) -> None:
+    script = textwrap.dedent("""
+        import os, signal
+        from sqlalchemy import event
+        from sqlalchemy.engine import Engine
+        from l1distill.tracking import TrackingSettings, connect
+        tables = []
+        @event.listens_for(Engine, "before_cursor_execute")
+        def stop(connection, cursor, statement, *others):
+            if "CREATE TABLE" in statement:
+                tables.append(statement)
+            if len(tables) == 30:
+                os.kill(os.getpid(), signal.SIGKILL)
+        connect(TrackingSettings(experiment="test", uri=None, model_name="model"))
+    """)
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with stage_run(connect(SETTINGS), "next"):
+        pass
+    assert _runs() == {"next": "FINISHED"}
+    assert not list(empty_folder.glob(".*.part*"))
+
+
 def test_a_job_of_a_sweep_is_a_child(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     parent = store.client.create_run(store.experiment_id, run_name="sweep")
     monkeypatch.setenv(PARENT_RUN, parent.info.run_id)

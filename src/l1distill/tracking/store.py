@@ -64,7 +64,8 @@ def connect(settings: TrackingSettings) -> Store:
     _knock(uri)
     try:
         with _first_use_lock(uri):
-            client = mlflow.MlflowClient()  # creates the tables of a new store
+            _create(uri)
+            client = mlflow.MlflowClient()
             client.search_experiments(max_results=1)
             project_run = os.environ.get(RUN_ID)
             if project_run:
@@ -88,6 +89,24 @@ def connect(settings: TrackingSettings) -> Store:
         reason = _database_says(error) or f"{first_line(error)}; {_WAY_OUT}"
         raise InputError(f"MLflow store {uri}: {reason}") from None
     return Store(client, experiment_id, project_run)
+
+
+def _create(uri: str) -> None:
+    """Creates the tables of a new SQLite store, all or none.
+
+    MLflow does so in dozens of steps; killed between two of them, it could neither go on with the
+    file nor begin again.
+    """
+    import mlflow
+
+    database = _sqlite_file(uri)
+    if database is None or (database.exists() and database.stat().st_size > 0):
+        return
+    part = database.with_name(f".{database.name}.part")
+    for left in (part, part.with_name(f"{part.name}-journal")):
+        left.unlink(missing_ok=True)
+    mlflow.MlflowClient(tracking_uri=f"sqlite:///{part}").search_experiments(max_results=1)
+    part.replace(database)
 
 
 def _experiment_of(client: "MlflowClient", run_id: str) -> str:
