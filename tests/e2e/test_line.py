@@ -254,8 +254,9 @@ def test_every_entry_point_is_a_stage() -> None:
         assert f"l1distill {stage} --overrides {{overrides}}" in entry_points[stage].command
 
 
-SWEEPS = ("govorkova_beta", "govorkova_teachers", "govorkova_scan")
-"""Experiments that sweep; they run in ``tests/e2e/test_study.py``."""
+SWEEPS = ("govorkova_beta", "govorkova_teachers", "govorkova_scan", "published_firmware")
+"""Experiments that sweep; they run in ``tests/e2e/test_study.py``, the last in
+``tests/stages/test_synthesize.py``."""
 
 
 @pytest.mark.parametrize(
