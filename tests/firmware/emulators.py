@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from l1distill.firmware import vectors
+from l1distill.firmware import rtlsim, vectors
 from l1distill.firmware.bundle import BUNDLE, MANIFEST, write_bundle
 from l1distill.firmware.cpp_emulator import LIBRARY, write_cpp_emulator
 from l1distill.firmware.emulator import Emulator
@@ -16,9 +17,12 @@ from l1distill.firmware.fixed_point import FixedPoint
 from l1distill.firmware.hls import find_compiler
 from l1distill.firmware.layers import Dense, Quantise
 from l1distill.firmware.network import Network, evaluate
-from l1distill.firmware.rtl import trace_network
+from l1distill.firmware.rtl import trace_network, write_rtl
+from l1distill.firmware.tools import Bounds
 from tests.firmware.networks import full_range
+from tests.firmware.students import HARDWARE
 
+BOUNDS = Bounds(300.0, "firmware.limit")
 STRICT = "-O1 -Wall -Wextra -Wshadow -pedantic -Werror"
 
 
@@ -29,6 +33,15 @@ def library(emulator: Emulator, folder: Path) -> Path:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder / LIBRARY
+
+
+def simulated(network: Network, x: NDArray[np.float64], folder: Path) -> NDArray[np.float64]:
+    """Returns what Icarus makes of a network's Verilog for (n, inputs) events."""
+    figures = write_rtl(trace_network(network), HARDWARE, 3.0, folder)
+    rtlsim.write_testbench(figures, folder)
+    simulator = rtlsim.find_simulator("iverilog")
+    assert simulator is not None
+    return rtlsim.simulate_rtl(folder, figures, network.at_ports(x), simulator, BOUNDS)
 
 
 def small_network() -> Network:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from l1distill.errors import InputError
-from l1distill.firmware import cpp_emulator, hls, rtlsim
+from l1distill.firmware import cpp_emulator, hls
 from l1distill.firmware.adversarial import adversarial_events
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.fixed_point import BIT, FixedPoint
@@ -19,9 +19,9 @@ from l1distill.firmware.network import connect, evaluate, run_layers, spans, up_
 from l1distill.firmware.network_file import load, save
 from l1distill.firmware.ptq import post_training_quantise
 from l1distill.firmware.qkeras_reader import describe
-from l1distill.firmware.rtl import trace_network, write_rtl
+from l1distill.firmware.rtl import trace_network
 from l1distill.firmware.tools import Bounds
-from tests.firmware.emulators import library
+from tests.firmware.emulators import library, simulated
 from tests.firmware.networks import convolution, dense, fill, full_range, grid, relu
 from tests.firmware.students import HARDWARE
 
@@ -141,12 +141,7 @@ def test_the_verilog_is_qkeras(make: Callable[[], Any], tmp_path: Path) -> None:
     model = make()
     network = describe(model)
     x = full_range(network, 150)
-    figures = write_rtl(trace_network(network), HARDWARE, 3.0, tmp_path)
-    rtlsim.write_testbench(figures, tmp_path)
-    simulator = rtlsim.find_simulator("iverilog")
-    assert simulator is not None
-    simulated = rtlsim.simulate_rtl(tmp_path, figures, network.at_ports(x), simulator, BOUNDS)
-    assert np.array_equal(simulated, predicted(model, x))
+    assert np.array_equal(simulated(network, x, tmp_path), predicted(model, x))
 
 
 @pytest.mark.parametrize("make", MODELS)
@@ -196,13 +191,7 @@ def test_a_product_with_a_bit_is_made_of_gates(tmp_path: Path) -> None:
     assert MULTIPLY not in {op.opcode for op in emulator.logic.ops}
     assert np.array_equal(emulator.predict(x), expected)
     assert np.array_equal(cpp_emulator.predict(library(emulator, tmp_path / "cpp"), x), expected)
-    figures = write_rtl(emulator, HARDWARE, 3.0, tmp_path / "rtl")
-    rtlsim.write_testbench(figures, tmp_path / "rtl")
-    simulator = rtlsim.find_simulator("iverilog")
-    assert simulator is not None
-    ports = network.at_ports(x)
-    simulated = rtlsim.simulate_rtl(tmp_path / "rtl", figures, ports, simulator, BOUNDS)
-    assert np.array_equal(simulated, expected)
+    assert np.array_equal(simulated(network, x, tmp_path / "rtl"), expected)
 
 
 def in_floating_point() -> Any:

@@ -18,6 +18,7 @@ from l1distill.firmware.qkeras_reader import describe
 from l1distill.firmware.rtl import trace_network
 from l1distill.firmware.tools import Bounds
 from l1distill.firmware.verify import compare
+from tests.firmware.emulators import simulated
 from tests.firmware.networks import chain as model_of
 from tests.firmware.networks import dense, full_range, grid, outputs
 from tests.firmware.students import HARDWARE
@@ -48,8 +49,15 @@ def test_the_c_simulation_is_exact(tmp_path: Path) -> None:
     network = network_of(5, FixedPoint(True, 2, 2))
     x = full_range(network)
     hls.write_hls_project(network, HARDWARE, tmp_path)
-    simulated = hls.simulate_hls(tmp_path, x, network, BOUNDS)
-    assert compare(wanted(x), simulated).mismatches == 0
+    found = hls.simulate_hls(tmp_path, x, network, BOUNDS)
+    assert compare(wanted(x), found).mismatches == 0
+
+
+@pytest.mark.needs_program("iverilog")
+def test_the_verilog_is_exact(tmp_path: Path) -> None:
+    network = network_of(4, FixedPoint(True, 1, 2))
+    x = full_range(network)
+    assert np.array_equal(simulated(network, x, tmp_path), wanted(x))
 
 
 def softmax(inside: bool, middle: bool = False) -> Any:

@@ -16,6 +16,7 @@ from l1distill.firmware.qkeras_reader import describe
 from l1distill.firmware.rtl import trace_network
 from l1distill.firmware.tools import Bounds
 from l1distill.firmware.verify import compare
+from tests.firmware.emulators import simulated
 from tests.firmware.networks import chain as model_of
 from tests.firmware.networks import dense, full_range, grid, outputs
 from tests.firmware.students import HARDWARE
@@ -76,8 +77,8 @@ def test_the_c_simulation_is_exact(shape: tuple[int, ...], function: str, tmp_pa
     network = shaped(shape, function)
     x = full_range(network, 200)
     hls.write_hls_project(network, HARDWARE, tmp_path)
-    simulated = hls.simulate_hls(tmp_path, x, network, BOUNDS)
-    assert compare(evaluate(network, x), simulated).mismatches == 0
+    found = hls.simulate_hls(tmp_path, x, network, BOUNDS)
+    assert compare(evaluate(network, x), found).mismatches == 0
 
 
 def floats() -> Any:
@@ -123,3 +124,15 @@ def test_a_qkeras_model_has_its_functions() -> None:
     assert np.ptp(wanted) > 0.3
     assert np.abs(found - wanted).max() <= 2.0**-5  # the least of what can differ
     assert np.mean(found != wanted) < 0.05
+
+
+@pytest.mark.needs_program("iverilog")
+def test_the_verilog_is_exact(tmp_path: Path) -> None:
+    from tensorflow.keras import layers
+
+    body = [grid(5), dense(4, 3), layers.Activation("tanh"), dense(4, 2)]
+    network = describe(model_of((4,), [*body, layers.Activation("sigmoid")]), Curves(6, 8))
+    x = full_range(network)
+    found = simulated(network, x, tmp_path)
+    assert np.ptp(found) > 0.3
+    assert np.array_equal(found, evaluate(network, x))

@@ -16,6 +16,7 @@ from l1distill.firmware.qkeras_reader import describe
 from l1distill.firmware.rtl import trace_network
 from l1distill.firmware.tools import Bounds
 from l1distill.firmware.verify import compare
+from tests.firmware.emulators import simulated
 from tests.firmware.networks import (
     chain,
     convolution,
@@ -248,8 +249,8 @@ def test_the_c_simulation_is_exact(make: Callable[[], Any], tmp_path: Path) -> N
     network = describe(make())
     x = full_range(network)
     hls.write_hls_project(network, HARDWARE, tmp_path)
-    simulated = hls.simulate_hls(tmp_path, x, network, BOUNDS)
-    assert compare(evaluate(network, x), simulated).mismatches == 0
+    found = hls.simulate_hls(tmp_path, x, network, BOUNDS)
+    assert compare(evaluate(network, x), found).mismatches == 0
 
 
 def floats_along() -> list[Any]:
@@ -265,6 +266,14 @@ def strided_floats() -> list[Any]:
     body = [layers.Conv1D(4, 2, strides=2, padding="same", activation="relu")]
     body += [layers.BatchNormalization(), layers.MaxPooling1D(3, strides=1), layers.Flatten()]
     return [*body, layers.Dense(2)]
+
+
+@pytest.mark.needs_program("iverilog")
+@pytest.mark.parametrize("make", [three_values, strided])
+def test_the_verilog_is_exact(make: Callable[[], Any], tmp_path: Path) -> None:
+    network = describe(make())
+    x = full_range(network, 150)
+    assert np.array_equal(simulated(network, x, tmp_path), evaluate(network, x))
 
 
 def test_a_file_from_before_strides_is_read(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from l1distill.errors import InputError
-from l1distill.firmware import cpp_emulator, hls, rtlsim
+from l1distill.firmware import cpp_emulator, hls
 from l1distill.firmware.adversarial import adversarial_events
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.fixed_point import FixedPoint, grid_of
@@ -22,7 +22,7 @@ from l1distill.firmware.scores import with_score
 from l1distill.firmware.settings import FirmwareSettings, ScoreSettings
 from l1distill.firmware.synthesis import _events
 from l1distill.firmware.tools import Bounds
-from tests.firmware.emulators import library
+from tests.firmware.emulators import library, simulated
 from tests.firmware.networks import chain as qkeras_chain
 from tests.firmware.networks import dense, full_range, grid, outputs, relu
 from tests.firmware.students import HARDWARE
@@ -117,14 +117,9 @@ def test_every_back_end_computes_it(wanted: dict[str, Any], tmp_path: Path) -> N
 def test_the_verilog_computes_it(wanted: dict[str, Any], tmp_path: Path) -> None:
     network = scored(encoder(), **wanted)
     x = events(network)
-    figures = write_rtl(trace_network(network), HARDWARE, 3.0, tmp_path)
+    figures = write_rtl(trace_network(network), HARDWARE, 3.0, tmp_path / "rtl")
     assert figures.output_port.bits <= network.output_type.bits
-    rtlsim.write_testbench(figures, tmp_path)
-    simulator = rtlsim.find_simulator("iverilog")
-    assert simulator is not None
-    ports = network.at_ports(x)
-    simulated = rtlsim.simulate_rtl(tmp_path, figures, ports, simulator, BOUNDS)
-    assert np.array_equal(simulated, evaluate(network, x))
+    assert np.array_equal(simulated(network, x, tmp_path), evaluate(network, x))
 
 
 def test_the_threshold_itself_passes_and_what_is_just_below_does_not() -> None:
