@@ -4,11 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from l1distill.firmware.fixed_point import FixedPoint
+from l1distill.firmware.fixed_point import ONE, FixedPoint
 from l1distill.firmware.layers import Dense, Layer, Span, span_of
 from l1distill.firmware.network import Network, connect, spans
-
-_ONE = FixedPoint(False, 1, 0)
 
 
 class Builder:
@@ -72,4 +70,4 @@ class Builder:
 def select(name: str, which: Sequence[int], of: int) -> Dense:
     """Returns the layer that takes some elements, which costs nothing in firmware."""
     kernel = np.eye(of)[:, list(which)]
-    return Dense(name, kernel, np.zeros(len(which)), _ONE, _ONE)
+    return Dense(name, kernel, np.zeros(len(which)), ONE, ONE)

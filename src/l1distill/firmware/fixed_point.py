@@ -89,6 +89,8 @@ class FixedPoint(NamedTuple):
         return codes
 
 
+ONE = FixedPoint(False, 1, 0)
+"""The narrowest type of constants that are 0 or 1."""
 BIT = FixedPoint(False, 1, 0, "TRN", "SAT")
 """0 for what is below 1, else 1."""
 

@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.firmware.builder import Builder
-from l1distill.firmware.fixed_point import FixedPoint, grid_of
+from l1distill.firmware.fixed_point import ONE, FixedPoint, grid_of
 from l1distill.firmware.layers import Dense, Quantise
 
 MOST_DIGITS = 20
 """Of the slopes of a function, behind the point."""
-_ONE = FixedPoint(False, 1, 0)
 
 
 class Pieces(NamedTuple):
@@ -107,7 +106,7 @@ def add_hinges(builder: Builder, name: str, pieces: Pieces, tensor: int) -> int:
     elements, number = builder.spans[tensor].low.size, len(pieces.knots)
     copies = np.kron(np.eye(elements), np.ones((1, number)))
     knots = -np.tile(pieces.knots, elements)
-    builder.add(Dense(f"{name}_hinges", copies, knots, _ONE, grid_of(knots)), tensor)
+    builder.add(Dense(f"{name}_hinges", copies, knots, ONE, grid_of(knots)), tensor)
     before = builder.spans[-1]
     positive = FixedPoint(False, before.type.integer, before.fraction, "TRN", "SAT")
     return builder.add(Quantise(f"{name}_positive", positive))

@@ -9,7 +9,7 @@ from l1distill.data.events import ETA_LIMITS, MET, N_OBJECTS
 from l1distill.data.standardisation import Standardisation
 from l1distill.errors import InputError
 from l1distill.firmware.builder import Builder, select
-from l1distill.firmware.fixed_point import BIT, FixedPoint, grid_of
+from l1distill.firmware.fixed_point import BIT, ONE, FixedPoint, grid_of
 from l1distill.firmware.layers import (
     Affine,
     Concatenate,
@@ -27,7 +27,6 @@ ANGLE = FixedPoint(True, 2, 6)
 """What the tanh of eta and phi is taken of; from 4 on it is 1 within 0.0007."""
 SHARE_DIGITS = 12
 """The sum is divided by how many numbers it is of within 2 to the power of minus this."""
-_ONE = FixedPoint(False, 1, 0)
 
 
 def square_error(builder: Builder, units: NDArray[np.float64]) -> str:
@@ -157,7 +156,7 @@ def _angles(
     builder.add(Quantise("score_angles_rounded", ANGLE))
     below = np.full(len(which), -ANGLE.low)
     ones = np.ones(len(which))
-    above = builder.add(Affine("score_above", ones, below, _ONE, grid_of(below)))
+    above = builder.add(Affine("score_above", ones, below, ONE, grid_of(below)))
     distance = np.arange(0.0, ANGLE.high - ANGLE.low + ANGLE.step, ANGLE.step)
     found = fit_pieces(distance, np.tanh(distance + ANGLE.low) + 1, pieces)
     hinges = add_hinges(builder, "score_tanh", found, above)
@@ -179,8 +178,8 @@ def _mean_square(builder: Builder, number: int) -> str:
     """Appends the sum of squares over ``number``; says how near that division is."""
     builder.add(Square("score_squares"))
     terms = builder.spans[-1].low.size
-    builder.add(Dense("score_sum", np.ones((terms, 1)), np.zeros(1), _ONE, _ONE))
+    builder.add(Dense("score_sum", np.ones((terms, 1)), np.zeros(1), ONE, ONE))
     mantissa, power = math.frexp(1 / number)
     share = np.array([[math.ldexp(round(mantissa * 2**SHARE_DIGITS), power - SHARE_DIGITS)]])
-    builder.add(Dense("score_mean", share, np.zeros(1), grid_of(share), _ONE))
+    builder.add(Dense("score_mean", share, np.zeros(1), grid_of(share), ONE))
     return f"and {abs(share[0, 0] * number - 1):.2g}"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from l1distill.data.standardisation import Standardisation
 from l1distill.errors import InputError
 from l1distill.firmware.builder import Builder, select
-from l1distill.firmware.fixed_point import BIT, FixedPoint, grid_of, smallest_type
+from l1distill.firmware.fixed_point import BIT, ONE, FixedPoint, grid_of, smallest_type
 from l1distill.firmware.layers import Add, Affine, Dense, Multiply, Quantise, Square
 from l1distill.firmware.network import Network
 from l1distill.firmware.pieces import add_hinges, fit_pieces
@@ -26,7 +26,6 @@ EXPONENTIAL_PIECES = 32
 TANH_PIECES = 12
 PRECISION_BITS = 24
 """Of 1 over a variance."""
-_ONE = FixedPoint(False, 1, 0)
 
 
 class Scored(NamedTuple):
@@ -129,7 +128,7 @@ def _sum_of_squares(builder: Builder, means: int) -> Score:
     outputs = builder.spans[-1].low.size
     of_means = (np.arange(outputs) < means).astype(np.float64)[:, None]
     builder.add(Square("score_squares"))
-    builder.add(Dense("score_sum", of_means, np.zeros(1), _ONE, _ONE))
+    builder.add(Dense("score_sum", of_means, np.zeros(1), ONE, ONE))
     return Score("sum of the squares of the means of the latent space")
 
 
@@ -149,7 +148,7 @@ class _Latent(NamedTuple):
 def _latent(builder: Builder, means: int, from_above: bool) -> _Latent:
     """Appends the squares of means, and of log-variances' distance from their highest or lowest."""
     end, outputs = builder.at, builder.spans[-1].low.size
-    squares = builder.add(select("score_means", range(means), outputs), end)
+    builder.add(select("score_means", range(means), outputs), end)
     squares = builder.add(Square("score_squares"))
     builder.add(select("score_log_variances", range(means, 2 * means), outputs), end)
     found, note = builder.spans[-1].type, ""
@@ -183,7 +182,7 @@ def _divergence(builder: Builder, means: int, pieces: int) -> Score:
     weights = 0.5 * np.tile(found.slopes, means)[:, None]
     offset = np.array([0.5 * means * found.start])
     sums = builder.add(
-        Dense("score_of_means", halves, np.zeros(1), grid_of(halves), _ONE), latent.squares
+        Dense("score_of_means", halves, np.zeros(1), grid_of(halves), ONE), latent.squares
     )
     builder.add(Dense("score_pieces", weights, offset, grid_of(weights), grid_of(offset)), hinges)
     highest = float(builder.spans[sums].high[0]) + means * found.highest / 2
@@ -209,7 +208,7 @@ def _origin_z_score(builder: Builder, means: int, pieces: int) -> Score:
     inverse = builder.add(Quantise("score_precisions", kind))
     builder.add(Multiply("score_products"), latent.squares, inverse)
     ones = np.ones((means, 1))
-    builder.add(Dense("score_sum", ones, np.zeros(1), _ONE, _ONE))
+    builder.add(Dense("score_sum", ones, np.zeros(1), ONE, ONE))
     words = (
         f"R_z of the latent space{latent.note}, each 1/sigma^2 off by at most "
         f"{100 * found.error:.2g}% of itself and {found.error + kind.step / 2:.2g}"
