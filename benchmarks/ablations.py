@@ -1,4 +1,4 @@
-"""Which modelling difference accounts for what: one autoencoder's AUC on data sets that differ.
+"""Which modeling difference accounts for what: one autoencoder's AUC on data sets that differ.
 
 Run from the project's folder: ``python benchmarks/ablations.py FOLDER [variant ...]``. Each variant
 changes one thing about the generator, is generated with the same number of events, and has its own
@@ -20,16 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
+from l1distill.core.progress import progress
+from l1distill.core.workspace import write_text
 from l1distill.data.card import Ablation
-from l1distill.data.dataset import BACKGROUND, Dataset, open_dataset
-from l1distill.data.events import JETS
-from l1distill.data.generator.generate import ABLATIONS, generate
-from l1distill.data.generator.settings import GeneratorSettings
 from l1distill.data.splits import Split
-from l1distill.data.standardisation import Standardisation
 from l1distill.executor.processes import local_processes
-from l1distill.progress import progress
-from l1distill.workspace import write_text
+from l1distill.tasks.anomaly.dataset import BACKGROUND, Dataset, open_dataset
+from l1distill.tasks.anomaly.events import JETS
+from l1distill.tasks.anomaly.generator.generate import ABLATIONS, generate
+from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
+from l1distill.tasks.anomaly.standardization import Standardization
 
 EVENTS = {"background": 6_000, "signal": 400}
 SEED = 2026
@@ -81,21 +81,26 @@ def make(settings: GeneratorSettings, folder: Path) -> Dataset:
 
 def measure(dataset: Dataset, change: str) -> Ablation:
     """Trains an autoencoder on a data set and measures how signals stand out."""
-    from l1distill.models.autoencoder import anomaly_scores, autoencoder_loss, predict, unrolled
-    from l1distill.models.evaluation import separations
-    from l1distill.models.teachers import TeacherSettings, build_teacher
-    from l1distill.models.training import Fit, fit, make_deterministic
+    from l1distill.evaluation.roc import separations
+    from l1distill.tasks.anomaly.autoencoder import (
+        anomaly_scores,
+        autoencoder_loss,
+        predict,
+        unrolled,
+    )
+    from l1distill.tasks.anomaly.teachers import TeacherSettings, build_teacher
+    from l1distill.training.fit import Fit, fit, make_deterministic
 
     plain = OmegaConf.to_container(OmegaConf.load("conf/teacher/cnn_ae.yaml"))
     teacher = TeacherSettings.model_validate(plain)
     training = teacher.training
     background = dataset.sample(BACKGROUND)
     train = background.part(Split.TRAIN)
-    standardisation = Standardisation.fit(train)
+    standardization = Standardization.fit(train)
     make_deterministic(SEED)
     autoencoder = build_teacher(teacher)
     model = autoencoder.model()
-    loss = autoencoder_loss(unrolled(autoencoder, training.batch_size), standardisation, None)
+    loss = autoencoder_loss(unrolled(autoencoder, training.batch_size), standardization, None)
     with progress(f"train, {change}", training.epochs, "epochs") as advance:
         fit(
             Fit(model, loss, training, SEED),
@@ -105,7 +110,7 @@ def measure(dataset: Dataset, change: str) -> Ablation:
         )
 
     def scores(objects: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        return anomaly_scores(predict(model, objects), standardisation, objects)["mse"]
+        return anomaly_scores(predict(model, objects), standardization, objects)["mse"]
 
     signals = {name: scores(dataset.sample(name).objects) for name in dataset.signals}
     results = separations(scores(background.part(Split.TEST)), signals)

@@ -1,4 +1,4 @@
-"""How well the fast cost estimate ranks networks that are then synthesised.
+"""How well the fast cost estimate ranks networks that are then synthesized.
 
 Run from the project's folder: ``python benchmarks/cost.py [networks]``. Fully connected and small
 convolutional networks, and encoders with their score behind them, of different width, depth, bits
@@ -27,22 +27,22 @@ from scipy.stats import spearmanr
 
 from l1distill.firmware.cost import Constants, Features, cost_of, estimate, features
 from l1distill.firmware.devices import Device
-from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.layers import (
+from l1distill.firmware.functions.score_head import with_score
+from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.layers import (
     Conv2D,
     Dense,
     Layer,
     MaxPool2D,
-    Quantise,
+    Quantize,
     Reshape,
-    span_of,
+    value_range_of,
 )
-from l1distill.firmware.network import Network, connect, evaluate
-from l1distill.firmware.rtl import TOP, trace_network, verilog_files, write_rtl
-from l1distill.firmware.scores import with_score
+from l1distill.firmware.network.network import Network, connect, evaluate
+from l1distill.firmware.process import TimeLimit
+from l1distill.firmware.rtl.verilog import TOP, trace_network, verilog_files, write_rtl
+from l1distill.firmware.rtl.yosys import synthesize_verilog
 from l1distill.firmware.settings import ScoreSettings
-from l1distill.firmware.tools import Bounds
-from l1distill.firmware.yosys import synthesise_verilog
 
 TARGET = 0.95
 STAGE_NS = 3.5
@@ -90,20 +90,20 @@ class Choices(NamedTuple):
     def weights(self, *shape: int) -> NDArray[np.float64]:
         """A kernel."""
         kept = self.rng.random(shape) > self.sparsity
-        return self.weight.quantise(self.rng.normal(0, 0.4, shape) * kept)
+        return self.weight.quantize(self.rng.normal(0, 0.4, shape) * kept)
 
     def bias(self, width: int) -> NDArray[np.float64]:
         """A bias."""
-        return self.weight.quantise(self.rng.normal(0, 0.3, width))
+        return self.weight.quantize(self.rng.normal(0, 0.3, width))
 
     def dense(self, name: str, before: int, width: int) -> Dense:
         """A fully connected layer."""
         kernel, bias = self.weights(before, width), self.bias(width)
         return Dense(name, kernel, bias, self.weight, self.weight)
 
-    def relu(self, name: str) -> Quantise:
+    def relu(self, name: str) -> Quantize:
         """What follows a layer."""
-        return Quantise(name, FixedPoint(False, 2, self.activation_bits - 2))
+        return Quantize(name, FixedPoint(False, 2, self.activation_bits - 2))
 
     def body(self, inputs: int, widths: Sequence[int]) -> list[Layer]:
         """Fully connected layers with a ReLU between two of them."""
@@ -133,7 +133,7 @@ def convolutional(rng: np.random.Generator) -> Network:
     image = (int(rng.integers(6, 11)), int(rng.integers(1, 4)), 1)
     inputs = math.prod(image)
     layers: list[Layer] = [Reshape("image", image)]
-    tensor = layers[0].span(span_of(chosen.input_type, inputs))
+    tensor = layers[0].value_range(value_range_of(chosen.input_type, inputs))
     for number in range(int(rng.integers(1, 3))):
         rows, columns, before = tensor.shape
         size, filters = (
@@ -149,9 +149,9 @@ def convolutional(rng: np.random.Generator) -> Network:
             "same" if rng.random() < 0.5 else "valid",
         )
         relu = chosen.relu(f"relu_of_convolution{number}")
-        tensor = relu.span(sums.span(tensor))
+        tensor = relu.value_range(sums.value_range(tensor))
         pool = MaxPool2D(f"pool{number}", (min(int(rng.integers(1, 4)), tensor.shape[0]), 1))
-        tensor = pool.span(tensor)
+        tensor = pool.value_range(tensor)
         layers += [sums, relu, pool]
     flat = tensor.low.size
     widths = [*rng.integers(4, 17, rng.integers(0, 2)).tolist(), int(rng.integers(1, 5))]
@@ -164,7 +164,7 @@ def squared(rng: np.random.Generator) -> Network:
     chosen, inputs = choices(rng), int(rng.integers(8, 58))
     latent = int(rng.integers(1, 5))
     body = chosen.body(inputs, [*rng.integers(4, 25, rng.integers(0, 3)).tolist(), 2 * latent])
-    ends = Quantise("latent", FixedPoint(True, 2, chosen.activation_bits - 3))
+    ends = Quantize("latent", FixedPoint(True, 2, chosen.activation_bits - 3))
     encoder = connect(inputs, chosen.input_type, [*body, ends])
     kind = "kl" if rng.random() < 0.5 else "sum_mu2"
     pieces, bits = (int(number) for number in rng.integers([4, 6], [33, 17]))
@@ -179,13 +179,13 @@ PROPOSALS: dict[str, Callable[[np.random.Generator], Network]] = {
 }
 
 
-def synthesise(seed: int) -> Truth:
+def synthesize(seed: int) -> Truth:
     """The same network through the tools of the synthesis stage."""
     with tempfile.TemporaryDirectory() as name:
         device = Device.model_validate(OmegaConf.to_container(OmegaConf.load(DEVICE)))
         figures = write_rtl(trace_network(network(seed)), device, STAGE_NS, Path(name))
-        counts = synthesise_verilog(
-            verilog_files(Path(name)), TOP, device.family, Bounds(900.0, "benchmark"), 4.0
+        counts = synthesize_verilog(
+            verilog_files(Path(name)), TOP, device.family, TimeLimit(900.0, "benchmark"), 4.0
         )
     return Truth(counts.lut, figures.latency_cycles)
 
@@ -276,7 +276,7 @@ def seconds_each(networks: list[Network]) -> float:
 def main() -> None:
     number = int(sys.argv[1]) if len(sys.argv) > 1 else NETWORKS
     with ProcessPoolExecutor(2) as pool:
-        truths = list(pool.map(synthesise, range(number)))
+        truths = list(pool.map(synthesize, range(number)))
     report([network(seed) for seed in range(number)], truths)
 
 

@@ -1,7 +1,7 @@
 """Accepted events a CPU-second, process by process, beside PYTHIA's bare rate in the same run.
 
 Run from the project's folder: ``python benchmarks/generator.py [events per process]``. One
-process, one core; pools and PYTHIA's initialisation are timed apart, since a large data set pays
+process, one core; pools and PYTHIA's initialization are timed apart, since a large data set pays
 for them once.
 """
 
@@ -11,12 +11,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from l1distill.data.events import PROCESSES, SIGNALS
-from l1distill.data.generator.hard import build_pythia
-from l1distill.data.generator.plan import Shard
-from l1distill.data.generator.processes import MIX, SAMPLES
-from l1distill.data.generator.settings import GeneratorSettings
-from l1distill.data.generator.shard import make_shard, make_stock, read_shard, stocks
+from l1distill.simulation.hard import build_pythia
+from l1distill.tasks.anomaly.events import PROCESSES, SIGNALS
+from l1distill.tasks.anomaly.generator.plan import Shard
+from l1distill.tasks.anomaly.generator.processes import MIX, SAMPLES
+from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
+from l1distill.tasks.anomaly.generator.shard import make_shard, make_stock, read_shard, stocks
 
 BARE_EVENTS = 300
 

@@ -15,20 +15,20 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from l1distill.core.workspace import file_sha256
 from l1distill.data.card import Card, FileCard, write_card
-from l1distill.data.event_files import write_events
-from l1distill.data.events import Events
-from l1distill.workspace import file_sha256
+from l1distill.tasks.anomaly.event_files import write_events
+from l1distill.tasks.anomaly.events import Events
 
 TARGET_S = 0.5
 PROLOGUE = """
 import resource, sys, time
 import numpy as np, h5py
 from pathlib import Path
-from l1distill.data.dataset import open_dataset
-from l1distill.data.event_files import read_events
+from l1distill.tasks.anomaly.dataset import open_dataset
+from l1distill.tasks.anomaly.event_files import read_events
 from l1distill.data.splits import Split
-import l1distill.workspace
+import l1distill.core.workspace
 
 def see(objects):
     return sum(float(objects[i:i + 4096, :, :3].sum()) for i in range(0, len(objects), 4096))

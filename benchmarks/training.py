@@ -20,11 +20,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 from tensorflow import keras
 
-from l1distill.data.standardisation import Standardisation
-from l1distill.models.autoencoder import autoencoder_loss, target, unrolled
-from l1distill.models.losses import reconstruction_error
-from l1distill.models.teachers import TeacherSettings, build_teacher
-from l1distill.models.training import Fit, TrainingSettings, fit, make_deterministic
+from l1distill.tasks.anomaly.autoencoder import autoencoder_loss, target, unrolled
+from l1distill.tasks.anomaly.losses import reconstruction_error
+from l1distill.tasks.anomaly.standardization import Standardization
+from l1distill.tasks.anomaly.teachers import TeacherSettings, build_teacher
+from l1distill.training.fit import Fit, TrainingSettings, fit, make_deterministic
 
 TARGET = 2.0
 BATCH = 1024  # the paper's
@@ -62,7 +62,7 @@ def peak() -> float:
     return 2 * 2048**3 / best
 
 
-def plain(settings: TeacherSettings, objects: np.ndarray, constants: Standardisation) -> float:
+def plain(settings: TeacherSettings, objects: np.ndarray, constants: Standardization) -> float:
     """Seconds an epoch of ``model.fit``, the first epoch left out."""
     model = build_teacher(settings).model()
     inputs = [objects.reshape(len(objects), -1)]
@@ -95,7 +95,7 @@ def plain(settings: TeacherSettings, objects: np.ndarray, constants: Standardisa
     return min(seconds[1:])
 
 
-def ours(settings: TeacherSettings, objects: np.ndarray, constants: Standardisation) -> float:
+def ours(settings: TeacherSettings, objects: np.ndarray, constants: Standardization) -> float:
     """Seconds an epoch of this platform's loop, validation on nothing to speak of."""
     autoencoder = build_teacher(settings)
     model = autoencoder.model()
@@ -115,7 +115,7 @@ def main() -> None:
     epochs = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     training = TrainingSettings(epochs=epochs, batch_size=BATCH, learning_rate=1e-3, patience=99)
     objects = events_like(events)
-    constants = Standardisation.fit(objects)
+    constants = Standardization.fit(objects)
     rate = peak()
     table = Table("teacher", "model.fit, s/epoch", "ours, s/epoch", "ratio", "of the matrix peak")
     for name in ARCHITECTURES:

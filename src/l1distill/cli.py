@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from l1distill import __version__
-from l1distill.errors import InputError
+from l1distill.core.errors import ConfigError, L1DistillError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -24,8 +24,8 @@ TERMINATED = 143
 STAGES = {
     "generate": "make collision events: PYTHIA, pileup, fast detector simulation",
     "teacher": "train the autoencoder that scores how anomalous an event is",
-    "quantise": "bring a teacher to fixed point, by rounding it or by training on",
-    "student": "distil the teacher into a small quantised, pruned network",
+    "quantize": "bring a teacher to fixed point, by rounding it or by training on",
+    "student": "distill the teacher into a small quantized, pruned network",
     "synthesize": "turn the student into verified firmware and its figures",
     "promote": "hold the student against the gates and register it",
     "paper": "tables and figures of the study of autoencoders, from all logged runs",
@@ -63,11 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         if stage not in STAGES:
             near = _nearest(stage, {**STAGES, **COMMANDS})
-            raise InputError(f"{stage}: no such stage{near}; see l1distill -h")
+            raise ConfigError(f"{stage}: no such stage{near}; see l1distill -h")
         _run(stage, _split_project_overrides(overrides))
-    except InputError as error:
+    except L1DistillError as error:
         print(f"l1distill: {error}", file=sys.stderr)
-        return 2
+        return error.exit_status
     except SystemExit as leaving:  # --help and its like; SIGTERM
         if leaving.code == TERMINATED:
             print("l1distill: terminated; earlier outputs are as they were", file=sys.stderr)
@@ -101,11 +101,11 @@ def _split_project_overrides(arguments: list[str]) -> list[str]:
         return arguments
     at = arguments.index("--overrides")
     if at + 1 == len(arguments):
-        raise InputError('--overrides: needs a value, as in --overrides "student.weight_bits=4"')
+        raise ConfigError('--overrides: needs a value, as in --overrides "student.weight_bits=4"')
     try:
         overrides = shlex.split(arguments[at + 1])
     except ValueError as error:
-        raise InputError(f"--overrides {arguments[at + 1]}: {error}") from None
+        raise ConfigError(f"--overrides {arguments[at + 1]}: {error}") from error
     return arguments[:at] + overrides + arguments[at + 2 :]
 
 
@@ -114,7 +114,7 @@ def _conf_dir() -> Path:
     for root in (Path.cwd(), Path(__file__).resolve().parents[2]):
         if (root / "conf" / "generate.yaml").is_file():
             return root / "conf"
-    raise InputError("conf/: not found here; run l1distill in a checkout of the project")
+    raise ConfigError("conf/: not found here; run l1distill in a checkout of the project")
 
 
 def _run(stage: str, overrides: list[str]) -> None:
@@ -131,14 +131,14 @@ def _run(stage: str, overrides: list[str]) -> None:
     _hush()
     _, unknown = get_args_parser().parse_known_args(overrides)
     if flags := [word for word in unknown if word.startswith("-")]:
-        raise InputError(f"{flags[0]}: no such flag; see l1distill {stage} --help")
+        raise ConfigError(f"{flags[0]}: no such flag; see l1distill {stage} --help")
     own_argv, sys.argv = sys.argv, [f"l1distill {stage}", *overrides]
     try:
         hydra.main(version_base="1.3", config_path=str(conf), config_name=stage)(_task)()
     except _Refusal as refusal:
-        raise refusal.error from None
+        raise refusal.error from refusal
     except (HydraException, OmegaConfBaseException) as error:
-        raise InputError(_explain(error, stage, conf)) from None
+        raise ConfigError(_explain(error, stage, conf)) from error
     finally:
         sys.argv = own_argv
 
@@ -151,9 +151,9 @@ def _hush() -> None:
 
 
 class _Refusal(BaseException):
-    """Carries an :class:`InputError` past Hydra, which would add a line of its own."""
+    """Carries an :class:`L1DistillError` past Hydra, which would add a line of its own."""
 
-    def __init__(self, error: InputError) -> None:
+    def __init__(self, error: L1DistillError) -> None:
         super().__init__(str(error))
         self.error = error
 
@@ -162,7 +162,7 @@ def _task(cfg: "DictConfig") -> None:
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    from l1distill.stages import door
+    from l1distill.stages import configuration as door
 
     hydra_config = HydraConfig.get()
     plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
@@ -177,8 +177,8 @@ def _task(cfg: "DictConfig") -> None:
         return
     try:
         door.run(stage, composed, tags)
-    except InputError as error:
-        raise _Refusal(error) from None
+    except L1DistillError as error:
+        raise _Refusal(error) from error
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
@@ -220,7 +220,7 @@ def _keys(stage: str, conf: Path) -> list[str]:
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
-    from l1distill.stages.door import flatten
+    from l1distill.stages.configuration import flatten
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf), version_base="1.3"):

@@ -3,8 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from l1distill.firmware.bundle import BUNDLE
-from l1distill.workspace import file_sha256
+from l1distill.core.workspace import file_sha256
+from l1distill.firmware.bundle.archive import BUNDLE
 from tests.firmware.emulators import repack
 
 

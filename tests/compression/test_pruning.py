@@ -12,9 +12,9 @@ from l1distill.compression.pruning import (
     with_pruning,
     with_zeros_held,
 )
-from l1distill.models.students import StudentSettings, build_student
-from l1distill.models.teachers import TeacherSettings, build_teacher, pruned_layers
-from l1distill.models.training import (
+from l1distill.models.mlp import StudentSettings, build_student
+from l1distill.tasks.anomaly.teachers import TeacherSettings, build_teacher, pruned_layers
+from l1distill.training.fit import (
     Fit,
     Sample,
     TrainingSettings,

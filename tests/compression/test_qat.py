@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from tensorflow import keras
 
 from l1distill.compression.pruning import strip, with_zeros_held
-from l1distill.compression.qat import quantised_loss, to_qkeras
-from l1distill.errors import InputError
-from l1distill.firmware.fixed_point import FixedPoint, grid_of
-from l1distill.firmware.layers import (
+from l1distill.compression.ptq import post_training_quantize
+from l1distill.compression.qat import quantized_loss, to_qkeras
+from l1distill.core.errors import DataError
+from l1distill.firmware.network.fixed_point import FixedPoint, grid_of
+from l1distill.firmware.network.layers import (
     Add,
     Affine,
     Concatenate,
@@ -19,27 +20,26 @@ from l1distill.firmware.layers import (
     Dense,
     Layer,
     Multiply,
-    Quantise,
+    Quantize,
     Square,
     Subtract,
 )
-from l1distill.firmware.network import (
+from l1distill.firmware.network.network import (
     EXACT_FLOAT32_BITS,
     Network,
     connect,
     evaluate,
     widest_sum,
 )
-from l1distill.firmware.ptq import post_training_quantise
-from l1distill.firmware.qkeras_reader import describe
-from l1distill.models.autoencoder import target
-from l1distill.models.losses import kl_divergence, reconstruction_error
-from l1distill.models.teachers import Autoencoder, deployed
-from l1distill.models.training import Fit, Step, TrainingSettings, fit, make_deterministic
+from l1distill.firmware.readers.qkeras import from_qkeras
+from l1distill.tasks.anomaly.autoencoder import target
+from l1distill.tasks.anomaly.losses import kl_divergence, reconstruction_error
+from l1distill.tasks.anomaly.teachers import Autoencoder, firmware_part
+from l1distill.training.fit import Fit, Step, TrainingSettings, fit, make_deterministic
+from tests.compression.test_ptq import settle
 from tests.firmware.networks import full_range, outputs
-from tests.firmware.test_ptq import settle
-from tests.models.test_autoencoder import CONSTANTS, EVENTS
-from tests.models.test_teachers import ARCHITECTURES, teacher
+from tests.tasks.anomaly.test_autoencoder import CONSTANTS, EVENTS
+from tests.tasks.anomaly.test_teachers import ARCHITECTURES, teacher
 
 FLAT = EVENTS.reshape(len(EVENTS), -1)
 X = np.concatenate([FLAT, 6 * FLAT[:100]])
@@ -48,20 +48,20 @@ BETA = 0.3
 
 
 class Teacher(NamedTuple):
-    """A teacher with statistics of batch normalisation as training leaves them, half its weights
+    """A teacher with statistics of batch normalization as training leaves them, half its weights
     zero, and what of it goes on the FPGA."""
 
     autoencoder: Autoencoder
     part: Any
 
     def rounded(self, bits: int) -> Network:
-        return post_training_quantise(self.part, bits, FLAT[:200])
+        return post_training_quantize(self.part, bits, FLAT[:200])
 
 
 def _teacher(architecture: str) -> Teacher:
     keras.utils.set_random_seed(2)
     autoencoder = teacher(architecture)
-    part = deployed(autoencoder, autoencoder.model())
+    part = firmware_part(autoencoder, autoencoder.model())
     for layer in part.layers:
         if isinstance(layer, keras.layers.Dense | keras.layers.Conv2D):
             kernel, *bias = layer.get_weights()
@@ -76,7 +76,7 @@ def _linear(network: Network) -> list[Dense | Conv2D]:
 
 def _types(network: Network) -> list[FixedPoint]:
     weights = [kind for layer in _linear(network) for kind in (layer.kernel_type, layer.bias_type)]
-    return weights + [layer.type for layer in network.layers if isinstance(layer, Quantise)]
+    return weights + [layer.type for layer in network.layers if isinstance(layer, Quantize)]
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -86,10 +86,10 @@ def test_the_model_computes_what_the_network_does(architecture: str) -> None:
     for bits in (2, 4, 8, 16):
         network = found.rounded(bits)
         negative += sum(kind.integer < 0 for kind in _types(network))
-        model = to_qkeras(network, "quantised")
+        model = to_qkeras(network, "quantized")
         expected = evaluate(network, X)
         assert np.unique(expected).size > bits
-        read = describe(model)
+        read = from_qkeras(model)
         np.testing.assert_array_equal(evaluate(read, X), expected)
         assert read.output_type == network.output_type
         off = np.abs(outputs(model, X) - expected)
@@ -106,7 +106,7 @@ def test_the_model_computes_what_the_network_does(architecture: str) -> None:
 
 def _numbers(kind: FixedPoint, shape: tuple[int, ...]) -> NDArray[np.float64]:
     rng = np.random.default_rng(sum(shape))
-    return kind.quantise(rng.normal(0, 2.0 ** (kind.integer - 1), shape))
+    return kind.quantize(rng.normal(0, 2.0 ** (kind.integer - 1), shape))
 
 
 def _dense(name: str, size: tuple[int, int], kernel: FixedPoint, bias: FixedPoint) -> Dense:
@@ -122,41 +122,41 @@ def test_the_binary_point_may_lie_anywhere(overflow: Any) -> None:
 
     layers: list[Layer] = [
         _dense("one", (6, 9), signed(-3, 8), signed(-5, 9)),
-        Quantise("leaky", signed(-2, 7), 0.25),
+        Quantize("leaky", signed(-2, 7), 0.25),
         _dense("two", (9, 9), signed(-1, 6), signed(-4, 9)),
-        Quantise("relu", FixedPoint(False, -2, 8)),
+        Quantize("relu", FixedPoint(False, -2, 8)),
         _dense("three", (9, 9), signed(8, -2), signed(3, 2)),
-        Quantise("wide_relu", FixedPoint(False, 6, -1)),
+        Quantize("wide_relu", FixedPoint(False, 6, -1)),
         _dense("four", (9, 5), signed(0, 5), signed(3, 1)),
-        Quantise("outputs", signed(7, -2)),
+        Quantize("outputs", signed(7, -2)),
     ]
     network = connect(6, signed(1, 5), layers, (3, 0, -2, 0, 1, 0))
     x = full_range(network)
-    model = to_qkeras(network, "quantised")
+    model = to_qkeras(network, "quantized")
     values = network.at_ports(x)
     for layer in layers:
         values = layer.apply(values)
         assert np.unique(values).size > 16, f"{layer.name} tells events apart"
     expected = evaluate(network, x)
     np.testing.assert_array_equal(outputs(model, x), expected)
-    np.testing.assert_array_equal(evaluate(describe(model), x), expected)
+    np.testing.assert_array_equal(evaluate(from_qkeras(model), x), expected)
 
 
 def test_branches_are_those_of_the_network() -> None:
     kind = FixedPoint(True, 2, 4)
     layers: list[Layer] = [
         _dense("one", (4, 4), kind, kind),
-        Quantise("rounded", kind),
+        Quantize("rounded", kind),
         Add("past"),
         Subtract("away"),
-        Quantise("again", kind),
+        Quantize("again", kind),
         Multiply("gate"),
         Concatenate("joined", 0),
     ]
     sources = ((0,), (1,), (0, 2), (3, 1), (4,), (5, 2), (6, 2))
     network = connect(4, kind, layers, sources=sources)
     x = np.random.default_rng(1).integers(-64, 64, (300, 4)) / 16
-    read = describe(to_qkeras(network, "quantised"))
+    read = from_qkeras(to_qkeras(network, "quantized"))
     assert np.ptp(evaluate(network, x), axis=0).all()
     np.testing.assert_array_equal(evaluate(read, x), evaluate(network, x))
 
@@ -164,16 +164,16 @@ def test_branches_are_those_of_the_network() -> None:
 def test_training_may_begin_with_finer_numbers() -> None:
     found = _teacher("cnn_ae")
     coarse, fine = found.rounded(4), found.rounded(16)
-    model = to_qkeras(coarse, "quantised", fine)
+    model = to_qkeras(coarse, "quantized", fine)
     for read, rounded, finer in zip(
-        _linear(describe(model)), _linear(coarse), _linear(fine), strict=True
+        _linear(from_qkeras(model)), _linear(coarse), _linear(fine), strict=True
     ):
         gain = 2.0 ** (read.kernel_type.integer - rounded.kernel_type.integer)
         behind, bias = model.get_layer(read.name).get_weights()
         np.testing.assert_array_equal(behind, finer.kernel * gain)
         np.testing.assert_array_equal(bias, finer.bias * gain)
         np.testing.assert_array_equal(
-            read.kernel, rounded.kernel_type.quantise(finer.kernel) * gain
+            read.kernel, rounded.kernel_type.quantize(finer.kernel) * gain
         )
         assert np.unique(behind).size > 2 * np.unique(read.kernel).size
 
@@ -186,36 +186,36 @@ def _affine(scale: float, offset: float) -> Affine:
 @pytest.mark.parametrize(
     ("layer", "words"),
     [
-        (_affine(0.75, 0.0), "layer norm: a batch normalisation that cannot be folded"),
+        (_affine(0.75, 0.0), "layer norm: a batch normalization that cannot be folded"),
         (Square("squares"), "layer squares: squares have no layer in Keras"),
-        (_affine(0.5, 0.25), "layer norm: a batch normalisation that cannot be folded"),
-        (_affine(-0.5, 0.0), "layer norm: a batch normalisation that cannot be folded"),
-        (Quantise("cut", FixedPoint(True, 0, 3, "TRN")), r"fixed<4,1,TRN,SAT>: QKeras rounds"),
-        (Quantise("wrap", FixedPoint(True, 0, 3, overflow="WRAP")), "QKeras rounds .* saturates"),
+        (_affine(0.5, 0.25), "layer norm: a batch normalization that cannot be folded"),
+        (_affine(-0.5, 0.0), "layer norm: a batch normalization that cannot be folded"),
+        (Quantize("cut", FixedPoint(True, 0, 3, "TRN")), r"fixed<4,1,TRN,SAT>: QKeras rounds"),
+        (Quantize("wrap", FixedPoint(True, 0, 3, overflow="WRAP")), "QKeras rounds .* saturates"),
     ],
 )
 def test_what_qkeras_cannot_compute_is_refused(layer: Layer, words: str) -> None:
     kind = FixedPoint(True, 1, 4)
     network = connect(3, kind, [_dense("dense", (3, 3), kind, kind), layer])
-    with pytest.raises(InputError, match=words) as refusal:
-        to_qkeras(network, "quantised")
+    with pytest.raises(DataError, match=words) as refusal:
+        to_qkeras(network, "quantized")
     assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_the_loss_is_that_of_the_quantised_networks_own_answers(architecture: str) -> None:
+def test_the_loss_is_that_of_the_quantized_networks_own_answers(architecture: str) -> None:
     found = _teacher(architecture)
     network = found.rounded(6)
-    model = to_qkeras(network, "quantised")
+    model = to_qkeras(network, "quantized")
     answers = evaluate(network, FLAT).astype(np.float32)
     if found.autoencoder.variational:
         decoder, size = found.autoencoder.decoder, found.autoencoder.size
-        _, loss = quantised_loss(model, decoder, CONSTANTS, BETA)
+        _, loss = quantized_loss(model, decoder, CONSTANTS, BETA)
         mean, log_variance = answers[:, :size], answers[:, size:]
         mse = reconstruction_error(target(CONSTANTS, EVENTS), keras.Sequential(decoder)(mean))
         expected = (1 - BETA) * mse + BETA * kl_divergence(mean, log_variance)
     else:
-        _, loss = quantised_loss(model, None, CONSTANTS, None)
+        _, loss = quantized_loss(model, None, CONSTANTS, None)
         expected = reconstruction_error(target(CONSTANTS, EVENTS), answers)
     assert np.std(expected) > 0
     np.testing.assert_allclose(loss([EVENTS], Step(False, None)), expected, rtol=1e-4)
@@ -230,7 +230,7 @@ def test_training_goes_on_in_fixed_point(architecture: str, bits: int) -> None:
     make_deterministic(1)
     found = _teacher(architecture)
     network = found.rounded(bits)
-    model = to_qkeras(network, "quantised", found.rounded(16))
+    model = to_qkeras(network, "quantized", found.rounded(16))
     names = [layer.name for layer in _linear(network)]
     before = {name: model.get_layer(name).get_weights()[0] for name in names}
     held = with_zeros_held(model, names)
@@ -238,7 +238,7 @@ def test_training_goes_on_in_fixed_point(architecture: str, bits: int) -> None:
     if found.autoencoder.variational:
         decoder, beta = found.autoencoder.decoder, BETA
         decoding = [weight.numpy() for layer in decoder for weight in layer.trainable_weights]
-    whole, loss = quantised_loss(held.model, decoder, CONSTANTS, beta)
+    whole, loss = quantized_loss(held.model, decoder, CONSTANTS, beta)
     start = float(np.mean(loss([EVENTS], Step(False, None))))
     training = TrainingSettings(epochs=3, batch_size=50, learning_rate=0.002, patience=3)
     what = Fit(whole, loss, training, 1, held.callbacks, held.full_from_epoch)
@@ -251,7 +251,7 @@ def test_training_goes_on_in_fixed_point(architecture: str, bits: int) -> None:
         assert np.mean(before[name] == 0.0) == pytest.approx(0.5, abs=0.02)
         np.testing.assert_array_equal(kernel == 0.0, before[name] == 0.0, name)
         assert not np.array_equal(kernel, before[name])
-    result, untrained = describe(trained), describe(model)
+    result, untrained = from_qkeras(trained), from_qkeras(model)
     assert _types(result) == _types(untrained)
     for layer in _linear(result):
         assert np.mean(layer.kernel == 0.0) >= 0.48

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from l1distill.core.errors import DataError
 from l1distill.data.card import Card, FileCard, SampleCard, read_card, write_card
-from l1distill.errors import InputError
 
 CARD = Card(
     dataset="anomaly",
@@ -32,13 +32,13 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 def test_missing_card(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"card\.json: no data card"):
+    with pytest.raises(DataError, match=r"card\.json: no data card"):
         read_card(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "not json", '{"dataset": 3}'])
 def test_not_a_card(tmp_path: Path, text: str) -> None:
     (tmp_path / "card.json").write_text(text)
-    with pytest.raises(InputError, match="not a data card") as caught:
+    with pytest.raises(DataError, match="not a data card") as caught:
         read_card(tmp_path)
     assert "\n" not in str(caught.value)

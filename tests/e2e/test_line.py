@@ -11,12 +11,12 @@ import mlflow
 import numpy as np
 import pytest
 
-from l1distill.data.dataset import open_dataset
+from l1distill.core.workspace import folder_sha256
 from l1distill.data.splits import Split
-from l1distill.firmware.emulator import Emulator
-from l1distill.models.preprocessing import InputScaling
+from l1distill.firmware.emulator.emulator import Emulator
+from l1distill.tasks.anomaly.dataset import open_dataset
+from l1distill.tasks.anomaly.encoding import InputScaling
 from l1distill.tracking import Record
-from l1distill.workspace import folder_sha256
 from tests.e2e.conftest import Project, edit, experiment_command
 from tests.settings import ROOT, conf
 
@@ -160,7 +160,7 @@ def test_dvc_shows_the_line_metrics_and_plots(line: Project) -> None:
     assert "student ROC" in html or "Student, all signals" in html
 
 
-def test_a_fresh_clone_with_pulled_outputs_can_synthesise_and_promote(
+def test_a_fresh_clone_with_pulled_outputs_can_synthesize_and_promote(
     line: Project, tmp_path: Path
 ) -> None:
     """An empty tracking store: the missing runs are logged again from the outputs."""
@@ -342,8 +342,8 @@ def test_files_from_elsewhere_take_the_place_of_the_generator(
                 own.sample(sample).part(split), imported.sample(sample).part(split)
             )
     assert imported.signals == ["a_4l"]
-    assert (folder / "standardisation.json").read_bytes() == (
-        line.folder / "data/anomaly/standardisation.json"
+    assert (folder / "standardization.json").read_bytes() == (
+        line.folder / "data/anomaly/standardization.json"
     ).read_bytes()
     teacher = tmp_path / "teacher"
     line.l1distill(

@@ -14,9 +14,9 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from l1distill.data.dataset import open_dataset
+from l1distill.core.workspace import file_hashes
+from l1distill.tasks.anomaly.dataset import open_dataset
 from l1distill.tracking import Record
-from l1distill.workspace import file_hashes
 from tests.e2e.conftest import Project
 from tests.settings import ROOT
 
@@ -34,10 +34,10 @@ MAKE = """\
 from pathlib import Path
 import numpy as np
 from l1distill.data.card import Card, FileCard, write_card
-from l1distill.data.event_files import write_events
-from l1distill.data.events import Events
+from l1distill.tasks.anomaly.event_files import write_events
+from l1distill.tasks.anomaly.events import Events
 from l1distill.tracking import Record
-from l1distill.workspace import file_hashes, file_sha256
+from l1distill.core.workspace import file_hashes, file_sha256
 
 print("made again")
 folder = Path("data/anomaly")

@@ -20,10 +20,10 @@ def study(line: Project) -> Project:
     pruning = ["compression.begin_epoch=1", "compression.end_epoch=2"]
     line.l1distill(*experiment_command(line, "govorkova_teachers"), *short, *pruning)
     scan = line.folder / "conf/experiment/govorkova_scan.yaml"
-    edit(scan, "quantisation.bits: 2,4,6,8,10,12,14,16", "quantisation.bits: 8")
+    edit(scan, "quantization.bits: 2,4,6,8,10,12,14,16", "quantization.bits: 8")
     line.l1distill(
         *experiment_command(line, "govorkova_scan"),
-        "quantisation.training.epochs=2", "quantisation.verified=0",
+        "quantization.training.epochs=2", "quantization.verified=0",
     )  # fmt: skip
     line.l1distill("paper")
     return line
@@ -31,7 +31,7 @@ def study(line: Project) -> Project:
 
 def test_eight_teachers_and_their_versions_in_fixed_point(study: Project) -> None:
     metrics = json.loads((study.folder / FOLDER / "paper/metrics.json").read_text())
-    models = {"float_models": 4, "pruned_models": 4, "quantised_models": 8}
+    models = {"float_models": 4, "pruned_models": 4, "quantized_models": 8}
     assert metrics == {**models, "published_firmware": 0}
 
 
@@ -39,11 +39,11 @@ def test_tables_hold_what_the_runs_logged(study: Project) -> None:
     text = (study.folder / FOLDER / "paper/report.md").read_text()
     client = study.client()
     dataset = json.loads((study.folder / FOLDER / "paper/record.json").read_text())["dataset_md5"]
-    chosen = {"teacher.architecture": "dnn_vae", "quantisation.method": "ptq"}
+    chosen = {"teacher.architecture": "dnn_vae", "quantization.method": "ptq"}
     (run,) = (
         run
-        for run in find_runs(client, "quantise", "govorkova_scan", dataset)
-        if chosen.items() <= run.parameters.items() and run.parameters["quantisation.bits"] == "8"
+        for run in find_runs(client, "quantize", "govorkova_scan", dataset)
+        if chosen.items() <= run.parameters.items() and run.parameters["quantization.bits"] == "8"
     )
     row = next(line for line in text.splitlines() if line.startswith("| DNN VAE PTQ 8 bits"))
     auc = run.metrics["auc/lq_btau"]
@@ -60,7 +60,7 @@ def test_firmware_that_nobody_has_made_is_missing(study: Project) -> None:
     firmware = text[text.index("## Table III") :]
     make = "not run: l1distill"
     assert f"DNN VAE PTQ 8 bits: {make} synthesize experiment=published_firmware" in firmware
-    assert f"CNN AE QAT 4 bits: {make} quantise experiment=govorkova_scan" in firmware
+    assert f"CNN AE QAT 4 bits: {make} quantize experiment=govorkova_scan" in firmware
     assert "| not run / 9 |" in firmware
 
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from distributed import LocalCluster
 
-from l1distill.errors import InputError
+from l1distill.core.errors import ResourceError
 from l1distill.executor import DaskLocalSettings, DaskSettings, clusters, open_executor
 
 LOCAL = DaskLocalSettings(kind="dask_local", workers=2)
@@ -109,7 +109,7 @@ def test_workers_that_do_not_see_the_folder_do_not_work(
     (marker,) = work.iterdir()
     marker.rename(tmp_path / "elsewhere")
     try:
-        with pytest.raises(InputError, match=rf"^{work}: not seen by the worker on .*output="):
+        with pytest.raises(ResourceError, match=rf"^{work}: not seen by the worker on .*output="):
             executor.submit(_pid, 0).result()
     finally:
         (tmp_path / "elsewhere").rename(marker)
@@ -119,7 +119,7 @@ def test_workers_that_do_not_see_the_folder_do_not_work(
 def test_a_task_that_kills_workers_is_said_in_one_line(tmp_path: Path) -> None:
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        pytest.raises(InputError, match=r"^executor=dask_local: 1 workers were killed over the"),
+        pytest.raises(ResourceError, match=r"^executor=dask_local: 1 workers were killed over the"),
         open_executor(LOCAL.model_copy(update={"workers": 1}), tmp_path) as executor,
     ):
         executor.submit(_kill_worker).result()
@@ -152,7 +152,9 @@ def test_a_scheduler_from_another_environment(
     monkeypatch.setattr(clusters, "__version__", "9.9")
     settings = DaskSettings(kind="dask", address=running_cluster.scheduler_address, wait_s=60)
     with (
-        pytest.raises(InputError, match=r"^executor\.address=tcp.* must have l1distill 9\.9; sta"),
+        pytest.raises(
+            ResourceError, match=r"^executor\.address=tcp.* must have l1distill 9\.9; sta"
+        ),
         open_executor(settings, tmp_path),
     ):
         pass
@@ -162,7 +164,9 @@ def test_a_scheduler_that_goes_away(running_cluster: LocalCluster, tmp_path: Pat
     settings = DaskSettings(kind="dask", address=running_cluster.scheduler_address, wait_s=60)
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
-        pytest.raises(InputError, match=r"^executor=dask: the Dask scheduler is gone; run again"),
+        pytest.raises(
+            ResourceError, match=r"^executor=dask: the Dask scheduler is gone; run again"
+        ),
         open_executor(settings, tmp_path) as executor,
     ):
         future = executor.submit(_wait_for, tmp_path / "go")
@@ -177,7 +181,7 @@ def test_no_scheduler_at_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(clusters, "_ANSWER_WITHIN_S", 0.5)
     settings = DaskSettings(kind="dask", address="tcp://127.0.0.1:1", wait_s=60)
     with (
-        pytest.raises(InputError, match=r"^executor\.address=tcp://127.0.0.1:1: no Dask sched"),
+        pytest.raises(ResourceError, match=r"^executor\.address=tcp://127.0.0.1:1: no Dask sched"),
         open_executor(settings, tmp_path),
     ):
         pass

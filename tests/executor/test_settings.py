@@ -4,8 +4,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from l1distill.errors import InputError
-from l1distill.stages.door import flatten, parse
+from l1distill.core.errors import ResourceError
+from l1distill.stages.configuration import flatten, parse
 from l1distill.stages.generate import STAGE
 from tests.settings import ROOT
 
@@ -48,6 +48,6 @@ def test_each_choice_is_whole(choice: str) -> None:
     ],
 )
 def test_what_makes_no_sense_is_named(overrides: list[str], says: str) -> None:
-    with pytest.raises(InputError) as refusal:
+    with pytest.raises(ResourceError) as refusal:
         parse(STAGE.settings, _composed(*overrides))
     assert str(refusal.value).startswith(says)

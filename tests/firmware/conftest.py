@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from l1distill.firmware.network import Network
-from l1distill.firmware.qkeras_reader import describe
+from l1distill.firmware.network.network import Network
+from l1distill.firmware.readers.qkeras import from_qkeras
 from tests.firmware.students import CASES, Case, build, on_grid, scores
 
 
@@ -28,6 +28,6 @@ def student() -> Callable[[str], Student]:
         case = CASES[name]
         model = build(case)
         x = on_grid(case)
-        return Student(case, model, describe(model), x, scores(model, x))
+        return Student(case, model, from_qkeras(model), x, scores(model, x))
 
     return named

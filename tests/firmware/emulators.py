@@ -9,20 +9,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.firmware import rtlsim, vectors
-from l1distill.firmware.bundle import BUNDLE, MANIFEST, write_bundle
-from l1distill.firmware.cpp_emulator import LIBRARY, write_cpp_emulator
-from l1distill.firmware.emulator import Emulator
-from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.hls import find_compiler
-from l1distill.firmware.layers import Dense, Quantise
-from l1distill.firmware.network import Network, evaluate
-from l1distill.firmware.rtl import trace_network, write_rtl
-from l1distill.firmware.tools import Bounds
+from l1distill.firmware.bundle.archive import BUNDLE, MANIFEST, write_bundle
+from l1distill.firmware.emulator.cpp import LIBRARY, write_cpp_emulator
+from l1distill.firmware.emulator.emulator import Emulator
+from l1distill.firmware.hls.project import find_compiler
+from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.layers import Dense, Quantize
+from l1distill.firmware.network.network import Network, evaluate
+from l1distill.firmware.process import TimeLimit
+from l1distill.firmware.rtl import simulation as rtlsim
+from l1distill.firmware.rtl import vectors
+from l1distill.firmware.rtl.verilog import trace_network, write_rtl
 from tests.firmware.networks import full_range
 from tests.firmware.students import HARDWARE
 
-BOUNDS = Bounds(300.0, "firmware.limit")
+BOUNDS = TimeLimit(300.0, "firmware.limit")
 STRICT = "-O1 -Wall -Wextra -Wshadow -pedantic -Werror"
 
 
@@ -51,7 +52,7 @@ def small_network() -> Network:
     kernel = rng.integers(-7, 8, (4, 2)) / 4
     grid = FixedPoint(True, 1, 2)
     layer = Dense("sums", kernel, np.array([0.25, -0.5]), grid, grid)
-    return Network(4, kind, (layer, Quantise("out", kind)), kind, (0, 1, -2, 0))
+    return Network(4, kind, (layer, Quantize("out", kind)), kind, (0, 1, -2, 0))
 
 
 def write_small_bundle(folder: Path, events: int = 50) -> Path:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.firmware.network import Network
+from l1distill.firmware.network.network import Network
 
 
 def weights(bits: int) -> Any:
@@ -42,9 +42,9 @@ def convolution(bits: int, filters: int, kernel: tuple[int, int], **options: Any
 
 
 def norm(bits: int) -> Any:
-    from l1distill.firmware.batch_normalisation import QuantisedBatchNormalization
+    from l1distill.models.batch_normalization import QuantizedBatchNormalization
 
-    return QuantisedBatchNormalization(
+    return QuantizedBatchNormalization(
         f"quantized_bits({bits}, 1, alpha=1)", f"quantized_bits({bits}, 0, alpha=1)"
     )
 
@@ -86,7 +86,7 @@ def fill(model: Any, seed: int = 5) -> Any:
 
 
 def dense_network(bits: int) -> Any:
-    """Inputs with ranges of their own, normalisation, leaky ReLU, two heads side by side."""
+    """Inputs with ranges of their own, normalization, leaky ReLU, two heads side by side."""
     from tensorflow.keras import layers
 
     scale = [2.0**-exponent for exponent in (0, 3, -2, 5, 1, 0, 0, 4)]
@@ -139,8 +139,8 @@ def slope_network(bits: int) -> Any:
     return chain((6,), [grid(bits), dense(bits, 6), relu(bits, 0, 0.25), dense(bits, 3)])
 
 
-def qkeras_normalised(bits: int) -> Any:
-    """QKeras' own batch normalisation; without epsilon its scale is on a grid."""
+def qkeras_normalized(bits: int) -> Any:
+    """QKeras' own batch normalization; without epsilon its scale is on a grid."""
     from qkeras import QBatchNormalization
 
     layer = QBatchNormalization(
@@ -153,7 +153,7 @@ def qkeras_normalised(bits: int) -> Any:
 
 
 def dnn_autoencoder(bits: int) -> Any:
-    """57-32-16-3-16-32-57 of Govorkova et al., normalised inputs and layers, leaky ReLU."""
+    """57-32-16-3-16-32-57 of Govorkova et al., normalized inputs and layers, leaky ReLU."""
     body = [grid(bits), norm(bits), grid(bits)]
     for width in (32, 16, 3, 16, 32):
         body += [dense(bits, width), norm(bits), *leaky(bits)]
@@ -200,7 +200,7 @@ NETWORKS: dict[str, Callable[[int], Any]] = {
     "dense": dense_network,
     "image": image_network,
     "slope": slope_network,
-    "qkeras_norm": qkeras_normalised,
+    "qkeras_norm": qkeras_normalized,
     "dnn_ae": dnn_autoencoder,
     "cnn_ae": cnn_autoencoder,
 }

@@ -5,10 +5,17 @@ import pytest
 from scipy.stats import spearmanr
 
 from l1distill.firmware.cost import estimate, signed_digits
-from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.layers import Conv2D, Dense, MaxPool2D, Quantise, Reshape, span_of
-from l1distill.firmware.network import Network, connect
-from l1distill.firmware.rtl import trace_network
+from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.layers import (
+    Conv2D,
+    Dense,
+    MaxPool2D,
+    Quantize,
+    Reshape,
+    value_range_of,
+)
+from l1distill.firmware.network.network import Network, connect
+from l1distill.firmware.rtl.verilog import trace_network
 
 INPUT = FixedPoint(True, 2, 5)
 WEIGHT = FixedPoint(True, 0, 7)
@@ -32,10 +39,10 @@ def _network(seed: int) -> Network:
 
     def dense(name: str, n_in: int, n_out: int) -> Dense:
         kept = rng.random((n_in, n_out)) > 0.9 * rng.random()
-        kernel = weight.quantise(rng.normal(0, 0.5, (n_in, n_out)) * kept)
-        return Dense(name, kernel, weight.quantise(rng.normal(0, 0.5, n_out)), weight, weight)
+        kernel = weight.quantize(rng.normal(0, 0.5, (n_in, n_out)) * kept)
+        return Dense(name, kernel, weight.quantize(rng.normal(0, 0.5, n_out)), weight, weight)
 
-    relu = Quantise("relu", FixedPoint(False, 2, int(rng.integers(2, 6))))
+    relu = Quantize("relu", FixedPoint(False, 2, int(rng.integers(2, 6))))
     return connect(inputs, INPUT, [dense("one", inputs, hidden), relu, dense("two", hidden, 2)])
 
 
@@ -84,14 +91,14 @@ def test_what_is_padded_or_left_over_costs_nothing() -> None:
 
 def test_an_and_with_the_sign_is_free() -> None:
     dense = Dense("dense", np.full((4, 3), 0.75), np.zeros(3), WEIGHT, WEIGHT)
-    sums = dense.span(span_of(INPUT, 4)).type
+    sums = dense.value_range(value_range_of(INPUT, 4)).type
     luts = [
         estimate(connect(4, INPUT, [dense, *relu]), 5.0).lut_estimate
         for relu in (
             [],
-            [Quantise("relu", FixedPoint(False, sums.integer, sums.fraction))],
-            [Quantise("relu", FixedPoint(False, sums.integer, sums.fraction - 1))],
-            [Quantise("relu", FixedPoint(False, sums.integer - 1, sums.fraction))],
+            [Quantize("relu", FixedPoint(False, sums.integer, sums.fraction))],
+            [Quantize("relu", FixedPoint(False, sums.integer, sums.fraction - 1))],
+            [Quantize("relu", FixedPoint(False, sums.integer - 1, sums.fraction))],
         )
     ]
     assert luts[0] == luts[1] < min(luts[2:])

@@ -14,18 +14,18 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.layers import Conv2D, Dense, Layer, MaxPool2D, Quantise, Reshape
-from l1distill.firmware.network import Network, connect
-from l1distill.firmware.rtl import TOP, trace_network, verilog_files, write_rtl
-from l1distill.firmware.scores import with_score
+from l1distill.firmware.functions.score_head import with_score
+from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.layers import Conv2D, Dense, Layer, MaxPool2D, Quantize, Reshape
+from l1distill.firmware.network.network import Network, connect
+from l1distill.firmware.process import TimeLimit
+from l1distill.firmware.rtl.verilog import TOP, trace_network, verilog_files, write_rtl
+from l1distill.firmware.rtl.yosys import synthesize_verilog
 from l1distill.firmware.settings import ScoreSettings
-from l1distill.firmware.tools import Bounds
-from l1distill.firmware.yosys import synthesise_verilog
 from tests.firmware.students import HARDWARE
 
 GOLDEN = Path(__file__).parent / "golden"
-BOUNDS = Bounds(300.0, "firmware.yosys_time_limit_s")
+BOUNDS = TimeLimit(300.0, "firmware.yosys_time_limit_s")
 CUTOFF_NS = 3.5
 
 
@@ -39,7 +39,7 @@ class Tolerance(NamedTuple):
 TOLERANCES: Mapping[str, Tolerance] = {
     "lut": Tolerance(0.02, "technology mapping is a search; ties need not fall alike everywhere"),
     "ff": Tolerance(0.02, "flip-flops of equal value are merged after mapping"),
-    "carry4": Tolerance(0.02, "follows the adders that are left after optimisation"),
+    "carry4": Tolerance(0.02, "follows the adders that are left after optimization"),
     "dsp": Tolerance(0.0, "a multiplier is in a DSP or it is not"),
     "bram_18k": Tolerance(0.0, "there are no memories"),
     "latency_cycles": Tolerance(0.0, "the pipeline is cut by rule"),
@@ -58,7 +58,7 @@ def dense_network() -> Network:
     for name, n_in, n_out in (("one", 8, 6), ("two", 6, 2)):
         kernel = rng.integers(-7, 8, (n_in, n_out)) / 8 * (rng.random((n_in, n_out)) < 0.7)
         layers.append(Dense(name, kernel, rng.integers(-7, 8, n_out) / 8, grid, grid))
-        layers.append(Quantise(f"{name}_out", kind._replace(signed=name == "two")))
+        layers.append(Quantize(f"{name}_out", kind._replace(signed=name == "two")))
     return connect(8, kind, layers)
 
 
@@ -70,7 +70,7 @@ def convolution_network() -> Network:
     layers: list[Layer] = [
         Reshape("events", (6, 4, 1)),
         Conv2D("filters", kernel, bias, grid, grid),
-        Quantise("relu", FixedPoint(False, 2, 2)),
+        Quantize("relu", FixedPoint(False, 2, 2)),
         MaxPool2D("pool", (2, 3)),
     ]
     return connect(24, kind, layers)
@@ -83,7 +83,7 @@ def scored_network() -> Network:
     grid = FixedPoint(True, 0, 3)
     ends = Dense("ends", kernel, np.zeros(4), grid, grid)
     encoder = connect(
-        8, plain.input_type, [*plain.layers[:2], ends, Quantise("latent", FixedPoint(True, 2, 3))]
+        8, plain.input_type, [*plain.layers[:2], ends, Quantize("latent", FixedPoint(True, 2, 3))]
     )
     return with_score(encoder, ScoreSettings(kind="kl", pieces=6, bits=12)).network
 
@@ -98,7 +98,7 @@ NETWORKS: Mapping[str, Callable[[], Network]] = {
 def measured(name: str, folder: Path) -> dict[str, dict[str, float]]:
     """Returns the figures of a network, by the tool and version that they are from."""
     written = write_rtl(trace_network(NETWORKS[name]()), HARDWARE, CUTOFF_NS, folder)
-    counted = synthesise_verilog(verilog_files(folder), TOP, HARDWARE.family, BOUNDS, 4.0)
+    counted = synthesize_verilog(verilog_files(folder), TOP, HARDWARE.family, BOUNDS, 4.0)
     found = {f"alkaid-{written.version}": written._asdict()}
     found[f"yosys-{counted.version}"] = counted._asdict()
     return {

@@ -7,19 +7,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from l1distill.firmware import hls, rtlsim
-from l1distill.firmware.layers import Dense
-from l1distill.firmware.network import Network, evaluate
-from l1distill.firmware.network_file import load, save
-from l1distill.firmware.qkeras_reader import describe
-from l1distill.firmware.rtl import trace_network, write_rtl
-from l1distill.firmware.tools import Bounds
-from l1distill.firmware.verify import compare
+from l1distill.firmware.hls import project as hls
+from l1distill.firmware.network.layers import Dense
+from l1distill.firmware.network.network import Network, evaluate
+from l1distill.firmware.network.serialization import load, save
+from l1distill.firmware.process import TimeLimit
+from l1distill.firmware.readers.qkeras import from_qkeras
+from l1distill.firmware.rtl import simulation as rtlsim
+from l1distill.firmware.rtl.verilog import trace_network, write_rtl
+from l1distill.firmware.verification.comparison import compare
 from tests.firmware.conftest import Student
 from tests.firmware.networks import NETWORKS, full_range, outputs
 from tests.firmware.students import CASES, HARDWARE, scores
 
-BOUNDS = Bounds(300.0, "firmware.limit")
+BOUNDS = TimeLimit(300.0, "firmware.limit")
 COMPILED = (
     "default",
     "2_bits",
@@ -91,7 +92,7 @@ def test_ties_are_met_and_go_to_even(student: Students, name: str) -> None:
     made = student(name)
     first = made.network.layers[0]
     assert isinstance(first, Dense)
-    sums = made.network.input_type.quantise(made.x) @ first.kernel + first.bias
+    sums = made.network.input_type.quantize(made.x) @ first.kernel + first.bias
     scaled = sums * 2.0 ** made.network.layers[1].type.fraction  # type: ignore[union-attr]
     ties = scaled % 1 == 0.5
     assert ties.sum() > 100
@@ -145,7 +146,7 @@ def test_a_network_survives_its_file(student: Students, tmp_path: Path) -> None:
 
 
 def mixed_functional() -> Any:
-    """Unsigned, symmetric and plain quantisers between layers, and an idle activation."""
+    """Unsigned, symmetric and plain quantizers between layers, and an idle activation."""
     import tensorflow as tf
     from qkeras import QActivation, QDense, quantized_bits
 
@@ -170,7 +171,7 @@ def mixed_functional() -> Any:
 
 
 def mixed_sequential() -> Any:
-    """Activations inside their layers, quantisers by name, a ReLU at the end."""
+    """Activations inside their layers, quantizers by name, a ReLU at the end."""
     import tensorflow as tf
     from qkeras import QActivation, QDense, quantized_bits, quantized_relu
 
@@ -196,8 +197,8 @@ def test_other_shapes_of_models(make: Callable[[], Any], tmp_path: Path) -> None
     rng = np.random.default_rng(2)
     for layer in model.layers:
         layer.set_weights([rng.uniform(-1, 1, value.shape) for value in layer.get_weights()])
-    network = describe(model)
-    x = network.input_type.quantise(rng.integers(-40, 40, (500, 5)) / 8).astype(np.float32)
+    network = from_qkeras(model)
+    x = network.input_type.quantize(rng.integers(-40, 40, (500, 5)) / 8).astype(np.float32)
     y = scores(model, x)
     assert np.unique(y).size > 10
     assert compare(y, evaluate(network, x)[:, 0]).mismatches == 0
@@ -239,7 +240,7 @@ def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def is_qkeras(name: str, bits: int) -> None:
     model = NETWORKS[name](bits)
-    network = describe(model)
+    network = from_qkeras(model)
     x = full_range(network)
     y = outputs(model, x)
     assert network.outputs == y.shape[1]
@@ -268,7 +269,7 @@ def test_every_layer_is_qkeras_with_many_bits(double: None, name: str) -> None:
     ],
 )
 def test_every_layer_of_the_emulator(name: str, bits: int) -> None:
-    network = describe(NETWORKS[name](bits))
+    network = from_qkeras(NETWORKS[name](bits))
     x = full_range(network)
     assert compare(evaluate(network, x), trace_network(network).predict(x)).mismatches == 0
 
@@ -278,7 +279,7 @@ def test_every_layer_of_the_emulator(name: str, bits: int) -> None:
     [("dense", 16), ("image", 2), ("slope", 4), ("dnn_ae", 8), ("cnn_ae", 4)],
 )
 def test_every_layer_of_the_c_simulation(name: str, bits: int, tmp_path: Path) -> None:
-    network = describe(NETWORKS[name](bits))
+    network = from_qkeras(NETWORKS[name](bits))
     save(network, tmp_path / "network.json")
     network, x = load(tmp_path / "network.json"), full_range(network)  # from the file alone
     hls.write_hls_project(network, HARDWARE, tmp_path / "hls")
@@ -292,14 +293,14 @@ def test_heads_side_by_side_are_several_outputs() -> None:
     joined = NETWORKS["dense"](4)
     *_, one, two, _ = joined.layers
     apart = tf.keras.Model(joined.inputs, [one.output, two.output])
-    x = full_range(describe(joined))
-    assert np.array_equal(evaluate(describe(apart), x), evaluate(describe(joined), x))
+    x = full_range(from_qkeras(joined))
+    assert np.array_equal(evaluate(from_qkeras(apart), x), evaluate(from_qkeras(joined), x))
     swapped = tf.keras.Model(joined.inputs, [two.output, one.output])
     expected = np.concatenate(
-        [evaluate(describe(joined), x)[:, columns] for columns in (slice(2, 5), slice(0, 2))],
+        [evaluate(from_qkeras(joined), x)[:, columns] for columns in (slice(2, 5), slice(0, 2))],
         axis=1,
     )
-    assert np.array_equal(evaluate(describe(swapped), x), expected)
+    assert np.array_equal(evaluate(from_qkeras(swapped), x), expected)
 
 
 def test_a_model_within_a_model_is_read() -> None:
@@ -310,5 +311,5 @@ def test_a_model_within_a_model_is_read() -> None:
     encoder = tf.keras.Model(whole.input, code)
     decoder = tf.keras.Sequential(whole.layers[len(whole.layers) // 2 + 1 :])
     nested = tf.keras.Sequential([encoder, decoder])
-    x = full_range(describe(whole))
-    assert np.array_equal(evaluate(describe(nested), x), evaluate(describe(whole), x))
+    x = full_range(from_qkeras(whole))
+    assert np.array_equal(evaluate(from_qkeras(nested), x), evaluate(from_qkeras(whole), x))

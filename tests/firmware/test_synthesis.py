@@ -9,22 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from l1distill.errors import InputError
-from l1distill.firmware.adversarial import adversarial_events
-from l1distill.firmware.bundle import verify_manifest
-from l1distill.firmware.figures import REQUIRED, Figures
-from l1distill.firmware.network import Network, evaluate
-from l1distill.firmware.network_file import load
-from l1distill.firmware.qkeras_reader import describe
-from l1distill.firmware.replay import verify_bundle
-from l1distill.firmware.rtl import Emulator
+from l1distill.core.errors import DataError
+from l1distill.core.workspace import folder_sha256
+from l1distill.firmware.bundle.archive import verify_manifest
+from l1distill.firmware.bundle.replay import verify_bundle
+from l1distill.firmware.network.network import Network, evaluate
+from l1distill.firmware.network.serialization import load
+from l1distill.firmware.process import TimeLimit
+from l1distill.firmware.readers.qkeras import from_qkeras
+from l1distill.firmware.results.report import REQUIRED, Figures
+from l1distill.firmware.rtl.verilog import Emulator
 from l1distill.firmware.settings import FirmwareSettings
-from l1distill.firmware.synthesis import SEED, synthesise
-from l1distill.firmware.tools import Bounds
-from l1distill.workspace import folder_sha256
+from l1distill.firmware.synthesis import SEED, synthesize
+from l1distill.firmware.verification.adversarial import adversarial_events
 from tests.firmware.conftest import Student
+from tests.firmware.rtl.test_verilog import files
 from tests.firmware.students import CASES, HARDWARE, build
-from tests.firmware.test_rtl import files
 
 Students = Callable[[str], Student]
 NAME = "3_bits"
@@ -36,14 +36,14 @@ SETTINGS = FirmwareSettings(
     rtl_simulator=SIMULATOR,
     rtl_simulation_events=200,
 )
-DIFFICULT = len(adversarial_events(describe(build(CASES[NAME])), 200, SEED).x)
+DIFFICULT = len(adversarial_events(from_qkeras(build(CASES[NAME])), 200, SEED).x)
 
 AGAIN = """
 import sys; from pathlib import Path
 from tests.firmware.students import CASES, build, on_grid
 from tests.firmware.test_synthesis import NAME, SETTINGS
-from l1distill.firmware.synthesis import synthesise
-synthesise(build(CASES[NAME]), on_grid(CASES[NAME]), SETTINGS, Path(sys.argv[1]))
+from l1distill.firmware.synthesis import synthesize
+synthesize(build(CASES[NAME]), on_grid(CASES[NAME]), SETTINGS, Path(sys.argv[1]))
 """
 
 
@@ -55,7 +55,7 @@ def test_a_student_becomes_verified_firmware_the_same_every_time(
     one.mkdir()
     two.mkdir(parents=True)
     said: list[str] = []
-    figures = synthesise(made.model, made.x, SETTINGS, one, said.append)
+    figures = synthesize(made.model, made.x, SETTINGS, one, said.append)
 
     metrics = figures.to_metrics()
     assert set(REQUIRED) <= set(metrics)
@@ -64,7 +64,7 @@ def test_a_student_becomes_verified_firmware_the_same_every_time(
     assert metrics["firmware/lut"] > 0
     assert metrics["firmware/ff"] <= metrics["firmware/register_bits"]
     assert metrics["firmware/latency_ns"] == metrics["firmware/latency_cycles"] * 5.0
-    assert Figures.load(one / "figures.json") == figures
+    assert Figures.load(one / "synthesis.json") == figures
     assert DIFFICULT > 100
     assert metrics["firmware/verified_events"] == 1500 + DIFFICULT
     assert f"{1500 + DIFFICULT} events" in figures["firmware/mismatches_hls"].note
@@ -80,7 +80,7 @@ def test_a_student_becomes_verified_firmware_the_same_every_time(
     assert {"hls/build_prj.tcl", "hls/firmware/l1distill.cpp", "hls/simulate.cpp"} <= packed
     assert {"rtl/sim/testbench.v", "vectors/input.hex", "vectors/output.txt"} <= packed
     assert {"MODEL_CARD.md", "REPORT.md", "rtl/synth_ooc.tcl", "emulator/Makefile"} <= packed
-    found = verify_bundle(one, Bounds(100.0, "limit"))
+    found = verify_bundle(one, TimeLimit(100.0, "limit"))
     assert found.said == f"{1500 + DIFFICULT} events of 12 inputs and 1 outputs: all equal"
     assert not [name for name, content in files(one).items() if str(tmp_path).encode() in content]
     assert not [name for name in packed if name.endswith((".so", ".o", ".keras", ".log"))]
@@ -100,7 +100,7 @@ def test_a_student_becomes_verified_firmware_the_same_every_time(
 def test_a_mismatch_is_a_figure(
     student: Students, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from l1distill.firmware import rtl
+    from l1distill.firmware.rtl import verilog as rtl
     from tests.firmware.test_parity import with_one_bit_wrong
 
     made = student("linear")
@@ -112,7 +112,7 @@ def test_a_mismatch_is_a_figure(
         return trace(network._replace(layers=whole[: len(network.layers)]))
 
     monkeypatch.setattr(rtl, "trace_network", wrong)
-    figures = synthesise(made.model, made.x, settings, tmp_path)
+    figures = synthesize(made.model, made.x, settings, tmp_path)
     metrics = figures.to_metrics()
     assert metrics["firmware/mismatches_hls"] == 0
     assert metrics["firmware/mismatches_rtl"] > 0
@@ -120,21 +120,19 @@ def test_a_mismatch_is_a_figure(
     assert metrics["firmware/mismatches"] == 2 * metrics["firmware/mismatches_rtl"]
     assert "does not compute what the model computes" in (tmp_path / "MODEL_CARD.md").read_text()
     assert figures["firmware/mismatches_rtl"].note.endswith("first at layer score (Dense)")
-    assert json.loads((tmp_path / "figures.json").read_text())
+    assert json.loads((tmp_path / "synthesis.json").read_text())
     verify_manifest(tmp_path / "bundle.tar.gz")
-    with pytest.raises(
-        InputError, match=r"does not give the vectors' outputs: event \d+, output 0"
-    ):
-        verify_bundle(tmp_path, Bounds(100.0, "limit"))
+    with pytest.raises(DataError, match=r"does not give the vectors' outputs: event \d+, output 0"):
+        verify_bundle(tmp_path, TimeLimit(100.0, "limit"))
 
 
 def test_a_network_with_several_outputs_and_input_ranges(tmp_path: Path) -> None:
-    from tests.firmware.test_ptq import quantised
+    from tests.compression.test_ptq import quantized
 
-    _, network, x = quantised("dense", 4)
+    _, network, x = quantized("dense", 4)
     x = network.at_ports(x) * network.input_units
     settings = SETTINGS.model_copy(update={"verification_events": 300, "adversarial_events": 0})
-    figures = synthesise(network, x[:280], settings, tmp_path)  # and 20 random ones
+    figures = synthesize(network, x[:280], settings, tmp_path)  # and 20 random ones
     assert figures.to_metrics()["firmware/mismatches"] == 0
     assert "exact arithmetic on 300 events" in figures["firmware/mismatches_hls"].note
     codes = np.loadtxt(tmp_path / "vectors" / "output.txt")
@@ -148,9 +146,9 @@ def test_sums_that_qkeras_rounds_are_held_against_exact_ones(tmp_path: Path) -> 
     from tests.firmware.networks import chain, dense, full_range, grid
 
     model = chain((4,), [grid(16), dense(16, 3), grid(16), dense(16, 1), grid(16)])
-    x = full_range(describe(model))
+    x = full_range(from_qkeras(model))
     settings = SETTINGS.model_copy(update={"verification_events": 300, "adversarial_events": 0})
-    figures = synthesise(model, x, settings, tmp_path)
+    figures = synthesize(model, x, settings, tmp_path)
     assert figures.to_metrics()["firmware/mismatches"] == 0
     assert "more than QKeras' float32 holds" in figures["firmware/mismatches_hls"].note
     assert 0 <= figures["firmware/differences_qkeras"].value < 300
@@ -160,7 +158,7 @@ def test_sums_that_qkeras_rounds_are_held_against_exact_ones(tmp_path: Path) -> 
     ("spoil", "words"),
     [
         (lambda x: x[:, :5], r"shape \(2000, 5\), the model takes \(events, 12\)"),
-        (lambda x: x + 0.01, r"not on the grid of the input quantiser, fixed<5,4,"),
+        (lambda x: x + 0.01, r"not on the grid of the input quantizer, fixed<5,4,"),
         (lambda x: x * 100, "not on the grid"),
         (lambda x: np.full_like(x, np.nan), "not on the grid"),
     ],
@@ -172,8 +170,8 @@ def test_events_that_prove_nothing_are_refused(
     words: str,
 ) -> None:
     made = student(NAME)
-    with pytest.raises(InputError, match=words):
-        synthesise(made.model, spoil(made.x), SETTINGS, tmp_path)
+    with pytest.raises(DataError, match=words):
+        synthesize(made.model, spoil(made.x), SETTINGS, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -182,14 +180,14 @@ def test_what_is_missing_is_said_before_any_work(
 ) -> None:
     made = student(NAME)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match=r"C\+\+ compiler"):
-        synthesise(made.model, made.x, SETTINGS, tmp_path)
+    with pytest.raises(DataError, match=r"C\+\+ compiler"):
+        synthesize(made.model, made.x, SETTINGS, tmp_path)
     monkeypatch.setenv("CXX", sys.executable)
     settings = SETTINGS.model_copy(update={"rtl_simulator": "iverilog"})
-    with pytest.raises(InputError, match="iverilog is not on the PATH"):
-        synthesise(made.model, made.x, settings, tmp_path)
-    with pytest.raises(InputError, match="make: is not on the PATH"):
-        synthesise(
+    with pytest.raises(DataError, match="iverilog is not on the PATH"):
+        synthesize(made.model, made.x, settings, tmp_path)
+    with pytest.raises(DataError, match="make: is not on the PATH"):
+        synthesize(
             made.model, made.x, SETTINGS.model_copy(update={"rtl_simulator": "none"}), tmp_path
         )
     assert not list(tmp_path.iterdir())
@@ -198,8 +196,8 @@ def test_what_is_missing_is_said_before_any_work(
 def test_a_failing_tool_leaves_no_report(student: Students, tmp_path: Path) -> None:
     made = student(NAME)
     settings = SETTINGS.model_copy(update={"yosys_time_limit_s": 0.1, "rtl_simulator": "none"})
-    with pytest.raises(InputError, match=r"raise firmware\.yosys_time_limit_s") as error:
-        synthesise(made.model, made.x, settings, tmp_path)
-    assert not (tmp_path / "figures.json").exists()
+    with pytest.raises(DataError, match=r"raise firmware\.yosys_time_limit_s") as error:
+        synthesize(made.model, made.x, settings, tmp_path)
+    assert not (tmp_path / "synthesis.json").exists()
     assert not (tmp_path / "bundle.tar.gz").exists()
     Path(str(error.value).split("(log: ")[1].rstrip(")")).unlink()

@@ -15,7 +15,7 @@ def shape() -> ShapeSettings:
 
 def test_the_published_size_is_that_of_the_layers(shape: ShapeSettings) -> None:
     # Table 2 counts the network before it was made smaller: 128 and 64 nodes, and a batch
-    # normalisation of the 64 in front of the last layer, which trains two numbers for each.
+    # normalization of the 64 in front of the last layer, which trains two numbers for each.
     whole = build_untrained(shape.model_copy(update={"layers": [128, 64]}), seed=1)
     assert f"{(whole.count_params() + 2 * 64) / 1e3:.0f} k" in ("10 k", "11 k")
     assert abs(270e3 / (whole.count_params() + 2 * 64) - 27) < 2, "the teacher has 27 times as many"

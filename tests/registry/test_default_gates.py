@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from l1distill.distillation.response import SoftTarget
+from l1distill.evaluation.roc import separations, to_metrics
 from l1distill.firmware.devices import Device
-from l1distill.firmware.figures import Figures, with_percentages
+from l1distill.firmware.results.report import Figures, with_percentages
 from l1distill.firmware.settings import FirmwareSettings
-from l1distill.firmware.synthesis import synthesise
-from l1distill.firmware.verify import compare
-from l1distill.models.evaluation import separations, to_metrics
-from l1distill.models.students import StudentSettings, build_student, quantise_inputs
-from l1distill.models.training import (
+from l1distill.firmware.synthesis import synthesize
+from l1distill.firmware.verification.comparison import compare
+from l1distill.models.mlp import StudentSettings, build_student, quantize_inputs
+from l1distill.registry.gates import Gate, judge
+from l1distill.training.fit import (
     Fit,
     Sample,
     TrainingSettings,
@@ -22,7 +23,6 @@ from l1distill.models.training import (
     make_deterministic,
     supervised,
 )
-from l1distill.registry.gates import Gate, judge
 from tests.settings import conf
 
 SIGNALS = ("lq_btau", "a_4l", "h0_tautau", "hch_taunu")
@@ -86,12 +86,12 @@ def trained(world: World):  # type: ignore[no-untyped-def]
 
 @pytest.fixture(scope="module")
 def figures(trained, world: World, tmp_path_factory: pytest.TempPathFactory) -> Figures:  # type: ignore[no-untyped-def]
-    """The figures of a student that was trained and synthesised for real."""
+    """The figures of a student that was trained and synthesized for real."""
     settings = FirmwareSettings.model_validate(
         {**conf("firmware/default"), "device": _device(), "rtl_simulator": "none"}
     )
-    vectors = quantise_inputs(trained).predict(world.background[:2048], verbose=0)
-    return synthesise(trained, vectors, settings, tmp_path_factory.mktemp("firmware"))
+    vectors = quantize_inputs(trained).predict(world.background[:2048], verbose=0)
+    return synthesize(trained, vectors, settings, tmp_path_factory.mktemp("firmware"))
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,11 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from l1distill.errors import InputError
+from l1distill.core.errors import ConfigError
+from l1distill.core.workspace import folder_sha256
 from l1distill.executor import ProcessesSettings
 from l1distill.stages.stage import Context, DataSettings, Result, Stage, StageSettings, execute
 from l1distill.tracking import TrackingSettings
-from l1distill.workspace import folder_sha256
 
 
 class Settings(StageSettings):
@@ -83,7 +83,7 @@ SECOND = FIRST._replace(name="second")
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An initialised store: MLflow takes seconds to make its tables."""
+    """An initialized store: MLflow takes seconds to make its tables."""
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
     return path
@@ -163,7 +163,7 @@ def test_a_failure_leaves_the_old_output_and_a_failed_run() -> None:
 def test_a_full_disk_or_memory_is_one_line(fault: str, says: str) -> None:
     execute(FIRST, _settings("out"), {})
     before = folder_sha256(Path("out"))
-    with pytest.raises(InputError, match=says) as error:
+    with pytest.raises(ConfigError, match=says) as error:
         execute(FIRST, _settings("out", text=fault), {})
     assert "\n" not in str(error.value)
     assert folder_sha256(Path("out")) == before
@@ -181,7 +181,7 @@ def test_a_full_store_is_one_line_that_names_it(folder: Path) -> None:
 
     names = f"MLflow store sqlite:///{folder}/mlflow.db: database or disk is full; make room"
     for stage in (FIRST._replace(run=many), FIRST):  # the second has no room for its run alone
-        with full_database(), pytest.raises(InputError, match=re.escape(names)) as error:
+        with full_database(), pytest.raises(ConfigError, match=re.escape(names)) as error:
             parameters = {f"key{number}": "x" * 400 for number in range(100)}
             execute(stage, _settings("out", text="other"), parameters)
         assert "\n" not in str(error.value)
@@ -195,7 +195,7 @@ def test_a_full_artifact_folder_is_one_line_that_names_it(folder: Path) -> None:
     execute(FIRST, _settings("out"), {})
     before = folder_sha256(Path("out"))
     database = Path("mlflow.db").stat().st_size
-    with pytest.raises(InputError, match=r"/artifacts.*: File too large; make room") as error:
+    with pytest.raises(ConfigError, match=r"/artifacts.*: File too large; make room") as error:
         large = _settings("out", text="x" * (3 * database))
         with ExitStack() as stack:
 
@@ -227,7 +227,7 @@ def test_lineage_points_at_the_run_that_made_the_input() -> None:
 
 def test_an_input_of_another_stage_is_refused() -> None:
     execute(SECOND, _settings("a"), {})
-    with pytest.raises(InputError, match="a: written by the stage second, needed from first"):
+    with pytest.raises(ConfigError, match="a: written by the stage second, needed from first"):
         execute(SECOND, _settings("b", source="a"), {})
     assert not Path("b").exists()
 
@@ -237,7 +237,7 @@ def test_inputs_that_were_not_made_from_one_another_are_refused() -> None:
     execute(SECOND, _settings("b", source="a"), {})
     execute(FIRST, _settings("a", text="another"), {})
     third = FIRST._replace(name="third", inputs=lambda _: {"first": Path("a"), "second": Path("b")})
-    with pytest.raises(InputError, match="b: made from another a than the one there now"):
+    with pytest.raises(ConfigError, match="b: made from another a than the one there now"):
         execute(third, _settings("c"), {})
 
 
@@ -251,7 +251,7 @@ def test_what_the_stage_did_not_write_is_not_replaced() -> None:
         ("file", "is a file"),
         ("theirs", "holds the output of second"),
     ):
-        with pytest.raises(InputError, match=says):
+        with pytest.raises(ConfigError, match=says):
             execute(FIRST, _settings(output), {})
     assert Path("mine/thesis.tex").exists()
     Path("empty").mkdir()

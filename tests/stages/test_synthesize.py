@@ -11,22 +11,22 @@ import numpy as np
 import pytest
 
 from l1distill.cli import main
-from l1distill.data.events import ELECTRONS, JETS, MET, MUONS, N_OBJECTS
-from l1distill.data.standardisation import Standardisation
-from l1distill.errors import InputError
-from l1distill.firmware.bundle import verify_manifest
-from l1distill.firmware.figures import Figures
-from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.layers import Quantise
-from l1distill.firmware.network import connect
-from l1distill.firmware.network_file import save
-from l1distill.models.preprocessing import InputScaling
+from l1distill.core.errors import ConfigError
+from l1distill.core.workspace import folder_sha256
+from l1distill.firmware.bundle.archive import verify_manifest
+from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.layers import Quantize
+from l1distill.firmware.network.network import connect
+from l1distill.firmware.network.serialization import save
+from l1distill.firmware.results.report import Figures
 from l1distill.stages import synthesize_model
 from l1distill.stages.stage import Context
 from l1distill.stages.synthesize_student import SLOTS, _subject
+from l1distill.tasks.anomaly.encoding import InputScaling
+from l1distill.tasks.anomaly.events import ELECTRONS, JETS, MET, MUONS, N_OBJECTS
+from l1distill.tasks.anomaly.standardization import Standardization
 from l1distill.tracking import Record
 from l1distill.tracking.runs import PARENT_RUN
-from l1distill.workspace import folder_sha256
 from tests.settings import ROOT
 
 SMALL = ("firmware.verification_events=300", "firmware.adversarial_events=50")
@@ -61,7 +61,7 @@ def test_a_model_in_mlflow_becomes_firmware(model: Any, folder: Path) -> None:
     np.save("events.npy", np.random.default_rng(1).normal(size=(100, 4)))
     arguments = ("model=models:/jets@best", "device=vu13p", "output=out", "events=events.npy")
     assert synthesize(*arguments) == 0
-    figures = Figures.load(folder / "out/figures.json")
+    figures = Figures.load(folder / "out/synthesis.json")
     metrics = json.loads((folder / "out/metrics.json").read_text())
     assert figures.device.name == "VU13P"
     assert metrics["firmware/mismatches"] == 0
@@ -80,8 +80,8 @@ def test_a_model_in_mlflow_becomes_firmware(model: Any, folder: Path) -> None:
 
 
 def test_a_score_and_its_threshold_stand_behind_a_model(model: Any, folder: Path) -> None:
-    from l1distill.firmware.network import evaluate
-    from l1distill.firmware.network_file import load
+    from l1distill.firmware.network.network import evaluate
+    from l1distill.firmware.network.serialization import load
     from tests.firmware.networks import full_range, outputs
 
     model.save("vae.h5")
@@ -110,47 +110,47 @@ def test_constants_beside_a_network_say_what_its_error_is(
 
     def stop(*arguments: Any, **options: Any) -> None:
         given.update(options)
-        raise InputError("enough")
+        raise ConfigError("enough")
 
-    monkeypatch.setattr(synthesize_model, "synthesise", stop)
+    monkeypatch.setattr(synthesize_model, "synthesize", stop)
     kind = FixedPoint(True, 2, 3)
-    network = connect(57, kind, [Quantise("same", kind)])
-    constants = Standardisation(pt_mean=[1.0] * 19, pt_std=[2.0] * 19)
-    (folder / "quantised").mkdir()
-    save(network, folder / "quantised/network.json")
-    for model in ("model=quantised", "model=quantised/network.json"):
+    network = connect(57, kind, [Quantize("same", kind)])
+    constants = Standardization(pt_mean=[1.0] * 19, pt_std=[2.0] * 19)
+    (folder / "quantized").mkdir()
+    save(network, folder / "quantized/network.json")
+    for model in ("model=quantized", "model=quantized/network.json"):
         assert synthesize(model, "output=out", "score.kind=mse") == 2
-        assert given["standardisation"] is None
-        constants.write(folder / "quantised/standardisation.json")
+        assert given["standardization"] is None
+        constants.write(folder / "quantized/standardization.json")
         assert synthesize(model, "output=out", "score.kind=mse") == 2
-        assert given["standardisation"] == constants
-        (folder / "quantised/standardisation.json").unlink()
+        assert given["standardization"] == constants
+        (folder / "quantized/standardization.json").unlink()
 
 
 def test_published_rows_come_from_the_runs_of_the_sweep(model: Any, folder: Path) -> None:
     """One row of two works out; the other fails in its own words, after it has said its cost."""
-    from l1distill.firmware import network_file
-    from l1distill.firmware.fixed_point import FixedPoint
-    from l1distill.firmware.layers import Dense
-    from l1distill.firmware.qkeras_reader import describe
-    from l1distill.report.firmware_tables import Commands, gather, tables
-    from l1distill.report.study import Study
+    from l1distill.firmware.network import serialization as network_file
+    from l1distill.firmware.network.fixed_point import FixedPoint
+    from l1distill.firmware.network.layers import Dense
+    from l1distill.firmware.readers.qkeras import from_qkeras
+    from l1distill.tasks.anomaly.firmware_tables import Commands, gather, tables
+    from l1distill.tasks.anomaly.study import Study
     from l1distill.tracking.lookup import LoggedRun, find_runs
 
     fine = FixedPoint(True, 1, 30)
     networks = {}
     for name in ("dnn_vae", "cnn_vae"):
-        network = describe(model)
+        network = from_qkeras(model)
         at = next(n for n, layer in enumerate(network.layers) if isinstance(layer, Dense))
         first = network.layers[at]
         assert isinstance(first, Dense)
         if name == "cnn_vae":  # more bits than alkaid holds
             first = first._replace(bias=first.bias + fine.step, bias_type=fine)
         layers = (*network.layers[:at], first, *network.layers[at + 1 :])
-        quantised = folder / f"outputs/govorkova/{name}_pruning/teacher_ptq_8/quantised"
-        quantised.mkdir(parents=True)
-        network_file.save(network._replace(layers=layers), quantised / "network.json")
-        tags = {"output_sha256": folder_sha256(quantised)}
+        quantized = folder / f"outputs/govorkova/{name}_pruning/teacher_ptq_8/quantized"
+        quantized.mkdir(parents=True)
+        network_file.save(network._replace(layers=layers), quantized / "network.json")
+        tags = {"output_sha256": folder_sha256(quantized)}
         networks[name, "ptq", 8] = LoggedRun(name, {}, {}, tags)
     sweep = ("experiment=published_firmware", "published=cnn_vae_vu9p,dnn_vae_vu9p")
     assert synthesize(*sweep, "score.latent=1") != 0
@@ -160,13 +160,13 @@ def test_published_rows_come_from_the_runs_of_the_sweep(model: Any, folder: Path
         find_runs(client, "synthesize", "published_firmware", None, status)
         for status in ("FINISHED", "FAILED")
     )
-    written = Figures.load(folder / "outputs/published/dnn_vae_vu9p/firmware/figures.json")
+    written = Figures.load(folder / "outputs/published/dnn_vae_vu9p/firmware/synthesis.json")
     found = gather(
         Study({}, {}, networks),
         finished,
         failed,
-        lambda run: Figures.load(Path(client.download_artifacts(run.run_id, "figures.json"))),
-        Commands("l1distill quantise", "l1distill synthesize"),
+        lambda run: Figures.load(Path(client.download_artifacts(run.run_id, "synthesis.json"))),
+        Commands("l1distill quantize", "l1distill synthesize"),
     )
     three, *_, absolute = tables(found)
     lut = f"{written['firmware/lut'].value:,.0f}"

@@ -14,7 +14,7 @@ SETTINGS = TrackingSettings(experiment="test", uri=None, model_name="trigger")
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An initialised store without an experiment: MLflow takes seconds to make its tables."""
+    """An initialized store without an experiment: MLflow takes seconds to make its tables."""
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
     return path

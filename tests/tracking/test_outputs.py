@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from l1distill.errors import InputError
+from l1distill.core.errors import DataError
+from l1distill.core.workspace import file_sha256, write_json
 from l1distill.tracking import METRICS, Record, Store, run_of
-from l1distill.workspace import file_sha256, write_json
 
 
 def _output(folder: Path) -> Path:
@@ -56,7 +56,7 @@ def test_a_folder_without_a_record_is_named(store: Store, tmp_path: Path, damage
         record.write_text(record.read_text()[:40])
     else:
         record.write_text('{"stage": "teacher", "wrong": 1}')
-    with pytest.raises(InputError, match=r"record\.json"):
+    with pytest.raises(DataError, match=r"record\.json"):
         run_of(store.client, folder)
 
 
@@ -69,6 +69,6 @@ def test_a_changed_output_is_not_imported(
         (folder / METRICS).unlink()
     else:
         (folder / METRICS).write_text(content)
-    with pytest.raises(InputError, match=r"metrics\.json: .*run dvc pull, or run teacher again"):
+    with pytest.raises(DataError, match=r"metrics\.json: .*run dvc pull, or run teacher again"):
         run_of(store.client, folder)
     assert store.client.search_runs([store.experiment_id]) == []

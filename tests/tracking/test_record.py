@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from l1distill.errors import InputError
+from l1distill.core.errors import DataError
+from l1distill.core.workspace import file_hashes
 from l1distill.tracking import RECORD, Record
-from l1distill.workspace import file_hashes
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def written(tmp_path: Path) -> Record:
 
 
 def _refusal(folder: Path) -> str:
-    with pytest.raises(InputError) as refusal:
+    with pytest.raises(DataError) as refusal:
         Record.read(folder)
     (line,) = str(refusal.value).splitlines()
     return line

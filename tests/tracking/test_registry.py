@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from l1distill.core.workspace import write_json
 from l1distill.tracking import ModelSpec, Run, Store, stage_run
 from l1distill.tracking.registry import CHAMPION, register
-from l1distill.workspace import write_json
 
 NAME = "trigger"
 SPEC = ModelSpec(

@@ -10,7 +10,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from l1distill.errors import InputError
+from l1distill.core.errors import DataError
 from l1distill.tracking import Store, connect, stage_run
 from l1distill.tracking.runs import PARENT_RUN
 from tests.tracking.conftest import SETTINGS
@@ -121,7 +121,7 @@ def test_the_run_of_mlflow_run_is_used(store: Store, monkeypatch: pytest.MonkeyP
 )
 def test_a_store_out_of_reach_is_one_line(uri: str, tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"uri": uri.format(folder=tmp_path)})
-    with pytest.raises(InputError, match="MLflow store") as refusal:
+    with pytest.raises(DataError, match="MLflow store") as refusal:
         connect(settings)
     assert "tracking.uri" in str(refusal.value)
     assert len(str(refusal.value).splitlines()) == 1

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from l1distill.errors import InputError
+from l1distill.core.errors import DataError
 
 _DESCRIPTION = """\
 Checks a bundle against its manifest, builds its emulator with make in a temporary folder and
@@ -18,7 +18,7 @@ It runs the bundle's own Makefile: verify bundles of people you trust, by their 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; see {self.prog} --help")
+        raise DataError(f"{message}; see {self.prog} --help")
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -28,17 +28,17 @@ def run(arguments: Sequence[str]) -> None:
         arguments: those behind the command's name.
 
     Raises:
-        InputError: an argument is wrong, or the bundle is not what it should be.
+        DataError: an argument is wrong, or the bundle is not what it should be.
         SystemExit: help was asked for.
     """
     options = _parser().parse_args(arguments)
     if not options.time_limit > 0:
-        raise InputError(f"--time-limit {options.time_limit:g}: must be more than 0")
+        raise DataError(f"--time-limit {options.time_limit:g}: must be more than 0")
 
-    from l1distill.firmware.replay import verify_bundle
-    from l1distill.firmware.tools import Bounds
+    from l1distill.firmware.bundle.replay import verify_bundle
+    from l1distill.firmware.process import TimeLimit
 
-    bounds = Bounds(options.time_limit, "--time-limit")
+    bounds = TimeLimit(options.time_limit, "--time-limit")
     found = verify_bundle(options.bundle, bounds, options.sha256)
     print(f"{found.bundle}: SHA-256 {found.sha256}")
     print(f"manifest: {found.files} files, each as it was packed")

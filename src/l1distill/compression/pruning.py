@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from pydantic import Field, model_validator
 
-from l1distill.settings import Settings
+from l1distill.core.settings import Settings
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -68,7 +68,7 @@ def with_pruning(
     Args:
         model: the network to prune.
         settings: sparsity and schedule.
-        steps_per_epoch: optimiser steps in an epoch.
+        steps_per_epoch: optimizer steps in an epoch.
         only: names of the layers to prune; all where it is None.
 
     Returns:
@@ -117,7 +117,7 @@ def with_zeros_held(model: "keras.Model", only: Collection[str]) -> Pruned:
         if share == 0.0:
             return layer
         # Masks are made before the first step and stay: made anew after it, they would take
-        # weights that are smaller than a step, as folded normalisation leaves many, for zeros.
+        # weights that are smaller than a step, as folded normalization leaves many, for zeros.
         held = sparsity.ConstantSparsity(share, begin_step=1, end_step=1, frequency=1)
         return sparsity.prune_low_magnitude(layer, pruning_schedule=held)
 
@@ -135,7 +135,7 @@ def strip(model: "keras.Model") -> "keras.Model":
 
 
 def measure_sparsity(model: "keras.Model", only: Collection[str] | None = None) -> float:
-    """Returns the share of the network's quantised weights that are zero, biases apart.
+    """Returns the share of the network's quantized weights that are zero, biases apart.
 
     Measured on the trained network as it goes to firmware, where a weight that rounds to zero
     costs as little as a pruned one; never the sparsity that was asked for.

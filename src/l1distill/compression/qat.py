@@ -1,14 +1,13 @@
-"""Quantisation-aware training: a fixed-point network becomes a QKeras model and is trained on."""
+"""Quantization-aware training: a fixed-point network becomes a QKeras model and is trained on."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from l1distill.data.standardisation import Standardisation
-from l1distill.errors import InputError
-from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.layers import (
+from l1distill.core.errors import DataError
+from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.layers import (
     Affine,
     Arithmetic,
     Concatenate,
@@ -16,14 +15,15 @@ from l1distill.firmware.layers import (
     Dense,
     Layer,
     MaxPool2D,
-    Quantise,
+    Quantize,
     Reshape,
     Square,
     UpSample2D,
     ZeroPad2D,
 )
-from l1distill.firmware.network import Network
-from l1distill.models.training import Loss, Step
+from l1distill.firmware.network.network import Network
+from l1distill.tasks.anomaly.standardization import Standardization
+from l1distill.training.fit import Loss, Step
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 def to_qkeras(network: Network, name: str, start: Network | None = None) -> "keras.Model":
     """Builds the QKeras model that computes what a fixed-point network computes.
 
-    It begins where post-training quantisation ends: the same types, the same numbers; training
-    moves the numbers behind the quantisers. Batch normalisation has been folded.
+    It begins where post-training quantization ends: the same types, the same numbers; training
+    moves the numbers behind the quantizers. Batch normalization has been folded.
 
     Args:
-        network: for instance from ``ptq.post_training_quantise``.
+        network: for instance from ``ptq.post_training_quantize``.
         name: of the model.
         start: the same layers with finer numbers to begin the training with.
 
@@ -45,7 +45,7 @@ def to_qkeras(network: Network, name: str, start: Network | None = None) -> "ker
         A model from inputs (n, inputs) to outputs (n, outputs).
 
     Raises:
-        InputError: a layer has no counterpart in QKeras.
+        DataError: a layer has no counterpart in QKeras.
     """
     from tensorflow import keras
 
@@ -53,7 +53,7 @@ def to_qkeras(network: Network, name: str, start: Network | None = None) -> "ker
     if network.input_exponents:
         units = np.exp2(-np.asarray(network.input_exponents, np.float64))
         x = keras.layers.Rescaling(units.tolist(), name="input_units")(x)
-    tensors = [_activation(network.input_type, "input_quantiser")(x)]
+    tensors = [_activation(network.input_type, "input_quantizer")(x)]
     constants = {}
     for layer, taken, finer in zip(
         network.layers, network.wiring, (start or network).layers, strict=True
@@ -77,30 +77,30 @@ def _layers(layer: Layer) -> list[Any]:
 
     if isinstance(layer, Dense | Conv2D):
         lift = _lift(layer.kernel_type, layer.bias_type)
-        quantisers = {
+        quantizers = {
             "kernel_quantizer": _quantizer(layer.kernel_type, lift),
             "bias_quantizer": _quantizer(layer.bias_type, lift),
             "kernel_initializer": "zeros",  # until the weights are set, with no random number drawn
-            # QKeras would clip the weights it trains to the range of its default quantiser
+            # QKeras would clip the weights it trains to the range of its default quantizer
             "kernel_constraint": None,
             "bias_constraint": None,
             "name": layer.name,
         }
         outputs = layer.kernel.shape[-1]
         if isinstance(layer, Dense):
-            found = QDense(outputs, **quantisers)
+            found = QDense(outputs, **quantizers)
         else:
-            options = {"padding": layer.padding, "strides": layer.strides, **quantisers}
+            options = {"padding": layer.padding, "strides": layer.strides, **quantizers}
             found = QConv2D(outputs, layer.kernel.shape[:2], **options)
         return [found, *_shift(-lift, f"{layer.name}_shift")]
     if isinstance(layer, Affine):
         if np.any(layer.offset != 0) or np.any(np.frexp(layer.scale)[0] != 0.5):
-            raise InputError(
-                f"layer {layer.name}: a batch normalisation that cannot be folded is not trained "
+            raise DataError(
+                f"layer {layer.name}: a batch normalization that cannot be folded is not trained "
                 "further; put it behind or before a layer without padding"
             )
         return [layers.Rescaling(layer.scale.tolist(), name=layer.name)]
-    if isinstance(layer, Quantise):
+    if isinstance(layer, Quantize):
         lift = _lift(layer.type)
         leaky = []
         if layer.negative_slope != 1.0:
@@ -122,7 +122,7 @@ def _layers(layer: Layer) -> list[Any]:
     if isinstance(layer, Arithmetic):
         return [getattr(layers, type(layer).__name__)(name=layer.name)]
     if isinstance(layer, Square):
-        raise InputError(f"layer {layer.name}: squares have no layer in Keras; leave the score out")
+        raise DataError(f"layer {layer.name}: squares have no layer in Keras; leave the score out")
     assert isinstance(layer, Reshape)
     return [layers.Reshape(layer.shape, name=layer.name)]
 
@@ -145,7 +145,7 @@ def _quantizer(kind: FixedPoint, lift: int = 0) -> Any:
     from qkeras import quantized_bits, quantized_relu
 
     if kind.rounding != "RND_CONV" or kind.overflow == "WRAP":
-        raise InputError(f"{kind.hls}: QKeras rounds half to even and saturates; quantise anew")
+        raise DataError(f"{kind.hls}: QKeras rounds half to even and saturates; quantize anew")
     bits, integer = kind.bits, kind.integer + lift
     if not kind.signed:
         return quantized_relu(bits, integer)
@@ -158,18 +158,18 @@ def _activation(kind: FixedPoint, name: str, lift: int = 0) -> Any:
     return QActivation(_quantizer(kind, lift), name=name)
 
 
-def quantised_loss(
+def quantized_loss(
     model: "keras.Model",
     decoder: "Sequence[keras.layers.Layer] | None",
-    standardisation: Standardisation,
+    standardization: Standardization,
     beta: float | None,
 ) -> "tuple[keras.Model, Loss]":
-    """Makes what a quantised autoencoder is trained with.
+    """Makes what a quantized autoencoder is trained with.
 
     Args:
         model: from events to their reconstruction; of a VAE, from events to its latent numbers.
         decoder: of a VAE, in floating point: it is trained with the encoder and thrown away.
-        standardisation: of the training split.
+        standardization: of the training split.
         beta: weight of D_KL, or None for a plain autoencoder.
 
     Returns:
@@ -177,7 +177,7 @@ def quantised_loss(
     """
     from tensorflow import keras
 
-    from l1distill.models.autoencoder import autoencoder_loss, sample
+    from l1distill.tasks.anomaly.autoencoder import autoencoder_loss, sample
 
     def decode(x: "tf.Tensor", training: bool) -> "tf.Tensor":
         for layer in decoder or ():
@@ -197,4 +197,4 @@ def quantised_loss(
         half = model.output_shape[1] // 2
         outputs = decode(model.output[:, :half], training=False)
         whole = keras.Model(model.input, outputs, name=model.name)
-    return whole, autoencoder_loss(compute, standardisation, beta)
+    return whole, autoencoder_loss(compute, standardization, beta)

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from l1distill.errors import InputError, first_line
-from l1distill.workspace import write_text
+from l1distill.core.errors import DataError, first_line
+from l1distill.core.workspace import write_text
 
 CARD_NAME = "card.json"
 
@@ -73,7 +73,7 @@ class SourceCard(BaseModel):
 
 
 class Ablation(BaseModel):
-    """What one modelling choice does to the AUC of an autoencoder (``benchmarks/ablations.py``).
+    """What one modeling choice does to the AUC of an autoencoder (``benchmarks/ablations.py``).
 
     Attributes:
         change: What differs from the data set as shipped.
@@ -106,7 +106,7 @@ class Card(BaseModel):
         sources: Where imported events came from; empty for generated ones.
         checks: Figures that a reader can hold against physics; names carry the unit.
         missing: What the simulation leaves out, one sentence each.
-        ablations: What modelling choices do to an autoencoder's AUC, measured once on data sets of
+        ablations: What modeling choices do to an autoencoder's AUC, measured once on data sets of
             the size that they name, the first as shipped.
         findings: What the ablations say, one sentence each.
     """
@@ -134,14 +134,14 @@ def read_card(folder: Path) -> Card:
     """Reads the ``card.json`` of a data set's folder.
 
     Raises:
-        InputError: If it is missing or is not a data card.
+        DataError: If it is missing or is not a data card.
     """
     path = folder / CARD_NAME
     try:
         return Card.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no data card; run dvc pull, or run generate again") from None
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no data card; run dvc pull, or run generate again") from error
     except (ValidationError, UnicodeDecodeError) as error:
-        raise InputError(
+        raise DataError(
             f"{path}: not a data card ({first_line(error)}); run dvc pull, or run generate again"
-        ) from None
+        ) from error

@@ -29,7 +29,7 @@ FRACTIONS = {Split.TRAIN: 0.5, Split.TEST: 0.4, Split.VALIDATION: 0.1}
 
 
 def hash_events(objects: NDArray[np.floating[Any]]) -> NDArray[np.uint64]:
-    """Hashes each event's content with the finaliser of SplitMix64, a word at a time.
+    """Hashes each event's content with the finalizer of SplitMix64, a word at a time.
 
     The numbers are rounded to float32 first, the precision that events are generated in, so that
     a file in float64 and one in float32 agree; negative zero counts as zero.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from l1distill.compression.pruning import PruningSettings, strip, with_pruning
-from l1distill.models.training import Fit, History, Sample, TrainingSettings, fit, supervised
+from l1distill.training.fit import Fit, History, Sample, TrainingSettings, fit, supervised
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -19,7 +19,7 @@ class Distilled(NamedTuple):
     history: History
 
 
-def distil(
+def distill(
     student: "keras.Model",
     train: Sample,
     validation: Sample,
@@ -33,7 +33,7 @@ def distil(
     """Fits a student to its teacher's answers, pruning it on the way.
 
     Args:
-        student: the untrained network; quantised from its first step if its layers are.
+        student: the untrained network; quantized from its first step if its layers are.
         train: inputs and what the teacher makes of them.
         validation: the same of events that the student does not see.
         loss: Keras's name of the distance between the two.

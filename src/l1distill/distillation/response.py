@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.settings import Constants, Settings
+from l1distill.core.settings import Constants, Settings
 
 if TYPE_CHECKING:
     from typing import Self
@@ -20,7 +20,7 @@ class DistillationSettings(Settings):
 
 
 class SoftTarget(Constants):
-    """The logarithm of the teacher's score, centred and scaled on the training split.
+    """The logarithm of the teacher's score, centerd and scaled on the training split.
 
     Scores of a reconstruction error span orders of magnitude; the logarithm keeps their order and
     gives a few-bit output something even to work with.
@@ -40,10 +40,10 @@ class SoftTarget(Constants):
             ValueError: a score is not above zero, or all are the same.
         """
         if not (scores > 0.0).all():
-            raise ValueError("the teacher's scores must be above zero to distil their logarithm")
+            raise ValueError("the teacher's scores must be above zero to distill their logarithm")
         log = np.log(scores)
         if log.std() == 0.0:
-            raise ValueError("the teacher gives every event the same score: nothing to distil")
+            raise ValueError("the teacher gives every event the same score: nothing to distill")
         return cls(mean=float(log.mean()), std=float(log.std()))
 
     def __call__(self, scores: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from l1distill.errors import InputError
+from l1distill.core.errors import ResourceError
 from l1distill.executor.settings import HTCondorSettings, SlurmSettings
 
 LOST_AFTER_S = 60.0
@@ -39,7 +39,7 @@ def batch_cluster(settings: SlurmSettings | HTCondorSettings, work: Path) -> Any
         The cluster of dask_jobqueue.
 
     Raises:
-        InputError: no job can be made of the settings.
+        ResourceError: no job can be made of the settings.
     """
     on_interrupt = signal.getsignal(signal.SIGINT)
     dask_jobqueue: Any = import_module("dask_jobqueue")
@@ -67,7 +67,7 @@ def batch_cluster(settings: SlurmSettings | HTCondorSettings, work: Path) -> Any
     try:
         return kind(job_cls=_closing(kind.job_cls), **arguments | settings.options)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"executor={settings.kind}: {_squeezed(str(error))}") from None
+        raise ResourceError(f"executor={settings.kind}: {_squeezed(str(error))}") from error
 
 
 def _closing(kind: Any) -> Any:
@@ -94,14 +94,14 @@ def batch_jobs(settings: SlurmSettings | HTCondorSettings, work: Path) -> Iterat
         The cluster of dask_jobqueue.
 
     Raises:
-        InputError: the batch system is not there or refuses a job.
+        ResourceError: the batch system is not there or refuses a job.
     """
     import dask
     from tornado.ioloop import PeriodicCallback
 
     program = _SUBMIT_WITH[settings.kind]
     if shutil.which(program) is None:
-        raise InputError(
+        raise ResourceError(
             f"executor={settings.kind}: {program} is not on the PATH; run this where jobs are "
             "submitted, or choose another executor="
         )
@@ -118,9 +118,9 @@ def batch_jobs(settings: SlurmSettings | HTCondorSettings, work: Path) -> Iterat
             cluster.sync(submit)
         except (RuntimeError, ValueError) as error:
             reason = str(error).partition("stderr:")[2] or str(error)
-            raise InputError(
+            raise ResourceError(
                 f"executor={settings.kind}: {program} refuses the job: {_squeezed(reason)}"
-            ) from None
+            ) from error
         last_seen: dict[str, float] = {}
 
         async def look() -> None:

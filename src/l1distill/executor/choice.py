@@ -6,7 +6,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
-from l1distill.errors import InputError
+from l1distill.core.errors import ResourceError
 from l1distill.executor.clusters import dask_executor
 from l1distill.executor.processes import local_processes
 from l1distill.executor.settings import ExecutorSettings, ProcessesSettings
@@ -24,7 +24,7 @@ def open_executor(settings: ExecutorSettings, work: Path) -> Iterator[Executor]:
         The executor. Functions and arguments must be picklable.
 
     Raises:
-        InputError: the workers cannot be had, do not see the folder, or died of their work.
+        ResourceError: the workers cannot be had, do not see the folder, or died of their work.
     """
     if not isinstance(settings, ProcessesSettings):
         with dask_executor(settings, work) as executor:
@@ -33,8 +33,8 @@ def open_executor(settings: ExecutorSettings, work: Path) -> Iterator[Executor]:
     try:
         with local_processes(settings.workers) as executor:
             yield executor
-    except BrokenProcessPool:
-        raise InputError(
+    except BrokenProcessPool as error:
+        raise ResourceError(
             "executor: a worker was killed, perhaps for want of memory; run again with fewer "
             "executor.workers: what is finished is kept"
-        ) from None
+        ) from error

@@ -19,7 +19,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from l1distill import __version__
-from l1distill.errors import InputError
+from l1distill.core.errors import ResourceError
 from l1distill.executor.batch import STATUS_PAGE, batch_jobs, logs
 from l1distill.executor.settings import (
     DaskLocalSettings,
@@ -45,8 +45,8 @@ def dask_executor(settings: ClusterSettings, work: Path) -> Iterator[Executor]:
         The executor, once a worker is there.
 
     Raises:
-        InputError: the cluster cannot be had, or its workers do not see the folder, stay away for
-            too long, or die of their work.
+        ResourceError: the cluster cannot be had, or its workers do not see the folder, stay away
+            for too long, or die of their work.
     """
     import dask
 
@@ -108,9 +108,9 @@ def _client(settings: ClusterSettings, work: Path) -> Iterator[Any]:
         try:
             client = distributed.Client(cluster, timeout=_ANSWER_WITHIN_S, set_as_default=False)
         except OSError as error:
-            raise InputError(
+            raise ResourceError(
                 f"executor.address={cluster}: no Dask scheduler answers ({error})"
-            ) from None
+            ) from error
         yield stack.enter_context(client)
 
 
@@ -122,7 +122,7 @@ def _check_environment(client: Any, settings: DaskSettings) -> None:
     except PackageNotFoundError as error:
         found.append(error)
     if any(other != __version__ for other in found):
-        raise InputError(
+        raise ResourceError(
             f"executor.address={settings.address}: the scheduler and its workers must have "
             f"l1distill {__version__}; start them in this environment"
         )
@@ -142,17 +142,17 @@ def _one_line(settings: ClusterSettings, work: Path) -> Iterator[None]:
     try:
         yield
     except KilledWorker as error:
-        raise InputError(
+        raise ResourceError(
             f"{where}: {error.allowed_failures + 1} workers were killed over the same task, "
             f"perhaps for want of memory; give them more and {again}"
-        ) from None
-    except (NoWorkerError, WorkerStartTimeoutError):
-        raise InputError(
+        ) from error
+    except (NoWorkerError, WorkerStartTimeoutError) as error:
+        raise ResourceError(
             f"{where}: no worker for {settings.wait_s:.0f} s; find out why, or wait longer, "
             f"and {again}"
-        ) from None
-    except CancelledError:
-        raise InputError(f"{where}: the Dask scheduler is gone; {again}") from None
+        ) from error
+    except CancelledError as error:
+        raise ResourceError(f"{where}: the Dask scheduler is gone; {again}") from error
 
 
 class _DaskExecutor(Executor):
@@ -175,7 +175,7 @@ class _DaskExecutor(Executor):
 def _run(marker: Path, task: Callable[[], Any]) -> Any:
     """Runs a task on a worker, if others will see what it writes."""
     if not marker.exists():
-        raise InputError(
+        raise ResourceError(
             f"{marker.parent}: not seen by the worker on {socket.gethostname()}; put output= on a "
             "file system that all workers share"
         )

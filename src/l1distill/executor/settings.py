@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from l1distill.settings import Settings
+from l1distill.core.settings import Settings
 
 Size = Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?[kMGT]?i?B$")]
 """An amount of memory or disk, as ``2GB``."""

@@ -1,1 +1,1 @@
-"""From a quantised network to verified firmware and its figures."""
+"""From a quantized network to verified firmware and its figures."""

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.firmware.fixed_point import FixedPoint
-from l1distill.firmware.layers import (
+from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.layers import (
     Add,
     Affine,
     Binary,
@@ -24,13 +24,13 @@ from l1distill.firmware.layers import (
     Dense,
     MaxPool2D,
     Multiply,
-    Quantise,
-    Span,
+    Quantize,
     Square,
     Subtract,
     Unary,
+    ValueRange,
 )
-from l1distill.firmware.network import Network, spans
+from l1distill.firmware.network.network import Network, value_ranges
 
 _PRODUCT_LEVELS = 2
 
@@ -55,7 +55,7 @@ class Constants(NamedTuple):
         rounding: LUT a bit of a number that is rounded or clipped, not at zero alone.
         maximum: LUT a bit of a number that is compared.
         level_ns: delay of one level of a tree of adders [ns].
-        quantise_ns: delay of rounding and clipping [ns].
+        quantize_ns: delay of rounding and clipping [ns].
         compare_ns: delay of a comparison [ns].
     """
 
@@ -64,7 +64,7 @@ class Constants(NamedTuple):
     rounding: float = 2.4
     maximum: float = 1.5
     level_ns: float = 1.65
-    quantise_ns: float = 0.0
+    quantize_ns: float = 0.0
     compare_ns: float = 1.0
 
 
@@ -76,7 +76,7 @@ class Features(NamedTuple):
         rounded: bits of numbers that are rounded or clipped, not at zero alone.
         compared: bits of numbers that are compared.
         levels: of adders, one behind the other.
-        quantisers: one behind the other, those that change anything.
+        quantizers: one behind the other, those that change anything.
         comparisons: one behind the other.
         bit_operations: see :class:`Cost`.
     """
@@ -85,7 +85,7 @@ class Features(NamedTuple):
     rounded: float
     compared: float
     levels: float
-    quantisers: int
+    quantizers: int
     comparisons: int
     bit_operations: float
 
@@ -106,7 +106,7 @@ def cost_of(found: Features, stage_ns: float, constants: Constants) -> Cost:
     adders = sum(bits * outputs**-constants.sharing for bits, outputs in found.linear)
     delay = (
         constants.level_ns * found.levels
-        + constants.quantise_ns * found.quantisers
+        + constants.quantize_ns * found.quantizers
         + constants.compare_ns * found.comparisons
     )
     lut = constants.adder * adders
@@ -118,7 +118,7 @@ def features(network: Network) -> Features:
     """Counts terms, bits and levels, layer by layer."""
     linear: list[tuple[float, int]] = []
     rounded = compared = operations = 0.0
-    found = spans(network)
+    found = value_ranges(network)
     needed = _needed(network, found)
     paths = [_Path(0.0, 0, 0)]
     for layer, taken, after, used in zip(
@@ -134,11 +134,11 @@ def features(network: Network) -> Features:
         elif isinstance(layer, Add | Subtract):
             linear.append((float(_widths(after)[used].sum()), after.shape[-1]))
             path = path._replace(levels=path.levels + 1)
-        elif isinstance(layer, Quantise):
+        elif isinstance(layer, Quantize):
             if after.type != before.type:
                 if not _only_cut_at_zero(before, after):
                     rounded += float(_widths(after)[used].sum())
-                path = path._replace(quantisers=path.quantisers + 1)
+                path = path._replace(quantizers=path.quantizers + 1)
         elif isinstance(layer, Square | Multiply):  # in DSPs: no LUTs, a short tree's delay
             path = path._replace(levels=path.levels + _PRODUCT_LEVELS)
             factors = _widths(before), _widths(found[taken[-1]])
@@ -155,17 +155,17 @@ class _Path(NamedTuple):
     """What the deepest path to a tensor leads through."""
 
     levels: float
-    quantisers: int
+    quantizers: int
     comparisons: int
 
 
-def _only_cut_at_zero(before: Span, after: Span) -> bool:
-    """Tells whether a quantiser does no more than an AND with the sign: what follows absorbs it."""
+def _only_cut_at_zero(before: ValueRange, after: ValueRange) -> bool:
+    """Tells whether a quantizer does no more than an AND with the sign: what follows absorbs it."""
     cut = np.maximum(before.low, 0.0), np.maximum(before.high, 0.0)
     return after.fraction >= before.fraction and all(map(np.array_equal, cut, after[:2]))
 
 
-def _needed(network: Network, found: list[Span]) -> list[NDArray[np.bool_]]:
+def _needed(network: Network, found: list[ValueRange]) -> list[NDArray[np.bool_]]:
     """Tells which elements of each tensor anything behind it depends on."""
     needed = [np.zeros(tensor.shape, np.bool_) for tensor in found]
     needed[-1][:] = True
@@ -185,12 +185,12 @@ def _needed(network: Network, found: list[Span]) -> list[NDArray[np.bool_]]:
     return needed
 
 
-def _needed_by(layer: Unary, before: Span, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _needed_by(layer: Unary, before: ValueRange, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Tells on which elements, of those that ever change, the used outputs of a layer depend."""
     live = before.low < before.high
     if isinstance(layer, Dense):
         found = (layer.kernel[:, used] != 0).any(axis=1)
-    elif isinstance(layer, Quantise | Affine | Square):
+    elif isinstance(layer, Quantize | Affine | Square):
         found = used
     else:
         # where each element goes; 0 is one of the zeros around an image
@@ -216,7 +216,7 @@ class _Linear(NamedTuple):
 
 
 def _linear(
-    layer: Dense | Conv2D | Affine, before: Span, after: Span, used: NDArray[np.bool_]
+    layer: Dense | Conv2D | Affine, before: ValueRange, after: ValueRange, used: NDArray[np.bool_]
 ) -> _Linear:
     """Terms of every used sum times their mean width; levels of the deepest sum.
 
@@ -266,7 +266,7 @@ def _weight_bits(values: NDArray[np.float64], kind: FixedPoint) -> NDArray[np.fl
     return result
 
 
-def _widths(tensor: Span) -> NDArray[np.float64]:
+def _widths(tensor: ValueRange) -> NDArray[np.float64]:
     """Bits that each element takes."""
     steps = (tensor.high - tensor.low) * 2.0**tensor.fraction
     result: NDArray[np.float64] = np.ceil(np.log2(steps + 1))

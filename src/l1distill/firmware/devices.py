@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from l1distill.settings import Settings
+from l1distill.core.settings import Settings
 
 
 class Device(Settings):

@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from l1distill.core.settings import Settings
 from l1distill.firmware.devices import Device
-from l1distill.settings import Settings
 
 
 class FirmwareSettings(Settings):

@@ -1,4 +1,4 @@
-"""From a quantised model to verified firmware with its figures: what a stage calls."""
+"""From a quantized model to verified firmware with its figures: what a stage calls."""
 
 import shutil
 import tempfile
@@ -10,43 +10,46 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from l1distill.data.standardisation import Standardisation
-from l1distill.errors import InputError
-from l1distill.firmware import (
-    bundle,
-    cpp_emulator,
-    hls,
-    locate,
-    network_file,
-    replay,
-    report,
-    rtl,
-    rtlsim,
-    vectors,
-    vendor,
-    vivado,
+from l1distill.core.errors import DataError
+from l1distill.firmware.bundle import archive as bundle
+from l1distill.firmware.bundle import replay
+from l1distill.firmware.emulator import cpp as cpp_emulator
+from l1distill.firmware.functions.score_head import with_score
+from l1distill.firmware.hls import project as hls
+from l1distill.firmware.hls import vendor
+from l1distill.firmware.network import serialization as network_file
+from l1distill.firmware.network.network import (
+    EXACT_FLOAT32_BITS,
+    Network,
+    evaluate,
+    run_behind,
+    widest_sum,
 )
-from l1distill.firmware.adversarial import adversarial_events
-from l1distill.firmware.documents import (
+from l1distill.firmware.process import TimeLimit
+from l1distill.firmware.readers.qkeras import from_qkeras
+from l1distill.firmware.results import collect as report
+from l1distill.firmware.results.documents import (
     ANY_NETWORK,
     CARD,
     REPORT,
+    ModelDescription,
     Quantity,
-    Subject,
     write_documents,
 )
-from l1distill.firmware.events import random_events
-from l1distill.firmware.figures import Figures
-from l1distill.firmware.network import EXACT_FLOAT32_BITS, Network, evaluate, run_behind, widest_sum
-from l1distill.firmware.qkeras_reader import describe
-from l1distill.firmware.rtl import RtlFigures
-from l1distill.firmware.scores import with_score
+from l1distill.firmware.results.report import Figures
+from l1distill.firmware.rtl import simulation as rtlsim
+from l1distill.firmware.rtl import vectors, vivado
+from l1distill.firmware.rtl import verilog as rtl
+from l1distill.firmware.rtl.verilog import RtlReport
+from l1distill.firmware.rtl.yosys import yosys_job
 from l1distill.firmware.settings import FirmwareSettings, ScoreSettings
-from l1distill.firmware.tools import Bounds
-from l1distill.firmware.verify import Comparison, compare, differing
-from l1distill.firmware.yosys import yosys_job
+from l1distill.firmware.verification import first_difference as locate
+from l1distill.firmware.verification.adversarial import adversarial_events
+from l1distill.firmware.verification.comparison import Comparison, compare, differing
+from l1distill.firmware.verification.events import random_events
+from l1distill.tasks.anomaly.standardization import Standardization
 
-FIGURES = "figures.json"
+FIGURES = "synthesis.json"
 EMULATOR = "emulator.json"
 NETWORK = "network.json"
 CONTENTS = (
@@ -79,26 +82,26 @@ SEED = 2026
 """Of random and adversarial events: the same model is verified on the same ones everywhere."""
 
 
-def synthesise(
+def synthesize(
     model: Any,
     x: ArrayLike | None,
     settings: FirmwareSettings,
     output: Path,
     progress: Callable[[str], None] | None = None,
-    subject: Subject = ANY_NETWORK,
+    subject: ModelDescription = ANY_NETWORK,
     score: ScoreSettings | None = None,
-    standardisation: Standardisation | None = None,
+    standardization: Standardization | None = None,
 ) -> Figures:
-    """Turns a quantised model into firmware, proves it on events, and counts what it costs.
+    """Turns a quantized model into firmware, proves it on events, and counts what it costs.
 
-    Writes into ``output``: ``MODEL_CARD.md``, ``REPORT.md``, ``figures.json``, ``rtl/``,
+    Writes into ``output``: ``MODEL_CARD.md``, ``REPORT.md``, ``synthesis.json``, ``rtl/``,
     ``hls/``, ``emulator/``, ``vectors/``, ``emulator.json``, ``network.json`` and
     ``bundle.tar.gz`` with all of these and with ``constants/``, where a caller may leave what
     turns raw objects into inputs.
 
     Args:
-        model: a QKeras model that ``qkeras_reader.describe`` can read, or a network.
-        x: (n, inputs) test inputs on the grid of the input quantiser, which may have the shape of
+        model: a QKeras model that ``readers.qkeras.from_qkeras`` can read, or a network.
+        x: (n, inputs) test inputs on the grid of the input quantizer, which may have the shape of
             the model's input; the first ``settings.verification_events`` are used, and random
             ones where there are fewer. Adversarial ones are added.
         settings: device, pipelining, bounds.
@@ -106,18 +109,18 @@ def synthesise(
         progress: is told what goes on, one short line at a time.
         subject: what the model card says of the model.
         score: what is put behind the network; nothing where it is None.
-        standardisation: of an autoencoder of ours, for ``score.kind=mse``.
+        standardization: of an autoencoder of ours, for ``score.kind=mse``.
 
     Returns:
         The figures. Mismatches are a figure, not an error: a gate judges them.
 
     Raises:
-        InputError: the model is not supported, the events do not fit, or a tool is missing.
-        ToolError: a tool crashed or crossed its bounds; see its ``InputError`` line.
+        DataError: the model is not supported, the events do not fit, or a tool is missing.
+        ToolError: a tool crashed or crossed its bounds; see its ``DataError`` line.
     """
     say = progress or (lambda _: None)
-    plain = model if isinstance(model, Network) else describe(model)
-    described, output_is = with_score(plain, score or ScoreSettings(), standardisation)
+    plain = model if isinstance(model, Network) else from_qkeras(model)
+    described, output_is = with_score(plain, score or ScoreSettings(), standardization)
     if output_is is not None:
         subject = subject._replace(outputs=(Quantity(output_is),))
     events = _events(model, plain, described, x, settings)
@@ -140,7 +143,7 @@ def synthesise(
     cpp_emulator.write_cpp_emulator(emulator, output / replay.CPP_FOLDER)
     _write_vectors(output / "vectors", described, rtl_figures, events, emulated)
 
-    yosys_bounds = Bounds(settings.yosys_time_limit_s, "firmware.yosys_time_limit_s")
+    yosys_bounds = TimeLimit(settings.yosys_time_limit_s, "firmware.yosys_time_limit_s")
     say(f"counting {settings.device.name} primitives with yosys, beside the simulations")
     with yosys_job(
         rtl.verilog_files(output / "rtl"),
@@ -183,14 +186,14 @@ def _events(
     wanted = settings.verification_events
     values = given.reshape(len(given), -1) if given.ndim > 2 else given
     if values.ndim != 2 or values.shape[1] != described.inputs:
-        raise InputError(
+        raise DataError(
             f"test inputs have shape {given.shape}, the model takes (events, {described.inputs})"
         )
     values = values[:wanted].astype(np.float64)
     if not described.input_type.holds(values / described.input_units):
-        raise InputError(
-            f"test inputs are not on the grid of the input quantiser, {described.input_type.hls}; "
-            "quantise them first, or the comparison measures the inputs"
+        raise DataError(
+            f"test inputs are not on the grid of the input quantizer, {described.input_type.hls}; "
+            "quantize them first, or the comparison measures the inputs"
         )
     random = random_events(described, wanted - len(values), SEED)
     difficult = adversarial_events(described, settings.adversarial_events, SEED).x
@@ -245,7 +248,7 @@ def _run_cpp(
     events: Events, settings: FirmwareSettings, sources: Path, say: Callable[[str], None]
 ) -> Comparison:
     say("building the emulator in C++")
-    bounds = Bounds(settings.hls_time_limit_s, "firmware.hls_time_limit_s")
+    bounds = TimeLimit(settings.hls_time_limit_s, "firmware.hls_time_limit_s")
     with tempfile.TemporaryDirectory(prefix="l1distill-emulator-") as name:
         folder = Path(name) / sources.name
         shutil.copytree(sources, folder)
@@ -264,7 +267,7 @@ def _simulate_hls(
     folder = output / "hls"
     _clear(folder)
     hls.write_hls_project(described, settings.device, folder)
-    bounds = Bounds(settings.hls_time_limit_s, "firmware.hls_time_limit_s")
+    bounds = TimeLimit(settings.hls_time_limit_s, "firmware.hls_time_limit_s")
     simulated = hls.simulate_hls(folder, events.x, described, bounds)
     found = compare(events.y, simulated)
     if found.mismatches:
@@ -277,7 +280,7 @@ def _simulate_hls(
 
 def _simulate_rtl(
     described: Network,
-    rtl_figures: RtlFigures,
+    rtl_figures: RtlReport,
     events: Events,
     settings: FirmwareSettings,
     output: Path,
@@ -288,7 +291,7 @@ def _simulate_rtl(
         return None
     say(f"simulating the Verilog with {simulator.name} {simulator.version}")
     setting = "firmware.rtl_simulation_time_limit_s"
-    bounds = Bounds(settings.rtl_simulation_time_limit_s, setting)
+    bounds = TimeLimit(settings.rtl_simulation_time_limit_s, setting)
     replayed = events.fewer(settings.rtl_simulation_events)
     ports = described.at_ports(replayed.x)
     simulated = rtlsim.simulate_rtl(output / "rtl", rtl_figures, ports, simulator, bounds)
@@ -310,7 +313,7 @@ def _build_vendor(
     if tool is None:
         return None
     say(f"building the HLS project with {tool.name}")
-    bounds = Bounds(settings.vendor_time_limit_s, "firmware.vendor_time_limit_s")
+    bounds = TimeLimit(settings.vendor_time_limit_s, "firmware.vendor_time_limit_s")
     with tempfile.TemporaryDirectory(prefix="l1distill-vendor-") as name:
         project, work = Path(name) / "project", Path(name) / "build"
         hls.write_hls_project(described, settings.device, project, tool.backend)
@@ -320,7 +323,7 @@ def _build_vendor(
 def _write_vectors(
     folder: Path,
     described: Network,
-    rtl_figures: RtlFigures,
+    rtl_figures: RtlReport,
     events: Events,
     emulated: NDArray[np.float64],
 ) -> None:

@@ -4,14 +4,14 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from l1distill.errors import InputError, first_line
+from l1distill.core.errors import DataError, first_line
 
 if TYPE_CHECKING:
     from tensorflow import keras
 
 
 def save(model: "keras.Model", path: Path) -> None:
-    """Writes a network without its optimiser.
+    """Writes a network without its optimizer.
 
     HDF5 and not Keras's newer archive: that one holds time stamps, so equal networks would have
     unequal hashes, and QKeras and hls4ml read HDF5.
@@ -25,15 +25,15 @@ def load(path: Path | str) -> "keras.Model":
     """Reads a network that :func:`save` wrote, QKeras layers included.
 
     Raises:
-        InputError: the file is missing, damaged, or holds no network.
+        DataError: the file is missing, damaged, or holds no network.
     """
     from qkeras.utils import load_qmodel
 
     if not Path(path).is_file():
-        raise InputError(f"{path}: no such network; run the stage that trains it first")
+        raise DataError(f"{path}: no such network; run the stage that trains it first")
     try:
         return load_qmodel(str(path), compile=False)
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(
+        raise DataError(
             f"{path}: not a Keras network ({first_line(error)}); train it again"
-        ) from None
+        ) from error

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from pydantic import Field
 
-from l1distill.settings import Settings
+from l1distill.core.settings import Settings
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -50,7 +50,7 @@ def build_untrained(settings: ShapeSettings, seed: int) -> "keras.Model":
     weights = quantized_bits(settings.weight_bits, settings.weight_integer, alpha=1)
     bits, integer = settings.activation_bits, settings.activation_integer
     x = inputs = layers.Input((settings.inputs,), name="inputs")
-    x = QActivation(quantized_bits(bits, integer, alpha=1), name="input_quantiser")(x)
+    x = QActivation(quantized_bits(bits, integer, alpha=1), name="input_quantizer")(x)
     widths = [*settings.layers, settings.outputs]
     for number, width in enumerate(widths, start=1):
         dense = QDense(
@@ -60,7 +60,7 @@ def build_untrained(settings: ShapeSettings, seed: int) -> "keras.Model":
         if number < len(widths):
             x = QActivation(quantized_relu(bits, integer), name=f"relu_{number}")(x)
     last = quantized_sigmoid(bits) if settings.sigmoid else quantized_bits(bits, integer, alpha=1)
-    model = Model(inputs, QActivation(last, name="output_quantiser")(x), name=settings.name)
+    model = Model(inputs, QActivation(last, name="output_quantizer")(x), name=settings.name)
     rng = np.random.default_rng(seed)
     for number in range(1, len(widths) + 1):
         layer = model.get_layer(f"dense_{number}")

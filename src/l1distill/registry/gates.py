@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pydantic import model_validator
 
-from l1distill.settings import Settings
+from l1distill.core.settings import Settings
 
 
 class Gate(Settings):

@@ -5,16 +5,16 @@ from pathlib import Path
 
 from pydantic import model_validator
 
+from l1distill.core.errors import ConfigError
+from l1distill.core.progress import progress
+from l1distill.core.workspace import write_text
 from l1distill.data.card import Card, write_card
-from l1distill.data.dataset import BACKGROUND, open_dataset
-from l1distill.data.events import SIGNALS
 from l1distill.data.splits import Split
-from l1distill.data.standardisation import STANDARDISATION, Standardisation
-from l1distill.errors import InputError
 from l1distill.executor import open_executor
-from l1distill.progress import progress
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
-from l1distill.workspace import write_text
+from l1distill.tasks.anomaly.dataset import BACKGROUND, open_dataset
+from l1distill.tasks.anomaly.events import SIGNALS
+from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
 
 CONVERTED = ".converted"
 """Folder beside the data set where converted files are kept, by the hash of their content."""
@@ -36,17 +36,17 @@ def _inputs(_: Settings) -> Mapping[str, Path]:
 
 
 def _run(settings: Settings, context: Context) -> Result:
-    from l1distill.plots.checks import draw_checks
-    from l1distill.plots.events import draw_events
-    from l1distill.report.data_page import render
+    from l1distill.reporting.data_page import render
+    from l1distill.tasks.anomaly.plots.checks import draw_checks
+    from l1distill.tasks.anomaly.plots.events import draw_events
 
     card = _make(settings, context)
     dataset = open_dataset(context.folder)
     background = dataset.sample(BACKGROUND)
     train = background.part(Split.TRAIN)
     if not len(train):
-        raise InputError("too few events: none fell into the training split; ask for more")
-    Standardisation.fit(train).write(context.folder / STANDARDISATION)
+        raise ConfigError("too few events: none fell into the training split; ask for more")
+    Standardization.fit(train).write(context.folder / STANDARDIZATION)
     plots = context.folder / "plots"
     pictures = draw_events(dataset.objects(), plots)
     if background.process is not None:
@@ -65,7 +65,7 @@ def _make(settings: Settings, context: Context) -> Card:
 
 
 def _generate(settings: Settings, context: Context) -> Card:
-    from l1distill.data.generator.generate import generate
+    from l1distill.tasks.anomaly.generator.generate import generate
 
     generator = settings.data.generator
     assert generator is not None
@@ -78,8 +78,8 @@ def _generate(settings: Settings, context: Context) -> Card:
 
 
 def _import(settings: Settings, context: Context) -> Card:
-    from l1distill.data.generator.generate import package_versions
-    from l1distill.data.readers.importing import count_events, import_files
+    from l1distill.tasks.anomaly.generator.generate import package_versions
+    from l1distill.tasks.anomaly.readers.importing import count_events, import_files
 
     files = settings.data.files
     assert files is not None
@@ -104,5 +104,5 @@ STAGE = Stage(
     settings=Settings,
     inputs=_inputs,
     run=_run,
-    artifacts=("card.json", "standardisation.json", "index.html", "plots/*.png"),
+    artifacts=("card.json", "standardization.json", "index.html", "plots/*.png"),
 )

@@ -1,23 +1,23 @@
-"""paper: the logged runs of teachers, quantised versions and firmware, as the papers' tables."""
+"""paper: the logged runs of teachers, quantized versions and firmware, as the papers' tables."""
 
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from l1distill.data.dataset import open_dataset
-from l1distill.errors import InputError
-from l1distill.firmware.figures import Figures
+from l1distill.core.errors import ConfigError
+from l1distill.core.workspace import write_text
+from l1distill.firmware.results.report import Figures
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
-from l1distill.workspace import write_text
+from l1distill.tasks.anomaly.dataset import open_dataset
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from l1distill.models.evaluation import Roc
-    from l1distill.report.study import Study
+    from l1distill.evaluation.roc import Roc
+    from l1distill.tasks.anomaly.study import Study
 
-FIGURES = "figures.json"
+FIGURES = "synthesis.json"
 
 
 class Settings(StageSettings):
@@ -36,9 +36,9 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
 
 
 def _run(settings: Settings, context: Context) -> Result:
-    from l1distill.plots.study import draw_ratios, draw_score_rocs
-    from l1distill.report import firmware_tables
-    from l1distill.report.study import (
+    from l1distill.tasks.anomaly import firmware_tables
+    from l1distill.tasks.anomaly.plots.study import draw_ratios, draw_score_rocs
+    from l1distill.tasks.anomaly.study import (
         ARCHITECTURES,
         METHODS,
         NAMES,
@@ -54,10 +54,10 @@ def _run(settings: Settings, context: Context) -> Result:
     client = context.run.client
     study = gather(
         find_runs(client, "teacher", settings.teachers, dataset.md5),
-        find_runs(client, "quantise", settings.scan, dataset.md5),
+        find_runs(client, "quantize", settings.scan, dataset.md5),
     )
     if not study.float_models and not study.pruned:
-        raise InputError(
+        raise ConfigError(
             f"no finished run of a teacher on data set {dataset.md5} in the store; begin with "
             f"l1distill teacher experiment={settings.teachers}"
         )
@@ -69,7 +69,7 @@ def _run(settings: Settings, context: Context) -> Result:
             path = plots / f"roc_{kind}.png"
             draw_score_rocs(curves, signals, f"{kind.upper()}, floating point", path)
             pictures.append((f"{kind.upper()} in floating point (figures II and III)", path))
-    fpr = resolved_fpr([*study.pruned.values(), *study.quantised.values()], signals)
+    fpr = resolved_fpr([*study.pruned.values(), *study.quantized.values()], signals)
     what = f"TPR at FPR {fpr}" if fpr else "AUC"
     for name in ARCHITECTURES:
         points = {
@@ -87,7 +87,7 @@ def _run(settings: Settings, context: Context) -> Result:
         find_runs(client, "synthesize", settings.firmware, None, "FAILED"),
         lambda run: _figures(client, run.run_id),
         firmware_tables.Commands(
-            f"l1distill quantise experiment={settings.scan}",
+            f"l1distill quantize experiment={settings.scan}",
             f"l1distill synthesize experiment={settings.firmware}",
         ),
     )
@@ -98,7 +98,7 @@ def _run(settings: Settings, context: Context) -> Result:
     metrics = {
         "float_models": float(len(study.float_models)),
         "pruned_models": float(len(study.pruned)),
-        "quantised_models": float(len(study.quantised)),
+        "quantized_models": float(len(study.quantized)),
         "published_firmware": float(sum(ours.figures is not None for ours in made.values())),
     }
     return Result(metrics, dataset.md5)
@@ -108,17 +108,17 @@ def _figures(client: "MlflowClient", run_id: str) -> Figures:
     """Fetches the figures that a synthesis logged.
 
     Raises:
-        InputError: they are not in the store.
+        ConfigError: they are not in the store.
     """
     from mlflow.exceptions import MlflowException
 
     with tempfile.TemporaryDirectory(prefix="l1distill-paper-") as folder:
         try:
             return Figures.load(Path(client.download_artifacts(run_id, FIGURES, folder)))
-        except (MlflowException, OSError):
-            raise InputError(
-                f"run {run_id}: its {FIGURES} is not in the store; synthesise again"
-            ) from None
+        except (MlflowException, OSError) as error:
+            raise ConfigError(
+                f"run {run_id}: its {FIGURES} is not in the store; synthesize again"
+            ) from error
 
 
 def _curves(
@@ -127,8 +127,8 @@ def _curves(
     """Fetches the ROC curves that the runs of the float models logged."""
     from mlflow.exceptions import MlflowException
 
-    from l1distill.plots.training import read_roc
-    from l1distill.report.study import SCORE_NAMES
+    from l1distill.reporting.plots.training import read_roc
+    from l1distill.tasks.anomaly.study import SCORE_NAMES
 
     curves: dict[str, dict[str, Roc]] = {}
     for name, run in study.float_models.items():
@@ -137,10 +137,10 @@ def _curves(
         with tempfile.TemporaryDirectory(prefix="l1distill-paper-") as folder:
             try:
                 found = context.run.client.download_artifacts(run.run_id, "roc", folder)
-            except (MlflowException, OSError):
-                raise InputError(
+            except (MlflowException, OSError) as error:
+                raise ConfigError(
                     f"run {run.run_id}: its ROC curves are not in the store; train {name} again"
-                ) from None
+                ) from error
             for score in SCORE_NAMES:
                 if (Path(found) / score).is_dir():
                     curves[f"{name}/{score}"] = {

@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import Field
 
-from l1distill.errors import InputError
-from l1distill.firmware.figures import Figures
+from l1distill.core.errors import ConfigError
+from l1distill.core.workspace import write_json
+from l1distill.firmware.results.report import Figures
 from l1distill.registry.gates import Gate, Verdict, judge
 from l1distill.registry.verdict_table import print_verdict
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.tracking import ModelSpec, read_metrics
-from l1distill.workspace import write_json
 
 
 class Settings(StageSettings):
@@ -38,7 +38,7 @@ def _run(settings: Settings, context: Context) -> Result:
     from l1distill.tracking.registry import register
 
     if "student" not in context.records["synthesize"].inputs:
-        raise InputError(
+        raise ConfigError(
             f"firmware_folder={settings.firmware_folder}: is not the firmware of a student of the "
             "line but of a model= of its own, which has no physics to be judged by"
         )
@@ -46,7 +46,7 @@ def _run(settings: Settings, context: Context) -> Result:
         **read_metrics(settings.student_folder),
         **read_metrics(settings.firmware_folder),
         # The report's own figures come last: it is checked for completeness when it is read.
-        **Figures.load(settings.firmware_folder / "figures.json").to_metrics(),
+        **Figures.load(settings.firmware_folder / "synthesis.json").to_metrics(),
     }
     context.run.log_parameters(_candidate(context))
     verdicts = judge(settings.gates, metrics)

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from l1distill.data.dataset import open_dataset
-from l1distill.firmware.figures import Figures
-from l1distill.plots.events import pictures_of
-from l1distill.report.page import Line, render
+from l1distill.core.workspace import read_json, write_text
+from l1distill.firmware.results.report import Figures
+from l1distill.reporting.page import Line, render
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
+from l1distill.tasks.anomaly.dataset import open_dataset
+from l1distill.tasks.anomaly.plots.events import pictures_of
 from l1distill.tracking import read_metrics
-from l1distill.workspace import read_json, write_text
 
 PICTURES = (
     ("Student (solid) and teacher (dashed) on every signal", "student_folder", "roc"),
-    ("The student's score, quantised as in firmware", "student_folder", "scores"),
+    ("The student's score, quantized as in firmware", "student_folder", "scores"),
     ("The teacher's score", "teacher_folder", "scores"),
     ("Training of the teacher", "teacher_folder", "history"),
     ("Training of the student", "student_folder", "history"),
@@ -48,7 +48,7 @@ def _run(settings: Settings, context: Context) -> Result:
             dataset_md5=dataset.md5,
             teacher=read_metrics(settings.teacher_folder),
             student=read_metrics(settings.student_folder),
-            figures=Figures.load(settings.firmware_folder / "figures.json"),
+            figures=Figures.load(settings.firmware_folder / "synthesis.json"),
             device=str(context.records["synthesize"].parameters["firmware.device.name"]),
             verdict=verdict,
             pictures=[

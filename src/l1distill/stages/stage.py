@@ -10,13 +10,20 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import Field, model_validator
 
-from l1distill.data.generator.settings import GeneratorSettings
-from l1distill.data.readers.settings import EventFiles
-from l1distill.errors import InputError
+from l1distill.core.errors import ConfigError, L1DistillError
+from l1distill.core.progress import progress
+from l1distill.core.resources import enough
+from l1distill.core.settings import Settings
+from l1distill.core.workspace import (
+    file_hashes,
+    folder_sha256,
+    output_folder,
+    read_json,
+    write_json,
+)
 from l1distill.executor import ExecutorSettings
-from l1distill.progress import progress
-from l1distill.settings import Settings
-from l1distill.shortage import enough
+from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
+from l1distill.tasks.anomaly.readers.settings import EventFiles
 from l1distill.tracking import (
     METRICS,
     RECORD,
@@ -30,7 +37,6 @@ from l1distill.tracking import (
     stage_run,
     usable,
 )
-from l1distill.workspace import file_hashes, folder_sha256, output_folder, read_json, write_json
 
 
 class DataSettings(Settings):
@@ -149,7 +155,7 @@ def execute(
         tags: of the run, beside those that say what it is and where it comes from.
 
     Raises:
-        InputError: an input is missing or unusable, or the store or the output is out of reach.
+        ConfigError: an input is missing or unusable, or the store or the output is out of reach.
     """
     inputs = stage.inputs(settings)
     records = {name: Record.read(folder) for name, folder in inputs.items()}
@@ -212,18 +218,18 @@ def _check_output(folder: Path, stage: str) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise InputError(f"{folder}: is a file; choose another output=")
+        raise ConfigError(f"{folder}: is a file; choose another output=")
     record = folder / RECORD
     if not record.is_file():
         if any(folder.iterdir()):
-            raise InputError(f"{folder}: holds files that are not ours; choose another output=")
+            raise ConfigError(f"{folder}: holds files that are not ours; choose another output=")
         return
     try:
         written_by = read_json(record).get("stage")
-    except InputError:
+    except L1DistillError:
         return  # damaged, and about to be replaced
     if written_by != stage:
-        raise InputError(f"{folder}: holds the output of {written_by}; choose another output=")
+        raise ConfigError(f"{folder}: holds the output of {written_by}; choose another output=")
 
 
 def _check_lineage(
@@ -232,12 +238,12 @@ def _check_lineage(
     """Refuses inputs that were not made from one another."""
     for name, record in records.items():
         if record.stage != name:
-            raise InputError(
+            raise ConfigError(
                 f"{folders[name]}: written by the stage {record.stage}, needed from {name}"
             )
         for source, sha256 in record.inputs.items():
             if source in hashes and hashes[source] != sha256:
-                raise InputError(
+                raise ConfigError(
                     f"{folders[name]}: made from another {folders[source]} than the one there "
                     f"now; run {name} again"
                 )

@@ -1,4 +1,4 @@
-"""student: the teacher's scores in, a small quantised, pruned network out."""
+"""student: the teacher's scores in, a small quantized, pruned network out."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from l1distill.compression.pruning import PruningSettings, measure_sparsity
-from l1distill.data.dataset import BACKGROUND, open_dataset
+from l1distill.core.errors import ConfigError
 from l1distill.data.splits import Split
-from l1distill.data.standardisation import STANDARDISATION, Standardisation
 from l1distill.distillation.response import DistillationSettings, SoftTarget
-from l1distill.errors import InputError
-from l1distill.models.students import StudentSettings, build_student
+from l1distill.models.mlp import StudentSettings, build_student
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
+from l1distill.tasks.anomaly.dataset import BACKGROUND, open_dataset
+from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
 from l1distill.tracking import ModelSpec
 
 
@@ -42,26 +42,26 @@ def _soft_labels(folder: Path, sample: str, events: int) -> NDArray[np.float32]:
     try:
         scores: NDArray[np.float32] = np.load(path)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); run teacher again") from None
+        raise ConfigError(f"{path}: cannot be read ({error}); run teacher again") from error
     if scores.dtype.kind != "f" or not (np.isfinite(scores) & (scores > 0)).all():
-        raise InputError(f"{path}: scores must be finite and above zero; run teacher again")
+        raise ConfigError(f"{path}: scores must be finite and above zero; run teacher again")
     if scores.shape != (events,):
-        raise InputError(f"{path}: {scores.shape} scores for {events} events; run teacher again")
+        raise ConfigError(f"{path}: {scores.shape} scores for {events} events; run teacher again")
     return scores
 
 
 def _run(settings: Settings, context: Context) -> Result:
-    from l1distill.distillation.offline import distil
+    from l1distill.distillation.offline import distill
+    from l1distill.evaluation.roc import mean_squared_distance, separations, to_metrics
     from l1distill.models import keras_files
-    from l1distill.models.evaluation import mean_squared_distance, separations, to_metrics
-    from l1distill.models.preprocessing import InputScaling
-    from l1distill.models.training import Sample, make_deterministic
-    from l1distill.plots.training import Training, read_roc, write_training
+    from l1distill.reporting.plots.training import Training, read_roc, write_training
+    from l1distill.tasks.anomaly.encoding import InputScaling
+    from l1distill.training.fit import Sample, make_deterministic
 
     dataset = open_dataset(settings.data.folder)
     samples = dataset.objects()
-    standardisation = Standardisation.read(settings.teacher_folder / STANDARDISATION)
-    scaling = InputScaling.fit(standardisation, settings.student.inputs)
+    standardization = Standardization.read(settings.teacher_folder / STANDARDIZATION)
+    scaling = InputScaling.fit(standardization, settings.student.inputs)
     inputs = {name: scaling.apply(objects) for name, objects in samples.items()}
     labels = {
         name: _soft_labels(settings.teacher_folder, name, len(objects))
@@ -77,7 +77,7 @@ def _run(settings: Settings, context: Context) -> Result:
     make_deterministic(settings.seed)
     training = settings.student.training
     with context.epochs("train student", training.epochs) as on_epoch:
-        student, history = distil(
+        student, history = distill(
             build_student(settings.student),
             part(Split.TRAIN),
             part(Split.VALIDATION),
@@ -91,7 +91,7 @@ def _run(settings: Settings, context: Context) -> Result:
 
     folder = context.folder
     keras_files.save(student, folder / "student.h5")
-    standardisation.write(folder / STANDARDISATION)
+    standardization.write(folder / STANDARDIZATION)
     scaling.write(folder / "inputs.json")
     soft_target.write(folder / "soft_target.json")
     inputs[BACKGROUND] = inputs[BACKGROUND][rows(Split.TEST)]

@@ -69,5 +69,5 @@ STAGE = Stage(
     settings=Settings,
     inputs=_inputs,
     run=_run,
-    artifacts=("*.md", "figures.json", "bundle.tar.gz"),
+    artifacts=("*.md", "synthesis.json", "bundle.tar.gz"),
 )

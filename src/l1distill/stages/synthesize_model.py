@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.data.standardisation import STANDARDISATION, Standardisation
-from l1distill.firmware import network_file
+from l1distill.compression.ptq import post_training_quantize
+from l1distill.core.workspace import file_sha256, folder_sha256
 from l1distill.firmware.cost import estimate
-from l1distill.firmware.curves import Curves
-from l1distill.firmware.documents import ANY_NETWORK
-from l1distill.firmware.events import read_events
-from l1distill.firmware.keras_graph import input_shape
-from l1distill.firmware.network import Network, evaluate
-from l1distill.firmware.ptq import post_training_quantise
-from l1distill.firmware.qkeras_reader import describe
-from l1distill.firmware.scores import with_score
-from l1distill.firmware.synthesis import NETWORK, predict, synthesise
-from l1distill.models.foreign import is_quantised, load_foreign
+from l1distill.firmware.functions.activations import Curves
+from l1distill.firmware.functions.score_head import with_score
+from l1distill.firmware.network import serialization as network_file
+from l1distill.firmware.network.network import Network, evaluate
+from l1distill.firmware.readers.keras_graph import input_shape
+from l1distill.firmware.readers.qkeras import from_qkeras
+from l1distill.firmware.results.documents import ANY_NETWORK
+from l1distill.firmware.synthesis import NETWORK, predict, synthesize
+from l1distill.firmware.verification.events import read_events
+from l1distill.models.import_keras import is_quantized, load_foreign
 from l1distill.models.untrained import build_untrained
 from l1distill.stages.stage import Context, Result
+from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
 from l1distill.tracking.fetch import fetch_keras, is_uri
-from l1distill.workspace import file_sha256, folder_sha256
 
 if TYPE_CHECKING:
     from l1distill.stages.synthesize import Settings
@@ -37,7 +37,7 @@ class _Loaded(NamedTuple):
 
     model: Any
     sources: dict[str, str]
-    standardisation: Standardisation | None = None
+    standardization: Standardization | None = None
     """Of the target of one of our autoencoders, where its error is the score."""
 
 
@@ -53,26 +53,26 @@ def synthesize_model(settings: "Settings", context: Context, say: Callable[[str]
         say: is told what goes on.
 
     Raises:
-        InputError: the model cannot be read, or is not supported.
+        ConfigError: the model cannot be read, or is not supported.
     """
-    loaded, sources, standardisation = _load(settings)
+    loaded, sources, standardization = _load(settings)
     context.run.set_tags({f"{name}_sha256": sha256 for name, sha256 in sources.items()})
     precision = settings.precision
     curves = Curves(precision.bits, precision.pieces, precision.softmax)
-    quantised = isinstance(loaded, Network) or is_quantised(loaded)
+    quantized = isinstance(loaded, Network) or is_quantized(loaded)
     metrics: dict[str, float] = {}
     if isinstance(loaded, Network):
         network = loaded
-    elif quantised:
-        network = describe(loaded, curves)
+    elif quantized:
+        network = from_qkeras(loaded, curves)
     else:
         say(f"rounding a model in floating point to {precision.bits} bits")
-    if not quantised or curves.said:
+    if not quantized or curves.said:
         events = _calibration(settings, math.prod(input_shape(loaded)))
-        if not quantised:
-            network = post_training_quantise(loaded, precision.bits, events, curves=curves)
+        if not quantized:
+            network = post_training_quantize(loaded, precision.bits, events, curves=curves)
         metrics = _differences(loaded, network, events, curves)
-    whole = with_score(network, settings.score, standardisation).network
+    whole = with_score(network, settings.score, standardization).network
     metrics |= {
         f"cost/{name}": float(value)
         for name, value in estimate(whole, settings.firmware.latency_cutoff_ns)._asdict().items()
@@ -83,15 +83,15 @@ def synthesize_model(settings: "Settings", context: Context, say: Callable[[str]
         events = read_events(settings.events, network.inputs, "events")
         x = network.at_ports(events) * network.input_units
         sources["events"] = file_sha256(settings.events)
-    figures = synthesise(
-        loaded if quantised and not curves.said else network,
+    figures = synthesize(
+        loaded if quantized and not curves.said else network,
         x,
         settings.firmware,
         context.folder,
         say,
         subject=ANY_NETWORK._replace(limitations=curves.said),
         score=settings.score,
-        standardisation=standardisation,
+        standardization=standardization,
     )
     md5 = hashlib.md5(repr(sorted(sources.items())).encode(), usedforsecurity=False).hexdigest()
     return Result(
@@ -115,14 +115,14 @@ def _load(settings: "Settings") -> _Loaded:
         is_network = ours.name == NETWORK and ours.is_file()
         loaded = network_file.load(ours) if is_network else load_foreign(path, settings.weights)
         sources = {"model": folder_sha256(path) if path.is_dir() else file_sha256(path)}
-        standardisation = None
-        constants = ours.parent / STANDARDISATION
+        standardization = None
+        constants = ours.parent / STANDARDIZATION
         if settings.score.kind == "mse" and is_network and constants.is_file():
-            standardisation = Standardisation.read(constants)
-            sources["standardisation"] = file_sha256(constants)
+            standardization = Standardization.read(constants)
+            sources["standardization"] = file_sha256(constants)
     if settings.weights is not None and settings.weights.is_file():
         sources["weights"] = file_sha256(settings.weights)
-    return _Loaded(loaded, sources, standardisation)
+    return _Loaded(loaded, sources, standardization)
 
 
 def _differences(

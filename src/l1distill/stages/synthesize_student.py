@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from l1distill.data.dataset import BACKGROUND, open_dataset
 from l1distill.data.splits import Split
-from l1distill.data.standardisation import STANDARDISATION
-from l1distill.firmware.documents import Quantity, Subject
-from l1distill.firmware.synthesis import synthesise
+from l1distill.firmware.results.documents import ModelDescription, Quantity
+from l1distill.firmware.synthesis import synthesize
 from l1distill.models import keras_files
-from l1distill.models.preprocessing import InputScaling
-from l1distill.models.students import quantise_inputs
+from l1distill.models.mlp import quantize_inputs
 from l1distill.stages.stage import Context, Result
+from l1distill.tasks.anomaly.dataset import BACKGROUND, open_dataset
+from l1distill.tasks.anomaly.encoding import InputScaling
+from l1distill.tasks.anomaly.standardization import STANDARDIZATION
 
 if TYPE_CHECKING:
     from l1distill.stages.synthesize import Settings
@@ -41,31 +41,31 @@ def synthesize_student(
     events = np.concatenate([dataset.sample(BACKGROUND).part(Split.TEST), *signals])
     wanted = min(settings.firmware.verification_events, len(events))
     chosen = np.random.default_rng(settings.seed).choice(len(events), wanted, replace=False)
-    vectors = quantise_inputs(student).predict(
+    vectors = quantize_inputs(student).predict(
         scaling.apply(events[np.sort(chosen)]), batch_size=4096, verbose=0
     )
     constants = context.folder / "constants"
     constants.mkdir()
-    for name in ("inputs.json", STANDARDISATION):
+    for name in ("inputs.json", STANDARDIZATION):
         shutil.copy(settings.student_folder / name, constants / name)
     subject = _subject(context, scaling, len(vectors))
-    figures = synthesise(
+    figures = synthesize(
         student, vectors, settings.firmware, context.folder, say, subject, settings.score
     )
     return Result(figures.to_metrics(), dataset.md5, describes="student")
 
 
-def _subject(context: Context, scaling: InputScaling, verified: int) -> Subject:
+def _subject(context: Context, scaling: InputScaling, verified: int) -> ModelDescription:
     """What the model card says of a student."""
     inputs: list[Quantity] = []
     for slot, unit in zip(SLOTS, scaling.pt_unit_gev, strict=True):
         inputs.append(Quantity(f"pT of {slot}", "GeV", unit))
         inputs += Quantity(f"eta of {slot}"), Quantity(f"phi of {slot}", "rad")
     student = context.records["student"]
-    return Subject(
+    return ModelDescription(
         title="Anomaly trigger",
         summary=(
-            "A quantised, pruned student network that regresses the anomaly score of a large "
+            "A quantized, pruned student network that regresses the anomaly score of a large "
             "teacher autoencoder, distilled by l1distill.\n\n"
             f"- model: `{MODEL}`, SHA-256 `{student.files[MODEL]}`\n"
             f"- trained on: data set `{student.dataset}`, MD5 `{student.dataset_md5}`\n"
@@ -73,7 +73,7 @@ def _subject(context: Context, scaling: InputScaling, verified: int) -> Subject:
             "adversarial ones"
         ),
         inputs=tuple(inputs),
-        outputs=(Quantity("log of the teacher's score, standardised over the background"),),
+        outputs=(Quantity("log of the teacher's score, standardized over the background"),),
         limitations=(
             "Absent objects are zeros. pT is given in the units above, in powers of two, which "
             "only move the binary point; constants/inputs.json has them.",

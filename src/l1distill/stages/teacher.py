@@ -8,11 +8,11 @@ import numpy as np
 from pydantic import model_validator
 
 from l1distill.compression.pruning import PruningSettings
-from l1distill.data.dataset import BACKGROUND, open_dataset
 from l1distill.data.splits import Split
-from l1distill.data.standardisation import STANDARDISATION, Standardisation
-from l1distill.models.teachers import TeacherSettings, build_teacher, pruned_layers
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
+from l1distill.tasks.anomaly.dataset import BACKGROUND, open_dataset
+from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
+from l1distill.tasks.anomaly.teachers import TeacherSettings, build_teacher, pruned_layers
 
 
 class Settings(StageSettings):
@@ -33,16 +33,26 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
 
 def _run(settings: Settings, context: Context) -> Result:
     from l1distill.compression.pruning import measure_sparsity, strip, with_pruning
+    from l1distill.evaluation.roc import separations, to_metrics
     from l1distill.models import keras_files
-    from l1distill.models.autoencoder import anomaly_scores, autoencoder_loss, predict, unrolled
-    from l1distill.models.evaluation import separations, to_metrics
-    from l1distill.models.training import Fit, fit, make_deterministic
-    from l1distill.plots.training import Training, draw_scores_compared, write_roc, write_training
+    from l1distill.reporting.plots.training import (
+        Training,
+        draw_scores_compared,
+        write_roc,
+        write_training,
+    )
+    from l1distill.tasks.anomaly.autoencoder import (
+        anomaly_scores,
+        autoencoder_loss,
+        predict,
+        unrolled,
+    )
+    from l1distill.training.fit import Fit, fit, make_deterministic
 
     dataset = open_dataset(settings.data.folder)
     background = dataset.sample(BACKGROUND)
     train, validation = background.part(Split.TRAIN), background.part(Split.VALIDATION)
-    standardisation = Standardisation.read(settings.data.folder / STANDARDISATION)
+    standardization = Standardization.read(settings.data.folder / STANDARDIZATION)
 
     make_deterministic(settings.seed)
     autoencoder = build_teacher(settings.teacher)
@@ -50,9 +60,9 @@ def _run(settings: Settings, context: Context) -> Result:
     only = pruned_layers(autoencoder)
     steps = math.ceil(len(train) / training.batch_size)
     pruned = with_pruning(autoencoder.model(), pruning, steps, only)
-    trained = autoencoder.within(pruned.model)
+    trained = autoencoder.rebind(pruned.model)
     beta, batch = settings.teacher.beta, training.batch_size
-    loss = autoencoder_loss(unrolled(trained, batch), standardisation, beta)
+    loss = autoencoder_loss(unrolled(trained, batch), standardization, beta)
     what = Fit(
         pruned.model,
         loss,
@@ -68,9 +78,9 @@ def _run(settings: Settings, context: Context) -> Result:
 
     folder = context.folder
     keras_files.save(model, folder / "teacher.h5")
-    standardisation.write(folder / STANDARDISATION)
+    standardization.write(folder / STANDARDIZATION)
     scores = {
-        name: anomaly_scores(predict(model, objects), standardisation, objects)
+        name: anomaly_scores(predict(model, objects), standardization, objects)
         for name, objects in dataset.objects().items()
     }
     (folder / "scores").mkdir()

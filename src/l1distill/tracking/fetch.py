@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from l1distill.errors import InputError, first_line
+from l1distill.core.errors import DataError, first_line
 
 SCHEMES = ("runs:/", "models:/")
 _WITHIN = ("model", "model.h5", "model.keras")
@@ -27,7 +27,7 @@ def fetch_keras(uri: str, folder: Path) -> Path:
         The HDF5 file or SavedModel folder.
 
     Raises:
-        InputError: there is no such model, or there is no Keras model in it.
+        DataError: there is no such model, or there is no Keras model in it.
     """
     import mlflow
     from mlflow.exceptions import MlflowException
@@ -37,7 +37,7 @@ def fetch_keras(uri: str, folder: Path) -> Path:
     try:
         found = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
     except (MlflowException, OSError, ValueError) as error:
-        raise InputError(f"model={uri}: cannot be fetched ({first_line(error)})") from None
+        raise DataError(f"model={uri}: cannot be fetched ({first_line(error)})") from error
     if not (found / "MLmodel").is_file():
         return found
     flavors: dict[str, Any] = Model.load(str(found)).flavors
@@ -49,7 +49,7 @@ def fetch_keras(uri: str, folder: Path) -> Path:
     artifacts = flavors.get("python_function", {}).get("artifacts") or {}
     if "student" in artifacts:  # a student of ours, or a trigger that was made from one
         return found / str(artifacts["student"]["path"])
-    raise InputError(
-        f"model={uri}: holds no Keras model (flavours {', '.join(flavors)}); log it with "
+    raise DataError(
+        f"model={uri}: holds no Keras model (flavors {', '.join(flavors)}); log it with "
         "mlflow.tensorflow.log_model"
     )

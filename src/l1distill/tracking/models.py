@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import l1distill
-from l1distill.quiet import quiet
+from l1distill.core.logging import quiet
 from l1distill.tracking.record import ModelSpec
 
 PACKAGE = Path(l1distill.__file__).parent

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from l1distill.core.workspace import folder_sha256
 from l1distill.tracking.lookup import find_model, find_run
 from l1distill.tracking.record import Record, read_metrics
 from l1distill.tracking.runs import Run
-from l1distill.workspace import folder_sha256
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,7 +41,7 @@ def run_of(client: "MlflowClient", folder: Path) -> str:
     the folder, tagged ``imported``. Call it while no run is open.
 
     Raises:
-        InputError: the folder is not a stage's output.
+        DataError: the folder is not a stage's output.
     """
     record = Record.read(folder)
     sha256 = folder_sha256(folder)

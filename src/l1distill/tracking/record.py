@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from l1distill.errors import InputError
-from l1distill.settings import Settings
-from l1distill.workspace import file_sha256, read_json, write_json
+from l1distill.core.errors import DataError, L1DistillError
+from l1distill.core.settings import Settings
+from l1distill.core.workspace import file_sha256, read_json, write_json
 
 RECORD = "record.json"
 METRICS = "metrics.json"
@@ -65,15 +65,15 @@ class Record(Settings):
         """Reads the record of the stage that wrote ``folder``, and holds the files against it.
 
         Raises:
-            InputError: there is no record, it is not one of ours, or a file is missing or is not
+            DataError: there is no record, it is not one of ours, or a file is missing or is not
                 what the stage wrote.
         """
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder; run the stage that writes it first")
+            raise DataError(f"{folder}: no such folder; run the stage that writes it first")
         record = cls._read_own(folder / RECORD)
         for name, sha256 in record.files.items():
             if not (folder / name).is_file():
-                raise InputError(
+                raise DataError(
                     f"{folder / name}: missing; run dvc pull, or run {record.stage} again"
                 )
             if file_sha256(folder / name) != sha256:
@@ -84,33 +84,33 @@ class Record(Settings):
     def _read_own(cls, path: Path) -> "Record":
         """Reads the record's file, and holds it against the hash that it carries."""
         if not path.is_file():
-            raise InputError(f"{path}: missing; run dvc pull, or run the stage that writes it")
+            raise DataError(f"{path}: missing; run dvc pull, or run the stage that writes it")
         try:
             content = read_json(path)
-        except InputError:
+        except L1DistillError:
             content = {}
         if content.pop(SHA256, None) != _content_sha256(content):
             raise _damaged(path, "the stage")
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            raise InputError(
+            raise DataError(
                 f"{path}: written by another version of the stage ({error.error_count()} fields "
                 "are wrong); run the stage again"
-            ) from None
+            ) from error
 
 
 def _content_sha256(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _damaged(path: Path, stage: str) -> InputError:
+def _damaged(path: Path, stage: str) -> DataError:
     """Names a file that is not what its stage wrote.
 
     It is to be removed first because DVC may take it for good: it looks at the time of the last
     change, and it believes of a copy from its cache that it is what the cache should hold.
     """
-    return InputError(
+    return DataError(
         f"{path}: not what {stage} wrote (truncated or changed); remove it and run dvc pull, "
         f"or run {stage} again"
     )
@@ -120,10 +120,10 @@ def read_metrics(folder: Path) -> dict[str, float]:
     """Reads a stage's ``metrics.json``.
 
     Raises:
-        InputError: it is missing, damaged, or a value is not a number.
+        DataError: it is missing, damaged, or a value is not a number.
     """
     metrics = read_json(folder / METRICS)
     for name, value in metrics.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InputError(f"{folder / METRICS}: {name} is not a number; run the stage again")
+            raise DataError(f"{folder / METRICS}: {name} is not a number; run the stage again")
     return {name: float(value) for name, value in metrics.items()}

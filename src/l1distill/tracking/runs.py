@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from l1distill.shortage import enough
+from l1distill.core.resources import enough
 from l1distill.tracking.record import ModelSpec
 from l1distill.tracking.store import Store
 

@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
-from l1distill.errors import InputError, first_line
-from l1distill.settings import Settings
-from l1distill.shortage import causes
+from l1distill.core.errors import L1DistillError, ResourceError, first_line
+from l1distill.core.resources import causes
+from l1distill.core.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -49,11 +49,11 @@ class Store(NamedTuple):
 def connect(settings: TrackingSettings) -> Store:
     """Reaches the store, creates its tables if it is new, and selects the experiment.
 
-    A fresh SQLite store is initialised under a file lock: several processes that create its
+    A fresh SQLite store is initialized under a file lock: several processes that create its
     tables at once fail with "duplicate column name".
 
     Raises:
-        InputError: the store cannot be reached or used.
+        ResourceError: the store cannot be reached or used.
     """
     import mlflow
     from mlflow.exceptions import MlflowException
@@ -80,14 +80,14 @@ def connect(settings: TrackingSettings) -> Store:
                     client.set_experiment_tag(
                         experiment_id, EXPERIMENT_KIND, "custom_model_development"
                     )
-    except InputError:
+    except L1DistillError:
         raise
     except Exception as error:
         known = isinstance(error, MlflowException | OSError | ImportError | ValueError)
         if not known and type(error).__module__.split(".")[0] not in _OF_MLFLOW:
             raise
         reason = _database_says(error) or f"{first_line(error)}; {_WAY_OUT}"
-        raise InputError(f"MLflow store {uri}: {reason}") from None
+        raise ResourceError(f"MLflow store {uri}: {reason}") from error
     return Store(client, experiment_id, project_run)
 
 
@@ -114,8 +114,8 @@ def _experiment_of(client: "MlflowClient", run_id: str) -> str:
 
     try:
         return str(client.get_run(run_id).info.experiment_id)
-    except MlflowException:
-        raise InputError(f"{RUN_ID}={run_id}: no such run in the store; unset it") from None
+    except MlflowException as error:
+        raise ResourceError(f"{RUN_ID}={run_id}: no such run in the store; unset it") from error
 
 
 @contextmanager
@@ -123,11 +123,11 @@ def usable() -> Iterator[None]:
     """Says in one line that the store's database file can no longer be written.
 
     Raises:
-        InputError: it is full, locked, read-only or damaged.
+        ResourceError: it is full, locked, read-only or damaged.
     """
     try:
         yield
-    except InputError:
+    except L1DistillError:
         raise
     except Exception as error:
         reason = _database_says(error)
@@ -135,7 +135,7 @@ def usable() -> Iterator[None]:
             raise
         import mlflow
 
-        raise InputError(f"MLflow store {mlflow.get_tracking_uri()}: {reason}") from None
+        raise ResourceError(f"MLflow store {mlflow.get_tracking_uri()}: {reason}") from error
 
 
 def _database_says(error: Exception) -> str | None:
@@ -167,7 +167,7 @@ def _knock(uri: str) -> None:
     """Fails at once where MLflow's own client would try again for minutes."""
     reason = _unreachable(uri)
     if reason:
-        raise InputError(f"MLflow store {uri}: cannot be reached ({reason}); {_WAY_OUT}")
+        raise ResourceError(f"MLflow store {uri}: cannot be reached ({reason}); {_WAY_OUT}")
 
 
 def _unreachable(uri: str) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.models.preprocessing import InputScaling
+from l1distill.tasks.anomaly.encoding import InputScaling
 
 
 class Scorer(ABC):

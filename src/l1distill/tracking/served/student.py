@@ -7,7 +7,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 from numpy.typing import NDArray
 
-from l1distill.models.preprocessing import InputScaling
+from l1distill.tasks.anomaly.encoding import InputScaling
 from l1distill.tracking.served.scorer import Scorer
 
 

@@ -11,8 +11,8 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 from numpy.typing import NDArray
 
-from l1distill.firmware.emulator import Emulator
-from l1distill.models.preprocessing import InputScaling
+from l1distill.firmware.emulator.emulator import Emulator
+from l1distill.tasks.anomaly.encoding import InputScaling
 from l1distill.tracking.served.scorer import Scorer
 
 

@@ -1,0 +1,1 @@
+"""Errors, settings, files, progress: what every other package stands on."""

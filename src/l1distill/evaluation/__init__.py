@@ -1,0 +1,1 @@
+"""How well a model does: ROC curves, rates and their intervals."""

@@ -1,0 +1,1 @@
+"""The archive that is handed over, and the replay of its test vectors."""

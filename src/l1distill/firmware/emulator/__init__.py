@@ -1,0 +1,1 @@
+"""The firmware's emulator, in Python and as C++ sources."""

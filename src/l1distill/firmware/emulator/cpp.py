@@ -1,0 +1,117 @@
+"""The emulator as C++ sources that need nothing but a compiler and make."""
+
+import ctypes
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from l1distill.firmware.emulator.emulator import Emulator
+from l1distill.firmware.emulator.integer_program import Operation, lower
+
+SOURCES = ("Makefile", "l1distill_emulator.h", "l1distill_emulator.cpp", "replay.cpp")
+"""The same for every network; all that is particular to one is in :data:`LOGIC`."""
+LOGIC = "logic.h"
+LIBRARY = "libl1distill_emulator.so"
+
+
+def write_cpp_emulator(emulator: Emulator, folder: Path) -> None:
+    """Writes the sources of the emulator, the same bytes for the same logic.
+
+    Args:
+        emulator: the logic that the Verilog is written from.
+        folder: where to write; made if it is not there.
+
+    Raises:
+        DataError: an intermediate result has too many bits.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = resources.files("l1distill.firmware.emulator") / "sources"
+    for name in SOURCES:
+        (folder / name).write_bytes((sources / name).read_bytes())
+    (folder / LOGIC).write_text(_logic(emulator), encoding="utf-8")
+
+
+def _logic(emulator: Emulator) -> str:
+    program = lower(emulator)
+    kind = emulator.input_type
+    exponents = emulator.input_exponents or (0,) * emulator.inputs
+    outputs = (
+        f"{{{output.row}, {output.left}, {output.right}, {_flag(output.negative)}}}"
+        for output in program.outputs
+    )
+    return "\n".join(
+        [
+            "// Written by l1distill; row i of PROGRAM is operation i of ../emulator.json.",
+            f"const int INPUTS = {emulator.inputs}, OUTPUTS = {len(program.outputs)};",
+            f"const int OPERATIONS = {len(program.operations)};",
+            "",
+            f"// {kind.hls}",
+            f"const int INPUT_BITS = {kind.bits}, INPUT_FRACTION = {kind.fraction};",
+            f"const bool INPUT_IS_SIGNED = {_flag(kind.signed)};",
+            f"const bool INPUT_ROUNDS = {_flag(kind.rounding == 'RND_CONV')};",
+            f"const bool INPUT_WRAPS = {_flag(kind.overflow == 'WRAP')};",
+            f"const int64_t INPUT_LOW = {_code(kind.low, kind.step)};",
+            f"const int64_t INPUT_HIGH = {_code(kind.high, kind.step)};",
+            "// An input is divided by 2 to the power of this first.",
+            f"const int INPUT_EXPONENTS[INPUTS] = {{{', '.join(map(str, exponents))}}};",
+            "",
+            f"// {emulator.output_type.hls}",
+            f"const int OUTPUT_FRACTION = {emulator.output_type.fraction};",
+            "const Output RESULTS[OUTPUTS] = {",
+            *_rows(outputs),
+            "};",
+            "",
+            "// kind, a, b, c, left_a, left_b, right, bits, is_signed, constant",
+            "const Operation PROGRAM[OPERATIONS] = {",
+            *_rows(_row(operation) for operation in program.operations),
+            "};",
+            "",
+        ]
+    )
+
+
+def _row(op: Operation) -> str:
+    numbers = (op.a, op.b, op.c, op.left_a, op.left_b, op.right, op.bits)
+    constant = f"{op.constant}LL" if op.constant else "0"
+    return f"{{{op.kind}, {', '.join(map(str, numbers))}, {_flag(op.signed)}, {constant}}}"
+
+
+def _rows(rows: Iterable[str]) -> Iterable[str]:
+    return (f"    {row}," for row in rows)
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _code(value: float, step: float) -> int:
+    return round(value / step)
+
+
+def predict(library: Path, x: ArrayLike) -> NDArray[np.float64]:
+    """Computes events with a built emulator, through its C interface.
+
+    Args:
+        library: :data:`LIBRARY`, as make built it.
+        x: (n, inputs) inputs of the network.
+
+    Returns:
+        (n, outputs) values of the output type.
+    """
+    loaded = ctypes.CDLL(str(library.resolve()))
+    loaded.l1distill_predict.restype = None
+    doubles = ctypes.POINTER(ctypes.c_double)
+    loaded.l1distill_predict.argtypes = [doubles, doubles, ctypes.c_size_t]
+    events = np.ascontiguousarray(x, dtype=np.float64)
+    if events.ndim != 2 or events.shape[1] != loaded.l1distill_inputs():
+        raise ValueError(
+            f"x has shape {events.shape}, the firmware takes (n, {loaded.l1distill_inputs()})"
+        )
+    result = np.empty((len(events), loaded.l1distill_outputs()))
+    loaded.l1distill_predict(
+        events.ctypes.data_as(doubles), result.ctypes.data_as(doubles), len(events)
+    )
+    return result

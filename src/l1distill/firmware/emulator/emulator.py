@@ -1,0 +1,93 @@
+"""The firmware's emulator: the very logic that becomes Verilog, run on the processor."""
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from l1distill.core.errors import DataError
+from l1distill.firmware.network.fixed_point import FixedPoint
+
+FORMAT = "l1distill-emulator-2"
+
+
+class Emulator(NamedTuple):
+    """Bit-exact emulator of the RTL; needs numpy and alkaid, not TensorFlow."""
+
+    inputs: int
+    input_type: FixedPoint
+    input_exponents: tuple[int, ...]
+    """Those of the network; empty where all are 0."""
+    output_type: FixedPoint
+    logic: Any
+    """alkaid's ``CombLogic``: the combinational program before it is cut into a pipeline."""
+
+    def predict(self, x: ArrayLike) -> NDArray[np.float64]:
+        """Computes what the firmware computes.
+
+        Args:
+            x: (n, inputs) inputs of the network; they are scaled and quantized to ``input_type``
+                first, as the network does, which changes nothing for on-grid numbers.
+
+        Returns:
+            (n, outputs) values of ``output_type``.
+
+        Raises:
+            ValueError: ``x`` has another shape or holds NaN.
+        """
+        values = np.asarray(x, dtype=np.float64)
+        if values.ndim != 2 or values.shape[1] != self.inputs:
+            raise ValueError(f"x has shape {values.shape}, the firmware takes (n, {self.inputs})")
+        if np.isnan(values).any():
+            raise ValueError("x holds NaN")
+        if len(values) == 0:
+            return np.empty((0, self.logic.shape[1]))
+        if self.input_exponents:
+            values = values / np.ldexp(1.0, np.asarray(self.input_exponents))
+        quantized = np.ascontiguousarray(self.input_type.quantize(values))
+        result: NDArray[np.float64] = self.logic.predict(quantized) + 0.0
+        return result
+
+    def save(self, path: Path) -> None:
+        """Writes the emulator as one JSON file, the same bytes for the same logic."""
+        from alkaid.types import ALIR_SPEC_VERSION, JSONEncoder
+
+        content = {
+            "format": FORMAT,
+            "alkaid": version("alkaid"),
+            "inputs": self.inputs,
+            "input_type": self.input_type._asdict(),
+            "input_exponents": self.input_exponents,
+            "output_type": self.output_type._asdict(),
+            "alir": {"model": self.logic, "meta": "ALIRModel", "spec_version": ALIR_SPEC_VERSION},
+        }
+        text = json.dumps(content, cls=JSONEncoder, sort_keys=True, separators=(",", ":"))
+        path.write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads an emulator that :meth:`save` wrote.
+
+        Raises:
+            DataError: the file is missing, broken or of another format.
+        """
+        from alkaid.types import CombLogic
+
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["format"] != FORMAT:
+                raise ValueError(f"format {content['format']!r}, not {FORMAT!r}")
+            return cls(
+                inputs=content["inputs"],
+                input_type=FixedPoint(**content["input_type"]),
+                input_exponents=tuple(content["input_exponents"]),
+                output_type=FixedPoint(**content["output_type"]),
+                logic=CombLogic.from_dict(content["alir"]),
+            )
+        except FileNotFoundError as error:
+            raise DataError(f"{path}: no such file; run the synthesis that writes it") from error
+        except (AssertionError, KeyError, TypeError, ValueError, OSError) as error:
+            raise DataError(f"{path}: is no emulator ({error}); synthesize anew") from error

@@ -1,0 +1,1 @@
+"""Functions made of adders and comparisons: piecewise-linear, argmax, score heads."""

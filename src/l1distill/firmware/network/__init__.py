@@ -1,0 +1,1 @@
+"""A quantized network as plain numbers: what every back end starts from."""

@@ -1,0 +1,114 @@
+"""Fixed-point numbers as the firmware holds them."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Rounding = Literal["TRN", "RND_CONV"]
+"""``TRN`` drops bits (toward minus infinity), ``RND_CONV`` rounds to nearest, half to even."""
+Overflow = Literal["WRAP", "SAT", "SAT_SYM"]
+"""``SAT`` clips to the range, ``SAT_SYM`` to the symmetric part of it, ``WRAP`` drops bits."""
+
+
+class FixedPoint(NamedTuple):
+    """A fixed-point type: values ``n * 2**-fraction`` within ``integer`` bits before the point.
+
+    The names of rounding and overflow are those of ``ap_fixed`` (Vitis HLS user guide UG1399),
+    but ``integer`` does not count the sign bit, which ``ap_fixed`` counts.
+    """
+
+    signed: bool
+    integer: int
+    fraction: int
+    rounding: Rounding = "RND_CONV"
+    overflow: Overflow = "SAT"
+
+    @property
+    def bits(self) -> int:
+        """The width of the type, sign included."""
+        return self.signed + self.integer + self.fraction
+
+    @property
+    def step(self) -> float:
+        """The distance between two neighboring values."""
+        return 2.0**-self.fraction
+
+    @property
+    def high(self) -> float:
+        """The largest value."""
+        return 2.0**self.integer - self.step
+
+    @property
+    def low(self) -> float:
+        """The smallest value that a saturated result can have."""
+        if not self.signed:
+            return 0.0
+        return -self.high if self.overflow == "SAT_SYM" else -(2.0**self.integer)
+
+    @property
+    def hls(self) -> str:
+        """The type in hls4ml's words, such as ``fixed<8,4,RND_CONV,SAT>``."""
+        name = "fixed" if self.signed else "ufixed"
+        width = f"{self.bits},{self.integer + self.signed}"
+        return f"{name}<{width},{self.rounding},{self.overflow}>"
+
+    @property
+    def bare(self) -> "FixedPoint":
+        """The same grid and range for numbers that are exact already: no rounding, no clipping."""
+        return self._replace(rounding="TRN", overflow="WRAP")
+
+    def quantize(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Returns ``values`` as this type holds them, exactly.
+
+        Args:
+            values: numbers of any shape, not NaN.
+
+        Returns:
+            Array of the same shape, every element on the type's grid and in its range.
+        """
+        codes = np.asarray(values, dtype=np.float64) * 2.0**self.fraction
+        codes = np.rint(codes) if self.rounding == "RND_CONV" else np.floor(codes)
+        if self.overflow == "WRAP":
+            offset = 2.0 ** (self.bits - 1) if self.signed else 0.0
+            codes = (codes + offset) % 2.0**self.bits - offset
+        else:
+            codes = np.clip(codes, self.low / self.step, self.high / self.step)
+        result: NDArray[np.float64] = codes * self.step + 0.0  # + 0.0: firmware has no minus zero
+        return result
+
+    def holds(self, values: ArrayLike) -> bool:
+        """Tells whether every one of ``values`` is one of this type's, so that none changes."""
+        array = np.asarray(values, dtype=np.float64)
+        return bool(np.array_equal(self.quantize(np.nan_to_num(array)), array))
+
+    def codes(self, values: ArrayLike) -> NDArray[np.int64]:
+        """Returns the integers ``n`` of ``values``, which must be of this type already."""
+        scaled = np.asarray(values, dtype=np.float64) * 2.0**self.fraction
+        codes: NDArray[np.int64] = np.rint(scaled).astype(np.int64)
+        return codes
+
+
+ONE = FixedPoint(False, 1, 0)
+"""The narrowest type of constants that are 0 or 1."""
+BIT = FixedPoint(False, 1, 0, "TRN", "SAT")
+"""0 for what is below 1, else 1."""
+
+
+def smallest_type(low: float, high: float, fraction: int) -> FixedPoint:
+    """Returns the narrowest type with ``fraction`` bits that holds ``low`` and ``high``."""
+    signed = low < 0
+    integer = -fraction  # zero bits wide: holds nothing but zero
+    while (signed and -(2.0**integer) > low) or 2.0**integer - 2.0**-fraction < high:
+        integer += 1
+    return FixedPoint(signed, integer, fraction)
+
+
+def grid_of(values: ArrayLike) -> FixedPoint:
+    """Returns the narrowest type of at least a bit that holds finite numbers as they are."""
+    array = np.asarray(values, dtype=np.float64)
+    fraction = 0
+    while not np.array_equal(np.rint(array * 2.0**fraction), array * 2.0**fraction):
+        fraction += 1
+    kind = smallest_type(float(array.min()), float(array.max()), fraction)
+    return kind if kind.bits else kind._replace(integer=1)

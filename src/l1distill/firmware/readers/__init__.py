@@ -1,0 +1,1 @@
+"""Keras and QKeras models, read into a quantized network."""

@@ -1,0 +1,1 @@
+"""The synthesis report: every figure with its unit and its tool."""

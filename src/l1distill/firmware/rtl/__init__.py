@@ -1,0 +1,1 @@
+"""Verilog through alkaid, its simulation, and its resources from yosys."""

@@ -1,0 +1,1 @@
+"""Events to verify with, and the comparison of two back ends, bit for bit."""

@@ -1,0 +1,122 @@
+"""Models that were made elsewhere: Keras 2 and QKeras, in any form that these write."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from l1distill.core.errors import DataError, L1DistillError, first_line
+from l1distill.core.logging import quiet
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+FORMS = "HDF5, a SavedModel folder, or an architecture as JSON with weights="
+
+
+def load_foreign(path: Path, weights: Path | None = None) -> "keras.Model":
+    """Reads a model with its weights.
+
+    Args:
+        path: an HDF5 file, a SavedModel folder, or the JSON of ``model.to_json()``.
+        weights: for JSON, the file of ``model.save_weights()``, HDF5 or a TensorFlow checkpoint.
+
+    Returns:
+        The model, not compiled.
+
+    Raises:
+        DataError: a file is missing, or is no such model.
+    """
+    if not path.exists():
+        raise DataError(f"model={path}: no such file or folder")
+    is_json = path.suffix == ".json"
+    if is_json and weights is None:
+        raise DataError(f"model={path}: is an architecture alone; name its weights= as well")
+    if weights is not None and not is_json:
+        raise DataError(f"weights={weights}: go with an architecture as JSON; leave weights= out")
+    if path.is_dir() and not (path / "saved_model.pb").is_file():
+        raise DataError(f"model={path}: holds no saved_model.pb; give {FORMS}")
+    try:
+        with quiet("tensorflow"):
+            if is_json:
+                model = _from_json(path)
+                _load_weights(model, weights)
+            else:
+                model = _load(path)
+    except L1DistillError:
+        raise
+    except Exception as error:  # Keras has no error of its own for what it cannot read
+        raise DataError(
+            f"model={path}: cannot be read as a Keras 2 model ({first_line(error)}); give {FORMS}"
+        ) from error
+    if not hasattr(model, "layers") or not hasattr(model, "get_config"):
+        raise DataError(f"model={path}: a SavedModel without Keras layers; save it from Keras")
+    return model
+
+
+def is_quantized(model: "keras.Model") -> bool:
+    """Tells QKeras models, which bring their own precision, from those in floating point."""
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            if is_quantized(layer):
+                return True
+        elif type(layer).__module__.startswith("qkeras") or type(layer).__name__ == (
+            "QuantizedBatchNormalization"
+        ):
+            return True
+    return False
+
+
+def _load(path: Path) -> Any:
+    from tensorflow import keras
+
+    if path.suffix == ".keras":
+        raise DataError(f"model={path}: Keras' archive does not keep quantizers; save it as HDF5")
+    return keras.models.load_model(path, custom_objects=_objects(), compile=False)
+
+
+def _from_json(path: Path) -> Any:
+    from keras.src.layers.serialization import deserialize  # type: ignore[import-untyped]
+
+    config = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(config, dict) or "class_name" not in config:
+        raise DataError(f"model={path}: is not what model.to_json() writes")
+    return deserialize(_as_hdf5(config), custom_objects=_objects(), use_legacy_format=True)
+
+
+def _load_weights(model: Any, weights: Path | None) -> None:
+    if weights is None or not list(weights.parent.glob(f"{weights.name}*")):
+        raise DataError(f"weights={weights}: no such file")
+    status = model.load_weights(str(weights))
+    if hasattr(status, "assert_existing_objects_matched"):  # a checkpoint
+        status.assert_existing_objects_matched()
+
+
+def _as_hdf5(config: Any) -> Any:
+    """Returns a configuration in the words of HDF5 files."""
+    from qkeras import get_quantizer
+
+    if isinstance(config, list):
+        return [_as_hdf5(entry) for entry in config]
+    if not isinstance(config, dict):
+        return config
+    if "class_name" not in config or "config" not in config:
+        return {key: _as_hdf5(value) for key, value in config.items()}
+    dropped = ("module", "registered_name", "build_config", "compile_config")
+    entry = {key: _as_hdf5(value) for key, value in config.items() if key not in dropped}
+    registered = config.get("registered_name") or ""
+    if ">" in registered and not registered.startswith("Custom>"):
+        entry["class_name"] = registered
+    if entry["class_name"] == "QActivation" and isinstance(entry["config"]["activation"], dict):
+        # it takes what it gets, and a dictionary for a quantizer
+        entry["config"]["activation"] = get_quantizer(entry["config"]["activation"])
+    return entry
+
+
+def _objects() -> dict[str, Any]:
+    from qkeras.utils import _add_supported_quantized_objects
+
+    import l1distill.models.batch_normalization  # noqa: F401 (makes its layer known)
+
+    found: dict[str, Any] = {}
+    _add_supported_quantized_objects(found)
+    return found

@@ -1,0 +1,73 @@
+"""The students: small QKeras networks, quantized from the first step of their training."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from l1distill.core.settings import Settings
+from l1distill.tasks.anomaly.encoding import N_INPUTS, InputSettings
+from l1distill.training.fit import TrainingSettings
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+INPUT_QUANTIZER = "input_quantizer"
+"""Name of the layer behind which every number is on the firmware's grid."""
+
+
+class StudentSettings(Settings):
+    """A multilayer perceptron and the width of every number in it.
+
+    ``*_bits`` count all bits of a fixed-point number; ``*_integer`` those left of the binary
+    point, without the sign.
+    """
+
+    layers: list[Annotated[int, Field(gt=0, le=4096)]] = Field(min_length=1)
+    """Nodes of the hidden layers."""
+    weight_bits: int = Field(ge=2, le=16)
+    weight_integer: int = Field(ge=0, le=8)
+    activation_bits: int = Field(ge=2, le=16)
+    activation_integer: int = Field(ge=0, le=8)
+    input_bits: int = Field(ge=2, le=16)
+    input_integer: int = Field(ge=0, le=8)
+    output_bits: int = Field(ge=2, le=24)
+    output_integer: int = Field(ge=0, le=8)
+    inputs: InputSettings
+    training: TrainingSettings
+
+
+def build_student(settings: StudentSettings) -> "keras.Model":
+    """Builds the untrained student.
+
+    Returns:
+        A model from scaled inputs (n, 57) to the score (n, 1), both on the firmware's grid.
+    """
+    from qkeras import QActivation, QDense, quantized_bits, quantized_relu
+    from tensorflow.keras import Model, layers
+
+    weights = quantized_bits(settings.weight_bits, settings.weight_integer, alpha=1)
+    inputs = layers.Input((N_INPUTS,), name="inputs")
+    x = QActivation(
+        quantized_bits(settings.input_bits, settings.input_integer, alpha=1), name=INPUT_QUANTIZER
+    )(inputs)
+    for number, width in enumerate(settings.layers, start=1):
+        x = QDense(width, kernel_quantizer=weights, bias_quantizer=weights, name=f"dense_{number}")(
+            x
+        )
+        x = QActivation(
+            quantized_relu(settings.activation_bits, settings.activation_integer),
+            name=f"relu_{number}",
+        )(x)
+    x = QDense(1, kernel_quantizer=weights, bias_quantizer=weights, name="score")(x)
+    x = QActivation(
+        quantized_bits(settings.output_bits, settings.output_integer, alpha=1),
+        name="score_quantizer",
+    )(x)
+    return Model(inputs, x, name="student")
+
+
+def quantize_inputs(student: "keras.Model") -> "keras.Model":
+    """Returns the part of the student that puts its inputs on the firmware's grid."""
+    from tensorflow.keras import Model
+
+    return Model(student.input, student.get_layer(INPUT_QUANTIZER).output)

@@ -1,0 +1,1 @@
+"""From PYTHIA collisions to detector objects, for any task."""

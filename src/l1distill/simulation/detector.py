@@ -1,0 +1,216 @@
+"""Tracker and calorimeter response, with the formulas of Delphes' CMS card with pileup.
+
+Source: ``cards/delphes_card_CMS_PileUp.tcl`` of Delphes 3 (de Favereau et al., arXiv:1307.6346);
+momentum resolutions after CMS, arXiv:1405.6569, ECAL after arXiv:1306.2016 and 1502.02701.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from l1distill.simulation import grid
+from l1distill.simulation.particles import (
+    ELECTRON,
+    MUON,
+    PHOTON,
+    FloatArray,
+    IntArray,
+    Particles,
+)
+
+TRACKER_ETA_MAX = 2.5
+_LOOPER_PT = 0.73  # [GeV]: 0.3 * 3.8 T * 1.29 m / 2, softer tracks never reach the barrel
+_BARREL_ETA = 1.59  # where the barrel of radius 1.29 m and half length 3 m ends
+_ECAL_SHARE = {PHOTON: 1.0, ELECTRON: 1.0, MUON: 0.0, 310: 0.3, 3122: 0.3}
+
+
+class Tracks(NamedTuple):
+    """Reconstructed charged particles, sorted by event.
+
+    Attributes:
+        event: (n,) int64.
+        code: (n,) absolute PDG code; 11 and 13 are electrons and muons.
+        pt: (n,) smeared [GeV].
+        eta: (n,).
+        phi: (n,) [rad].
+    """
+
+    event: IntArray
+    code: IntArray
+    pt: FloatArray
+    eta: FloatArray
+    phi: FloatArray
+
+
+class Deposits(NamedTuple):
+    """Energy that untracked particles leave in the calorimeters, before any smearing.
+
+    Attributes:
+        event: (n,) int64.
+        ring: (n,) int64, ring of the tower grid.
+        phi: (n,) [rad].
+        em: (n,) energy in the electromagnetic calorimeter [GeV].
+        had: (n,) energy in the hadronic calorimeter [GeV].
+    """
+
+    event: IntArray
+    ring: IntArray
+    phi: FloatArray
+    em: FloatArray
+    had: FloatArray
+
+
+class Towers(NamedTuple):
+    """Calorimeter clusters above the thresholds, sorted by event.
+
+    Attributes:
+        event: (n,) int64.
+        pt: (n,) [GeV].
+        eta: (n,).
+        phi: (n,) [rad].
+    """
+
+    event: IntArray
+    pt: FloatArray
+    eta: FloatArray
+    phi: FloatArray
+
+
+def track(particles: Particles, rng: np.random.Generator) -> tuple[Tracks, Deposits]:
+    """Sends particles through the tracker; what it misses reaches the calorimeters.
+
+    A tracked particle leaves no calorimeter energy of its own: energy flow replaces its shower
+    by the track.
+
+    Args:
+        particles: Particles of many events.
+        rng: Source of randomness.
+
+    Returns:
+        The tracks and the deposits of all other particles.
+    """
+    eta = np.abs(particles.eta)
+    tracked = particles.charged & (eta < TRACKER_ETA_MAX)
+    tracked &= rng.random(len(eta)) < _tracking_efficiency(particles.code, particles.pt, eta)
+    found = [column[tracked] for column in particles]
+    sigma = _track_resolution(found[1], found[2], np.abs(found[3]), found[5])
+    pt = _log_normal(found[2], sigma * found[2], rng)
+    tracks = Tracks(found[0], found[1], pt, found[3], found[4])
+
+    ring = grid.ring_of(particles.eta)
+    looper = particles.charged & (particles.pt < _LOOPER_PT) & (eta < _BARREL_ETA)
+    hits = ~tracked & ~looper & (ring >= 0) & (ring < grid.N_RINGS) & (particles.code != MUON)
+    code = particles.code[hits]
+    share = np.zeros(len(code))
+    for species, value in _ECAL_SHARE.items():
+        share[code == species] = value
+    energy = particles.energy[hits]
+    deposits = Deposits(
+        particles.event[hits], ring[hits], particles.phi[hits], share * energy,
+        (1 - share) * energy,
+    )  # fmt: skip
+    return tracks, deposits
+
+
+def towers(deposits: Deposits, n_events: int, rng: np.random.Generator) -> Towers:
+    """Sums deposits in towers, smears them and applies the noise thresholds.
+
+    Args:
+        deposits: Of any order.
+        n_events: Number of events in the batch.
+        rng: Source of randomness.
+
+    Returns:
+        Electromagnetic clusters first within each event, then hadronic ones.
+    """
+    key = deposits.event * grid.N_CELLS + grid.cell_of(deposits.ring, deposits.phi)
+    parts = []
+    for energy, resolution, threshold in (
+        (deposits.em, _ecal_resolution, 0.5),
+        (deposits.had, _hcal_resolution, 1.0),
+    ):
+        summed = np.bincount(key, weights=energy, minlength=n_events * grid.N_CELLS)
+        # below a tenth of the threshold no fluctuation brings a tower back
+        hit = np.flatnonzero(summed > 0.1 * threshold)
+        event, cell = np.divmod(hit, grid.N_CELLS)
+        eta, phi = grid.scatter(cell, rng)
+        true = summed[hit]
+        smeared = _log_normal(true, resolution(true, np.abs(eta)), rng)
+        # energy must stand out from the noise by two standard deviations
+        kept = (smeared > threshold) & (smeared > 2.0 * resolution(smeared, np.abs(eta)))
+        pt = smeared[kept] / np.cosh(eta[kept])
+        parts.append((event[kept], pt, eta[kept], phi[kept]))
+    columns = [np.concatenate(pair) for pair in zip(*parts, strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    return Towers(*(column[order] for column in columns))
+
+
+def identification_efficiency(code: IntArray, pt: FloatArray, eta: FloatArray) -> FloatArray:
+    """Gives the chance that a tracked lepton is identified (the card's efficiency modules).
+
+    Args:
+        code: Absolute PDG codes, 11 or 13.
+        pt: Transverse momenta [GeV].
+        eta: Absolute pseudorapidities.
+    """
+    del pt  # the card's only pT dependence is the threshold, a setting here
+    return np.where((code == ELECTRON) & (eta > 1.5), 0.85, 0.95)
+
+
+def _tracking_efficiency(code: IntArray, pt: FloatArray, eta: FloatArray) -> FloatArray:
+    central = eta < 1.5
+    soft = pt <= 1.0
+    hadron = np.where(central, np.where(soft, 0.70, 0.95), np.where(soft, 0.60, 0.85))
+    electron = np.where(
+        central,
+        np.where(soft, 0.73, np.where(pt <= 100.0, 0.95, 0.99)),
+        np.where(soft, 0.50, np.where(pt <= 100.0, 0.83, 0.90)),
+    )
+    tail = np.where(pt > 1000.0, np.exp(0.5 - pt * 5e-4), 1.0)
+    muon = np.where(central, np.where(soft, 0.75, 0.99), np.where(soft, 0.70, 0.98)) * tail
+    chosen = np.where(code == ELECTRON, electron, np.where(code == MUON, muon, hadron))
+    return np.where(pt > 0.1, chosen, 0.0)
+
+
+def _track_resolution(
+    code: IntArray, pt: FloatArray, eta: FloatArray, energy: FloatArray
+) -> FloatArray:
+    """Relative pT resolution of tracks; electrons profit from the calorimeter."""
+    region = np.digitize(eta, (0.5, 1.5))
+    constant = {
+        "hadron": (0.06, 0.10, 0.25), "electron": (0.03, 0.05, 0.15), "muon": (0.01, 0.015, 0.025)
+    }  # fmt: skip
+    slope = {
+        "hadron": (1.3e-3, 1.7e-3, 3.1e-3), "electron": (1.3e-3, 1.7e-3, 3.1e-3),
+        "muon": (1.0e-4, 1.5e-4, 3.5e-4),
+    }  # fmt: skip
+
+    def of(kind: str) -> FloatArray:
+        return np.hypot(np.array(constant[kind])[region], np.array(slope[kind])[region] * pt)
+
+    # Delphes weighs the electron's track with its ECAL cluster
+    cluster = _ecal_resolution(energy, eta) / np.maximum(energy, 1e-9)
+    electron = 1.0 / np.hypot(1.0 / of("electron"), 1.0 / cluster)
+    return np.where(code == ELECTRON, electron, np.where(code == MUON, of("muon"), of("hadron")))
+
+
+def _ecal_resolution(energy: FloatArray, eta: FloatArray) -> FloatArray:
+    near = np.sqrt((0.008 * energy) ** 2 + 0.11**2 * energy + 0.40**2)
+    barrel = (1 + 0.64 * eta**2) * near
+    endcap = (2.16 + 5.6 * (eta - 2) ** 2) * near
+    forward = np.sqrt((0.107 * energy) ** 2 + 2.08**2 * energy)
+    return np.where(eta <= 1.5, barrel, np.where(eta <= 2.5, endcap, forward))
+
+
+def _hcal_resolution(energy: FloatArray, eta: FloatArray) -> FloatArray:
+    central = np.sqrt((0.050 * energy) ** 2 + 1.50**2 * energy)
+    forward = np.sqrt((0.130 * energy) ** 2 + 2.70**2 * energy)
+    return np.where(eta <= 3.0, central, forward)
+
+
+def _log_normal(mean: FloatArray, sigma: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Draws from log-normal distributions of given mean and width: never negative."""
+    square = np.log1p((sigma / np.maximum(mean, 1e-12)) ** 2)
+    noise = np.sqrt(square) * rng.standard_normal(len(mean))
+    drawn: FloatArray = mean * np.exp(noise - 0.5 * square)
+    return drawn

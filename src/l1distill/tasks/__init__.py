@@ -1,0 +1,1 @@
+"""What a physicist would call the problem: one package for each task."""

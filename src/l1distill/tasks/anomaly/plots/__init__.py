@@ -1,0 +1,1 @@
+"""Plots of the anomaly data set and of the study."""

@@ -1,0 +1,257 @@
+"""The teachers: autoencoders of Govorkova et al. (arXiv:2108.03986), section III and figure I."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field, model_validator
+
+from l1distill.core.settings import Settings
+from l1distill.tasks.anomaly.events import N_OBJECTS
+from l1distill.tasks.anomaly.losses import LOG_VARIANCE_LIMIT
+from l1distill.training.fit import TrainingSettings
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import tensorflow as tf
+    from tensorflow import keras
+
+N_INPUTS = 3 * N_OBJECTS
+LEAKY_SLOPE = 0.25
+"""Slope of the leaky ReLU below zero. The paper gives none; Keras's 0.3 is no power of two, which
+firmware could not reproduce exactly."""
+
+_WRAPPED = "prune_low_magnitude_"
+
+Score = Literal["mse", "kl", "rz"]
+"""Anomaly scores, section IV: input-output MSE; of a VAE also D_KL (eq. 2) and R_z (eq. 3)."""
+
+Width = Annotated[int, Field(gt=0, le=4096)]
+
+
+class TeacherSettings(Settings):
+    """Which autoencoder, and how it is trained."""
+
+    architecture: Literal["dnn_ae", "dnn_vae", "cnn_ae", "cnn_vae"]
+    widths: tuple[Width, Width]
+    """Nodes of the encoder's two dense layers, or filters of its two convolutions; the decoder
+    mirrors them."""
+    latent: Width
+    """Size of the latent space."""
+    beta: float | None = Field(ge=0, le=1)
+    """Weight of D_KL in a VAE's loss (eq. 1); null for a plain autoencoder."""
+    score: Score
+    """The anomaly score that is handed on to students."""
+    training: TrainingSettings
+
+    @property
+    def variational(self) -> bool:
+        """Whether it is a VAE."""
+        return self.architecture.endswith("vae")
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> "Self":
+        if self.variational and self.beta is None:
+            raise ValueError(f"{self.architecture} needs a beta between 0 and 1")
+        if not self.variational and self.beta is not None:
+            raise ValueError(f"{self.architecture} has no D_KL to weigh: set beta=null")
+        if not self.variational and self.score != "mse":
+            raise ValueError(f"score={self.score} needs a VAE; {self.architecture} has only mse")
+        return self
+
+
+class Autoencoder(NamedTuple):
+    """An autoencoder as chains of layers, from which one network is put together.
+
+    Attributes:
+        name: of the network.
+        encoder: from the flattened raw objects (n, 57) to the features behind the latent space.
+        latent: heads on these features, one chain each: the coordinates of a plain autoencoder;
+            the mean and the logarithm of the variance of a VAE.
+        decoder: from the latent space to the reconstruction (n, 57), where pT is standardized and
+            eta and phi are yet to pass through their tanh.
+        size: of the latent space.
+    """
+
+    name: str
+    encoder: "Sequence[keras.layers.Layer]"
+    latent: "Sequence[Sequence[keras.layers.Layer]]"
+    decoder: "Sequence[keras.layers.Layer]"
+    size: int
+
+    @property
+    def variational(self) -> bool:
+        """Whether it is a VAE."""
+        return len(self.latent) == 2
+
+    def model(self) -> "keras.Model":
+        """Puts the network together.
+
+        Returns:
+            A model from events (n, 57), and for a VAE unit Gaussian noise (n, size), to outputs
+            (n, 57 + size) or (n, 57 + 2 size): the reconstruction, then the latent numbers. With
+            noise of zero the decoder sees the mean.
+        """
+        from tensorflow.keras import Model, layers
+
+        events = layers.Input((N_INPUTS,), name="events")
+        features = _chain(events, self.encoder)
+        latent = [_chain(features, head) for head in self.latent]
+        inputs, z = [events], latent[0]
+        if self.variational:
+            noise = layers.Input((self.size,), name="noise")
+            inputs.append(noise)
+            # clipped to what an exponential can bear, in layers that every Keras file can hold
+            reach = 0.5 * LOG_VARIANCE_LIMIT
+            half = layers.Rescaling(0.5, offset=reach, name="half_log_variance")(latent[1])
+            half = layers.ReLU(max_value=2.0 * reach, name="bounded_log_variance")(half)
+            half = layers.Rescaling(1.0, offset=-reach, name="log_sigma")(half)
+            sigma = layers.Activation("exponential", name="sigma")(half)
+            z = layers.Add(name="z")([z, layers.Multiply(name="shift")([sigma, noise])])
+        outputs = layers.Concatenate(name="outputs")([_chain(z, self.decoder), *latent])
+        return Model(inputs, outputs, name=self.name)
+
+    def rebind(self, model: "keras.Model") -> "Autoencoder":
+        """Returns the same chains, of the layers that a copy of the network has under these names.
+
+        Args:
+            model: a copy, perhaps with pruning wrappers around some of its layers.
+        """
+        layers = {layer.name.removeprefix(_WRAPPED): layer for layer in model.layers}
+
+        def found(chain: "Sequence[keras.layers.Layer]") -> "list[keras.layers.Layer]":
+            return [layers[layer.name] for layer in chain]
+
+        return self._replace(
+            encoder=found(self.encoder),
+            latent=[found(head) for head in self.latent],
+            decoder=found(self.decoder),
+        )
+
+
+def _chain(x: "tf.Tensor", chain: "Sequence[keras.layers.Layer]") -> "tf.Tensor":
+    for layer in chain:
+        x = layer(x)
+    return x
+
+
+def build_teacher(settings: TeacherSettings) -> Autoencoder:
+    """Builds the untrained autoencoder."""
+    build = _dnn if settings.architecture.startswith("dnn") else _cnn
+    return build(settings)
+
+
+def pruned_layers(autoencoder: Autoencoder) -> list[str]:
+    """Names what is pruned: of a VAE the encoder alone, since only that goes on the FPGA."""
+    chains = [autoencoder.encoder, *autoencoder.latent]
+    if not autoencoder.variational:
+        chains.append(autoencoder.decoder)
+    return [layer.name for chain in chains for layer in chain]
+
+
+def firmware_part(autoencoder: Autoencoder, model: "keras.Model") -> "keras.Model":
+    """Cuts out of a trained network what goes on the FPGA.
+
+    Args:
+        autoencoder: its chains.
+        model: the trained network.
+
+    Returns:
+        For an autoencoder a model from events (n, 57) to their reconstruction (n, 57); for a VAE
+        its encoder, to the mean (n, size) and the logarithm of the variance (n, size).
+    """
+    from tensorflow.keras import Model
+
+    ours = autoencoder.rebind(model)
+    ends = [head[-1] for head in ours.latent] if ours.variational else [ours.decoder[-1]]
+    return Model(model.inputs[0], [end.output for end in ends], name=f"{model.name}_deployed")
+
+
+def _latent_names(variational: bool) -> list[str]:
+    return ["mean", "log_variance"] if variational else ["latent"]
+
+
+def _dnn(settings: TeacherSettings) -> Autoencoder:
+    """The dense network: 57-32-16-3-16-32-57.
+
+    Batch normalization comes first and between every layer and its leaky ReLU; the last layer has
+    no activation. A VAE's mean and variance are plain dense layers.
+    """
+    from tensorflow.keras import layers
+
+    def block(width: int, name: str) -> list[Any]:
+        return [
+            layers.Dense(width, name=name),
+            layers.BatchNormalization(name=f"{name}_norm"),
+            layers.LeakyReLU(LEAKY_SLOPE, name=f"{name}_activation"),
+        ]
+
+    first, second = settings.widths
+    encoder = [
+        layers.BatchNormalization(name="input_norm"),
+        *block(first, "encoder_1"),
+        *block(second, "encoder_2"),
+    ]
+    decoder = [
+        *block(second, "decoder_1"),
+        *block(first, "decoder_2"),
+        layers.Dense(N_INPUTS, name="reconstruction"),
+    ]
+    if settings.variational:
+        heads: list[list[Any]] = [
+            [layers.Dense(settings.latent, name=name)] for name in _latent_names(True)
+        ]
+    else:
+        names = block(settings.latent, "code")
+        names[-1] = layers.LeakyReLU(LEAKY_SLOPE, name="latent")
+        heads = [names]
+    return Autoencoder(settings.architecture, encoder, heads, decoder, settings.latent)
+
+
+def _cnn(settings: TeacherSettings) -> Autoencoder:
+    """The convolutional network.
+
+    The text fixes padding to 20 rows, batch normalization, two convolutions (16 kernels 3x3
+    without padding, 32 kernels 3x1) with ReLU, no biases, a dense latent space, 64 nodes reshaped
+    to 2x1x32 and a mirrored decoder with upsampling. That 20 rows end in 2x1x32 fixes the rest: a
+    pooling by 3 behind each convolution (20 -> 18 -> 6 -> 6 -> 2). It is the maximum, which every
+    back end computes exactly; a mean over three is no binary fraction.
+    """
+    from tensorflow.keras import layers
+
+    first, second = settings.widths
+
+    def convolution(filters: int, kernel: tuple[int, int], name: str, padding: str) -> Any:
+        return layers.Conv2D(filters, kernel, use_bias=False, padding=padding, name=name)
+
+    encoder = [
+        layers.Reshape((N_OBJECTS, 3, 1), name="objects"),
+        layers.ZeroPadding2D(((1, 0), (0, 0)), name="padding"),
+        layers.BatchNormalization(name="input_norm"),
+        convolution(first, (3, 3), "encoder_1", "valid"),
+        layers.ReLU(name="encoder_1_activation"),
+        layers.MaxPooling2D((3, 1), name="pool_1"),
+        convolution(second, (3, 1), "encoder_2", "same"),
+        layers.ReLU(name="encoder_2_activation"),
+        layers.MaxPooling2D((3, 1), name="pool_2"),
+        layers.Flatten(name="flatten"),
+    ]
+    heads = [
+        [layers.Dense(settings.latent, name=name)] for name in _latent_names(settings.variational)
+    ]
+    decoder = [
+        layers.Dense(2 * second, name="decoder"),
+        layers.ReLU(name="decoder_activation"),
+        layers.Reshape((2, 1, second), name="rows"),
+        convolution(second, (3, 1), "decoder_1", "same"),
+        layers.ReLU(name="decoder_1_activation"),
+        layers.UpSampling2D((3, 1), name="up_1"),
+        convolution(first, (3, 1), "decoder_2", "same"),
+        layers.ReLU(name="decoder_2_activation"),
+        layers.UpSampling2D((3, 3), name="up_2"),
+        # 18 rows become 21 so that the last, unpadded 3x3 kernel leaves the 19 of the input
+        layers.ZeroPadding2D(((1, 2), (1, 1)), name="margins"),
+        convolution(1, (3, 3), "reconstruction", "valid"),
+        layers.Flatten(name="flat_reconstruction"),
+    ]
+    return Autoencoder(settings.architecture, encoder, heads, decoder, settings.latent)

@@ -1,0 +1,202 @@
+import io
+import re
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from l1distill.core.errors import DataError
+from l1distill.core.workspace import file_sha256
+from l1distill.firmware.bundle.archive import BUNDLE, MANIFEST, unpack_bundle
+from l1distill.firmware.bundle.replay import VECTORS, verify_bundle
+from l1distill.firmware.process import TimeLimit
+from tests.firmware.emulators import repack
+
+BOUNDS = TimeLimit(100.0, "--time-limit")
+INPUT, OUTPUT = VECTORS
+
+
+def edit(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
+    def changed(work: Path) -> None:
+        before = (work / name).read_text()
+        after = change(before)
+        assert after != before
+        (work / name).write_text(after)
+
+    return changed
+
+
+def one_code_off(text: str) -> str:
+    """Adds one to the last number of event 7; the first line is a remark."""
+    lines = text.splitlines()
+    first, last = lines[8].split()
+    lines[8] = f"{first} {int(last) + 1}"
+    return "\n".join(lines) + "\n"
+
+
+def one_weight_off(text: str) -> str:
+    """Makes a sum of two numbers the difference."""
+    at = text.rindex("{ADD, ")
+    return text[:at] + "{SUBTRACT, " + text[at + len("{ADD, ") :]
+
+
+def test_a_bundle_is_what_it_says(bundle: Path) -> None:
+    for path in (bundle, bundle.parent):
+        found = verify_bundle(path, BOUNDS, file_sha256(bundle).upper())
+        assert found.bundle == bundle
+        assert found.sha256 == file_sha256(bundle)
+        assert found.files == 7
+        assert found.said == "50 events of 4 inputs and 2 outputs: all equal"
+    assert [path.name for path in bundle.parent.iterdir()] == [BUNDLE]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (edit(OUTPUT, one_code_off), f"{OUTPUT} is changed"),
+        (edit("emulator/logic.h", one_weight_off), "emulator/logic.h is changed"),
+        (lambda work: (work / INPUT).unlink(), f"{INPUT} is missing"),
+        (lambda work: (work / "emulator/evil.mk").write_text(""), "emulator/evil.mk is added"),
+        (lambda work: (work / MANIFEST).unlink(), f"no {MANIFEST}"),
+    ],
+)
+def test_damage_is_named_before_anything_is_built(
+    bundle: Path, tmp_path: Path, change: Callable[[Path], object], words: str
+) -> None:
+    repack(bundle, change, tmp_path / "work")
+    with pytest.raises(DataError, match=re.escape(words)):
+        verify_bundle(bundle, TimeLimit(1e-9, "nothing is built"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            edit(OUTPUT, one_code_off),
+            r"event 7, output 1: (-?\d+) \(\S+\) instead of (-?\d+) \(\S+\); 1 of 50 events differ",
+        ),
+        (edit("emulator/logic.h", one_weight_off), r"event \d+, output \d: .* events differ$"),
+        (
+            edit(OUTPUT, lambda text: text + "1 x\n"),
+            r": vectors/output\.txt: line 52",
+        ),
+        (edit("emulator/logic.h", lambda text: text[:-20]), r"C\+\+ emulator: ended with status 2"),
+        (lambda work: shutil.rmtree(work / "emulator"), "holds no emulator/Makefile; synthesize"),
+        (lambda work: (work / OUTPUT).unlink(), r"holds no vectors/output\.txt"),
+    ],
+)
+def test_a_manifest_that_lies_does_not_help(
+    bundle: Path, tmp_path: Path, change: Callable[[Path], object], words: str
+) -> None:
+    repack(bundle, change, tmp_path / "work", honest=True)
+    with pytest.raises(DataError, match=words) as error:
+        verify_bundle(bundle, BOUNDS)
+    assert str(error.value).count("\n") == 0
+    if log := re.search(r"log: (\S+)\)", str(error.value)):
+        Path(log[1]).unlink()
+
+
+def test_what_is_missing_on_the_machine_is_named(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(DataError, match="make: is not on the PATH"):
+        verify_bundle(bundle, BOUNDS)
+    (programs / "make").write_text("")
+    (programs / "make").chmod(0o755)
+    with pytest.raises(DataError, match=r"C\+\+ compiler: none of g\+\+"):
+        verify_bundle(bundle, BOUNDS)
+
+
+def test_a_build_that_hangs_is_stopped(bundle: Path, tmp_path: Path) -> None:
+    change = edit("emulator/Makefile", lambda text: text.replace("all:", "all:\n\tsleep 60\nold:"))
+    repack(bundle, change, tmp_path / "work", honest=True)
+    with pytest.raises(DataError, match=r"stopped after 0\.5 s; raise --time-limit") as error:
+        verify_bundle(bundle, TimeLimit(0.5, "--time-limit"))
+    Path(str(error.value).split("(log: ")[1].rstrip(")")).unlink()
+
+
+def test_another_bundle_is_not_run(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"SHA-256 is {file_sha256(bundle)}, not 00"):
+        verify_bundle(bundle, TimeLimit(1e-9, "nothing is built"), "00")
+    for missing in (tmp_path / "nothing.tar.gz", tmp_path):
+        bundle.unlink(missing_ok=True)
+        with pytest.raises(DataError, match=r"\.tar\.gz: no such file"):
+            verify_bundle(missing, BOUNDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("/tmp/l1distill-evil", tarfile.REGTYPE, "would be unpacked elsewhere"),
+        ("../evil", tarfile.REGTYPE, "would be unpacked elsewhere"),
+        ("rtl/../../evil", tarfile.REGTYPE, "would be unpacked elsewhere"),
+        ("rtl\\..\\evil", tarfile.REGTYPE, "would be unpacked elsewhere"),
+        ("link", tarfile.SYMTYPE, "link is no file"),
+        ("link", tarfile.LNKTYPE, "link is no file"),
+        ("pipe", tarfile.FIFOTYPE, "pipe is no file"),
+    ],
+)
+def test_nothing_is_written_outside(tmp_path: Path, name: str, kind: bytes, words: str) -> None:
+    path, target = tmp_path / BUNDLE, tmp_path / "target"
+    target.mkdir()
+    with tarfile.open(path, "w:gz") as archive:
+        honest = tarfile.TarInfo("honest")
+        archive.addfile(honest, io.BytesIO(b""))
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, "honest"
+        archive.addfile(member, io.BytesIO(b""))
+    with pytest.raises(DataError, match=words):
+        unpack_bundle(path, target)
+    assert not list(target.iterdir())
+    assert {path.name for path in tmp_path.iterdir()} == {BUNDLE, "target"}
+
+
+def test_files_in_each_others_way_are_refused(bundle: Path, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("")
+    with pytest.raises(DataError, match="cannot be unpacked in"):
+        unpack_bundle(bundle, target)
+
+
+@pytest.fixture(scope="module")
+def built(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle unpacked, built and checked by hand, without Python."""
+    folder = tmp_path_factory.mktemp("built")
+    subprocess.run(["tar", "-xzf", whole], cwd=folder, check=True)
+    command = ["make", "-C", "emulator", "check"]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    assert "50 events of 4 inputs and 2 outputs: all equal" in done.stdout
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "status", "words"),
+    [
+        (OUTPUT, one_code_off, 1, "event 7, output 1: "),
+        (INPUT, lambda text: text.replace("\n", " 1\n"), 2, "line 2 holds no 4 integers"),
+        (INPUT, lambda _: "# nothing\n", 2, "0 events in, 50 events out"),
+        (OUTPUT, lambda text: text + "1 1\n", 2, "50 events in, 51 events out"),
+        (OUTPUT, lambda text: text + "1\n", 2, "line 52 holds no 2 integers"),
+        (OUTPUT, lambda text: text + "1 99999999999999999999\n", 2, "a number is too large"),
+        (OUTPUT, None, 2, "cannot be read"),
+    ],
+)
+def test_vectors_that_are_none(
+    built: Path, name: str, change: Callable[[str], str] | None, status: int, words: str
+) -> None:
+    text = (built / name).read_text()
+    (built / name).unlink()
+    if change:
+        (built / name).write_text(change(text))
+    command = [built / "emulator/replay", *(built / vectors for vectors in VECTORS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    (built / name).write_text(text)
+    assert done.returncode == status
+    assert words in done.stdout + done.stderr

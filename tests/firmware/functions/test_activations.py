@@ -1,0 +1,138 @@
+"""Sigmoid and tanh of straight pieces, against numpy, in every back end."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from l1distill.compression.ptq import post_training_quantize
+from l1distill.firmware.functions.activations import Curves
+from l1distill.firmware.hls import project as hls
+from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.layers import Layer, Reshape, value_range_of
+from l1distill.firmware.network.network import Network, connect, evaluate
+from l1distill.firmware.process import TimeLimit
+from l1distill.firmware.readers.qkeras import from_qkeras
+from l1distill.firmware.rtl.verilog import trace_network
+from l1distill.firmware.verification.comparison import compare
+from tests.firmware.emulators import simulated
+from tests.firmware.networks import chain as model_of
+from tests.firmware.networks import dense, full_range, grid, outputs
+from tests.firmware.students import HARDWARE
+
+BOUNDS = TimeLimit(300.0, "firmware.limit")
+WANTED = {"sigmoid": lambda x: 1 / (1 + np.exp(-x)), "tanh": np.tanh}
+INPUTS = {
+    "narrow": FixedPoint(True, 2, 5),
+    "wide": FixedPoint(True, 6, 3),
+    "fine": FixedPoint(True, 3, 13),
+    "positive": FixedPoint(False, 3, 4),
+}
+
+
+@pytest.mark.parametrize("kind", INPUTS.values(), ids=INPUTS)
+@pytest.mark.parametrize("function", WANTED)
+def test_the_error_that_is_said_holds_for_every_input(function: str, kind: FixedPoint) -> None:
+    said = []
+    for bits, pieces in ((6, 8), (8, 16), (12, 64)):
+        curves = Curves(bits, pieces)
+        layers = curves.layers("last", function, value_range_of(kind, 1))
+        x = np.arange(kind.low, kind.high + kind.step, kind.step)[:, None]
+        found = evaluate(connect(1, kind, layers), x)
+        off = np.abs(found - WANTED[function](x)).max()
+        said.append(curves.errors["last"])
+        assert off <= said[-1] + 1e-12
+        assert said[-1] < 1.2 * off, "said too carefully to be of use"
+        assert curves.said == (
+            f"Layer last is made of straight pieces: it is off by at most {said[-1]:.2g}.",
+        )
+        assert np.unique(found).size > 4
+    assert said[0] < 0.06
+    assert said[1] < 0.02
+    assert said[2] < 0.002
+
+
+def shaped(shape: tuple[int, ...], function: str) -> Network:
+    """A function of each number of a vector, a sequence or an image."""
+    kind = FixedPoint(True, 3, 3)
+    tensor = value_range_of(kind, shape)
+    first: list[Layer] = [Reshape("events", shape)] if len(shape) > 1 else []
+    return connect(
+        int(np.prod(shape)), kind, [*first, *Curves(6, 8).layers("last", function, tensor)]
+    )
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 2), (2, 1, 3)], ids=str)
+def test_a_tensor_of_any_shape_is_taken(shape: tuple[int, ...]) -> None:
+    network = shaped(shape, "tanh")
+    x = full_range(network, 200)
+    found = evaluate(network, x)
+    assert np.abs(found - np.tanh(x)).max() < 0.06
+    assert np.array_equal(trace_network(network).predict(x), found)
+
+
+@pytest.mark.parametrize(("shape", "function"), [((3,), "sigmoid"), ((2, 2), "tanh")], ids=str)
+def test_the_c_simulation_is_exact(shape: tuple[int, ...], function: str, tmp_path: Path) -> None:
+    network = shaped(shape, function)
+    x = full_range(network, 200)
+    hls.write_hls_project(network, HARDWARE, tmp_path)
+    found = hls.simulate_hls(tmp_path, x, network, BOUNDS)
+    assert compare(evaluate(network, x), found).mismatches == 0
+
+
+def floats() -> Any:
+    from tensorflow.keras import layers
+
+    body = [layers.Conv1D(3, 2, activation="tanh"), layers.Flatten()]
+    body += [layers.Dense(4), layers.BatchNormalization(), layers.Activation("sigmoid")]
+    return model_of((5, 2), [*body, layers.Dense(2, activation="sigmoid")])
+
+
+def test_a_model_in_floating_point_has_its_functions() -> None:
+    model, x = floats(), np.random.default_rng(3).normal(size=(600, 10))
+    wanted = outputs(model, x)
+    off = []
+    for bits, pieces in ((6, 8), (12, 48)):
+        curves = Curves(bits, pieces)
+        network = post_training_quantize(model, bits, x, curves=curves)
+        found = evaluate(network, x)
+        off.append(float(np.abs(found - wanted).max()))
+        assert len(curves.errors) == 3
+        assert network.output_type.hls.startswith(f"ufixed<{bits},0")
+    assert np.ptp(wanted) > 0.1
+    assert off[0] < 0.15
+    assert off[1] < 0.01
+    network = post_training_quantize(model, 6, x, curves=Curves(6, 8))
+    assert np.array_equal(trace_network(network).predict(x), evaluate(network, x))
+
+
+def test_a_qkeras_model_has_its_functions() -> None:
+    from qkeras import QActivation, quantized_sigmoid, quantized_tanh
+    from tensorflow.keras import layers
+
+    real = QActivation(quantized_tanh(6, use_real_tanh=True), name="inner")
+    last = QActivation(quantized_sigmoid(5, use_real_sigmoid=True), name="last")
+    body = [grid(6), dense(5, 4), real, dense(5, 3), layers.Activation("sigmoid", name="middle")]
+    model = model_of((4,), [*body, dense(6, 2), last])
+    curves = Curves(10, 64)
+    network = from_qkeras(model, curves)
+    x = full_range(network)
+    wanted, found = outputs(model, x), evaluate(network, x)
+    assert list(curves.errors) == ["inner", "middle", "last"]
+    assert network.output_type.bits == 5
+    assert np.ptp(wanted) > 0.3
+    assert np.abs(found - wanted).max() <= 2.0**-5  # the least of what can differ
+    assert np.mean(found != wanted) < 0.05
+
+
+@pytest.mark.needs_program("iverilog")
+def test_the_verilog_is_exact(tmp_path: Path) -> None:
+    from tensorflow.keras import layers
+
+    body = [grid(5), dense(4, 3), layers.Activation("tanh"), dense(4, 2)]
+    network = from_qkeras(model_of((4,), [*body, layers.Activation("sigmoid")]), Curves(6, 8))
+    x = full_range(network)
+    found = simulated(network, x, tmp_path)
+    assert np.ptp(found) > 0.3
+    assert np.array_equal(found, evaluate(network, x))

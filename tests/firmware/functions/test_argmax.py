@@ -1,0 +1,104 @@
+"""The largest of several numbers, against numpy, in every back end."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from l1distill.compression.ptq import post_training_quantize
+from l1distill.core.errors import DataError
+from l1distill.firmware.functions.activations import Curves
+from l1distill.firmware.functions.argmax import one_hot
+from l1distill.firmware.hls import project as hls
+from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.layers import value_range_of
+from l1distill.firmware.network.network import Network, connect, evaluate
+from l1distill.firmware.process import TimeLimit
+from l1distill.firmware.readers.qkeras import from_qkeras
+from l1distill.firmware.rtl.verilog import trace_network
+from l1distill.firmware.verification.comparison import compare
+from tests.firmware.emulators import simulated
+from tests.firmware.networks import chain as model_of
+from tests.firmware.networks import dense, full_range, grid, outputs
+from tests.firmware.students import HARDWARE
+
+BOUNDS = TimeLimit(300.0, "firmware.limit")
+
+
+def network_of(numbers: int, kind: FixedPoint) -> Network:
+    return connect(numbers, kind, one_hot(None, "class", value_range_of(kind, numbers)))
+
+
+def wanted(values: Any) -> Any:
+    return np.eye(values.shape[1])[np.argmax(values, axis=1)]
+
+
+@pytest.mark.parametrize("numbers", [2, 3, 4])
+@pytest.mark.parametrize("kind", [FixedPoint(True, 1, 1), FixedPoint(False, 3, -1)], ids=str)
+def test_the_first_of_the_largest_is_taken(numbers: int, kind: FixedPoint) -> None:
+    values = np.arange(kind.low, kind.high + kind.step, kind.step)
+    x = np.stack(np.meshgrid(*[values] * numbers), axis=-1).reshape(-1, numbers)
+    network = network_of(numbers, kind)
+    assert np.array_equal(evaluate(network, x), wanted(x))
+    assert np.array_equal(trace_network(network).predict(x), wanted(x))
+    assert network.output_type.bits == 1
+
+
+def test_the_c_simulation_is_exact(tmp_path: Path) -> None:
+    network = network_of(5, FixedPoint(True, 2, 2))
+    x = full_range(network)
+    hls.write_hls_project(network, HARDWARE, tmp_path)
+    found = hls.simulate_hls(tmp_path, x, network, BOUNDS)
+    assert compare(wanted(x), found).mismatches == 0
+
+
+@pytest.mark.needs_program("iverilog")
+def test_the_verilog_is_exact(tmp_path: Path) -> None:
+    network = network_of(4, FixedPoint(True, 1, 2))
+    x = full_range(network)
+    assert np.array_equal(simulated(network, x, tmp_path), wanted(x))
+
+
+def softmax(inside: bool, middle: bool = False) -> Any:
+    from tensorflow.keras import layers
+
+    last = [layers.Dense(4, "softmax", name="last")]
+    if not inside:
+        last = [layers.Dense(4), layers.Softmax(name="last")]
+    return model_of((6,), [layers.Dense(8, "relu"), *last, *[layers.Dense(3)] * middle])
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_model_in_floating_point_says_its_class(inside: bool) -> None:
+    model, x = softmax(inside), np.random.default_rng(3).normal(size=(600, 6))
+    curves = Curves(10, softmax="argmax")
+    network = post_training_quantize(model, 10, x, curves=curves)
+    found, expected = evaluate(network, x), wanted(outputs(model, x))
+    assert expected.any(axis=0).sum() > 2
+    assert (found.sum(axis=1) == 1).all()
+    assert np.mean((found == expected).all(axis=1)) > 0.99
+    assert "gives a 1 for the largest number" in curves.said[0]
+    assert np.array_equal(trace_network(network).predict(x), found)
+
+
+def test_a_qkeras_model_says_its_class() -> None:
+    from tensorflow.keras import layers
+
+    body = [grid(6), dense(5, 4), grid(6, 3)]
+    plain = model_of((5,), body)
+    whole = model_of((5,), [*body, layers.Activation("softmax")])
+    network = from_qkeras(whole, Curves(8, softmax="argmax"))
+    x = full_range(network)
+    logits = outputs(plain, x)
+    assert (np.sort(logits)[:, -1] == np.sort(logits)[:, -2]).any(), "ties are to be met"
+    assert np.array_equal(evaluate(network, x), wanted(logits))
+
+
+def test_what_no_bits_can_stand_for_is_refused_by_name() -> None:
+    x = np.ones((4, 6))
+    with pytest.raises(DataError, match=r"layer last \(Softmax\): .*precision.softmax=argmax"):
+        post_training_quantize(softmax(inside=False), 8, x)
+    with pytest.raises(DataError, match=r"layer last \(Dense\): .* before the end"):
+        model = softmax(inside=True, middle=True)
+        post_training_quantize(model, 8, x, curves=Curves(8, softmax="argmax"))

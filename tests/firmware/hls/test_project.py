@@ -1,0 +1,86 @@
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from l1distill.core.errors import DataError
+from l1distill.firmware.hls import project as hls
+from l1distill.firmware.process import TimeLimit
+from tests.firmware.conftest import Student
+from tests.firmware.rtl.test_verilog import files
+from tests.firmware.students import HARDWARE
+
+Students = Callable[[str], Student]
+BOUNDS = TimeLimit(300.0, "firmware.hls_time_limit_s")
+
+
+def test_the_project_is_the_same_every_time_and_names_no_place(
+    student: Students, tmp_path: Path
+) -> None:
+    made = student("default")
+    for name in ("one", "two"):
+        hls.write_hls_project(made.network, HARDWARE, tmp_path / name)
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    for name, content in files(tmp_path / "one").items():
+        assert str(tmp_path).encode() not in content, name
+        assert sys.prefix.encode() not in content, name
+    script = (tmp_path / "one" / "project.tcl").read_text()
+    assert HARDWARE.part in script
+    assert "set clock_period 5.0" in script
+
+
+def test_the_vivado_project_is_written_too(student: Students, tmp_path: Path) -> None:
+    made = student("default")
+    hls.write_hls_project(made.network, HARDWARE, tmp_path, "Vivado")
+    assert 'set backend "vivado"' in (tmp_path / "project.tcl").read_text()
+
+
+def test_a_missing_compiler_is_one_line(
+    student: Students, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = student("default")
+    hls.write_hls_project(made.network, HARDWARE, tmp_path)
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DataError, match=r"none of g\+\+, clang\+\+, c\+\+ is on the PATH"):
+        hls.simulate_hls(tmp_path, made.x, made.network, BOUNDS)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(DataError, match="CXX=no-such-compiler is not on the PATH"):
+        hls.simulate_hls(tmp_path, made.x, made.network, BOUNDS)
+
+
+def test_code_that_does_not_compile_is_one_line_with_a_log(
+    student: Students, tmp_path: Path
+) -> None:
+    made = student("default")
+    hls.write_hls_project(made.network, HARDWARE, tmp_path)
+    (tmp_path / "simulate.cpp").write_text("int main( {\n")
+    with pytest.raises(DataError, match="C\\+\\+ compiler: ended with status 1") as error:
+        hls.simulate_hls(tmp_path, made.x, made.network, BOUNDS)
+    line = str(error.value)
+    assert "\n" not in line
+    log = Path(line.split("(log: ")[1].rstrip(")"))
+    assert "simulate.cpp" in log.read_text()
+    log.unlink()
+
+
+def test_a_simulation_that_dies_is_no_result(student: Students, tmp_path: Path) -> None:
+    made = student("default")
+    hls.write_hls_project(made.network, HARDWARE, tmp_path)
+    for name in ("firmware/l1distill.cpp", "l1distill_bridge.cpp"):
+        (tmp_path / name).write_text("")  # quick to compile
+    simulate = tmp_path / "simulate.cpp"
+    simulate.write_text("#include <cstdlib>\nint main() { std::abort(); }\n")
+
+    def fails(words: str, bounds: TimeLimit = BOUNDS) -> None:
+        with pytest.raises(DataError, match=words) as error:
+            hls.simulate_hls(tmp_path, made.x, made.network, bounds)
+        Path(str(error.value).split("(log: ")[1].rstrip(")")).unlink()
+
+    fails("C simulation: was killed by signal 6")
+    simulate.write_text('#include <cstdio>\nint main() { std::printf("12345678"); }\n')
+    fails("C simulation: 1 numbers came out for 2000 events")
+    simulate.write_text("int main() { for (volatile int i = 0;; i = i + 1) {} }\n")
+    quick = BOUNDS._replace(time_limit_s=3.0)
+    fails(r"stopped after 3 s; raise firmware\.hls_time_limit_s", quick)

@@ -1,0 +1,76 @@
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+
+import numpy as np
+import pytest
+
+from l1distill.firmware.network.fixed_point import FixedPoint, smallest_type
+from l1distill.firmware.network.layers import Dense, Quantize, value_range_of
+from l1distill.firmware.network.network import Network, widest_sum
+
+TYPES = [
+    FixedPoint(True, 3, 4),
+    FixedPoint(False, 2, 6),
+    FixedPoint(True, 0, 1),
+    FixedPoint(True, 2, 3, "RND_CONV", "SAT_SYM"),
+    FixedPoint(True, 5, -2),
+    FixedPoint(False, 4, 0, "TRN", "SAT"),
+    FixedPoint(True, 2, 2, "TRN", "WRAP"),
+]
+
+
+def by_decimal(value: float, kind: FixedPoint) -> float:
+    """The same with decimal arithmetic, from the definition."""
+    mode = ROUND_HALF_EVEN if kind.rounding == "RND_CONV" else ROUND_FLOOR
+    code = int((Decimal(value) / Decimal(2) ** -kind.fraction).to_integral_value(mode))
+    high = 2 ** (kind.integer + kind.fraction) - 1
+    low = -high - 1 if kind.signed else 0
+    if kind.overflow == "WRAP":
+        code = (code - low) % (high - low + 1) + low
+    else:
+        code = min(max(code, -high if kind.overflow == "SAT_SYM" else low), high)
+    return float(code * Decimal(2) ** -kind.fraction)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_rounding_and_overflow_follow_their_definition(kind: FixedPoint) -> None:
+    values = np.arange(-40, 40, 1 / 64)  # every tie and both ends of every type
+    expected = [by_decimal(value, kind) for value in values.tolist()]
+    result = kind.quantize(values)
+    assert result.tolist() == expected
+    assert not np.signbit(result[result == 0]).any()
+    assert kind.holds(result)
+    assert not kind.holds(values)
+    assert np.array_equal(kind.codes(result) * kind.step, result)
+
+
+def test_nothing_holds_nan() -> None:
+    assert not FixedPoint(True, 3, 4).holds([0.0, float("nan")])
+
+
+def test_names_count_the_sign_as_hls_does() -> None:
+    assert FixedPoint(True, 3, 4).hls == "fixed<8,4,RND_CONV,SAT>"
+    assert FixedPoint(False, 3, 5).bare.hls == "ufixed<8,3,TRN,WRAP>"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "fraction", "bits"),
+    [(0.0, 0.75, 2, 2), (-1.0, 0.75, 2, 3), (-1.25, 0.5, 2, 4), (0.0, 1.0, 0, 1), (0, 0, 3, 0)],
+)
+def test_the_smallest_type_is_the_smallest(
+    low: float, high: float, fraction: int, bits: int
+) -> None:
+    kind = smallest_type(low, high, fraction)
+    assert kind.bits == bits
+    assert kind.holds([low, high])
+
+
+def test_the_accumulator_holds_the_worst_case() -> None:
+    kernel = np.array([[0.5, -0.25], [0.25, -0.5]])
+    weights, inputs = FixedPoint(True, 0, 2), FixedPoint(True, 2, 1)
+    layer = Dense("one", kernel, np.array([0.25, -0.75]), weights, weights)
+    kind = layer.value_range(value_range_of(inputs, 2)).type
+    ends = np.array([[-4.0, -4.0], [3.5, 3.5]])
+    assert kind.holds(ends @ layer.kernel + layer.bias)
+    assert (kind.signed, kind.integer, kind.fraction) == (True, 2, 3)
+    network = Network(2, inputs, (layer, Quantize("two", inputs)), inputs)
+    assert widest_sum(network) == ("one", 5)

@@ -1,0 +1,113 @@
+"""Layers against TensorFlow's, and what they say can come out of them against what does."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.layers import (
+    Affine,
+    Conv2D,
+    Dense,
+    Layer,
+    MaxPool2D,
+    Quantize,
+    Reshape,
+    Square,
+    UpSample2D,
+    ValueRange,
+    ZeroPad2D,
+)
+
+KIND = FixedPoint(True, 1, 4)
+RNG = np.random.default_rng(4)
+IMAGE = (7, 4, 3)
+
+
+def numbers(*shape: int) -> Any:
+    return KIND.quantize(RNG.uniform(-2, 2, shape))
+
+
+def convolution(height: int, width: int, filters: int, padding: Any, *strides: int) -> Conv2D:
+    kernel, bias = numbers(height, width, IMAGE[-1], filters), numbers(filters)
+    down, right = strides or (1, 1)
+    return Conv2D("layer", kernel, bias, KIND, KIND, padding, (down, right))
+
+
+LAYERS: list[Layer] = [
+    *(convolution(3, 2, 2, padding) for padding in ("valid", "same")),
+    *(convolution(2, 3, 5, padding) for padding in ("valid", "same")),
+    convolution(4, 4, 1, "same"),
+    *(convolution(3, 2, 2, padding, 2, 3) for padding in ("valid", "same")),
+    *(convolution(2, 3, 4, padding, 3, 2) for padding in ("valid", "same")),
+    *(convolution(1, 1, 2, padding, 2, 2) for padding in ("valid", "same")),
+    Affine("layer", numbers(3), numbers(3), KIND, KIND),
+    Affine("layer", numbers(*IMAGE), numbers(*IMAGE), KIND, KIND),
+    MaxPool2D("layer", (3, 2)),
+    MaxPool2D("layer", (2, 1)),
+    UpSample2D("layer", (2, 3)),
+    ZeroPad2D("layer", ((1, 2), (0, 3))),
+    Quantize("layer", FixedPoint(True, 0, 2), 0.25),
+    Quantize("layer", FixedPoint(False, 1, 1)),
+    Quantize("layer", FixedPoint(True, 0, 2, "TRN", "WRAP")),
+    Reshape("layer", (12, 7)),
+    Square("layer"),
+]
+
+
+def by_tensorflow(layer: Layer, x: Any) -> Any:
+    import tensorflow as tf
+
+    if isinstance(layer, Conv2D):
+        return tf.nn.conv2d(x, layer.kernel, layer.strides, layer.padding.upper()) + layer.bias
+    if isinstance(layer, MaxPool2D):
+        return tf.nn.max_pool2d(x, layer.size, layer.size, "VALID")
+    if isinstance(layer, UpSample2D):
+        return tf.keras.layers.UpSampling2D(layer.size)(x)
+    if isinstance(layer, ZeroPad2D):
+        return tf.keras.layers.ZeroPadding2D(layer.margins)(x)
+    if isinstance(layer, Reshape):
+        return tf.reshape(x, (-1, *layer.shape))
+    if isinstance(layer, Square):
+        return tf.square(x)
+    if isinstance(layer, Affine):
+        return x * layer.scale + layer.offset
+    assert isinstance(layer, Quantize)
+    if layer.type.overflow == "WRAP":
+        return tf.math.floormod(tf.floor(x * 4) + 4, 8) / 4 - 1
+    slope = layer.negative_slope if layer.type.signed else 0.0
+    steps = tf.round(tf.nn.leaky_relu(x, slope) * 2**layer.type.fraction)
+    return tf.clip_by_value(steps * layer.type.step, layer.type.low, layer.type.high)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
+def test_a_layer_computes_what_tensorflow_does(layer: Layer) -> None:
+    x = numbers(50, *IMAGE)
+    result = layer.apply(x)
+    assert np.array_equal(result, np.asarray(by_tensorflow(layer, x)))
+    assert np.unique(result).size > 2
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
+def test_what_comes_out_is_what_can_come_out(layer: Layer) -> None:
+    ends = np.sort(numbers(2, *IMAGE), axis=0)
+    before = ValueRange(ends[0], ends[1], KIND.fraction)
+    after = layer.value_range(before)
+    chosen = RNG.integers(0, 2, (300, *IMAGE))
+    result = layer.apply(np.where(chosen, ends[1], ends[0]))
+    assert after.shape == result.shape[1:]
+    assert (result >= after.low).all()
+    assert (result <= after.high).all()
+    assert after.type.holds(result)
+    if isinstance(layer, Conv2D | Affine | Square):
+        assert (np.abs(result) <= layer.partial_sums(before)).all()
+
+
+def test_the_ends_of_a_dense_layer_are_reached() -> None:
+    layer = Dense("layer", numbers(6, 4), numbers(4), KIND, KIND)
+    span = layer.value_range(ValueRange(np.full(6, -2.0), np.full(6, 1.5), 1))
+    corners = np.array(np.meshgrid(*[[-2.0, 1.5]] * 6)).reshape(6, -1).T
+    result = layer.apply(corners)
+    assert np.array_equal(result.max(axis=0), span.high)
+    assert np.array_equal(result.min(axis=0), span.low)

@@ -1,0 +1,116 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from l1distill.core.errors import DataError
+from l1distill.firmware.hls.vendor import VendorReport
+from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.results.collect import Reference, Results, RtlSimulation, gather
+from l1distill.firmware.results.report import REQUIRED, Figures
+from l1distill.firmware.rtl.simulation import Simulator
+from l1distill.firmware.rtl.verilog import Port, RtlReport
+from l1distill.firmware.rtl.yosys import YosysCounts
+from l1distill.firmware.verification.comparison import Comparison
+from tests.firmware.students import HARDWARE
+
+PORT = Port("port", (FixedPoint(True, 3, 4),))
+RESULTS = Results(
+    rtl=RtlReport(6, 1, 4692, 9438.8, 6.66, PORT, PORT, "0.8.2"),
+    rtl_comparison=Comparison(2048, 2, 0.5, 7),
+    cpp_comparison=Comparison(2048, 0, 0.0, None),
+    hls_comparison=Comparison(2048, 1, 0.5, 9),
+    hls_version="1.3.0",
+    rtl_simulation=None,
+    vendor=None,
+    reference=Reference("QKeras", None),
+    own_version="0.1.0",
+)
+COUNTS = YosysCounts(lut=11822, ff=4596, dsp=684, bram_18k=43, carry4=2578, version="0.70")
+
+
+def test_the_report_has_every_figure_with_its_tool() -> None:
+    figures = gather(RESULTS, COUNTS, HARDWARE)
+    metrics = figures.to_metrics()
+    assert set(REQUIRED) <= set(metrics)
+    assert metrics["firmware/latency_cycles"] == 6
+    assert metrics["firmware/latency_ns"] == 30.0
+    assert metrics["firmware/lut_percent"] == pytest.approx(1.0, abs=1e-3)
+    assert metrics["firmware/dsp_percent"] == pytest.approx(10.0)
+    assert metrics["firmware/bram_percent"] == pytest.approx(100 * 43 / 4320)
+    assert metrics["firmware/mismatches"] == 3
+    assert figures["firmware/latency_ns"].note.startswith("timing closure not demonstrated")
+    assert figures["firmware/latency_ns"].kind == "estimate"
+    assert "upper bound" in figures["firmware/lut"].note
+    assert "upper bound" in figures["firmware/lut_percent"].note
+    tools = {name: figures[name].tool for name in ("firmware/lut", "firmware/lut_estimate_alkaid")}
+    assert tools == {"firmware/lut": "yosys", "firmware/lut_estimate_alkaid": "alkaid"}
+    with pytest.raises(KeyError):
+        figures["firmware/nothing"]
+
+
+def test_tools_that_ran_add_their_own_figures() -> None:
+    simulation = RtlSimulation(Simulator("verilator", "verilator", "5.006"), Comparison(9, 4, 1, 0))
+    vendor = VendorReport("vitis-run", "2024.1", 8, 1, 3.6, 20000, 9000, 12, 3, "estimate")
+    reference = Reference("the network", Comparison(9, 5, 0.5, 2))
+    more = RESULTS._replace(rtl_simulation=simulation, vendor=vendor, reference=reference)
+    figures = gather(more, COUNTS, HARDWARE)
+    assert figures["firmware/mismatches_verilator"].value == 4
+    assert figures["firmware/mismatches"].value == 7
+    assert "against the network" in figures["firmware/mismatches_rtl"].note
+    assert figures["firmware/differences_qkeras"].value == 5
+    assert figures["firmware/lut_vendor"].value == 20000
+    assert figures["firmware/lut_vendor"].tool == "vitis-run"
+    assert figures["firmware/lut_vendor"].version == "2024.1"
+    assert figures["firmware/lut"].tool == "yosys"
+
+
+def test_a_report_survives_its_file(tmp_path: Path) -> None:
+    figures = gather(RESULTS, COUNTS, HARDWARE)
+    figures.save(tmp_path / "synthesis.json")
+    assert Figures.load(tmp_path / "synthesis.json") == figures
+
+
+def broken(change: str) -> str:
+    content: dict[str, Any] = gather(RESULTS, COUNTS, HARDWARE).model_dump(mode="json")
+    entries = content["figures"]
+    if change == "missing":
+        content["figures"] = [e for e in entries if e["name"] != "firmware/lut"]
+    elif change == "twice":
+        entries.append(entries[0])
+    elif change == "no device":
+        del content["device"]
+    elif change == "added":
+        entries[0]["trust"] = "me"
+    else:
+        entries[0]["value"] = {"NaN": float("nan"), "infinite": float("inf"), "null": None}[change]
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "EOF"),
+        (broken("twice")[:-300], "EOF|Invalid JSON"),
+        (broken("missing"), "figures are missing: firmware/lut"),
+        (broken("twice"), "twice: firmware/latency_cycles"),
+        (broken("no device"), "device"),
+        (broken("added"), "trust"),
+        (broken("NaN"), "value"),
+        (broken("infinite"), "value"),
+        (broken("null"), "value"),
+    ],
+)
+def test_a_report_that_is_not_whole_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "synthesis.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=words) as error:
+        Figures.load(path)
+    assert "synthesis.json" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_report_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        Figures.load(tmp_path / "synthesis.json")

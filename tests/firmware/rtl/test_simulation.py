@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from l1distill.core.errors import DataError
+from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.process import TimeLimit
+from l1distill.firmware.rtl import simulation as rtlsim
+from l1distill.firmware.rtl.simulation import find_simulator
+from l1distill.firmware.rtl.verilog import TOP, Port, RtlReport
+
+PORT = Port("port", (FixedPoint(True, 1, 2),))
+FIGURES = RtlReport(1, 1, 0, 0.0, 0.0, PORT, PORT, "0")
+
+
+def test_without_a_simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_simulator("none") is None
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_simulator("auto") is None
+    with pytest.raises(DataError, match=r"iverilog is not on the PATH.*rtl_simulator=auto"):
+        find_simulator("iverilog")
+
+
+def simulate(folder: Path, body: str) -> np.ndarray:
+    (folder / "src" / "static").mkdir(parents=True)
+    (folder / "sim").mkdir()
+    ports = "input clk, input [3:0] model_inp, output reg [3:0] model_out"
+    (folder / "src" / f"{TOP}.v").write_text(
+        f"`timescale 1 ns / 1 ps\nmodule {TOP} ({ports});\n{body}\nendmodule\n"
+    )
+    rtlsim.write_testbench(FIGURES, folder)
+    simulator = find_simulator("iverilog")
+    assert simulator is not None
+    values = np.array([[0.25], [-2.0], [1.75]])
+    return rtlsim.simulate_rtl(folder, FIGURES, values, simulator, TimeLimit(60.0, "limit"))
+
+
+@pytest.mark.needs_program("iverilog")
+def test_results_come_from_the_verilog(tmp_path: Path) -> None:
+    body = "reg [3:0] x; always @(posedge clk) begin x <= model_inp; model_out <= ~x; end"
+    assert simulate(tmp_path, body).tolist() == [[-0.5], [1.75], [-2.0]]
+
+
+@pytest.mark.needs_program("iverilog")
+def test_undefined_bits_are_not_numbers(tmp_path: Path) -> None:
+    assert np.isnan(simulate(tmp_path, "reg [3:0] x; always @(posedge clk) model_out <= x;")).all()
+
+
+@pytest.mark.needs_program("iverilog")
+def test_a_simulation_that_stops_early_is_no_result(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="iverilog: 1 results for 3 events"):
+        simulate(tmp_path, "initial begin model_out = 0; #7 $finish; end")
+
+
+@pytest.mark.needs_program("iverilog")
+def test_verilog_that_does_not_compile_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="iverilog: ended with status") as error:
+        simulate(tmp_path, "nonsense")
+    line = str(error.value)
+    assert "\n" not in line
+    Path(line.split("(log: ")[1].rstrip(")")).unlink()

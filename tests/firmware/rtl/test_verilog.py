@@ -1,0 +1,148 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from l1distill.core.errors import DataError
+from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.layers import Dense, Quantize
+from l1distill.firmware.network.network import Network, evaluate
+from l1distill.firmware.process import TimeLimit
+from l1distill.firmware.rtl import simulation as rtlsim
+from l1distill.firmware.rtl import vectors
+from l1distill.firmware.rtl.verilog import TOP, Emulator, Port, RtlReport, trace_network, write_rtl
+from tests.firmware.conftest import Student
+from tests.firmware.students import HARDWARE
+
+Students = Callable[[str], Student]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_an_emulator_survives_its_file_without_tensorflow(
+    student: Students, tmp_path: Path
+) -> None:
+    made = student("two_layers")
+    emulator = trace_network(made.network)
+    emulator.save(tmp_path / "emulator.json")
+    np.savez(tmp_path / "x.npz", x=made.x, y=emulator.predict(made.x))
+    program = (
+        "import sys, numpy as np; from pathlib import Path\n"
+        "from l1distill.firmware.rtl.verilog import Emulator\n"
+        "data = np.load('x.npz'); emulator = Emulator.load(Path('emulator.json'))\n"
+        "assert np.array_equal(emulator.predict(data['x']), data['y'])\n"
+        "assert not {'tensorflow', 'qkeras', 'hls4ml'} & set(sys.modules)\n"
+        "emulator.save(Path('again.json'))\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "emulator.json").read_bytes()
+
+
+def test_the_emulator_quantizes_its_inputs_as_the_network_does(student: Students) -> None:
+    made = student("default")
+    x = np.random.default_rng(1).uniform(-12, 12, (500, 12)).astype(np.float32)
+    expected = made.model.predict(x, verbose=0)
+    assert np.array_equal(trace_network(made.network).predict(x), expected)
+
+
+def test_the_emulator_refuses_what_is_no_event(student: Students) -> None:
+    emulator = trace_network(student("default").network)
+    assert emulator.predict(np.empty((0, 12))).shape == (0, 1)
+    for wrong in (np.zeros(12), np.zeros((3, 11))):
+        with pytest.raises(ValueError, match="shape"):
+            emulator.predict(wrong)
+    with pytest.raises(ValueError, match="NaN"):
+        emulator.predict(np.full((1, 12), np.nan))
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", '{"format": "l1distill-emulator-2"}', "[1]"])
+def test_a_broken_emulator_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "emulator.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"emulator\.json"):
+        Emulator.load(path)
+    with pytest.raises(DataError, match="no such file"):
+        Emulator.load(tmp_path / "nothing.json")
+
+
+def test_the_same_network_gives_the_same_files(student: Students, tmp_path: Path) -> None:
+    made = student("two_layers")
+    for name in ("one", "two"):
+        emulator = trace_network(made.network)
+        write_rtl(emulator, HARDWARE, 3.0, tmp_path / name)
+        emulator.save(tmp_path / name / "emulator.json")
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    for name, content in files(tmp_path / "one").items():
+        assert str(tmp_path).encode() not in content, name
+        assert sys.prefix.encode() not in content, name
+
+
+def test_a_shorter_cutoff_makes_a_deeper_pipeline(student: Students, tmp_path: Path) -> None:
+    emulator = trace_network(student("two_layers").network)
+    found: list[RtlReport] = [
+        write_rtl(emulator, HARDWARE, cutoff, tmp_path / str(cutoff)) for cutoff in (1.5, 3.0, 50.0)
+    ]
+    assert found[0].latency_cycles > found[1].latency_cycles > found[2].latency_cycles == 1
+    assert found[0].register_bits > found[1].register_bits > found[2].register_bits
+    delays = [figures.critical_delay_ns_estimate for figures in found]
+    assert 0 < delays[0] < delays[1] < delays[2]
+    assert {figures.ii_cycles for figures in found} == {1}
+
+
+def test_the_files_name_part_clock_and_ports(student: Students, tmp_path: Path) -> None:
+    figures = write_rtl(trace_network(student("default").network), HARDWARE, 5.0, tmp_path)
+    assert HARDWARE.part in (tmp_path / "build_vivado_prj.tcl").read_text()
+    assert "set clock_period 5.0" in (tmp_path / "src" / f"{TOP}.xdc").read_text()
+    ports = json.loads((tmp_path / "ports.json").read_text())
+    assert ports["latency_cycles"] == figures.latency_cycles
+    assert ports["ports"]["input"]["bits"] == 12 * 8 == figures.input_port.bits
+    element = {"signed": True, "integer": 3, "fraction": 4}
+    assert ports["ports"]["input"]["elements_from_lowest_bit"] == [element] * 12
+
+
+@pytest.mark.needs_program("iverilog")
+def test_inputs_that_pruning_cut_off_have_no_bits(tmp_path: Path) -> None:
+    kind = FixedPoint(True, 2, 3)
+    kernel = np.zeros((5, 1))
+    kernel[[1, 3], 0] = 0.5, -0.375
+    layer = Dense("score", kernel, np.zeros(1), kind, kind)
+    network = Network(5, kind, (layer, Quantize("out", kind)), kind)
+    emulator = trace_network(network)
+    figures = write_rtl(emulator, HARDWARE, 5.0, tmp_path)
+    assert [element.bits for element in figures.input_port.elements] == [0, 6, 0, 6, 0]
+    x = kind.quantize(np.random.default_rng(0).uniform(-4, 4, (100, 5)))
+    expected = evaluate(network, x)
+    assert np.array_equal(emulator.predict(x), expected)
+    rtlsim.write_testbench(figures, tmp_path)
+    simulator = rtlsim.find_simulator("iverilog")
+    assert simulator is not None
+    bounds = TimeLimit(60.0, "limit")
+    assert np.array_equal(rtlsim.simulate_rtl(tmp_path, figures, x, simulator, bounds), expected)
+
+
+def test_a_constant_output_is_refused() -> None:
+    kind = FixedPoint(True, 2, 3)
+    positive = FixedPoint(False, 2, 3)
+    layer = Dense("score", np.full((2, 1), -0.5), np.full(1, -4.0), kind, kind)
+    network = Network(2, positive, (layer, Quantize("relu", positive)), positive)
+    with pytest.raises(DataError, match="the same for every input"):
+        trace_network(network)
+
+
+def test_bus_words_unpack_to_what_was_packed() -> None:
+    port = Port("bus", (FixedPoint(True, 1, 2), FixedPoint(False, 3, 0), FixedPoint(True, 4, -1)))
+    values = np.array([[-2.0, 7.0, 14.0], [1.75, 0.0, -16.0], [-0.25, 1.0, -2.0]])
+    words = vectors.pack(port, values)
+    assert words == ["3f8", "407", "79f"]  # by hand: 0111 111 1000 and so on, last element first
+    assert np.array_equal(vectors.unpack(port, words), values)
+    assert np.isnan(vectors.unpack(port, ["3xz"])).all()

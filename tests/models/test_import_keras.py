@@ -1,0 +1,109 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from l1distill.core.errors import DataError
+from l1distill.models.import_keras import is_quantized, load_foreign
+
+
+@pytest.fixture(scope="module")
+def quantized() -> Any:
+    from tests.firmware.networks import chain, dense, grid, norm, relu
+
+    return chain((5,), [grid(6), norm(6), dense(6, 4), relu(6), dense(6, 2), grid(6)])
+
+
+@pytest.fixture(scope="module")
+def plain() -> Any:
+    from tensorflow import keras
+
+    from tests.firmware.networks import fill
+
+    layers = [keras.layers.Dense(4, "relu"), keras.layers.BatchNormalization()]
+    return fill(keras.Sequential([keras.Input((5,)), *layers, keras.layers.Dense(2)]))
+
+
+def as_hdf5(model: Any, folder: Path) -> tuple[Path, Path | None]:
+    model.save(folder / "model.h5", include_optimizer=False)
+    return folder / "model.h5", None
+
+
+def as_saved_model(model: Any, folder: Path) -> tuple[Path, Path | None]:
+    model.save(folder / "saved")
+    return folder / "saved", None
+
+
+def as_json(model: Any, folder: Path) -> tuple[Path, Path | None]:
+    (folder / "model.json").write_text(model.to_json())
+    model.save_weights(folder / "model.weights.h5")
+    return folder / "model.json", folder / "model.weights.h5"
+
+
+def as_json_and_checkpoint(model: Any, folder: Path) -> tuple[Path, Path | None]:
+    (folder / "model.json").write_text(model.to_json())
+    model.save_weights(folder / "checkpoint_1")
+    return folder / "model.json", folder / "checkpoint_1"
+
+
+@pytest.mark.parametrize("kind", ["quantized", "plain"])
+@pytest.mark.parametrize("save", [as_hdf5, as_saved_model, as_json, as_json_and_checkpoint])
+def test_every_form_gives_the_same_model(
+    kind: str,
+    save: Callable[[Any, Path], tuple[Path, Path | None]],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    model = request.getfixturevalue(kind)
+    loaded = load_foreign(*save(model, tmp_path))
+    x = np.random.default_rng(1).normal(size=(50, 5)).astype(np.float32)
+    assert np.ptp(model(x)) > 0
+    assert np.array_equal(loaded(x), model(x))
+    assert is_quantized(loaded) == (kind == "quantized")
+
+
+def test_a_quantized_model_within_a_model_is_quantized(quantized: Any) -> None:
+    from tensorflow import keras
+
+    assert is_quantized(keras.Sequential([keras.Input((5,)), quantized]))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "weights", "words"),
+    [
+        ("none.h5", None, None, "no such file"),
+        ("broken.h5", "no HDF5", None, "cannot be read as a Keras 2 model"),
+        ("model.onnx", "something", None, "cannot be read as a Keras 2 model"),
+        ("model.keras", "zip", None, "save it as HDF5"),
+        ("folder", "", None, "holds no saved_model.pb"),
+        ("model.json", "{}", None, "name its weights="),
+        ("model.json", "{}", "w.h5", "is not what model.to_json"),
+        ("model.json", "{", "w.h5", "cannot be read as a Keras 2 model"),
+        ("model.json", json.dumps({"class_name": "No", "config": {}}), "w.h5", "cannot be read"),
+        ("model.h5", "x", "w.h5", "leave weights= out"),
+    ],
+)
+def test_what_is_no_model_is_one_line(
+    name: str, content: str | None, weights: str | None, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    if content:
+        path.write_text(content)
+    elif content == "":
+        path.mkdir()
+    with pytest.raises(DataError, match=words) as refusal:
+        load_foreign(path, None if weights is None else tmp_path / weights)
+    assert "\n" not in str(refusal.value)
+    assert str(path) in str(refusal.value) or "w.h5" in str(refusal.value)
+
+
+def test_missing_or_other_weights_are_refused(quantized: Any, plain: Any, tmp_path: Path) -> None:
+    path, _ = as_json(quantized, tmp_path)
+    with pytest.raises(DataError, match=r"weights=.*none\.h5: no such file"):
+        load_foreign(path, tmp_path / "none.h5")
+    plain.save_weights(tmp_path / "other.weights.h5")
+    with pytest.raises(DataError, match="cannot be read"):
+        load_foreign(path, tmp_path / "other.weights.h5")

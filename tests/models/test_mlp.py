@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from l1distill.core.errors import DataError
+from l1distill.models import keras_files
+from l1distill.models.mlp import StudentSettings, build_student, quantize_inputs
+from l1distill.training.fit import make_deterministic
+from tests.settings import conf
+
+
+@pytest.fixture(scope="module")
+def settings() -> StudentSettings:
+    return StudentSettings.model_validate(conf("student/mlp"))
+
+
+@pytest.fixture(scope="module")
+def student(settings: StudentSettings):  # type: ignore[no-untyped-def]
+    make_deterministic(1)
+    return build_student(settings)
+
+
+def _on_grid(values: np.ndarray, bits: int, integer: int) -> bool:
+    step = 2.0 ** (integer + 1 - bits)
+    scaled = values.astype(np.float64) / step
+    limit = 2 ** (bits - 1)
+    return bool(
+        (scaled == np.round(scaled)).all() and scaled.min() >= -limit and scaled.max() < limit
+    )
+
+
+def test_inputs_and_outputs_are_on_their_grids(student, settings: StudentSettings) -> None:  # type: ignore[no-untyped-def]
+    x = np.random.default_rng(0).normal(0.0, 3.0, (500, 57)).astype(np.float32)
+    inputs = quantize_inputs(student).predict(x, verbose=0)
+    assert _on_grid(inputs, settings.input_bits, settings.input_integer)
+    assert np.abs(inputs - x)[np.abs(x) < 7.9].max() <= 2.0 ** -(settings.input_bits - 3)
+    outputs = student.predict(x, verbose=0)
+    assert outputs.shape == (500, 1)
+    assert _on_grid(outputs, settings.output_bits, settings.output_integer)
+
+
+def test_weights_are_on_their_grid(student, settings: StudentSettings) -> None:  # type: ignore[no-untyped-def]
+    for name in ("dense_1", "dense_2", "score"):
+        layer = student.get_layer(name)
+        kernel = layer.kernel_quantizer_internal(layer.kernel).numpy()
+        assert _on_grid(kernel, settings.weight_bits, settings.weight_integer)
+
+
+def test_parameter_count(student) -> None:  # type: ignore[no-untyped-def]
+    assert student.count_params() == (57 * 32 + 32) + (32 * 16 + 16) + (16 + 1)
+
+
+def test_equal_networks_are_equal_files(student, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    keras_files.save(student, tmp_path / "a.h5")
+    again = keras_files.load(tmp_path / "a.h5")
+    x = np.random.default_rng(0).normal(size=(50, 57)).astype(np.float32)
+    np.testing.assert_array_equal(again.predict(x, verbose=0), student.predict(x, verbose=0))
+    keras_files.save(student, tmp_path / "b.h5")
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def test_a_damaged_network_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "student.h5"
+    with pytest.raises(DataError, match=r"student\.h5: no such network"):
+        keras_files.load(path)
+    path.write_bytes(b"not HDF5")
+    with pytest.raises(DataError, match=r"student\.h5: not a Keras network"):
+        keras_files.load(path)

@@ -1,0 +1,188 @@
+import importlib
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from pydantic import BaseModel
+
+from l1distill.cli import STAGES
+from l1distill.core.errors import ConfigError
+from l1distill.stages.configuration import flatten, parse
+from tests.settings import ROOT
+
+
+def _composed(stage: str, *overrides: str) -> dict[str, Any]:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        plain = OmegaConf.to_container(compose(stage, list(overrides)), resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def _settings(stage: str) -> type[BaseModel]:
+    settings: type[BaseModel] = importlib.import_module(f"l1distill.stages.{stage}").STAGE.settings
+    return settings
+
+
+CHOICES = [
+    (stage, f"{group}={path.stem}")
+    for stage, group in (
+        *(("generate", "data"), ("generate", "executor"), ("teacher", "teacher")),
+        ("synthesize", "published"),
+    )
+    for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
+]
+
+
+@pytest.mark.parametrize(("stage", "override"), [*((stage, "") for stage in STAGES), *CHOICES])
+def test_the_shipped_configuration_is_whole(stage: str, override: str) -> None:
+    """Each setting stands in conf/: what is not there cannot be overridden or found by --help."""
+    needed = {
+        "executor=dask": ["executor.address=tcp://host:8786"],
+        "data=public": ["data.files.background=x.h5"],
+        "data=nanoaod": ["data.files.background=x.root"],
+        "data=own": ["data.files.folders=[x]"],
+    }
+    composed = _composed(stage, *filter(None, [override]), *needed.get(override, []))
+    settings = parse(_settings(stage), composed)
+    dumped = settings.model_dump(mode="json")
+    dumped.pop("gates", None)  # gates are named freely, and most have one bound only
+    # events come from one of the two
+    assert [dumped["data"].pop(k) for k in ("generator", "files") if dumped["data"][k] is None]
+    missing = set(flatten(dumped)) - set(flatten(composed))
+    assert missing == set()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("weight_bits", "six", "student.weight_bits='six': input should be a valid integer"),
+        ("weight_bits", None, "student.weight_bits=None"),
+        ("layers", [8.5], "student.layers.0=8.5"),
+        ("wieght_bits", 8, "student.wieght_bits: no such key; did you mean student.weight_bits?"),
+    ],
+)
+def test_what_is_wrong_is_named(key: str, value: object, says: str) -> None:
+    composed = _composed("student")
+    composed["student"][key] = value
+    with pytest.raises(ConfigError) as refusal:
+        parse(_settings("student"), composed)
+    assert str(refusal.value).startswith(says)
+
+
+def test_numbers_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASK", "17")
+    composed = _composed("student", "seed=${oc.env:TASK}")
+    assert composed["seed"] == "17"
+    assert parse(_settings("student"), composed).seed == 17
+    monkeypatch.setenv("TASK", "17a")
+    with pytest.raises(ConfigError, match=r"^seed='17a': input should be a valid integer"):
+        parse(_settings("student"), _composed("student", "seed=${oc.env:TASK}"))
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("executor.workers=0", "executor.workers=0: input should be greater than or equal to 1"),
+        ("seed=-1", "seed=-1: input should be greater than or equal to 0"),
+        ("student.layers=[0]", "student.layers.0=0: input should be greater than 0"),
+        ("student.layers=[1000000]", "student.layers.0=1000000: input should be less than"),
+        ("compression.sparsity=1.5", "compression.sparsity=1.5: input should be less than 1"),
+        ("compression.begin_epoch=30", "compression: begin_epoch=30 must come before end_epoch=25"),
+        (
+            "student.training.epochs=20",
+            "student.training.epochs=20 leaves no epoch after",
+        ),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(override: str, says: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        parse(_settings("student"), _composed("student", override))
+    assert str(refusal.value).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("data", "key", "value", "says"),
+    [
+        ("public", "limitt", 5, "limitt: no such key; did you mean data.files.limit?"),
+        ("public", "tree", "x", "tree: no such key"),
+        ("public", "limit", 0, "limit=0: input should be greater than or equal to 1"),
+        ("public", "pt_unit", "mev", "pt_unit='mev': input should be 'GeV' or 'MeV'"),
+        ("public", "signals", {"x": 3}, "signals.x=3: input should be a valid list"),
+        ("public", "signals", {"x": ["a", 3]}, "signals.x.1=3: input should be a valid string"),
+        ("public", "signals", {"a/b": "c"}, "signals: 'a/b' cannot name a signal"),
+        ("public", "reader", "publik", "reader='publik': choose one of 'public', 'nanoaod', 'own'"),
+        ("nanoaod", "filter", {"pt": 1}, "filter.pt: no such key"),
+        (
+            "nanoaod",
+            "filter",
+            {"muon_pt": 1.0},
+            "filter.muon_pt: no such key; did you mean data.files.filter.muon_pt_min?",
+        ),
+        ("nanoaod", "met", 3, "met=3: input should be 'auto', 'MET' or 'PuppiMET'"),
+        ("own", "background", "x", "background: no such key"),
+        ("own", "folders", [None], "folders.0=None: input should be a valid string"),
+    ],
+)
+def test_keys_of_a_choice_are_named_as_they_are_written(
+    data: str, key: str, value: object, says: str
+) -> None:
+    composed = _composed("generate", f"data={data}")
+    composed["data"]["files"][key] = value
+    with pytest.raises(ConfigError) as refusal:
+        parse(_settings("generate"), composed)
+    assert str(refusal.value).startswith(f"data.files.{says}")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [("public", "background: give"), ("nanoaod", "background: give"), ("own", "folders: give")],
+)
+def test_files_are_asked_for_by_the_stage_that_reads_them(data: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^data\.files\.{says}"):
+        parse(_settings("generate"), _composed("generate", f"data={data}"))
+    parse(_settings("teacher"), _composed("teacher", f"data={data}"))  # reads what it made
+
+
+def test_a_choice_that_is_not_named_is_asked_for() -> None:
+    composed = _composed("generate", "data=own")
+    del composed["data"]["files"]["reader"]
+    with pytest.raises(ConfigError, match=r"^data\.files\.reader: missing; give it a value$"):
+        parse(_settings("generate"), composed)
+
+
+class _Inner(BaseModel, extra="forbid"):
+    width: int = 1
+
+
+class _Outer(BaseModel):
+    by_name: dict[str, _Inner | None] = {}
+    several: list[_Inner] = []
+    either: int | _Inner = 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"by_name": {"a": {"widht": 1}}}, "by_name.a.widht: no such key; did you mean by_name.a"),
+        ({"several": [{}, {"wdth": 1}]}, "several.1.wdth: no such key; did you mean several.1.wid"),
+        ({"either": {"width": "x"}}, "either={'width': 'x'}: input should be a valid integer; eit"),
+    ],
+)
+def test_keys_inside_collections_and_plain_unions(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        parse(_Outer, wrong)
+    assert str(refusal.value).startswith(says)
+    assert "_Inner" not in str(refusal.value)
+
+
+def test_a_gate_without_a_bound_is_refused() -> None:
+    composed = _composed("promote")
+    composed["gates"]["lut"] = {"metric": "firmware/lut_percent"}
+    with pytest.raises(ConfigError, match=r"gates\.lut"):
+        parse(_settings("promote"), composed)
+
+
+def test_flatten_keeps_lists_and_empty_sections() -> None:
+    nested = {"a": {"b": 1, "c": {"d": [1, 2]}}, "e": {}, "f": None}
+    assert flatten(nested) == {"a.b": 1, "a.c.d": [1, 2], "e": {}, "f": None}
