@@ -3,16 +3,142 @@ import re
 import pytest
 
 from l1distill.core import progress as module
-from l1distill.core.progress import progress
+from l1distill.core.progress import TimeLeft, format_duration, progress
 
 
-def test_a_log_shows_rate_and_time_left(
+class Clock:
+    """Time that passes only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def test_a_log_has_a_line_every_ten_seconds_and_one_at_the_end(
+    capsys: pytest.CaptureFixture[str], clock: Clock
+) -> None:
+    with progress("generate", 40, "events") as advance:
+        for _ in range(40):
+            clock.now += 1.0
+            advance(1)
+    assert capsys.readouterr().err.splitlines() == [
+        "generate: 10/40 events, 1.0 events/s, 30 s left",
+        "generate: 20/40 events, 1.0 events/s, 20 s left",
+        "generate: 30/40 events, 1.0 events/s, 10 s left",
+        "generate: 40 events in 40.0 s (1.0 events/s)",
+    ]
+
+
+def test_nothing_is_said_of_the_time_left_before_there_is_an_estimate(
+    capsys: pytest.CaptureFixture[str], clock: Clock
+) -> None:
+    with progress("generate", 4, "events") as advance:
+        clock.now += 60.0  # preparation, and the first event
+        advance(1)
+        clock.now += 30.0
+        advance(1)
+        clock.now += 30.0
+        advance(1)
+    assert capsys.readouterr().err.splitlines()[:-1] == [
+        "generate: 1/4 events, 0.0 events/s",
+        "generate: 2/4 events, 0.0 events/s, 60 s left",
+        "generate: 3/4 events, 0.0 events/s, 30 s left",
+    ]
+
+
+def test_units_of_unequal_work_do_not_mislead(
+    capsys: pytest.CaptureFixture[str], clock: Clock
+) -> None:
+    """A hundred quick units of 0.1 s, then ten slow ones of 9 s: 100 s in all."""
+    with progress("generate", 110, "events", total_weight=100.0) as advance:
+        for _ in range(100):
+            clock.now += 0.1
+            advance(1, 0.1)
+        for _ in range(5):
+            clock.now += 9.0
+            advance(1, 9.0)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("generate: 100/110 events, 10.0 events/s, 90 s left")
+    assert lines[-2].startswith("generate: 104/110") or lines[-2].endswith(" 45 s left")
+
+
+def test_work_that_finishes_no_unit_counts_for_the_time_left() -> None:
+    left = TimeLeft(total_weight=100.0, start=0.0)
+    for second in range(1, 51):  # preparation
+        left.report(1.0, second)
+    assert left.at(50.0) == pytest.approx(50.0)
+
+
+def test_the_time_left_follows_a_change_of_the_rate() -> None:
+    """Another program takes half of the machine in the middle."""
+    left = TimeLeft(total_weight=1000.0, start=0.0)
+    now = 0.0
+    for _ in range(200):
+        now += 1.0
+        left.report(1.0, now)
+    assert left.at(now) == pytest.approx(800.0)
+    for _ in range(40):  # longer than the window
+        now += 2.0
+        left.report(1.0, now)
+    assert left.at(now) == pytest.approx(1520.0)
+
+
+@pytest.mark.parametrize("workers", [2, 50])
+def test_bursts_of_workers_that_began_together_are_no_rate(workers: int) -> None:
+    """Each worker takes 20 s for a unit; from the first to the last burst it is 202 s."""
+    left = TimeLeft(total_weight=10.0 * workers, start=0.0)
+    estimates = []
+    for turn in range(1, 10):
+        for worker in range(workers):
+            now = 20.0 * turn + 4.0 * worker / workers
+            left.report(1.0, now)
+            estimate = left.at(now)
+            if estimate is not None:
+                estimates.append((now + estimate) / 202.0)
+    assert len(estimates) >= 7 * workers
+    assert 0.65 < min(estimates) < max(estimates) < 1.35
+
+
+def test_the_time_left_counts_down_between_reports_and_never_below_zero() -> None:
+    left = TimeLeft(total_weight=10.0, start=0.0)
+    for second in range(1, 6):
+        left.report(1.0, second)
+    assert left.at(5.0) == pytest.approx(5.0)
+    assert left.at(8.0) == pytest.approx(2.0)
+    assert left.at(99.0) == 0.0
+
+
+def test_a_terminal_gets_a_bar(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOG_EVERY_S", 0.0)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
     with progress("generate", 10, "events") as advance:
         advance(4)
         advance(6)
-    lines = capsys.readouterr().err.splitlines()
-    assert re.fullmatch(r"generate: 4/10 events, [\d.,]+ events/s, \d+ s left", lines[0])
-    assert re.fullmatch(r"generate: 10 events in [\d.]+ s \([\d.,]+ events/s\)", lines[1])
+    bar = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err)
+    assert re.search(r"generate .* 10/10 [\d.,]+ events/s", bar)
+    assert "left" not in bar
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (119.4, "119 s"),
+        (119.6, "2 min 00 s"),
+        (3600.0, "60 min 00 s"),
+        (7500.0, "2 h 05 min"),
+    ],
+)
+def test_durations_are_written_as_people_do(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text

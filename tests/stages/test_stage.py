@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from l1distill.core.errors import ConfigError
+from l1distill.core.errors import ConfigError, ResourceError
 from l1distill.core.workspace import folder_sha256
 from l1distill.executor import ProcessesSettings
 from l1distill.stages.stage import Context, DataSettings, Result, Stage, StageSettings, execute
@@ -163,7 +163,7 @@ def test_a_failure_leaves_the_old_output_and_a_failed_run() -> None:
 def test_a_full_disk_or_memory_is_one_line(fault: str, says: str) -> None:
     execute(FIRST, _settings("out"), {})
     before = folder_sha256(Path("out"))
-    with pytest.raises(ConfigError, match=says) as error:
+    with pytest.raises(ResourceError, match=says) as error:
         execute(FIRST, _settings("out", text=fault), {})
     assert "\n" not in str(error.value)
     assert folder_sha256(Path("out")) == before
@@ -181,7 +181,7 @@ def test_a_full_store_is_one_line_that_names_it(folder: Path) -> None:
 
     names = f"MLflow store sqlite:///{folder}/mlflow.db: database or disk is full; make room"
     for stage in (FIRST._replace(run=many), FIRST):  # the second has no room for its run alone
-        with full_database(), pytest.raises(ConfigError, match=re.escape(names)) as error:
+        with full_database(), pytest.raises(ResourceError, match=re.escape(names)) as error:
             parameters = {f"key{number}": "x" * 400 for number in range(100)}
             execute(stage, _settings("out", text="other"), parameters)
         assert "\n" not in str(error.value)
@@ -195,7 +195,7 @@ def test_a_full_artifact_folder_is_one_line_that_names_it(folder: Path) -> None:
     execute(FIRST, _settings("out"), {})
     before = folder_sha256(Path("out"))
     database = Path("mlflow.db").stat().st_size
-    with pytest.raises(ConfigError, match=r"/artifacts.*: File too large; make room") as error:
+    with pytest.raises(ResourceError, match=r"/artifacts.*: File too large; make room") as error:
         large = _settings("out", text="x" * (3 * database))
         with ExitStack() as stack:
 

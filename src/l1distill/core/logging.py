@@ -1,4 +1,4 @@
-"""Keeps the advice of libraries from between the lines that matter."""
+"""Silence the warnings and log messages of libraries."""
 
 import logging
 import warnings
@@ -7,8 +7,12 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet(logger_name: str) -> Iterator[None]:
-    """Silences warnings, and what this logger says below an error."""
+def silence_library(logger_name: str) -> Iterator[None]:
+    """Suppress Python warnings, and messages of a logger below the level ERROR.
+
+    Args:
+        logger_name: the library's logger ("tensorflow").
+    """
     logger = logging.getLogger(logger_name)
     level = logger.level
     logger.setLevel(logging.ERROR)

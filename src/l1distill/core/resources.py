@@ -1,4 +1,4 @@
-"""A full disk and exhausted memory: known by their many names, and said in one line."""
+"""Turn disk-full and out-of-memory errors into one-line errors."""
 
 import errno
 import os
@@ -10,43 +10,45 @@ from pathlib import Path
 
 from l1distill.core.errors import L1DistillError, ResourceError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_OF_NUMPY = ("Not enough free space", "requested and")
-"""What ``numpy.save`` says to a full disk, without an error number."""
-_LITTLE = 2**20
-"""A disk with fewer bytes than this is taken for the one that is full."""
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Error numbers of a full disk, an exhausted quota and a file beyond the allowed size."""
+_NUMPY_DISK_FULL = ("Not enough free space", "requested and")
+"""Parts of the messages of ``numpy.save`` on a full disk, which carry no error number."""
+_FULL_BELOW_BYTES = 2**20
+"""A disk with less free space than this counts as full."""
 
 
 @contextmanager
-def enough(where: Path | str) -> Iterator[None]:
-    """Says in one line that the disk is full or that memory has run out.
+def resource_errors_as_one_line(path: Path | str) -> Iterator[None]:
+    """Turn the disk-full and out-of-memory errors of a block into a :class:`ResourceError`.
 
     Args:
-        where: the file or folder that the block writes, for errors that do not name it.
+        path: the file or folder that the block writes, for errors that do not name it.
 
     Raises:
-        ResourceError: no more room, no more memory.
+        ResourceError: the disk is full or memory is exhausted.
     """
     try:
         yield
     except L1DistillError:
         raise
     except MemoryError as error:
-        reason = str(error) or "no more to be had"
+        reason = str(error) or "none left"
         raise ResourceError(
-            f"{where}: out of memory ({reason}); earlier outputs are as they were"
+            f"{path}: out of memory ({reason}); close other programs or make the job smaller and "
+            "run the stage again, earlier outputs are as they were"
         ) from error
     except Exception as error:
-        found = _full_disk(error, where)
-        if found is None:
+        disk_full = _disk_full_reason(error, path)
+        if disk_full is None:
             raise
         raise ResourceError(
-            f"{found}; make room and run the stage again, earlier outputs are as they were"
+            f"{disk_full}; make room and run the stage again, earlier outputs are as they were"
         ) from error
 
 
-def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yields an error and what it was raised because of, the first cause last."""
+def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those that it was raised from, the first cause last."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -54,32 +56,32 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _full_disk(error: Exception, where: Path | str) -> str | None:
-    """Returns which file met a full disk, and the system's word for it."""
-    for cause in causes(error):
+def _disk_full_reason(error: Exception, path: Path | str) -> str | None:
+    """Return the file that met a full disk and the system's message; None for other errors."""
+    for cause in exception_chain(error):
         if not isinstance(cause, OSError):
             continue
-        if cause.errno in _FULL:  # its own text may be of several lines, as that of HDF5 is
-            name = cause.filename2 or cause.filename or _full_of(where)
+        if cause.errno in DISK_FULL:  # its own text may have several lines, as that of HDF5 has
+            name = cause.filename2 or cause.filename or _full_path(path)
             return f"{name}: {os.strerror(cause.errno)}"
-        if isinstance(cause, shutil.Error):  # of a whole folder: (from, to, why) of each file
-            for _, target, why in cause.args[0]:
-                for number in _FULL:
-                    if f"[Errno {number}]" in str(why):
+        if isinstance(cause, shutil.Error):  # copies of a folder: (from, to, reason) of each file
+            for _, target, reason in cause.args[0]:
+                for number in DISK_FULL:
+                    if f"[Errno {number}]" in str(reason):
                         return f"{target}: {os.strerror(number)}"
-        if cause.errno is None and any(words in str(cause) for words in _OF_NUMPY):
-            return f"{_full_of(where)}: {os.strerror(errno.ENOSPC)}"
+        if cause.errno is None and any(words in str(cause) for words in _NUMPY_DISK_FULL):
+            return f"{_full_path(path)}: {os.strerror(errno.ENOSPC)}"
     return None
 
 
-def _full_of(where: Path | str) -> Path | str:
-    """Returns ``where``, or the folder of temporary files if that is what is full."""
-    folder = Path(where)
+def _full_path(path: Path | str) -> Path | str:
+    """Return ``path``, or the folder of temporary files if only that one's disk is full."""
+    folder = Path(path)
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     temporary = tempfile.gettempdir()
-    return temporary if _is_full(temporary) and not _is_full(folder) else where
+    return temporary if _is_full(temporary) and not _is_full(folder) else path
 
 
 def _is_full(folder: Path | str) -> bool:
-    return shutil.disk_usage(folder).free < _LITTLE
+    return shutil.disk_usage(folder).free < _FULL_BELOW_BYTES

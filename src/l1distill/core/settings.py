@@ -1,11 +1,11 @@
-"""The bases of every typed record that comes from outside the program."""
+"""Base classes of settings and of constants read from JSON files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from l1distill.core.errors import ConfigError, first_line
+from l1distill.core.errors import DataError, first_line
 from l1distill.core.workspace import write_json
 
 if TYPE_CHECKING:
@@ -13,32 +13,38 @@ if TYPE_CHECKING:
 
 
 class Settings(BaseModel):
-    """A frozen record of what the user chose; unknown keys, NaN and infinity are refused.
+    """A frozen section of the configuration; unknown keys, NaN and infinity are refused.
 
-    Digits are taken for the number that they are: what comes from the environment, as with
-    ``seed=${oc.env:SLURM_ARRAY_TASK_ID}``, is always a string.
+    The docstring under a field is its description in ``l1distill <stage> --help`` and in the
+    reference: a phrase with the meaning, and the unit in square brackets ("Threshold of the leading
+    electron [GeV]."). Every field has the default that the YAML files of ``conf/`` give it.
+
+    Strings of digits are taken as numbers: values from the environment, as in
+    ``seed=${oc.env:SLURM_ARRAY_TASK_ID}``, are always strings.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Constants(Settings):
-    """Numbers that were measured once and stand in a JSON file beside what they belong to."""
+    """Constants that were measured once and are kept in a JSON file beside what they belong to."""
 
     @classmethod
     def read(cls, path: Path | str) -> "Self":
-        """Reads them.
+        """Read the constants from their file.
 
         Raises:
-            ConfigError: the file is missing or holds something else.
+            DataError: the file is missing or holds something else.
         """
         try:
             return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ConfigError(
+            raise DataError(
                 f"{path}: cannot be used ({first_line(error)}); run the stage that writes it again"
             ) from error
 
     def write(self, path: Path) -> None:
-        """Writes them, all or nothing."""
+        """Write the constants to their file, all or nothing."""
         write_json(path, self.model_dump())

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from l1distill.core.errors import DataError, L1DistillError, first_line
-from l1distill.core.logging import quiet
+from l1distill.core.logging import silence_library
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -36,7 +36,7 @@ def load_foreign(path: Path, weights: Path | None = None) -> "keras.Model":
     if path.is_dir() and not (path / "saved_model.pb").is_file():
         raise DataError(f"model={path}: holds no saved_model.pb; give {FORMS}")
     try:
-        with quiet("tensorflow"):
+        with silence_library("tensorflow"):
             if is_json:
                 model = _from_json(path)
                 _load_weights(model, weights)

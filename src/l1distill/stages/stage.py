@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from l1distill.core.errors import ConfigError, L1DistillError
 from l1distill.core.progress import progress
-from l1distill.core.resources import enough
+from l1distill.core.resources import resource_errors_as_one_line
 from l1distill.core.settings import Settings
 from l1distill.core.workspace import (
     file_hashes,
@@ -35,7 +35,7 @@ from l1distill.tracking import (
     log_outputs,
     run_of,
     stage_run,
-    usable,
+    store_errors_as_one_line,
 )
 
 
@@ -162,7 +162,11 @@ def execute(
     hashes = {name: folder_sha256(folder) for name, folder in inputs.items()}
     _check_lineage(records, hashes, inputs)
     _check_output(settings.output, stage.name)
-    with enough(settings.output), usable(), output_folder(settings.output) as output:
+    with (
+        resource_errors_as_one_line(settings.output),
+        store_errors_as_one_line(),
+        output_folder(settings.output) as output,
+    ):
         store = connect(settings.tracking)
         lineage = {f"{name}_run": run_of(store.client, folder) for name, folder in inputs.items()}
         parameters = _as_generated(parameters, records)

@@ -3,7 +3,7 @@
 from l1distill.tracking.outputs import log_outputs, run_of
 from l1distill.tracking.record import METRICS, RECORD, ModelSpec, Record, read_metrics
 from l1distill.tracking.runs import Run, stage_run
-from l1distill.tracking.store import Store, TrackingSettings, connect, usable
+from l1distill.tracking.store import Store, TrackingSettings, connect, store_errors_as_one_line
 
 __all__ = [
     "METRICS",
@@ -18,5 +18,5 @@ __all__ = [
     "read_metrics",
     "run_of",
     "stage_run",
-    "usable",
+    "store_errors_as_one_line",
 ]

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import l1distill
-from l1distill.core.logging import quiet
+from l1distill.core.logging import silence_library
 from l1distill.tracking.record import ModelSpec
 
 PACKAGE = Path(l1distill.__file__).parent
@@ -33,7 +33,7 @@ def log_pyfunc(spec: ModelSpec, folder: Path, tags: Mapping[str, str]) -> str:
     # No schema for the input: MLflow would then refuse float32 events where it was told float64,
     # and the models check the shape themselves.
     scores = TensorSpec(dtype("float32"), (-1,))
-    with quiet("mlflow"):  # its advice on type hints and input examples
+    with silence_library("mlflow"):  # its advice on type hints and input examples
         info = mlflow.pyfunc.log_model(
             name=spec.name,
             python_model=str(PACKAGE / "tracking" / "served" / f"{spec.script}.py"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from l1distill.core.resources import enough
+from l1distill.core.resources import resource_errors_as_one_line
 from l1distill.tracking.record import ModelSpec
 from l1distill.tracking.store import Store
 
@@ -81,7 +81,7 @@ class Run:
 
     def log_files(self, folder: Path, patterns: list[str]) -> None:
         """Logs the files of ``folder`` that match, under their relative paths."""
-        with enough(self._artifacts):
+        with resource_errors_as_one_line(self._artifacts):
             for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
                 where = path.parent.relative_to(folder).as_posix()
                 self.client.log_artifact(self.run_id, str(path), None if where == "." else where)
@@ -96,7 +96,7 @@ class Run:
         """
         from l1distill.tracking.models import log_pyfunc
 
-        with enough(self._artifacts):
+        with resource_errors_as_one_line(self._artifacts):
             return log_pyfunc(spec, folder, tags)
 
     @property

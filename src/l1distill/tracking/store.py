@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from filelock import FileLock
 
 from l1distill.core.errors import L1DistillError, ResourceError, first_line
-from l1distill.core.resources import causes
+from l1distill.core.resources import exception_chain
 from l1distill.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def connect(settings: TrackingSettings) -> Store:
     if settings.uri is not None:
         mlflow.set_tracking_uri(settings.uri)
     uri = mlflow.get_tracking_uri()
-    _knock(uri)
+    _check_reachable(uri)
     try:
         with _first_use_lock(uri):
             _create(uri)
@@ -119,7 +119,7 @@ def _experiment_of(client: "MlflowClient", run_id: str) -> str:
 
 
 @contextmanager
-def usable() -> Iterator[None]:
+def store_errors_as_one_line() -> Iterator[None]:
     """Says in one line that the store's database file can no longer be written.
 
     Raises:
@@ -140,7 +140,7 @@ def usable() -> Iterator[None]:
 
 def _database_says(error: Exception) -> str | None:
     """Returns SQLite's own words and a way out, where the reason is the file and not a defect."""
-    for cause in causes(error):
+    for cause in exception_chain(error):
         code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
         if code in _OUT_OF_ROOM:
             return f"{first_line(cause)}; make room, or {_WAY_OUT}"
@@ -163,7 +163,7 @@ _UNUSABLE = (
 )
 
 
-def _knock(uri: str) -> None:
+def _check_reachable(uri: str) -> None:
     """Fails at once where MLflow's own client would try again for minutes."""
     reason = _unreachable(uri)
     if reason:
