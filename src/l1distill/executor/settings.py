@@ -1,4 +1,6 @@
-"""What a user chooses about where work is done; mirrors ``conf/executor/``."""
+"""Settings of the executors, where work is spread over processes; one class per file of
+``conf/executor/``.
+"""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -13,9 +15,10 @@ Size = Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?[kMGT]?i?B$")]
 class ProcessesSettings(Settings):
     """Processes on this machine."""
 
-    kind: Literal["processes"]
-    workers: int | None = Field(ge=1)
-    """How many; null: one a core."""
+    kind: Literal["processes"] = "processes"
+    """Kind of executor; chosen with ``executor=``."""
+    workers: int | None = Field(default=None, ge=1)
+    """Number of worker processes; null for one per core."""
 
 
 class DaskLocalSettings(Settings):
@@ -23,54 +26,61 @@ class DaskLocalSettings(Settings):
 
     wait_s: ClassVar[float] = 600.0
 
-    kind: Literal["dask_local"]
-    workers: int | None = Field(ge=1)
-    """How many; null: one a core."""
+    kind: Literal["dask_local"] = "dask_local"
+    """Kind of executor; chosen with ``executor=``."""
+    workers: int | None = Field(default=None, ge=1)
+    """Number of worker processes; null for one per core."""
 
 
 class DaskSettings(Settings):
-    """A Dask scheduler that runs already."""
+    """A Dask scheduler that is running already."""
 
-    kind: Literal["dask"]
+    kind: Literal["dask"] = "dask"
+    """Kind of executor; chosen with ``executor=``."""
     address: str = Field(pattern=r"^(tcp|tls)://\S+:\d+$")
-    """As ``tcp://host:8786``."""
-    wait_s: float = Field(gt=0)
+    """Address of the scheduler, as ``tcp://host:8786``."""
+    wait_s: float = Field(default=3600.0, gt=0)
     """How long to wait for its first worker before giving up [s]."""
 
 
 class BatchSettings(Settings):
-    """Jobs of a batch system, each with workers of a Dask cluster whose scheduler is here."""
+    """Jobs of a batch system, each with workers of a Dask cluster whose scheduler runs here."""
 
-    jobs: int = Field(ge=1)
-    cores: int = Field(ge=1)
-    """Of a job; each has a worker process."""
-    memory: Size
-    """Of a job."""
-    options: dict[str, Any]
+    jobs: int = Field(default=10, ge=1)
+    """Number of jobs."""
+    cores: int = Field(default=1, ge=1)
+    """Cores of a job; each has a worker process."""
+    memory: Size = "2GB"
+    """Memory of a job."""
+    options: dict[str, Any] = Field(default={})
     """More arguments of dask_jobqueue's class; they win over the other settings."""
-    wait_s: float = Field(gt=0)
-    """How long to do without any worker before giving up [s]; jobs may wait in the queue."""
+    wait_s: float = Field(default=3600.0, gt=0)
+    """How long to go on without any worker before giving up [s]; jobs may wait in the queue."""
 
 
 class SlurmSettings(BatchSettings):
     """Slurm jobs."""
 
-    kind: Literal["slurm"]
-    walltime: str
-    """Of a job, as ``04:00:00``; a job that ends before the work does is submitted again."""
-    queue: str | None
-    account: str | None
-    directives: list[str]
-    """More of ``#SBATCH``."""
+    kind: Literal["slurm"] = "slurm"
+    """Kind of executor; chosen with ``executor=``."""
+    walltime: str = "04:00:00"
+    """Time limit of a job; one that ends before the work does is submitted again."""
+    queue: str | None = None
+    """Queue (partition); null for Slurm's default."""
+    account: str | None = None
+    """Account; null for Slurm's default."""
+    directives: list[str] = Field(default=[])
+    """More lines of ``#SBATCH``."""
 
 
 class HTCondorSettings(BatchSettings):
     """HTCondor jobs."""
 
-    kind: Literal["htcondor"]
-    disk: Size
-    """Of a job."""
-    directives: list[Annotated[str, Field(pattern=r"^[^=]+=")]]
+    kind: Literal["htcondor"] = "htcondor"
+    """Kind of executor; chosen with ``executor=``."""
+    disk: Size = "1GB"
+    """Disk of a job."""
+    directives: list[Annotated[str, Field(pattern=r"^[^=]+=")]] = Field(default=[])
     """More commands of the submit file, as ``key = value``."""
 
 

@@ -18,18 +18,25 @@ class ShapeSettings(Settings):
     point, without the sign.
     """
 
-    name: str = Field(min_length=1)
-    inputs: int = Field(ge=1, le=4096)
-    layers: list[Annotated[int, Field(gt=0, le=4096)]] = Field(min_length=1)
+    name: str = Field(default="qdistillnet", min_length=1)
+    """Name of the network."""
+    inputs: int = Field(default=16, ge=1, le=4096)
+    """Number of inputs."""
+    layers: list[Annotated[int, Field(gt=0, le=4096)]] = Field(default=[64, 32], min_length=1)
     """Nodes of the hidden layers, each with a ReLU behind it."""
-    outputs: int = Field(ge=1, le=4096)
-    weight_bits: int = Field(ge=2, le=16)
-    weight_integer: int = Field(ge=0, le=8)
-    activation_bits: int = Field(ge=2, le=16)
-    activation_integer: int = Field(ge=0, le=8)
-    sigmoid: bool
+    outputs: int = Field(default=1, ge=1, le=4096)
+    """Number of outputs."""
+    weight_bits: int = Field(default=8, ge=2, le=16)
+    """Bits of a weight or bias."""
+    weight_integer: int = Field(default=0, ge=0, le=8)
+    """Integer bits of a weight or bias, without the sign."""
+    activation_bits: int = Field(default=8, ge=2, le=16)
+    """Bits of an input or activation."""
+    activation_integer: int = Field(default=2, ge=0, le=8)
+    """Integer bits of an input or activation, without the sign."""
+    sigmoid: bool = True
     """Whether QKeras' hard sigmoid stands at the end."""
-    sparsity: float = Field(ge=0.0, lt=1.0)
+    sparsity: float = Field(default=0.75, ge=0.0, lt=1.0)
     """Share of the weights of each layer that are zero, biases apart."""
 
 
