@@ -1,6 +1,4 @@
-"""Settings of the executors, where work is spread over processes; one class per file of
-``conf/executor/``.
-"""
+"""Settings of the executors: processes or clusters; one class per file of ``conf/executor/``."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
