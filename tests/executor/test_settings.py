@@ -4,7 +4,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from l1distill.core.errors import ResourceError
+from l1distill.core.errors import ConfigError
 from l1distill.stages.configuration import flatten, parse
 from l1distill.stages.generate import STAGE
 from tests.settings import ROOT
@@ -44,10 +44,14 @@ def test_each_choice_is_whole(choice: str) -> None:
         (["executor=htcondor", "executor.directives=[x]"], "executor.directives.0='x': string sho"),
         (["executor=dask"], "executor.address=None: input should be a valid string"),
         (["executor=dask", "executor.address=head"], "executor.address='head': string should"),
-        (["executor=slurm", "~executor.walltime"], "executor.walltime: missing"),
     ],
 )
 def test_what_makes_no_sense_is_named(overrides: list[str], says: str) -> None:
-    with pytest.raises(ResourceError) as refusal:
+    with pytest.raises(ConfigError) as refusal:
         parse(STAGE.settings, _composed(*overrides))
     assert str(refusal.value).startswith(says)
+
+
+def test_a_key_that_a_file_leaves_out_has_its_default() -> None:
+    executor = parse(STAGE.settings, _composed("executor=slurm", "~executor.walltime")).executor
+    assert executor.walltime == "04:00:00"
