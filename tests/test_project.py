@@ -1,12 +1,17 @@
 """What the project promises about itself."""
 
 import hashlib
+import importlib
 import re
 import subprocess
 
 import pytest
+import yaml
 from omegaconf import OmegaConf
 
+from l1distill.cli import STAGES
+from l1distill.stages.compose import compose_stage
+from l1distill.stages.configuration import parse
 from tests.settings import ROOT
 
 KEYWORD = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)==", flags=re.MULTILINE)
@@ -46,6 +51,43 @@ def test_another_python_is_one_line() -> None:
     (line,) = [line for line in done.stderr.splitlines() if not line.startswith("make")]
     assert "needs Python 3.11" in line
     assert not (ROOT / "build").exists()
+
+
+def test_every_entry_point_of_mlflow_is_a_stage() -> None:
+    entry_points = OmegaConf.load(ROOT / "MLproject").entry_points
+    assert set(entry_points) == {"main", *STAGES}
+    for stage in STAGES:
+        assert list(entry_points[stage].parameters) == ["overrides"]
+        assert f"l1distill {stage} --overrides {{overrides}}" in entry_points[stage].command
+
+
+def test_every_stage_of_dvc_is_a_stage_with_a_fingerprint() -> None:
+    """DVC runs each stage as a person would, after it has looked at what it depends on."""
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    fingerprint = pipeline.pop("fingerprint")
+    assert fingerprint["always_changed"] is True
+    assert fingerprint["outs"] == [
+        {f".fingerprints/{stage}.json": {"cache": False, "persist": True}} for stage in pipeline
+    ]
+    assert set(pipeline) <= set(STAGES)
+    written_by = {next(iter(out)): name for name, box in pipeline.items() for out in box["outs"]}
+    for stage, box in pipeline.items():
+        assert box["cmd"] == f"python -m l1distill {stage}"
+        assert box["deps"][0] == f".fingerprints/{stage}.json"
+        assert set(box["deps"][1:]) <= set(written_by), "only folders that another stage writes"
+
+
+@pytest.mark.parametrize(
+    "stage", ["generate", "teacher", "student", "synthesize", "promote", "report"]
+)
+def test_dvc_knows_the_folders_that_a_stage_reads_and_writes(stage: str) -> None:
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    settings = compose_stage(ROOT / "conf", stage)
+    (output,) = pipeline[stage]["outs"]
+    assert list(output) == [settings["output"]]
+    module = importlib.import_module(f"l1distill.stages.{stage}")
+    inputs = module.STAGE.inputs(parse(module.STAGE.settings, settings))
+    assert {str(folder) for folder in inputs.values()} <= set(pipeline[stage]["deps"])
 
 
 def test_nothing_large_is_in_git() -> None:

@@ -31,7 +31,10 @@ STAGES = {
     "paper": "tables and figures of the study of autoencoders, from all logged runs",
     "report": "gather what the line found on one page",
 }
-COMMANDS = {"verify": "rebuild the emulator of a bundle and replay its test vectors"}
+COMMANDS = {
+    "verify": "rebuild the emulator of a bundle and replay its test vectors",
+    "fingerprint": "write the settings and source hashes by which dvc repro finds what is outdated",
+}
 ADVERTISED_HYDRA_FLAGS = """\
   -m, --multirun    sweep: l1distill student -m student.weight_bits=4,6,8
   --cfg job         print the composed configuration and stop

@@ -1,0 +1,286 @@
+"""What decides whether DVC runs a stage again: with real DVC, on a pipeline of stages that do
+nothing but write, and on the shipped configuration."""
+
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import grimp
+import pytest
+import yaml
+
+from l1distill import cli
+from l1distill.commands import fingerprint
+from l1distill.core.closure import closure_of
+from l1distill.core.errors import ConfigError
+from tests.settings import ROOT
+
+PIPELINE = ("generate", "teacher", "student", "synthesize", "promote", "report")
+
+
+class Checkout:
+    """A copy of the project whose stages only write a file, in which files may be changed."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("PYTHONPATH", str(folder / "src"))
+
+    def repro(self) -> set[str]:
+        """Run ``dvc repro`` and return the names of the stages that ran, but for fingerprint."""
+        from dvc.repo import Repo
+
+        ran = [stage.addressing for stage in Repo().reproduce()]
+        assert ran[0] == "fingerprint"
+        return set(ran[1:])
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        path = self.folder / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+
+def _copy(target: Path) -> None:
+    """Copies the sources and the configuration, without whatever they wrote."""
+    for name in ("src", "conf"):
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    definition = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    for stage in PIPELINE:
+        (output,) = definition[stage]["outs"]
+        (folder,) = output
+        definition[stage]["cmd"] = f"mkdir -p {folder} && date +%N > {folder}/time"
+    (target / "dvc.yaml").write_text(yaml.safe_dump({"stages": definition}, sort_keys=False))
+    shutil.copy(ROOT / ".gitignore", target)
+
+
+@pytest.fixture
+def checkout(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    from dvc.repo import Repo
+
+    folder = tmp_path_factory.mktemp("pipeline")
+    _copy(folder)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(folder.parent / "site"))
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    _git(folder, "init", "--quiet")
+    Repo.init(str(folder), subdir=False)
+    return Checkout(folder, monkeypatch)
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    name = ("-c", "user.name=t", "-c", "user.email=t@t")
+    subprocess.run(["git", *name, *arguments], cwd=folder, check=True)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")
+def test_dvc_runs_what_a_change_reaches_and_nothing_else(
+    checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dvc.repo import Repo
+
+    assert checkout.repro() == set(PIPELINE)
+
+    # What no stage composes: a comment, a new choice, another choice's values, where things run.
+    checkout.edit("conf/student/mlp.yaml", "layers:", "# a comment\nlayers:")
+    (checkout.folder / "conf/student/wide.yaml").write_text("layers: [64]\n")
+    checkout.edit("conf/teacher/dnn_vae.yaml", "epochs:", "epochs: 3  # was")
+    checkout.edit("conf/platform.yaml", "model_name: l1distill-trigger", "model_name: other")
+    checkout.edit("conf/executor/processes.yaml", "workers: null", "workers: 2")
+    # Nor what no stage imports.
+    checkout.edit("src/l1distill/cli.py", "import sys", "import sys  # changed")
+    assert checkout.repro() == set()
+
+    # A value that the student composes, and what follows from another student.
+    checkout.edit("conf/student/mlp.yaml", "weight_bits: 6", "weight_bits: 5")
+    assert checkout.repro() == {"student", "synthesize", "promote", "report"}
+
+    # A module that the report alone imports.
+    checkout.edit("src/l1distill/reporting/page.py", '"""', '# changed\n"""')
+    assert checkout.repro() == {"report"}
+
+    # Another clone, with the outputs pulled, has nothing to do.
+    _git(checkout.folder, "add", "--all")
+    _git(checkout.folder, "commit", "--quiet", "--message", "pipeline")
+    _git(checkout.folder, "clone", "--quiet", ".", str(tmp_path / "clone"))
+    clone = Checkout(tmp_path / "clone", monkeypatch)
+    assert not (clone.folder / ".fingerprints").exists()
+    shutil.copytree(checkout.folder / ".dvc/cache", clone.folder / ".dvc/cache")
+    Repo().checkout()
+    assert clone.repro() == set()
+    status = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=clone.folder, capture_output=True, check=True
+    )
+    assert status.stdout == b""
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("l1distill", exclude_type_checking_imports=True, cache_dir=None)
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_every_module_that_a_stage_imports_is_in_its_fingerprint(
+    graph: grimp.ImportGraph, stage: str
+) -> None:
+    sources = fingerprint.fingerprint(stage, ROOT / "conf")["sources"]
+    imported = graph.find_upstream_modules(f"l1distill.stages.{stage}")
+    files = {name.replace(".", "/") for name in imported}
+    listed = {name.removesuffix(".py").removesuffix("/__init__") for name in sources}
+    assert len(imported) > 5
+    assert files <= listed
+
+
+@pytest.mark.parametrize("stage", sorted(cli.STAGES))
+def test_a_fingerprint_holds_what_the_stage_composes(stage: str) -> None:
+    """Against what Hydra's own command line prints for the stage."""
+    printed = subprocess.run(
+        [sys.executable, "-m", "l1distill", stage, "--cfg", "job", "--resolve"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    composed = yaml.safe_load(printed)
+    for section in ("output", "executor", "tracking"):
+        del composed[section]
+    assert fingerprint.fingerprint(stage, ROOT / "conf")["settings"] == composed
+    assert composed["seed"] == 2026
+
+
+def test_versions_are_those_of_the_installed_distributions() -> None:
+    third_party: set[str] = set()
+    for stage in cli.STAGES:
+        third_party |= closure_of([f"l1distill.stages.{stage}"]).third_party
+    assert {"tensorflow", "sklearn", "numpy"} <= third_party
+    found = {_normal(name): version for name, version in fingerprint.versions(third_party)}
+    by_package = importlib.metadata.packages_distributions()
+    expected = set()
+    for package in third_party:
+        names = {_normal(name) for name in by_package[package]}
+        assert names & set(found), f"{package} is of {names}"
+        expected |= names
+    assert set(found) <= expected
+    assert found == {name: importlib.metadata.version(name) for name in found}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_common_packages_are_found_without_reading_all_records(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unexpected() -> Any:
+        raise AssertionError("reads the records of every installed distribution")
+
+    third_party: set[str] = set()
+    for stage in PIPELINE:
+        third_party |= closure_of([f"l1distill.stages.{stage}"]).third_party
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", unexpected)
+    assert all(version for _, version in fingerprint.versions(third_party))
+
+
+def test_a_package_that_is_called_otherwise_or_is_missing() -> None:
+    assert dict(fingerprint.versions(["hydra", "no_such_package"])) == {
+        "hydra-core": importlib.metadata.version("hydra-core"),
+        "no_such_package": None,
+    }
+
+
+def test_an_upgraded_package_changes_the_fingerprint_of_who_imports_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = {stage: fingerprint.fingerprint(stage, ROOT / "conf") for stage in PIPELINE}
+    version = importlib.metadata.version
+    monkeypatch.setattr(
+        importlib.metadata,
+        "version",
+        lambda name: "99.0" if name == "tensorflow" else version(name),
+    )
+    changed = {
+        stage
+        for stage in PIPELINE
+        if fingerprint.fingerprint(stage, ROOT / "conf") != before[stage]
+    }
+    assert {"teacher", "student"} <= changed
+    assert not changed & {"generate", "report"}
+
+
+def test_a_foreign_task_is_in_the_fingerprint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    (tmp_path / "digits").mkdir()
+    for name in ("__init__", "task", "layers"):
+        (tmp_path / f"digits/{name}.py").write_text("from digits import layers\n")
+    base = tmp_path / "conf/base.yaml"
+    base.write_text(f"{base.read_text()}task:\n  module: digits.task\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    sources = fingerprint.fingerprint("teacher", tmp_path / "conf")["sources"]
+    assert {"digits/task.py", "digits/layers.py", "l1distill/stages/teacher.py"} <= set(sources)
+
+
+def test_it_writes_only_what_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("conf", "dvc.yaml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    fingerprint.run([])
+    assert set(capsys.readouterr().out.splitlines()) == {f"{stage}: new" for stage in PIPELINE}
+    files = {stage: tmp_path / f".fingerprints/{stage}.json" for stage in PIPELINE}
+    inodes = {stage: path.stat().st_ino for stage, path in files.items()}
+    content = files["student"].read_text()
+    files["student"].write_text(content.replace('"weight_bits": 6', '"weight_bits": 7'))
+    files["report"].write_text("cut off {")
+    fingerprint.run([])
+    assert set(capsys.readouterr().out.splitlines()) == {
+        "student: settings student weight_bits",
+        "report: new",
+    }
+    assert files["student"].read_text() == content
+    assert {stage for stage in PIPELINE if files[stage].stat().st_ino != inodes[stage]} == {
+        "student",
+        "report",
+    }
+
+
+def test_it_imports_nothing_heavy() -> None:
+    script = (
+        "import sys\nfrom l1distill.cli import main\n"
+        "assert main(['fingerprint']) == 0\n"
+        "print(*sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = {name.split(".")[0] for name in done.stdout.splitlines()[-1].split()}
+    assert "hydra" in loaded
+    assert not loaded & {"tensorflow", "mlflow", "pydantic", "numpy", "dvc"}
+
+
+@pytest.mark.parametrize(
+    ("definition", "message"),
+    [
+        (None, "dvc.yaml: no such file"),
+        ("stages: {}", "no stage fingerprint"),
+        ("stages: {fingerprint: {outs: [{a.json: {cache: false}}]}}", "a.json: not in"),
+        ("stages: {fingerprint: {outs: [{.fingerprints/x.json: {}}]}}", "x: "),
+    ],
+)
+def test_a_definition_that_cannot_be_used_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, definition: str | None, message: str
+) -> None:
+    (tmp_path / "conf").symlink_to(ROOT / "conf")
+    if definition is not None:
+        (tmp_path / "dvc.yaml").write_text(definition)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        fingerprint.run([])
+
+
+def test_it_takes_no_arguments() -> None:
+    with pytest.raises(ConfigError, match=r"--force: .*no arguments"):
+        fingerprint.run(["--force"])
