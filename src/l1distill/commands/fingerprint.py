@@ -5,6 +5,7 @@ decides the stage's output beside the folders that it reads: its composed settin
 the source files that it imports, and the versions of the other packages that these import.
 """
 
+import argparse
 import importlib.metadata
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,12 @@ from l1distill.core.closure import closure_of
 from l1distill.core.errors import ConfigError
 from l1distill.core.workspace import file_sha256, write_json
 from l1distill.stages.compose import FINGERPRINTS, compose_stage, stages_with_fingerprint
+
+_DESCRIPTION = f"""\
+Writes {FINGERPRINTS}/<stage>.json for each stage of dvc.yaml: its composed settings, the SHA-256 of
+every source file that it imports and the versions of the packages that these import. DVC runs a
+stage again if its file has changed; `dvc repro` starts with this command. Prints what has changed.
+"""
 
 WITHOUT = ("output", "executor", "tracking")
 """Sections of the configuration that do not change what a stage computes."""
@@ -27,13 +34,15 @@ def run(arguments: Sequence[str]) -> None:
     """Write the fingerprints of the stages that ``dvc.yaml`` names, where they have changed.
 
     Args:
-        arguments: none are known.
+        arguments: those behind the command's name; there are none but ``--help``.
 
     Raises:
-        ConfigError: a stage's configuration or sources cannot be read.
+        ConfigError: an argument is wrong, or a stage's configuration or sources cannot be read.
+        SystemExit: help was asked for.
     """
-    if arguments:
-        raise ConfigError(f"{arguments[0]}: l1distill fingerprint takes no arguments")
+    _, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        raise ConfigError(f"{unknown[0]}: l1distill fingerprint takes no arguments")
     FINGERPRINTS.mkdir(exist_ok=True)
     for stage in stages_with_fingerprint(Path("dvc.yaml")):
         content = fingerprint(stage, Path("conf"))
@@ -42,6 +51,14 @@ def run(arguments: Sequence[str]) -> None:
         if content != before:
             write_json(path, content)
             print(f"{stage}: {', '.join(_changes(before, content)) if before else 'new'}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog="l1distill fingerprint",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def fingerprint(stage: str, conf: Path) -> dict[str, Any]:
