@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from l1distill.distillation.response import SoftTarget
 
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-
 from l1distill.distillation.response import SoftTarget
+
 from l1distill.evaluation.roc import separations, to_metrics
 from l1distill.firmware.devices import Device
 from l1distill.firmware.results.report import Figures, with_percentages

@@ -2,8 +2,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from l1distill.evaluation.roc import Roc, separations
 from l1distill.reporting.plots.training import (
     draw_history,
     draw_rocs,
@@ -11,6 +9,8 @@ from l1distill.reporting.plots.training import (
     read_roc,
     write_roc,
 )
+
+from l1distill.evaluation.roc import Roc, separations
 from l1distill.tasks.anomaly.plots.checks import draw_checks
 from l1distill.tasks.anomaly.plots.events import VARIABLES, draw_events
 from l1distill.training.fit import History

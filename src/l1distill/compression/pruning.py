@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class PruningSettings(Settings):
     """How sparse, and when."""
 
-    sparsity: float = Field(ge=0.0, lt=1.0)
+    sparsity: float = Field(default=0.5, ge=0.0, lt=1.0)
     """Share of the weights of each layer that is to be zero; 0 switches pruning off."""
-    begin_epoch: int = Field(ge=0)
-    end_epoch: int = Field(gt=0)
+    begin_epoch: int = Field(default=5, ge=0)
+    end_epoch: int = Field(default=25, gt=0)
 
     @model_validator(mode="after")
     def _in_order(self) -> "PruningSettings":

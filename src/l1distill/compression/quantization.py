@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from l1distill.core.settings import Settings
-from l1distill.training.fit import TrainingSettings
+from l1distill.training.settings import TrainingSettings
 
 
 class QuantizationSettings(Settings):

@@ -1,10 +1,13 @@
-"""How well an anomaly score separates signals from background."""
+"""ROC curves, AUC and true positive rates: how well a score separates signal from background."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from l1distill.evaluation.curves import Curve
 
 FPR_POINTS = {"1e-2": 1e-2, "1e-3": 1e-3, "1e-4": 1e-4, "1e-5": 1e-5}
 """False positive rates of the working points, by their name in the metrics."""
@@ -12,9 +15,13 @@ RESOLVED_FROM = 10.0
 """Background events that a working point must leave for its rate to mean something: the rate itself
 is then known to a third."""
 CONFIDENCE = 0.683
+CURVE_POINTS = 200
+"""Points kept of each ROC curve in its file; even in the logarithm of the FPR."""
+X_NAME, Y_NAME = "fpr", "tpr"
 
 
-class Rate(NamedTuple):
+@dataclass(frozen=True)
+class Rate:
     """A share of events with its Wilson interval of 68.3% (Wilson, JASA 22 (1927) 209)."""
 
     value: float
@@ -22,15 +29,17 @@ class Rate(NamedTuple):
     high: float
 
 
-class Roc(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Roc:
     """A receiver operating characteristic: (k,) each, both rising."""
 
     fpr: NDArray[np.float64]
     tpr: NDArray[np.float64]
 
 
-class Separation(NamedTuple):
-    """How one signal stands out."""
+@dataclass(frozen=True, kw_only=True)
+class Separation:
+    """ROC curve, AUC and working points of one signal."""
 
     auc: float
     auc_error: float
@@ -43,7 +52,7 @@ class Separation(NamedTuple):
 def separation(
     background: NDArray[np.floating[Any]], signal: NDArray[np.floating[Any]]
 ) -> Separation:
-    """Measures how the scores of a signal separate from those of the background.
+    """Measure ROC curve, AUC and TPR of a signal's scores against those of the background.
 
     Args:
         background: (n,) scores of test events.
@@ -63,11 +72,16 @@ def separation(
         for name, point in FPR_POINTS.items()
         if resolves(point, len(background))
     }
-    return Separation(auc, _auc_error(auc, len(signal), len(background)), resolved, Roc(fpr, tpr))
+    return Separation(
+        auc=auc,
+        auc_error=_auc_error(auc, len(signal), len(background)),
+        tpr=resolved,
+        roc=Roc(fpr=fpr, tpr=tpr),
+    )
 
 
 def resolves(fpr: float, background: int) -> bool:
-    """Says whether a sample of ``background`` test events can tell a false positive rate."""
+    """Return whether ``background`` test events are enough to measure a false positive rate."""
     return fpr * background >= RESOLVED_FROM
 
 
@@ -82,12 +96,12 @@ def _rate(value: float, events: int) -> Rate:
 def separations(
     background: NDArray[np.floating[Any]], signals: Mapping[str, NDArray[np.floating[Any]]]
 ) -> dict[str, Separation]:
-    """Does it for each signal."""
+    """Measure the separation of each signal; see :func:`separation`."""
     return {name: separation(background, scores) for name, scores in signals.items()}
 
 
 def to_metrics(results: Mapping[str, Separation]) -> dict[str, float]:
-    """Names the figures as the metrics do: ``auc/<signal>``, ``tpr_fpr1e-3/<signal>``.
+    """Return flat metrics: ``auc/<signal>``, ``auc_error/<signal>``, ``tpr_fpr1e-3/<signal>``.
 
     ``_low`` and ``_high`` behind the rate's name are the ends of its interval.
     """
@@ -102,20 +116,11 @@ def to_metrics(results: Mapping[str, Separation]) -> dict[str, float]:
     return metrics
 
 
-def mean_squared_distance(
-    scores: Mapping[str, NDArray[np.floating[Any]]],
-    targets: Mapping[str, NDArray[np.floating[Any]]],
-) -> dict[str, float]:
-    """Measures how far a student is from its teacher: ``mse_to_teacher/<sample>``.
-
-    Args:
-        scores: what the student says, (n,) for each sample.
-        targets: what it should say, likewise.
-    """
-    return {
-        f"mse_to_teacher/{name}": float(np.mean((scores[name] - targets[name]) ** 2))
-        for name in scores
-    }
+def to_curve(roc: Roc) -> Curve:
+    """Return a ROC curve with few points, even in the logarithm of the false positive rate."""
+    grid = np.geomspace(max(roc.fpr[roc.fpr > 0].min(), 1e-6), 1.0, CURVE_POINTS)
+    tpr = roc.tpr[np.searchsorted(roc.fpr, grid, side="right") - 1]
+    return Curve(x=grid, y=tpr, x_name=X_NAME, y_name=Y_NAME)
 
 
 def _auc_error(auc: float, signal: int, background: int) -> float:

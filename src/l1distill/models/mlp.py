@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from l1distill.core.settings import Settings
-from l1distill.tasks.anomaly.encoding import N_INPUTS, InputSettings
-from l1distill.training.fit import TrainingSettings
+from l1distill.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -22,31 +21,38 @@ class StudentSettings(Settings):
     point, without the sign.
     """
 
-    layers: list[Annotated[int, Field(gt=0, le=4096)]] = Field(min_length=1)
+    layers: list[Annotated[int, Field(gt=0, le=4096)]] = Field(default=[32, 16], min_length=1)
     """Nodes of the hidden layers."""
-    weight_bits: int = Field(ge=2, le=16)
-    weight_integer: int = Field(ge=0, le=8)
-    activation_bits: int = Field(ge=2, le=16)
-    activation_integer: int = Field(ge=0, le=8)
-    input_bits: int = Field(ge=2, le=16)
-    input_integer: int = Field(ge=0, le=8)
-    output_bits: int = Field(ge=2, le=24)
-    output_integer: int = Field(ge=0, le=8)
-    inputs: InputSettings
-    training: TrainingSettings
+    weight_bits: int = Field(default=6, ge=2, le=16)
+    weight_integer: int = Field(default=0, ge=0, le=8)
+    activation_bits: int = Field(default=6, ge=2, le=16)
+    activation_integer: int = Field(default=2, ge=0, le=8)
+    input_bits: int = Field(default=10, ge=2, le=16)
+    input_integer: int = Field(default=3, ge=0, le=8)
+    output_bits: int = Field(default=14, ge=2, le=24)
+    output_integer: int = Field(default=4, ge=0, le=8)
+    training: TrainingSettings = TrainingSettings(
+        epochs=60, batch_size=64, learning_rate=0.003, patience=15
+    )
 
 
-def build_student(settings: StudentSettings) -> "keras.Model":
-    """Builds the untrained student.
+def build_student(settings: StudentSettings, features: int, outputs: int = 1) -> "keras.Model":
+    """Build the untrained student.
+
+    Args:
+        settings: its layers and the width of every number.
+        features: numbers that it reads.
+        outputs: numbers that it answers.
 
     Returns:
-        A model from scaled inputs (n, 57) to the score (n, 1), both on the firmware's grid.
+        A model from scaled features (n, features) to answers (n, outputs), both on the firmware's
+        grid.
     """
     from qkeras import QActivation, QDense, quantized_bits, quantized_relu
     from tensorflow.keras import Model, layers
 
     weights = quantized_bits(settings.weight_bits, settings.weight_integer, alpha=1)
-    inputs = layers.Input((N_INPUTS,), name="inputs")
+    inputs = layers.Input((features,), name="inputs")
     x = QActivation(
         quantized_bits(settings.input_bits, settings.input_integer, alpha=1), name=INPUT_QUANTIZER
     )(inputs)
@@ -58,7 +64,7 @@ def build_student(settings: StudentSettings) -> "keras.Model":
             quantized_relu(settings.activation_bits, settings.activation_integer),
             name=f"relu_{number}",
         )(x)
-    x = QDense(1, kernel_quantizer=weights, bias_quantizer=weights, name="score")(x)
+    x = QDense(outputs, kernel_quantizer=weights, bias_quantizer=weights, name="score")(x)
     x = QActivation(
         quantized_bits(settings.output_bits, settings.output_integer, alpha=1),
         name="score_quantizer",

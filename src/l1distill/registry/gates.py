@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from pydantic import model_validator
 
@@ -34,7 +34,8 @@ class Gate(Settings):
         return " and ".join(parts)
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
     """What one gate says."""
 
     gate: str
@@ -72,4 +73,11 @@ def _verdict(name: str, gate: Gate, value: float | None) -> Verdict:
         reason = f"{value:g} is above {gate.max:g}"
     else:
         reason = ""
-    return Verdict(name, gate.metric, value, gate.threshold, not reason, reason)
+    return Verdict(
+        gate=name,
+        metric=gate.metric,
+        value=value,
+        threshold=gate.threshold,
+        passed=not reason,
+        reason=reason,
+    )

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from l1distill.registry.gates import Verdict
 
 
-def print_verdict(verdicts: Sequence[Verdict], title: str) -> None:
-    """Prints a table of all gates, then what was refused and why."""
+def print_verdict(verdicts: Sequence[Verdict], candidate: str, passed: bool) -> None:
+    """Print a table of all gates, why any of them failed, and the verdict on the whole."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=candidate, title_justify="left")
     for column, justify in (
         ("gate", "left"),
         ("metric", "left"),
@@ -31,3 +31,6 @@ def print_verdict(verdicts: Sequence[Verdict], title: str) -> None:
     # A log has no width of its own, and a wrapped table is no table.
     console = Console() if sys.stdout.isatty() else Console(width=120)
     console.print(table)
+    failed = sum(not verdict.passed for verdict in verdicts)
+    refused = f"is refused: {failed} of {len(verdicts)} gates failed"
+    print(f"{candidate} {'is champion' if passed else refused}")

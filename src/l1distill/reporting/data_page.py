@@ -1,40 +1,49 @@
 """The page of a data set: its card and its pictures, to be looked at before anything is trained."""
 
 import json
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
+from l1distill.data.dataset import Dataset
+from l1distill.reporting.pictures import Picture
 from l1distill.reporting.template import embed, fill
-from l1distill.tasks.anomaly import published
-from l1distill.tasks.anomaly.dataset import Dataset
 
 TEMPLATE = "data_page.html.j2"
-EXPECTATIONS = {
-    "z_peak_gev": "91.19, the mass of the Z (PDG)",
-    "w_jacobian_drop": "leptons at 44-50 over 34-40 GeV: far below 1, the edge at half the W mass",
-    "phi_chi2_per_dof": "about 1, flat in phi",
-    "met_of_z_pairs_without_jets_gev": "resolution alone: no neutrinos",
-    "met_of_z_pairs_with_jets_gev": "larger: the resolution grows with activity",
-}
-"""What a physicist holds the cross-checks against."""
 
 
-def render(dataset: Dataset, pictures: Sequence[tuple[str, Path]]) -> str:
-    """Returns the page.
+@dataclass(frozen=True, kw_only=True)
+class DataNotes:
+    """What a task knows about its data sets.
+
+    Attributes:
+        expectations: what to expect of the card's checks, by their name.
+        published_auc: sample to a published AUC, to stand beside the card's ablations.
+        published_in: where these are from.
+    """
+
+    expectations: Mapping[str, str] = MappingProxyType({})
+    published_auc: Mapping[str, float] = MappingProxyType({})
+    published_in: str = ""
+
+
+def render(dataset: Dataset, pictures: Sequence[Picture], notes: DataNotes) -> str:
+    """Return the page.
 
     Args:
         dataset: what to show.
-        pictures: caption and PNG each.
+        pictures: of its items.
+        notes: of its task.
     """
     card = dataset.card
-    known = bool(card.ablations) and set(card.ablations[0].auc) <= set(published.AUC)
+    known = bool(card.ablations) and set(card.ablations[0].auc) <= set(notes.published_auc)
     return fill(
         TEMPLATE,
         card=card,
         md5=dataset.md5,
         pictures=embed(pictures),
-        expectations=EXPECTATIONS,
-        published=published.AUC if known else {},
-        paper=published.PAPER,
+        expectations=notes.expectations,
+        published=notes.published_auc if known else {},
+        paper=notes.published_in,
         settings=json.dumps(card.settings, indent=2),
     )

@@ -1,17 +1,25 @@
-"""Pages that need nothing beside them."""
+"""HTML and Markdown pages from templates, with pictures embedded."""
 
 import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from l1distill.reporting.pictures import Picture
 
-def fill(template: str, **values: Any) -> str:
-    """Fills one of the templates of this package; a name that is not given is an error."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+def fill(template: str, package: str = "l1distill.reporting", **values: Any) -> str:
+    """Render a template; a name that is not given is an error.
+
+    Args:
+        template: its file name.
+        package: whose folder ``templates`` holds it; it may extend those of this package.
+        values: what it refers to.
+    """
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("l1distill.reporting"),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("l1distill.reporting")]),
         autoescape=lambda name: name is not None and ".html" in name,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -20,9 +28,12 @@ def fill(template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values)
 
 
-def embed(pictures: Sequence[tuple[str, Path]]) -> list[tuple[str, str]]:
-    """Turns PNG files, each with its caption, into data URLs."""
+def embed(pictures: Sequence[Picture]) -> list[tuple[str, str]]:
+    """Return caption and data URL of each picture."""
     return [
-        (caption, "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode())
-        for caption, path in pictures
+        (picture.caption, "data:image/png;base64," + _base64(picture.path)) for picture in pictures
     ]
+
+
+def _base64(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()

@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from l1distill.core.errors import ConfigError
+from l1distill.tasks.base import TaskSettings, load_task
 
 
 def run(stage_name: str, composed: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-    """Runs the stage of this name with a composed configuration.
+    """Run the stage of this name with a composed configuration.
 
     Args:
         stage_name: a stage; its module in this package holds it as ``STAGE``.
@@ -25,17 +26,24 @@ def run(stage_name: str, composed: Mapping[str, Any], tags: Mapping[str, str]) -
         tags: of its run.
 
     Raises:
-        ConfigError: the configuration or an input cannot be used.
+        ConfigError: the configuration cannot be used.
+        L1DistillError: an input, a tool or a resource failed.
     """
-    from l1distill.stages.stage import execute
-
     stage = importlib.import_module(f"l1distill.stages.{stage_name}").STAGE
-    settings = parse(stage.settings, composed)
-    execute(stage, settings, flatten(composed), tags)
+    task = load_task(parse(TaskSettings, composed.get("task") or {}, "task"))
+    settings = parse(stage.settings_for(task), composed)
+    from l1distill.stages.execution import execute
+
+    execute(stage, settings, task, flatten(composed), tags)
 
 
-def parse(settings: type[BaseModel], composed: Mapping[str, Any]) -> Any:
-    """Builds typed settings.
+def parse(settings: type[BaseModel], composed: Mapping[str, Any], section: str = "") -> Any:
+    """Build typed settings.
+
+    Args:
+        settings: their type.
+        composed: the nested configuration.
+        section: of the configuration that it is; empty for the whole.
 
     Raises:
         ConfigError: a key is unknown or missing or a value is of the wrong type; the line names
@@ -44,12 +52,13 @@ def parse(settings: type[BaseModel], composed: Mapping[str, Any]) -> Any:
     try:
         return settings.model_validate(dict(composed))
     except ValidationError as error:
-        problems = [_problem(settings, detail) for detail in error.errors()]
+        problems = [_problem(settings, detail, section) for detail in error.errors()]
         raise ConfigError("; ".join(problems)) from error
 
 
-def _problem(settings: type[BaseModel], detail: Any) -> str:
+def _problem(settings: type[BaseModel], detail: Any, section: str) -> str:
     path, known = _place(settings, detail["loc"])
+    path = [section, *path] if section else path
     key = ".".join(path)
     if detail["type"] == "extra_forbidden":
         near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)

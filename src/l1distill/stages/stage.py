@@ -1,96 +1,77 @@
-"""What a stage is, and the one way in which all of them are run."""
+"""What a stage is: its settings, its inputs, and what it may use while it runs."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model
 
-from l1distill.core.errors import ConfigError, L1DistillError
+from l1distill.artifacts.record import ModelSpec, Record
 from l1distill.core.progress import progress
-from l1distill.core.resources import resource_errors_as_one_line
 from l1distill.core.settings import Settings
-from l1distill.core.workspace import (
-    file_hashes,
-    folder_sha256,
-    output_folder,
-    read_json,
-    write_json,
-)
-from l1distill.executor import ExecutorSettings
-from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
-from l1distill.tasks.anomaly.readers.settings import EventFiles
-from l1distill.tracking import (
-    METRICS,
-    RECORD,
-    ModelSpec,
-    Record,
-    Run,
-    TrackingSettings,
-    connect,
-    log_outputs,
-    run_of,
-    stage_run,
-    store_errors_as_one_line,
-)
+from l1distill.tasks.base import DataSettings, Task, TaskSettings
+from l1distill.tracking.settings import TrackingSettings
+from l1distill.training.fit import OnEpoch
 
-
-class DataSettings(Settings):
-    """The data set of the line: generated, or made from files."""
-
-    name: str
-    folder: Path
-    generator: GeneratorSettings | None = None
-    files: EventFiles | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "DataSettings":
-        if (self.generator is None) == (self.files is None):
-            raise ValueError("events come from data.generator or from data.files; choose one data=")
-        return self
+if TYPE_CHECKING:
+    from l1distill.tracking.runs import Run
 
 
 class StageSettings(Settings):
     """What every stage is told."""
 
-    seed: int = Field(ge=0, lt=2**32)
-    executor: ExecutorSettings
-    """Where work is fanned out."""
+    task: TaskSettings
+    """The problem: its data, teachers, input encoding, targets and evaluation."""
+    seed: int = Field(default=2026, ge=0, lt=2**32)
+    """Of data, weights, shuffling and noise."""
     output: Path
     """The folder that the stage writes."""
     data: DataSettings
+    """The data set, and where its items come from."""
     tracking: TrackingSettings
+    """Where runs and models are logged."""
 
-
-WHERE_AND_HOW = {"output", "executor", "tracking"}
-"""Sections of the configuration that do not change what comes out, and so are not recorded."""
-
-SOURCE = ("data.name", "data.generator.", "data.files.")
-"""Keys of the configuration that say where events come from; of an existing data set its record
-says it, whatever the configuration does."""
 
 S = TypeVar("S", bound=StageSettings)
 
 
-class Context(NamedTuple):
-    """What a running stage may use."""
+def specialize(settings: type[S], task: Task, **sections: type[Settings]) -> type[S]:
+    """Return a stage's settings with the types of a task in place of the general ones.
 
-    run: Run
-    """Its open MLflow run."""
+    Args:
+        settings: of the stage.
+        task: brings the type of ``data``.
+        sections: further sections of the configuration to the task's types.
+    """
+    types = {"data": task.settings.data, **sections}
+    fields: Any = {name: (section, ...) for name, section in types.items()}
+    return create_model(settings.__name__, __base__=settings, __doc__=settings.__doc__, **fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a running stage may use.
+
+    Attributes:
+        task: the problem.
+        run: its open MLflow run.
+        folder: where it writes; becomes the output when it succeeds.
+        work: where it may keep work that survives a kill.
+        records: the records of the stages it reads from.
+        hashes: the SHA-256 of their output folders.
+        identity: one hash of everything that decides what comes out: settings and inputs.
+    """
+
+    task: Task
+    run: "Run"
     folder: Path
-    """Where it writes; becomes the output when it succeeds."""
     work: Path
-    """Where it may keep work that survives a kill."""
     records: Mapping[str, Record]
-    """The accounts of the stages it reads from."""
     hashes: Mapping[str, str]
-    """The SHA-256 of their output folders."""
     identity: str
-    """One hash of everything that decides what comes out: settings and inputs."""
 
     @property
     def checkpoint(self) -> Path:
@@ -99,10 +80,8 @@ class Context(NamedTuple):
         return self.work / f"training-{self.identity[:16]}.npz"
 
     @contextmanager
-    def epochs(
-        self, description: str, total: int
-    ) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
-        """Shows the progress of a training and logs the losses of each epoch."""
+    def epochs(self, description: str, total: int) -> Iterator[OnEpoch]:
+        """Show the progress of a training and log the losses of each epoch."""
         with progress(description, total, "epochs") as advance:
 
             def on_epoch(epoch: int, losses: Mapping[str, float]) -> None:
@@ -112,142 +91,51 @@ class Context(NamedTuple):
             yield on_epoch
 
 
-class Result(NamedTuple):
-    """What a stage has to say for itself."""
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a stage found.
+
+    Attributes:
+        metrics: all of them, flat.
+        headline: names of those that ``summary.json`` and ``dvc metrics show`` hold.
+        dataset_md5: identity of the data that it worked on.
+        model: the model that its folder holds.
+        describes: the input whose model its metrics are about.
+        dataset: name of its events, where they are not those of the data set.
+        sources: what it read beside the outputs of stages: a name to its SHA-256.
+    """
 
     metrics: Mapping[str, float]
     dataset_md5: str
+    headline: tuple[str, ...] = ()
     model: ModelSpec | None = None
-    """The model that its folder holds."""
     describes: str | None = None
-    """The input whose model its metrics are about."""
     dataset: str | None = None
-    """What its events are called, where they are not those of the data set."""
     sources: Mapping[str, str] = MappingProxyType({})
-    """What it read beside the outputs of stages: a name to its SHA-256."""
 
 
-class Stage(NamedTuple, Generic[S]):
-    """One box of the line."""
+@dataclass(frozen=True, kw_only=True)
+class Stage(Generic[S]):
+    """One step of the pipeline.
+
+    Attributes:
+        name: of the stage, its run, its DVC stage and its entry point.
+        settings: its typed settings; the types of a task's sections are filled in.
+        inputs: the folders it reads, by the name of the stage that wrote them.
+        run: does the work and writes into the context's folder.
+        artifacts: globs of the outputs that are logged to MLflow.
+        sections: the task's types of further sections of the settings.
+        check: refuses what can be refused before a run is opened.
+    """
 
     name: str
     settings: type[S]
     inputs: Callable[[S], Mapping[str, Path]]
-    """The folders it reads, by the name of the stage that wrote them."""
     run: Callable[[S, Context], Result]
-    """Does the work and writes into the context's folder."""
     artifacts: tuple[str, ...]
-    """Globs of the outputs that are logged to MLflow."""
+    sections: Callable[[Task], Mapping[str, type[Settings]]] = lambda _: {}
+    check: Callable[[S, Task], None] | None = None
 
-
-def execute(
-    stage: Stage[S],
-    settings: S,
-    parameters: Mapping[str, Any],
-    tags: Mapping[str, str] | None = None,
-) -> None:
-    """Runs a stage: inputs checked, run opened, work done, logged, and the output replaced.
-
-    Args:
-        stage: which stage.
-        settings: its typed settings.
-        parameters: the composed configuration, flat, as it is to be logged.
-        tags: of the run, beside those that say what it is and where it comes from.
-
-    Raises:
-        ConfigError: an input is missing or unusable, or the store or the output is out of reach.
-    """
-    inputs = stage.inputs(settings)
-    records = {name: Record.read(folder) for name, folder in inputs.items()}
-    hashes = {name: folder_sha256(folder) for name, folder in inputs.items()}
-    _check_lineage(records, hashes, inputs)
-    _check_output(settings.output, stage.name)
-    with (
-        resource_errors_as_one_line(settings.output),
-        store_errors_as_one_line(),
-        output_folder(settings.output) as output,
-    ):
-        store = connect(settings.tracking)
-        lineage = {f"{name}_run": run_of(store.client, folder) for name, folder in inputs.items()}
-        parameters = _as_generated(parameters, records)
-        with stage_run(store, stage.name, tags) as run:
-            run.log_parameters(parameters)
-            deciding = {
-                key: value
-                for key, value in parameters.items()
-                if key.split(".")[0] not in WHERE_AND_HOW
-            }
-            identity = _identity(stage.name, deciding, hashes)
-            context = Context(run, output.folder, output.work, records, hashes, identity)
-            result = stage.run(settings, context)
-            write_json(output.folder / METRICS, result.metrics)
-            if result.dataset is not None:
-                deciding = {k: v for k, v in deciding.items() if not k.startswith("data.")}
-            record = Record(
-                stage=stage.name,
-                parameters=deciding,
-                inputs={**hashes, **result.sources},
-                dataset=result.dataset or parameters.get("data.name", settings.data.name),
-                dataset_md5=result.dataset_md5,
-                files=file_hashes(output.folder),
-                artifacts=list(stage.artifacts),
-                model=result.model,
-                describes=result.describes,
-            )
-            record.write(output.folder)
-            known_by = {"output_sha256": folder_sha256(output.folder), **lineage}
-            log_outputs(run, record, output.folder, known_by)
-            output.publish()
-
-
-def _identity(stage: str, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
-    content = json.dumps([stage, parameters, inputs], sort_keys=True, default=str)
-    return hashlib.sha256(content.encode()).hexdigest()
-
-
-def _as_generated(
-    parameters: Mapping[str, Any], records: Mapping[str, Record]
-) -> Mapping[str, Any]:
-    """Replaces what the configuration says of the data by what they were made with."""
-    if not records:
-        return parameters
-    truth = next(iter(records.values())).parameters
-    source = {key: value for key, value in truth.items() if key.startswith(SOURCE)}
-    others = {key: value for key, value in parameters.items() if not key.startswith(SOURCE)}
-    return {**others, **source}
-
-
-def _check_output(folder: Path, stage: str) -> None:
-    """Refuses to replace what this stage did not write: somebody's folder, or another stage's."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: is a file; choose another output=")
-    record = folder / RECORD
-    if not record.is_file():
-        if any(folder.iterdir()):
-            raise ConfigError(f"{folder}: holds files that are not ours; choose another output=")
-        return
-    try:
-        written_by = read_json(record).get("stage")
-    except L1DistillError:
-        return  # damaged, and about to be replaced
-    if written_by != stage:
-        raise ConfigError(f"{folder}: holds the output of {written_by}; choose another output=")
-
-
-def _check_lineage(
-    records: Mapping[str, Record], hashes: Mapping[str, str], folders: Mapping[str, Path]
-) -> None:
-    """Refuses inputs that were not made from one another."""
-    for name, record in records.items():
-        if record.stage != name:
-            raise ConfigError(
-                f"{folders[name]}: written by the stage {record.stage}, needed from {name}"
-            )
-        for source, sha256 in record.inputs.items():
-            if source in hashes and hashes[source] != sha256:
-                raise ConfigError(
-                    f"{folders[name]}: made from another {folders[source]} than the one there "
-                    f"now; run {name} again"
-                )
+    def settings_for(self, task: Task) -> type[S]:
+        """Return the type of its settings for a task."""
+        return specialize(self.settings, task, **self.sections(task))

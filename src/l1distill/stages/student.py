@@ -1,30 +1,53 @@
-"""student: the teacher's scores in, a small quantized, pruned network out."""
+"""student: a teacher's answers in, a small quantized, pruned network out."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import create_model, model_validator
 
-from l1distill.compression.pruning import PruningSettings, measure_sparsity
-from l1distill.core.errors import ConfigError
+from l1distill.artifacts.folders import INPUTS, STUDENT_MODEL, StudentFolder, TeacherFolder
+from l1distill.artifacts.record import ModelSpec
+from l1distill.compression.pruning import PruningSettings
+from l1distill.data.dataset import Dataset, Sample
+from l1distill.data.encoding import InputEncoding
 from l1distill.data.splits import Split
-from l1distill.distillation.response import DistillationSettings, SoftTarget
-from l1distill.models.mlp import StudentSettings, build_student
+from l1distill.distillation.settings import DistillationSettings
+from l1distill.distillation.student import (
+    Examples,
+    TrainedStudent,
+    distance_to_teacher,
+    train_student,
+)
+from l1distill.distillation.targets import TargetTransform
+from l1distill.models.mlp import StudentSettings
+from l1distill.stages.evaluate import evaluate_model
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
-from l1distill.tasks.anomaly.dataset import BACKGROUND, open_dataset
-from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
-from l1distill.tracking import ModelSpec
+from l1distill.tasks.base import EncodingSettings, Task
+
+ANSWER = "student"
+
+
+class StudentSection(StudentSettings):
+    """A student, and how raw items become its inputs."""
+
+    inputs: EncodingSettings
+    """The task's input encoding."""
 
 
 class Settings(StageSettings):
     """What ``l1distill student`` is told."""
 
-    student: StudentSettings
+    student: StudentSection
+    """Layers, bits, input encoding and training."""
     distillation: DistillationSettings
+    """What is learned from the teacher."""
     compression: PruningSettings
+    """Pruning while it is trained."""
     teacher_folder: Path
+    """What ``l1distill teacher`` wrote."""
 
     @model_validator(mode="after")
     def _pruning_ends_in_time(self) -> "Settings":
@@ -32,98 +55,107 @@ class Settings(StageSettings):
         return self
 
 
+def _sections(task: Task) -> Mapping[str, type[StudentSection]]:
+    section = create_model(
+        "StudentSection", __base__=StudentSection, inputs=(task.settings.encoding, ...)
+    )
+    return {"student": section}
+
+
 def _inputs(settings: Settings) -> Mapping[str, Path]:
     return {"generate": settings.data.folder, "teacher": settings.teacher_folder}
 
 
-def _soft_labels(folder: Path, sample: str, events: int) -> NDArray[np.float32]:
-    """Reads the teacher's scores (n,) of a sample of ``events`` events."""
-    path = folder / "scores" / f"{sample}.npy"
-    try:
-        scores: NDArray[np.float32] = np.load(path)
-    except (OSError, ValueError, EOFError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); run teacher again") from error
-    if scores.dtype.kind != "f" or not (np.isfinite(scores) & (scores > 0)).all():
-        raise ConfigError(f"{path}: scores must be finite and above zero; run teacher again")
-    if scores.shape != (events,):
-        raise ConfigError(f"{path}: {scores.shape} scores for {events} events; run teacher again")
-    return scores
-
-
 def _run(settings: Settings, context: Context) -> Result:
-    from l1distill.distillation.offline import distill
-    from l1distill.evaluation.roc import mean_squared_distance, separations, to_metrics
-    from l1distill.models import keras_files
-    from l1distill.reporting.plots.training import Training, read_roc, write_training
-    from l1distill.tasks.anomaly.encoding import InputScaling
-    from l1distill.training.fit import Sample, make_deterministic
-
-    dataset = open_dataset(settings.data.folder)
-    samples = dataset.objects()
-    standardization = Standardization.read(settings.teacher_folder / STANDARDIZATION)
-    scaling = InputScaling.fit(standardization, settings.student.inputs)
-    inputs = {name: scaling.apply(objects) for name, objects in samples.items()}
-    labels = {
-        name: _soft_labels(settings.teacher_folder, name, len(objects))
-        for name, objects in samples.items()
+    task, teacher = context.task, TeacherFolder(settings.teacher_folder)
+    folder = StudentFolder(context.folder)
+    dataset = task.open(settings.data.folder)
+    lessons = _prepare(settings, task, dataset, teacher)
+    student = _train(lessons, dataset, settings, context)
+    rows = {name: dataset.evaluation_rows(name) for name in dataset.names}
+    given = {
+        name: student.predict(lessons.features(sample, rows[name]))
+        for name, sample in dataset.samples().items()
     }
-    rows = dataset.sample(BACKGROUND).rows
-    soft_target = SoftTarget.fit(labels[BACKGROUND][rows(Split.TRAIN)])
-    targets = {name: soft_target(scores) for name, scores in labels.items()}
+    targets = {name: lessons.targets[name][rows[name]] for name in dataset.names}
+    evaluation = evaluate_model(
+        "student",
+        task,
+        dataset,
+        {ANSWER: given},
+        ANSWER,
+        student.history,
+        folder,
+        reference=teacher.curves(),
+    )[ANSWER]
+    folder.write_model(student.model)
+    folder.write_encoding(lessons.encoding)
+    folder.write_target(lessons.transform)
+    folder.copy_constants(teacher.path, task.constants())
+    return Result(
+        metrics={
+            **evaluation.metrics,
+            **distance_to_teacher(given, targets),
+            **student.metrics(),
+        },
+        headline=(*evaluation.headline, "sparsity"),
+        dataset_md5=dataset.md5,
+        model=MODEL,
+    )
 
-    def part(which: Split) -> Sample:
-        return Sample(inputs[BACKGROUND][rows(which)], targets[BACKGROUND][rows(which)])
 
-    make_deterministic(settings.seed)
-    training = settings.student.training
-    with context.epochs("train student", training.epochs) as on_epoch:
-        student, history = distill(
-            build_student(settings.student),
-            part(Split.TRAIN),
-            part(Split.VALIDATION),
-            settings.distillation.loss,
-            training,
+@dataclass(frozen=True, kw_only=True)
+class _Lessons:
+    """What a student is taught: how items become features, and the targets of every item."""
+
+    encoding: InputEncoding
+    transform: TargetTransform
+    targets: Mapping[str, NDArray[np.float32]]
+
+    def features(self, sample: Sample, rows: slice) -> NDArray[np.float32]:
+        return self.encoding.apply(sample.items.values[rows])
+
+
+def _prepare(settings: Settings, task: Task, dataset: Dataset, teacher: TeacherFolder) -> _Lessons:
+    answers = {
+        name: teacher.answers(name, file.events, task.check_answers)
+        for name, file in dataset.card.files.items()
+    }
+    train = answers[dataset.training_sample][dataset.training.rows(Split.TRAIN)]
+    transform = task.target(train)
+    return _Lessons(
+        encoding=task.encoding(settings.student.inputs, teacher.path),
+        transform=transform,
+        targets={name: transform(values) for name, values in answers.items()},
+    )
+
+
+def _train(
+    lessons: _Lessons, dataset: Dataset, settings: Settings, context: Context
+) -> TrainedStudent:
+    sample, targets = dataset.training, lessons.targets[dataset.training_sample]
+
+    def examples(split: Split) -> Examples:
+        rows = sample.rows(split)
+        return Examples(features=lessons.features(sample, rows), targets=targets[rows])
+
+    with context.epochs("train student", settings.student.training.epochs) as on_epoch:
+        return train_student(
+            examples(Split.TRAIN),
+            examples(Split.VALIDATION),
+            settings.student,
+            settings.distillation,
             settings.compression,
-            settings.seed,
-            on_epoch,
-            context.checkpoint,
+            seed=settings.seed,
+            on_epoch=on_epoch,
+            checkpoint=context.checkpoint,
         )
-
-    folder = context.folder
-    keras_files.save(student, folder / "student.h5")
-    standardization.write(folder / STANDARDIZATION)
-    scaling.write(folder / "inputs.json")
-    soft_target.write(folder / "soft_target.json")
-    inputs[BACKGROUND] = inputs[BACKGROUND][rows(Split.TEST)]
-    targets[BACKGROUND] = targets[BACKGROUND][rows(Split.TEST)]
-    scores = {
-        name: student.predict(values, batch_size=4096, verbose=0)[:, 0]
-        for name, values in inputs.items()
-    }
-    distance = mean_squared_distance(scores, targets)
-    test = scores.pop(BACKGROUND)
-    results = separations(test, scores)
-    teacher_rocs = {
-        name: read_roc(settings.teacher_folder / "roc" / f"{name}.csv") for name in results
-    }
-    name = "student's anomaly score"
-    shown = Training(history, test, scores, results, name, logarithmic=False)
-    write_training(shown, folder, teacher_rocs)
-    metrics = {
-        **to_metrics(results),
-        **distance,
-        "sparsity": measure_sparsity(student),
-        "parameters": float(student.count_params()),
-        "epochs": float(len(history.loss)),
-        "best_validation_loss": min(history.validation_loss),
-    }
-    return Result(metrics, dataset.md5, model=MODEL)
 
 
 MODEL = ModelSpec(
     name="student",
-    script="student",
-    artifacts={"student": "student.h5", "inputs": "inputs.json"},
+    script="l1distill.tracking.served.student",
+    artifacts={"student": STUDENT_MODEL, "inputs": INPUTS},
     requirements=[
         "tensorflow",
         "qkeras",
@@ -139,5 +171,6 @@ STAGE = Stage(
     settings=Settings,
     inputs=_inputs,
     run=_run,
-    artifacts=("student.h5", "*.json", "*.csv", "roc/*.csv", "plots/*.png"),
+    artifacts=("*.h5", "*.json", "*.csv", "roc/*.csv", "plots/*"),
+    sections=_sections,
 )

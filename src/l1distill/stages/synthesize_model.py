@@ -25,7 +25,7 @@ from l1distill.firmware.verification.events import read_events
 from l1distill.models.import_keras import is_quantized, load_foreign
 from l1distill.models.untrained import build_untrained
 from l1distill.stages.stage import Context, Result
-from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
+from l1distill.tasks.base import Task
 from l1distill.tracking.fetch import fetch_keras, is_uri
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ class _Loaded(NamedTuple):
 
     model: Any
     sources: dict[str, str]
-    standardization: Standardization | None = None
-    """Of the target of one of our autoencoders, where its error is the score."""
+    error_head: Any = None
+    """The task's error of one of its teachers, where that is the score."""
 
 
 def synthesize_model(settings: "Settings", context: Context, say: Callable[[str], None]) -> Result:
@@ -55,7 +55,7 @@ def synthesize_model(settings: "Settings", context: Context, say: Callable[[str]
     Raises:
         ConfigError: the model cannot be read, or is not supported.
     """
-    loaded, sources, standardization = _load(settings)
+    loaded, sources, error_head = _load(settings, context.task)
     context.run.set_tags({f"{name}_sha256": sha256 for name, sha256 in sources.items()})
     precision = settings.precision
     curves = Curves(precision.bits, precision.pieces, precision.softmax)
@@ -72,7 +72,7 @@ def synthesize_model(settings: "Settings", context: Context, say: Callable[[str]
         if not quantized:
             network = post_training_quantize(loaded, precision.bits, events, curves=curves)
         metrics = _differences(loaded, network, events, curves)
-    whole = with_score(network, settings.score, standardization).network
+    whole = with_score(network, settings.score, error_head).network
     metrics |= {
         f"cost/{name}": float(value)
         for name, value in estimate(whole, settings.firmware.latency_cutoff_ns)._asdict().items()
@@ -91,18 +91,18 @@ def synthesize_model(settings: "Settings", context: Context, say: Callable[[str]
         say,
         subject=ANY_NETWORK._replace(limitations=curves.said),
         score=settings.score,
-        standardization=standardization,
+        standardization=error_head,
     )
     md5 = hashlib.md5(repr(sorted(sources.items())).encode(), usedforsecurity=False).hexdigest()
     return Result(
-        {**figures.to_metrics(), **metrics},
-        md5,
+        metrics={**figures.to_metrics(), **metrics},
+        dataset_md5=md5,
         dataset="random" if settings.events is None else settings.events.name,
         sources=sources,
     )
 
 
-def _load(settings: "Settings") -> _Loaded:
+def _load(settings: "Settings", task: Task) -> _Loaded:
     if settings.model is None:
         assert settings.shape is not None
         shape = f"{settings.shape.model_dump_json()} {settings.seed}"
@@ -115,14 +115,14 @@ def _load(settings: "Settings") -> _Loaded:
         is_network = ours.name == NETWORK and ours.is_file()
         loaded = network_file.load(ours) if is_network else load_foreign(path, settings.weights)
         sources = {"model": folder_sha256(path) if path.is_dir() else file_sha256(path)}
-        standardization = None
-        constants = ours.parent / STANDARDIZATION
-        if settings.score.kind == "mse" and is_network and constants.is_file():
-            standardization = Standardization.read(constants)
-            sources["standardization"] = file_sha256(constants)
+        error_head = None
+        if settings.score.kind == "mse" and is_network:
+            error_head = task.error_head(ours.parent)
+            for constants in filter(Path.is_file, map(ours.parent.joinpath, task.constants())):
+                sources[constants.stem] = file_sha256(constants)
     if settings.weights is not None and settings.weights.is_file():
         sources["weights"] = file_sha256(settings.weights)
-    return _Loaded(loaded, sources, standardization)
+    return _Loaded(loaded, sources, error_head)
 
 
 def _differences(

@@ -1,83 +1,92 @@
-"""The line's own way to firmware: a student, on the events of its data set."""
+"""A task's student to firmware, verified on the events of its data set."""
 
-import shutil
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from l1distill.data.splits import Split
+from l1distill.artifacts.folders import STUDENT_MODEL, ModelFolder, StudentFolder
+from l1distill.data.dataset import Dataset
+from l1distill.data.encoding import InputEncoding
 from l1distill.firmware.results.documents import ModelDescription, Quantity
 from l1distill.firmware.synthesis import synthesize
-from l1distill.models import keras_files
 from l1distill.models.mlp import quantize_inputs
 from l1distill.stages.stage import Context, Result
-from l1distill.tasks.anomaly.dataset import BACKGROUND, open_dataset
-from l1distill.tasks.anomaly.encoding import InputScaling
-from l1distill.tasks.anomaly.standardization import STANDARDIZATION
 
 if TYPE_CHECKING:
     from l1distill.stages.synthesize import Settings
 
-MODEL = "student.h5"
-SLOTS = (
-    "MET",
-    *(f"electron {number}" for number in range(1, 5)),
-    *(f"muon {number}" for number in range(1, 5)),
-    *(f"jet {number}" for number in range(1, 11)),
-)
-"""What stands in each slot of an event."""
+HEADLINE = ("firmware/latency_ns", "firmware/ii_cycles", "firmware/lut", "firmware/mismatches")
 
 
 def synthesize_student(
     settings: "Settings", context: Context, say: Callable[[str], None]
 ) -> Result:
-    """Turns the student of ``settings.student_folder`` into firmware; ``say`` is told how far."""
-    student = keras_files.load(settings.student_folder / MODEL)
-    scaling = InputScaling.read(settings.student_folder / "inputs.json")
-    dataset = open_dataset(settings.data.folder)
-    # Signals fill slots and ranges that background seldom reaches.
-    signals = [dataset.sample(name).objects for name in dataset.signals]
-    events = np.concatenate([dataset.sample(BACKGROUND).part(Split.TEST), *signals])
-    wanted = min(settings.firmware.verification_events, len(events))
-    chosen = np.random.default_rng(settings.seed).choice(len(events), wanted, replace=False)
-    vectors = quantize_inputs(student).predict(
-        scaling.apply(events[np.sort(chosen)]), batch_size=4096, verbose=0
+    """Turn the student of ``settings.student_folder`` into firmware; ``say`` is told how far."""
+    folder = StudentFolder(settings.student_folder)
+    student, encoding = folder.load_model(), folder.encoding
+    dataset = context.task.open(settings.data.folder)
+    events = choose_events(dataset, settings.firmware.verification_events, settings.seed)
+    vectors = quantize_inputs(student).predict(encoding.apply(events), batch_size=4096, verbose=0)
+    constants = ModelFolder(context.folder / "constants")
+    constants.path.mkdir()
+    constants.write_encoding(encoding)
+    constants.copy_constants(folder.path, context.task.constants())
+    report = synthesize(
+        student,
+        vectors,
+        settings.firmware,
+        context.folder,
+        say,
+        describe(context, encoding, len(vectors)),
+        settings.score,
     )
-    constants = context.folder / "constants"
-    constants.mkdir()
-    for name in ("inputs.json", STANDARDIZATION):
-        shutil.copy(settings.student_folder / name, constants / name)
-    subject = _subject(context, scaling, len(vectors))
-    figures = synthesize(
-        student, vectors, settings.firmware, context.folder, say, subject, settings.score
+    return Result(
+        metrics=report.to_metrics(),
+        headline=HEADLINE,
+        dataset_md5=dataset.md5,
+        describes="student",
     )
-    return Result(figures.to_metrics(), dataset.md5, describes="student")
 
 
-def _subject(context: Context, scaling: InputScaling, verified: int) -> ModelDescription:
-    """What the model card says of a student."""
-    inputs: list[Quantity] = []
-    for slot, unit in zip(SLOTS, scaling.pt_unit_gev, strict=True):
-        inputs.append(Quantity(f"pT of {slot}", "GeV", unit))
-        inputs += Quantity(f"eta of {slot}"), Quantity(f"phi of {slot}", "rad")
-    student = context.records["student"]
+def choose_events(dataset: Dataset, number: int, seed: int) -> NDArray[Any]:
+    """Choose items of every sample to verify firmware with.
+
+    Samples beside the training sample fill features and ranges that it seldom reaches.
+
+    Args:
+        dataset: of the student.
+        number: at most so many.
+        seed: of the choice.
+    """
+    parts = [
+        sample.items.values[dataset.evaluation_rows(name)]
+        for name, sample in dataset.samples().items()
+    ]
+    events = np.concatenate(parts)
+    picked = np.random.default_rng(seed).choice(
+        len(events), min(number, len(events)), replace=False
+    )
+    chosen: NDArray[Any] = events[np.sort(picked)]
+    return chosen
+
+
+def describe(context: Context, encoding: InputEncoding, verified: int) -> ModelDescription:
+    """Return what the model card says of a student."""
+    task, student = context.task.describe(), context.records["student"]
     return ModelDescription(
-        title="Anomaly trigger",
+        title=task.title,
         summary=(
-            "A quantized, pruned student network that regresses the anomaly score of a large "
-            "teacher autoencoder, distilled by l1distill.\n\n"
-            f"- model: `{MODEL}`, SHA-256 `{student.files[MODEL]}`\n"
+            f"{task.summary}\n\n"
+            f"- model: `{STUDENT_MODEL}`, SHA-256 `{student.files[STUDENT_MODEL]}`\n"
             f"- trained on: data set `{student.dataset}`, MD5 `{student.dataset_md5}`\n"
-            f"- verified on: {verified} of its test and signal events, and on random and "
-            "adversarial ones"
+            f"- verified on: {verified} events of its data set, and on random and adversarial ones"
         ),
-        inputs=tuple(inputs),
-        outputs=(Quantity("log of the teacher's score, standardized over the background"),),
-        limitations=(
-            "Absent objects are zeros. pT is given in the units above, in powers of two, which "
-            "only move the binary point; constants/inputs.json has them.",
-            "The score says how unlike the background of that data set an event is, as its "
-            "teacher sees it; what the data leave out stands in their card.",
+        inputs=tuple(
+            Quantity(name=feature.name, unit=feature.unit, scale=feature.scale)
+            for feature in encoding.features
         ),
+        outputs=task.outputs,
+        limitations=task.limitations,
     )

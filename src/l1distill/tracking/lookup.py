@@ -1,20 +1,40 @@
 """Finding runs and models by the content that they made."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from l1distill.artifacts.runs import LoggedRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
 
 
-class LoggedRun(NamedTuple):
-    """What the store knows of a finished run."""
+class StoredRuns:
+    """Finds runs in a tracking store; see :class:`l1distill.artifacts.runs.RunFinder`."""
 
-    run_id: str
-    parameters: Mapping[str, str]
-    metrics: Mapping[str, float]
-    tags: Mapping[str, str]
+    def __init__(self, client: "MlflowClient") -> None:
+        """Look into the store of a connected client."""
+        self._client = client
+
+    def find(
+        self, stage: str, experiment: str, dataset_md5: str | None, status: str = "FINISHED"
+    ) -> list[LoggedRun]:
+        """Return the runs of a stage and an experiment that have ended, the newest first."""
+        return find_runs(self._client, stage, experiment, dataset_md5, status)
+
+    def download(self, run_id: str, path: str, folder: Path) -> Path:
+        """Download a file or folder that a run logged.
+
+        Raises:
+            FileNotFoundError: the run has no such artifact in the store.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return Path(self._client.download_artifacts(run_id, path, str(folder)))
+        except (MlflowException, OSError) as error:
+            raise FileNotFoundError(f"{run_id}: {path}") from error
 
 
 def find_runs(
@@ -44,7 +64,12 @@ def find_runs(
             page_token=token,
         )
         found += [
-            LoggedRun(run.info.run_id, run.data.params, run.data.metrics, run.data.tags)
+            LoggedRun(
+                run_id=run.info.run_id,
+                parameters=run.data.params,
+                metrics=run.data.metrics,
+                tags=run.data.tags,
+            )
             for run in page
         ]
         token = page.token

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import l1distill
+from l1distill.artifacts.record import ModelSpec
 from l1distill.core.logging import silence_library
-from l1distill.tracking.record import ModelSpec
 
 PACKAGE = Path(l1distill.__file__).parent
 
@@ -36,7 +37,7 @@ def log_pyfunc(spec: ModelSpec, folder: Path, tags: Mapping[str, str]) -> str:
     with silence_library("mlflow"):  # its advice on type hints and input examples
         info = mlflow.pyfunc.log_model(
             name=spec.name,
-            python_model=str(PACKAGE / "tracking" / "served" / f"{spec.script}.py"),
+            python_model=_script(spec.script),
             artifacts={key: str(folder / path) for key, path in spec.artifacts.items()},
             pip_requirements=[f"{name}=={version(name)}" for name in spec.requirements],
             code_paths=[str(PACKAGE)],
@@ -44,3 +45,11 @@ def log_pyfunc(spec: ModelSpec, folder: Path, tags: Mapping[str, str]) -> str:
             tags=dict(tags),
         )
     return str(info.model_id)
+
+
+def _script(module: str) -> str:
+    """Return the file of a module without importing it."""
+    spec = find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    return spec.origin

@@ -8,7 +8,8 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from l1distill.tracking.runs import PARENT_RUN
-from l1distill.tracking.store import TrackingSettings, connect
+from l1distill.tracking.settings import TrackingSettings
+from l1distill.tracking.store import connect
 
 
 class SweepRun(Callback):

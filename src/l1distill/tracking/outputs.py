@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from l1distill.artifacts.record import Record, read_metrics
 from l1distill.core.workspace import folder_sha256
 from l1distill.tracking.lookup import find_model, find_run
-from l1distill.tracking.record import Record, read_metrics
 from l1distill.tracking.runs import Run
 
 if TYPE_CHECKING:

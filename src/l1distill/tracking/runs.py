@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from l1distill.artifacts.record import ModelSpec
 from l1distill.core.resources import resource_errors_as_one_line
-from l1distill.tracking.record import ModelSpec
 from l1distill.tracking.store import Store
 
 if TYPE_CHECKING:

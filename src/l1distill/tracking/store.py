@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from l1distill.core.errors import L1DistillError, ResourceError, first_line
 from l1distill.core.resources import exception_chain
-from l1distill.core.settings import Settings
+from l1distill.tracking.settings import TrackingSettings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,17 +24,6 @@ EXPERIMENT_KIND = "mlflow.experimentKind"
 """Tag by which the UI shows runs and models first, not traces of language models."""
 CONNECT_TIMEOUT_S = 5.0
 DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-class TrackingSettings(Settings):
-    """Where runs go."""
-
-    experiment: str
-    """Name of the MLflow experiment."""
-    uri: str | None = None
-    """The tracking store; MLflow's own default, ``MLFLOW_TRACKING_URI`` included, if null."""
-    model_name: str
-    """Name of the registered model."""
 
 
 class Store(NamedTuple):

@@ -5,17 +5,17 @@ needs beyond it (a standardized target, noise) is computed in the graph. Shuffli
 from the seed and the epoch, so that a training that was killed goes on as if it had not been.
 """
 
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from l1distill.core.settings import Settings
+from l1distill.training.checkpoint import Checkpoint
+from l1distill.training.history import History
+from l1distill.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -24,31 +24,8 @@ if TYPE_CHECKING:
 VALIDATION_BATCH = 4096
 
 
-class TrainingSettings(Settings):
-    """How a network is fitted."""
-
-    epochs: int = Field(gt=0)
-    batch_size: int = Field(gt=0)
-    learning_rate: float = Field(gt=0)
-    patience: int = Field(gt=0)
-    """Epochs without a better validation loss after which the training stops."""
-
-
-class Sample(NamedTuple):
-    """Inputs and targets of the same events: (n, ...) each."""
-
-    inputs: NDArray[np.floating[Any]]
-    targets: NDArray[np.floating[Any]]
-
-
-class History(NamedTuple):
-    """Losses by epoch."""
-
-    loss: list[float]
-    validation_loss: list[float]
-
-
-class Step(NamedTuple):
+@dataclass(frozen=True)
+class Step:
     """What a loss may want to know beside its batch."""
 
     training: bool
@@ -61,7 +38,16 @@ Loss = Callable[[Sequence["tf.Tensor"], Step], "tf.Tensor"]
 """From a batch of each array and the step to the loss of each event, (batch,)."""
 
 
-class Fit(NamedTuple):
+OnEpoch = Callable[[int, Mapping[str, float]], None]
+"""Is told the number of an epoch and its losses."""
+
+
+def ignore_epoch(_epoch: int, _losses: Mapping[str, float]) -> None:
+    """Take the place of a progress bar."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
     """A training: what is fitted, to what, and how.
 
     Attributes:
@@ -85,16 +71,8 @@ class Fit(NamedTuple):
     xla: bool = False
 
 
-def make_deterministic(seed: int) -> None:
-    """Seeds every generator and asks TensorFlow for reproducible kernels."""
-    import tensorflow as tf
-
-    tf.keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
-
-
 def supervised(model: "keras.Model", name: str) -> Loss:
-    """Makes the loss of a network that is fitted to given targets, from Keras's name of it."""
+    """Return the loss of a network that is fitted to given targets, by Keras's name of it."""
     from tensorflow import keras
 
     distance = keras.losses.get(name)
@@ -108,16 +86,16 @@ def supervised(model: "keras.Model", name: str) -> Loss:
 
 
 def fit(
-    what: Fit,
+    training: Fit,
     train: Arrays,
     validation: Arrays,
-    on_epoch: Callable[[int, Mapping[str, float]], None],
+    on_epoch: OnEpoch,
     checkpoint: Path | None = None,
 ) -> History:
-    """Fits with Adam and early stopping, and leaves the model with its best weights.
+    """Fit with Adam and early stopping, and leave the model with its best weights.
 
     Args:
-        what: the training.
+        training: what is fitted, and how.
         train: arrays (n, ...) of the events to fit, each handed to the loss in batches.
         validation: the same of the events that decide when to stop.
         on_epoch: called after each epoch with its number and losses; first of all for the epochs
@@ -133,21 +111,21 @@ def fit(
     """
     from tensorflow import keras
 
-    model, settings = what.model, what.settings
+    model, settings = training.model, training.settings
     optimizer = keras.optimizers.Adam(settings.learning_rate)
     optimizer.build(model.trainable_variables)
-    state = _State(model, optimizer, checkpoint)
-    steps, evaluate = _compiled(what, optimizer, train, validation)
-    for callback in what.callbacks:
+    state = Checkpoint(model, optimizer, checkpoint)
+    steps, evaluate = _compiled(training, optimizer, train, validation)
+    for callback in training.callbacks:
         callback.set_model(model)
         callback.on_train_begin()
     for epoch, losses in enumerate(state.losses()):
         on_epoch(epoch, losses)
     while not state.ended and state.epoch < settings.epochs:
         epoch = state.epoch
-        order = np.random.default_rng([what.seed, epoch]).permutation(len(train[0]))
+        order = np.random.default_rng([training.seed, epoch]).permutation(len(train[0]))
         total = steps(order, epoch)
-        for callback in what.callbacks:
+        for callback in training.callbacks:
             callback.on_epoch_end(epoch)
         losses = {"loss": total / len(order), "val_loss": evaluate()}
         if not all(np.isfinite(value) for value in losses.values()):
@@ -155,14 +133,14 @@ def fit(
                 f"{model.name}: the loss became {losses} in epoch {epoch}; "
                 "try a smaller training.learning_rate"
             )
-        state.add(losses, settings.patience, what.best_from_epoch)
+        state.add(losses, settings.patience, training.best_from_epoch)
         on_epoch(epoch, losses)
     model.set_weights(state.best_weights)
     return state.history
 
 
 def _compiled(
-    what: Fit, optimizer: "keras.optimizers.Optimizer", train: Arrays, validation: Arrays
+    training: Fit, optimizer: "keras.optimizers.Optimizer", train: Arrays, validation: Arrays
 ) -> tuple[Callable[[NDArray[np.int64], int], float], Callable[[], float]]:
     """Compiles the steps of an epoch, which sum the loss, and the validation loss."""
     import tensorflow as tf
@@ -171,17 +149,17 @@ def _compiled(
         return [tf.constant(array, tf.float32) for array in arrays]
 
     seen, held_out = tensors(train), tensors(validation)
-    variables = what.model.trainable_variables
+    variables = training.model.trainable_variables
 
     def step(rows: "tf.Tensor", epoch: "tf.Tensor", start: "tf.Tensor") -> "tf.Tensor":
         batch = [tf.gather(array, rows) for array in seen]
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(what.loss(batch, Step(True, tf.stack([epoch, start]))))
+            loss = tf.reduce_mean(training.loss(batch, Step(True, tf.stack([epoch, start]))))
         gradients = tape.gradient(loss, variables)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss * tf.cast(tf.size(rows), tf.float32)
 
-    @tf.function(jit_compile=what.xla)  # type: ignore[untyped-decorator]
+    @tf.function(jit_compile=training.xla)  # type: ignore[untyped-decorator]
     def run(batches: "tf.Tensor", epoch: "tf.Tensor", start: "tf.Tensor") -> "tf.Tensor":
         total = tf.zeros(())
         for number in tf.range(tf.shape(batches)[0]):
@@ -190,20 +168,20 @@ def _compiled(
 
     def steps(order: NDArray[np.int64], epoch: int) -> float:
         """Hands over all batches at once, but where a callback wants to hear of each."""
-        size = what.settings.batch_size
+        size = training.settings.batch_size
         whole = len(order) - len(order) % size
-        at_once = size if what.callbacks else max(whole, 1)
+        at_once = size if training.callbacks else max(whole, 1)
         total = 0.0
-        for first, last in [*_spans(0, whole, at_once), *_spans(whole, len(order), size)]:
-            for callback in what.callbacks:
+        for first, last in [*_batches(0, whole, at_once), *_batches(whole, len(order), size)]:
+            for callback in training.callbacks:
                 callback.on_train_batch_begin(first)
             batches = order[first:last].reshape(-1, min(size, last - first)).astype(np.int32)
             total += float(run(batches, np.int32(epoch), np.int32(first)))
         return total
 
-    @tf.function(jit_compile=what.xla)  # type: ignore[untyped-decorator]
+    @tf.function(jit_compile=training.xla)  # type: ignore[untyped-decorator]
     def summed(batch: list["tf.Tensor"]) -> "tf.Tensor":
-        return tf.reduce_sum(what.loss(batch, Step(False, tf.zeros(2, tf.int32))))
+        return tf.reduce_sum(training.loss(batch, Step(False, tf.zeros(2, tf.int32))))
 
     def evaluate() -> float:
         events = len(validation[0])
@@ -214,72 +192,5 @@ def _compiled(
     return steps, evaluate
 
 
-def _spans(first: int, last: int, size: int) -> list[tuple[int, int]]:
+def _batches(first: int, last: int, size: int) -> list[tuple[int, int]]:
     return [(start, min(start + size, last)) for start in range(first, last, size)]
-
-
-class _State:
-    """Where a training is: everything that has to survive a kill."""
-
-    def __init__(
-        self,
-        model: "keras.Model",
-        optimizer: "keras.optimizers.Optimizer",
-        path: Path | None,
-    ) -> None:
-        self._model, self._optimizer, self._path = model, optimizer, path
-        self.history = History([], [])
-        self.best_weights: list[NDArray[Any]] = model.get_weights()
-        self._best, self._since_best = float("inf"), 0
-        self.ended = False
-        if path is not None and path.is_file():
-            self._load(path)
-
-    @property
-    def epoch(self) -> int:
-        """The next epoch."""
-        return len(self.history.loss)
-
-    def losses(self) -> list[dict[str, float]]:
-        """The losses of the epochs that were run so far."""
-        return [
-            {"loss": loss, "val_loss": validation}
-            for loss, validation in zip(*self.history, strict=True)
-        ]
-
-    def add(self, losses: Mapping[str, float], patience: int, best_from_epoch: int) -> None:
-        """Takes note of an epoch."""
-        epoch = self.epoch
-        self.history.loss.append(losses["loss"])
-        self.history.validation_loss.append(losses["val_loss"])
-        if epoch < best_from_epoch:
-            self.best_weights = self._model.get_weights()
-        elif losses["val_loss"] < self._best:
-            self._best, self._since_best = losses["val_loss"], 0
-            self.best_weights = self._model.get_weights()
-        else:
-            self._since_best += 1
-            self.ended = self._since_best >= patience
-        if self._path is not None:
-            self._save(self._path)
-
-    def _save(self, path: Path) -> None:
-        arrays = {f"weight-{i}": a for i, a in enumerate(self._model.get_weights())}
-        arrays |= {f"best-{i}": a for i, a in enumerate(self.best_weights)}
-        arrays |= {f"optimizer-{i}": v.numpy() for i, v in enumerate(self._optimizer.variables)}
-        state = np.array([self._best, self._since_best, self.ended], np.float64)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, state=state, history=np.array(self.history), **arrays)
-        Path(temporary).replace(path)
-
-    def _load(self, path: Path) -> None:
-        with np.load(path) as file:
-            names = len(self._model.get_weights())
-            self._model.set_weights([file[f"weight-{i}"] for i in range(names)])
-            self.best_weights = [file[f"best-{i}"] for i in range(names)]
-            for i, variable in enumerate(self._optimizer.variables):
-                variable.assign(file[f"optimizer-{i}"])
-            self.history = History(*(row.tolist() for row in file["history"]))
-            self._best, since, ended = (float(value) for value in file["state"])
-            self._since_best, self.ended = int(since), bool(ended)

@@ -1,44 +1,26 @@
-"""How every figure looks, and how it becomes a file that is the same each time."""
+"""Style of every plot, and PNG files that are the same bytes each time."""
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from l1distill.tasks.anomaly.events import SIGNALS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLORS = dict(zip(SIGNALS, ("#3f90da", "#bd1f01", "#a96b59", "#832db6"), strict=True))
-"""One color a signal everywhere, from the palette of Petroff (arXiv:2107.02270)."""
+PALETTE = (
+    *("#3f90da", "#bd1f01", "#a96b59", "#832db6"),
+    *("#ffa90e", "#92dadd", "#e76300", "#717581", "#b9ac70"),
+)
+"""Colors that people with any color vision tell apart (Petroff, arXiv:2107.02270)."""
 BACKGROUND = "#94a4a2"
-SIGNAL_NAMES = {
-    "lq_btau": "LQ → bτ",
-    "a_4l": "A → 4ℓ",
-    "h0_tautau": "h⁰ → ττ",
-    "hch_taunu": "h± → τν",
-}
-"""The signals as plain text."""
-LABELS = {
-    "lq_btau": r"LQ $\to b\tau$",
-    "a_4l": r"A $\to 4\ell$",
-    "h0_tautau": r"h$^0 \to \tau\tau$",
-    "hch_taunu": r"h$^\pm \to \tau\nu$",
-}
-"""The signals as matplotlib's mathematics."""
-
-_OTHERS = ("#ffa90e", "#92dadd", "#e76300", "#717581", "#b9ac70")
+"""Gray of the same palette, for what the others are compared with."""
 
 
-def color(signal: str) -> str:
-    """Returns the color of a signal; signals that users brought share the rest of the palette."""
-    return COLORS.get(signal) or _OTHERS[zlib.crc32(signal.encode()) % len(_OTHERS)]
-
-
-def label(signal: str) -> str:
-    """Returns what a signal is called in a figure."""
-    return LABELS.get(signal, signal.replace("_", " "))
+def color_of(name: str, palette: Sequence[str] = PALETTE) -> str:
+    """Return the color of a name, the same in every figure."""
+    return palette[zlib.crc32(name.encode()) % len(palette)]
 
 
 def canvas(

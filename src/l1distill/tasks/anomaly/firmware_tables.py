@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from l1distill.artifacts.runs import LoggedRun
 from l1distill.firmware.results.report import Figure, Figures
 from l1distill.tasks.anomaly import published_firmware as published
 from l1distill.tasks.anomaly.published_firmware import Published
 from l1distill.tasks.anomaly.study import Cell, Study
-from l1distill.tracking.lookup import LoggedRun
 
 NOT_RUN, FAILED = "not run", "failed"
 ROWS = (*published.TABLE_III, *published.TABLE_IV, published.DISTILLNET)

@@ -1,19 +1,11 @@
 """The study of Govorkova et al. from logged runs: tables I and II, figures II to V."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from l1distill.data.card import Card
+from l1distill.artifacts.runs import LoggedRun
 from l1distill.evaluation.roc import FPR_POINTS
-from l1distill.reporting.plots.style import SIGNAL_NAMES
-from l1distill.reporting.template import embed, fill
 from l1distill.tasks.anomaly import published
-from l1distill.tasks.anomaly.published_firmware import WHY_OURS_DIFFER
-from l1distill.tracking.lookup import LoggedRun
-
-if TYPE_CHECKING:
-    from l1distill.tasks.anomaly.firmware_tables import Table
 
 ARCHITECTURES = ("dnn_ae", "dnn_vae", "cnn_ae", "cnn_vae")
 NAMES = {name: name.replace("_", " ").upper() for name in ARCHITECTURES}
@@ -125,16 +117,21 @@ def table_two(study: Study, signals: Sequence[str], fpr: str | None) -> list[Row
                 model,
                 SCORE_NAMES[chosen.score],
                 [
-                    Cell(_tpr(metrics, "", fpr, signal), f"{chosen.tpr[signal]:.2f}")
+                    Cell(_tpr(metrics, "", fpr, signal), _printed(chosen.tpr, signal, ".2f"))
                     for signal in signals
                 ],
                 [
-                    Cell(_auc(metrics, "", signal), f"{chosen.auc[signal]:.0f}")
+                    Cell(_auc(metrics, "", signal), _printed(chosen.auc, signal, ".0f"))
                     for signal in signals
                 ],
             )
         )
     return rows
+
+
+def _printed(values: Mapping[str, float], signal: str, spec: str) -> str:
+    """Return a published value as it is printed; empty for a signal of the user's own."""
+    return format(values[signal], spec) if signal in values else ""
 
 
 def ratios(
@@ -186,50 +183,3 @@ def _tpr(metrics: Mapping[str, float], prefix: str, fpr: str | None, signal: str
         return "too few events"
     low, high = (metrics[f"{prefix}tpr_fpr{fpr}_{end}/{signal}"] for end in ("low", "high"))
     return f"{100 * value:.2f} (+{100 * (high - value):.2f} −{100 * (value - low):.2f})"
-
-
-def render(
-    study: Study,
-    card: Card,
-    dataset_md5: str,
-    signals: Sequence[str],
-    pictures: Sequence[tuple[str, Path]],
-    firmware: "Sequence[Table]" = (),
-) -> tuple[str, str]:
-    """Returns the page as HTML and as Markdown; pictures stand beside the Markdown."""
-    fpr = resolved_fpr([*study.pruned.values(), *study.quantized.values()], signals)
-    test = card.files["background"].test
-    tables = {
-        "one": table_one(study, signals, fpr),
-        "two": table_two(study, signals, fpr),
-        "fpr": fpr,
-        "paper_fpr": PAPER_FPR,
-        "test": test,
-        "signals": [SIGNAL_NAMES.get(signal, signal) for signal in signals],
-        "dataset": card.dataset,
-        "md5": dataset_md5,
-        "train": card.files["background"].train,
-        "why": published.WHY_OURS_DIFFER,
-        "ablations": card.ablations,
-        "signal_keys": list(signals),
-        "mismatches": _mismatches(study),
-        "firmware": firmware,
-        "why_firmware": WHY_OURS_DIFFER,
-    }
-    html = fill("study.html.j2", pictures=embed(pictures), **tables)
-    markdown = fill(
-        "study.md.j2",
-        pictures=[(caption, path.name) for caption, path in pictures],
-        **tables,
-    )
-    return html, markdown
-
-
-def _mismatches(study: Study) -> str:
-    verified = [run.metrics for run in study.quantized.values() if "mismatches" in run.metrics]
-    wrong = sum(metrics["mismatches"] for metrics in verified)
-    events = sum(metrics["verified_events"] for metrics in verified)
-    return (
-        f"{len(verified)} of {len(study.quantized)} networks in fixed point were held against "
-        f"hls4ml's C simulation: {wrong:.0f} of {events:.0f} events differ."
-    )

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from l1distill.core.settings import Settings
 from l1distill.tasks.anomaly.events import N_OBJECTS
 from l1distill.tasks.anomaly.losses import LOG_VARIANCE_LIMIT
-from l1distill.training.fit import TrainingSettings
+from l1distill.tasks.base import TeacherSettings
+from l1distill.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from typing import Self
@@ -29,20 +29,21 @@ Score = Literal["mse", "kl", "rz"]
 Width = Annotated[int, Field(gt=0, le=4096)]
 
 
-class TeacherSettings(Settings):
+class AutoencoderSettings(TeacherSettings):
     """Which autoencoder, and how it is trained."""
 
-    architecture: Literal["dnn_ae", "dnn_vae", "cnn_ae", "cnn_vae"]
-    widths: tuple[Width, Width]
+    architecture: Literal["dnn_ae", "dnn_vae", "cnn_ae", "cnn_vae"] = "cnn_ae"
+    """Dense or convolutional, variational (VAE) or not."""
+    widths: tuple[Width, Width] = (16, 32)
     """Nodes of the encoder's two dense layers, or filters of its two convolutions; the decoder
     mirrors them."""
-    latent: Width
+    latent: Width = 8
     """Size of the latent space."""
-    beta: float | None = Field(ge=0, le=1)
+    beta: float | None = Field(default=None, ge=0, le=1)
     """Weight of D_KL in a VAE's loss (eq. 1); null for a plain autoencoder."""
-    score: Score
+    score: Score = "mse"
     """The anomaly score that is handed on to students."""
-    training: TrainingSettings
+    training: TrainingSettings = TrainingSettings()
 
     @property
     def variational(self) -> bool:
@@ -135,7 +136,7 @@ def _chain(x: "tf.Tensor", chain: "Sequence[keras.layers.Layer]") -> "tf.Tensor"
     return x
 
 
-def build_teacher(settings: TeacherSettings) -> Autoencoder:
+def build_teacher(settings: AutoencoderSettings) -> Autoencoder:
     """Builds the untrained autoencoder."""
     build = _dnn if settings.architecture.startswith("dnn") else _cnn
     return build(settings)
@@ -171,7 +172,7 @@ def _latent_names(variational: bool) -> list[str]:
     return ["mean", "log_variance"] if variational else ["latent"]
 
 
-def _dnn(settings: TeacherSettings) -> Autoencoder:
+def _dnn(settings: AutoencoderSettings) -> Autoencoder:
     """The dense network: 57-32-16-3-16-32-57.
 
     Batch normalization comes first and between every layer and its leaky ReLU; the last layer has
@@ -208,7 +209,7 @@ def _dnn(settings: TeacherSettings) -> Autoencoder:
     return Autoencoder(settings.architecture, encoder, heads, decoder, settings.latent)
 
 
-def _cnn(settings: TeacherSettings) -> Autoencoder:
+def _cnn(settings: AutoencoderSettings) -> Autoencoder:
     """The convolutional network.
 
     The text fixes padding to 20 rows, batch normalization, two convolutions (16 kernels 3x3

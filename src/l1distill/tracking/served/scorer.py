@@ -1,4 +1,4 @@
-"""What the models that we log have in common: raw events are scaled, then scored."""
+"""What all logged models have in common: raw items are encoded, then scored."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.tasks.anomaly.encoding import InputScaling
+from l1distill.data.encoding import InputEncoding
 
 
 class Scorer(ABC):
@@ -16,12 +16,16 @@ class Scorer(ABC):
     class and would read hints as the schema of a table.
     """
 
-    _scaling: InputScaling
+    _encoding: InputEncoding
 
     @abstractmethod
     def score(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores scaled inputs (n, 57); returns (n,)."""
+        """Score features (n, features); returns (n, outputs)."""
 
     def predict(self, context: Any, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Scores raw events (n, 19, 3): pT [GeV], eta, phi; returns (n,)."""
-        return self.score(self._scaling.apply(model_input))
+        """Score raw items (n, ...); returns (n,), or (n, outputs) of several outputs.
+
+        Items of the anomaly task are events (n, 19, 3): pT [GeV], eta, phi [rad].
+        """
+        scores = self.score(self._encoding.apply(np.asarray(model_input)))
+        return scores[:, 0] if scores.shape[1] == 1 else scores

@@ -1,4 +1,4 @@
-"""The student as QKeras trained it: raw events (n, 19, 3) in, scores (n,) out."""
+"""The student as QKeras trained it: raw items in, scores out."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 from numpy.typing import NDArray
 
-from l1distill.tasks.anomaly.encoding import InputScaling
+from l1distill.data.encoding import InputEncoding
 from l1distill.tracking.served.scorer import Scorer
 
 
@@ -18,13 +18,13 @@ class StudentModel(Scorer, PythonModel):
         """Loads both from the logged artifacts."""
         from l1distill.models.keras_files import load
 
-        self._scaling = InputScaling.read(context.artifacts["inputs"])
+        self._encoding = InputEncoding.read(context.artifacts["inputs"])
         self._network = load(context.artifacts["student"])
 
     def score(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores scaled inputs."""
+        """Score features (n, features)."""
         scores: NDArray[np.float32] = self._network.predict(inputs, batch_size=4096, verbose=0)
-        return scores[:, 0]
+        return scores
 
 
 set_model(StudentModel())

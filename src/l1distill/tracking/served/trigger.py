@@ -1,4 +1,4 @@
-"""The firmware's emulator: raw events (n, 19, 3) in, the scores (n,) that the FPGA gives out.
+"""The firmware's emulator: raw items in, the scores that the FPGA gives out.
 
 It needs no TensorFlow.
 """
@@ -11,8 +11,8 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 from numpy.typing import NDArray
 
+from l1distill.data.encoding import InputEncoding
 from l1distill.firmware.emulator.emulator import Emulator
-from l1distill.tasks.anomaly.encoding import InputScaling
 from l1distill.tracking.served.scorer import Scorer
 
 
@@ -21,12 +21,12 @@ class TriggerModel(Scorer, PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Loads both from the logged artifacts."""
-        self._scaling = InputScaling.read(context.artifacts["inputs"])
+        self._encoding = InputEncoding.read(context.artifacts["inputs"])
         self._emulator = Emulator.load(Path(context.artifacts["emulator"]))
 
     def score(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores scaled inputs; a score of at most 24 bits is exact in float32."""
-        return self._emulator.predict(inputs)[:, 0].astype(np.float32)
+        """Score features (n, features); a score of at most 24 bits is exact in float32."""
+        return self._emulator.predict(inputs).astype(np.float32)
 
 
 set_model(TriggerModel())

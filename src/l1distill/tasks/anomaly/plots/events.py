@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.reporting.plots.style import BACKGROUND, canvas, color, label, save
+from l1distill.reporting.plots.style import BACKGROUND, canvas, save
 from l1distill.tasks.anomaly.events import ELECTRONS, JETS, MET, MUONS
+from l1distill.tasks.anomaly.plots.style import color, label
 
 Objects = NDArray[np.floating[Any]]
 

@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from l1distill.evaluation.roc import Roc
-from l1distill.reporting.plots.style import canvas, color, label, save
+from l1distill.evaluation.curves import Curve
+from l1distill.reporting.plots.style import canvas, save
+from l1distill.tasks.anomaly.plots.style import color, label
 from l1distill.tasks.anomaly.study import METHODS, NAMES, SCORE_NAMES, Ratio
 
 _STYLES = {"mse": "-", "kl": "--", "rz": ":"}
 
 
 def draw_score_rocs(
-    curves: Mapping[str, Mapping[str, Roc]], signals: Sequence[str], title: str, path: Path
+    curves: Mapping[str, Mapping[str, Curve]], signals: Sequence[str], title: str, path: Path
 ) -> None:
     """Draws the ROC curve of each model and score, a panel a signal.
 
@@ -27,7 +28,7 @@ def draw_score_rocs(
             architecture, score = name.split("/")
             roc = by_signal[signal]
             ax.plot(
-                roc.fpr, roc.tpr, _STYLES[score], color=f"C{number}",
+                roc.x, roc.y, _STYLES[score], color=f"C{number}",
                 label=f"{NAMES[architecture]} {SCORE_NAMES[score]}",
             )  # fmt: skip
         ax.set(xscale="log", yscale="log", xlim=(1e-5, 1), ylim=(1e-5, 1.2))

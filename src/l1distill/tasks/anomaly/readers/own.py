@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from l1distill.core.errors import DataError
-from l1distill.tasks.anomaly.dataset import open_dataset
+from l1distill.tasks.anomaly.dataset import PROCESS, open_dataset
 from l1distill.tasks.anomaly.event_files import read_events
 from l1distill.tasks.anomaly.readers.sample import Chunk, Sample, SourceFile
 from l1distill.tasks.anomaly.readers.settings import OwnFolders
@@ -63,7 +63,7 @@ def read(with_process: bool, source: SourceFile) -> Iterator[Chunk]:
     for start in range(0, source.events, _CHUNK):
         part = slice(start, min(start + _CHUNK, source.events))
         process = None
-        if with_process and sample.process is not None:
-            process = np.asarray(sample.process[part])
-        objects = sample.objects[part]
+        if with_process and PROCESS in sample.items.columns:
+            process = np.asarray(sample.items.columns[PROCESS][part])
+        objects = sample.items.values[part]
         yield Chunk(objects, np.arange(part.start, part.stop), len(objects), process)

@@ -14,6 +14,8 @@ from l1distill.core.workspace import file_sha256, read_json, write_json
 
 RECORD = "record.json"
 METRICS = "metrics.json"
+SUMMARY = "summary.json"
+"""The headline metrics alone, for ``dvc metrics show``."""
 SHA256 = "sha256"
 """The entry of a record's file that is the hash of all its others."""
 
@@ -24,7 +26,7 @@ class ModelSpec(Settings):
     name: str
     """Name of the logged model."""
     script: str
-    """The module of :mod:`l1distill.tracking.served` that loads and scores."""
+    """The module that loads and scores, with its package."""
     artifacts: dict[str, str]
     """The files it needs: a name to a path relative to the stage's folder."""
     requirements: list[str]
@@ -79,6 +81,21 @@ class Record(Settings):
             if file_sha256(folder / name) != sha256:
                 raise _damaged(folder / name, record.stage)
         return record
+
+    def section(self, *names: str) -> dict[str, Any]:
+        """Return the parameters of these sections of the configuration, flat."""
+        return {key: value for key, value in self.parameters.items() if key.split(".")[0] in names}
+
+    def nested(self, name: str) -> dict[str, Any]:
+        """Return the parameters of a section of the configuration, nested, without its name."""
+        nested: dict[str, Any] = {}
+        for key, value in self.section(name).items():
+            _, *path, last = key.split(".")
+            place = nested
+            for part in path:
+                place = place.setdefault(part, {})
+            place[last] = value
+        return nested
 
     @classmethod
     def _read_own(cls, path: Path) -> "Record":

@@ -1,0 +1,1 @@
+"""Typed folders that stages hand to each other."""

@@ -1,0 +1,160 @@
+"""A data set on disk: its samples, each checked against the card before it is used."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.core.errors import DataError
+from l1distill.core.workspace import file_sha256
+from l1distill.data.card import Card, FileCard, read_card
+from l1distill.data.splits import Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Items:
+    """What a file of a data set holds, in the order train, test, validation.
+
+    Attributes:
+        values: (n, ...) one entry for each item (an event, a jet, an image), mapped from the file.
+        columns: further arrays (n, ...) of the same items, such as labels, by their name.
+    """
+
+    values: NDArray[Any]
+    columns: Mapping[str, NDArray[Any]] = MappingProxyType({})
+
+
+Reader = Callable[[Path], Items]
+"""Maps a file into memory; raises :class:`DataError` if it is missing or has another layout."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """The items of one file and how they are split.
+
+    Attributes:
+        items: what the file holds.
+        counts: how many of them train, test and validate, in this order.
+    """
+
+    items: Items
+    counts: FileCard
+
+    def rows(self, split: Split) -> slice:
+        """Return where the items of a split stand."""
+        ends = np.cumsum([self.counts.train, self.counts.test, self.counts.validation])
+        return slice(int(ends[split - 1]) if split else 0, int(ends[split]))
+
+    def part(self, split: Split) -> NDArray[Any]:
+        """Return the values of a split, without a copy."""
+        part: NDArray[Any] = self.items.values[self.rows(split)]
+        return part
+
+    def columns(self, split: Split) -> dict[str, NDArray[Any]]:
+        """Return the further arrays of a split, without a copy."""
+        return {name: column[self.rows(split)] for name, column in self.items.columns.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A folder of samples with its card.
+
+    Attributes:
+        folder: where the sample files are.
+        card: what is known about them.
+        md5: the identity of the content: one hash over the names and hashes of the samples.
+        training_sample: the sample that models are trained on; the others are for evaluation only.
+        read: maps a sample's file into memory.
+    """
+
+    folder: Path
+    card: Card
+    md5: str
+    training_sample: str
+    read: Reader
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all samples, the training sample first."""
+        return list(self.card.files)
+
+    @property
+    def signals(self) -> list[str]:
+        """Names of the samples beside the training sample."""
+        return [name for name in self.card.files if name != self.training_sample]
+
+    @property
+    def training(self) -> Sample:
+        """The sample that models are trained on."""
+        return self.sample(self.training_sample)
+
+    def sample(self, name: str) -> Sample:
+        """Map a sample into memory, after its file was compared with the card.
+
+        Raises:
+            DataError: there is no such sample, or its file is missing, damaged, or not the one
+                of the card.
+        """
+        if name not in self.card.files:
+            names = ", ".join(self.card.files)
+            raise DataError(f"{self.folder}: no sample {name}; there are {names}")
+        path, expected = self.folder / f"{name}.h5", self.card.files[name]
+        items = self.read(path)
+        if file_sha256(path) != expected.sha256 or len(items.values) != expected.events:
+            raise DataError(
+                f"{path}: not the file that card.json describes (its SHA-256 differs); "
+                "remove it and run dvc pull, or run generate again"
+            )
+        return Sample(items=items, counts=expected)
+
+    def samples(self) -> dict[str, Sample]:
+        """Map every sample, the training sample first.
+
+        Raises:
+            DataError: a file is missing, damaged, or not the one of the card.
+        """
+        return {name: self.sample(name) for name in self.card.files}
+
+    def evaluation_rows(self, name: str) -> slice:
+        """Return which items of a sample models are evaluated on.
+
+        Those of the test split of the training sample, and all items of the others, which no
+        model has seen.
+        """
+        counts = self.card.files[name]
+        if name != self.training_sample:
+            return slice(0, counts.events)
+        return slice(counts.train, counts.train + counts.test)
+
+
+def open_dataset(folder: Path, read: Reader, training_sample: str) -> Dataset:
+    """Open a data set without reading its samples yet.
+
+    Args:
+        folder: of the data set.
+        read: maps a sample's file into memory.
+        training_sample: name of the sample that models are trained on.
+
+    Raises:
+        DataError: there is no data set, or its card cannot be read.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such data set; run dvc pull, or l1distill generate")
+    card = read_card(folder)
+    if training_sample not in card.files:
+        raise DataError(
+            f"{folder}: its card names no {training_sample}; generate the data set again"
+        )
+    lines = "".join(f"{name} {file.sha256}\n" for name, file in card.files.items())
+    return Dataset(
+        folder=folder,
+        card=card,
+        md5=hashlib.md5(lines.encode(), usedforsecurity=False).hexdigest(),
+        training_sample=training_sample,
+        read=read,
+    )

@@ -1,0 +1,58 @@
+"""Input encoding: raw items to the (n, features) numbers that a student reads."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from l1distill.core.settings import Constants, Settings
+
+
+class Feature(Settings):
+    """One number that a student reads."""
+
+    name: str
+    """What it is, as the firmware's ports and the model card call it."""
+    unit: str = ""
+    """Of the raw number."""
+    scale: float = Field(default=1.0, gt=0)
+    """The raw number, in its unit, that becomes 1. A power of two only moves the binary point."""
+
+
+class InputEncoding(Constants):
+    """How the raw numbers of an item become a student's features.
+
+    A record and not code: models that were handed over years ago still read it.
+    """
+
+    shape: list[int] = Field(min_length=1)
+    """The shape of an item."""
+    features: list[Feature] = Field(min_length=1)
+    """Of each number of the flattened item, the last index running fastest."""
+
+    @model_validator(mode="after")
+    def _one_feature_for_each_number(self) -> "InputEncoding":
+        if len(self.features) != math.prod(self.shape):
+            raise ValueError(f"{len(self.features)} features for items of shape {self.shape}")
+        return self
+
+    def apply(self, items: NDArray[Any]) -> NDArray[np.float32]:
+        """Flatten and scale.
+
+        Args:
+            items: (n, *shape) raw items.
+
+        Returns:
+            (n, features), not yet quantized.
+
+        Raises:
+            ValueError: the shape is another.
+        """
+        if items.shape[1:] != tuple(self.shape):
+            expected = ", ".join(map(str, ["n", *self.shape]))
+            raise ValueError(f"events must have the shape ({expected}), not {items.shape}")
+        flat = items.astype(np.float32).reshape(len(items), -1)
+        flat /= np.asarray([feature.scale for feature in self.features], np.float32)
+        return flat

@@ -1,0 +1,186 @@
+"""Runs a stage: inputs checked, run opened, work done, logged, and the output replaced."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from l1distill.artifacts.record import METRICS, RECORD, SUMMARY, Record
+from l1distill.core.errors import ConfigError, DataError, L1DistillError
+from l1distill.core.resources import resource_errors_as_one_line
+from l1distill.core.workspace import (
+    file_hashes,
+    folder_sha256,
+    output_folder,
+    read_json,
+    write_json,
+)
+from l1distill.stages.stage import Context, Result, S, Stage
+from l1distill.tasks.base import Task
+from l1distill.tracking.outputs import log_outputs, run_of
+from l1distill.tracking.runs import stage_run
+from l1distill.tracking.store import connect, store_errors_as_one_line
+
+WHERE_AND_HOW = {"output", "executor", "tracking"}
+"""Sections of the configuration that do not change what comes out, and so are not recorded."""
+DATA_FOLDER = "data.folder"
+"""The one key of the data set that says where it is; all others say how it is made. Of an existing
+data set its record says that, whatever the configuration does."""
+
+
+def execute(
+    stage: Stage[S],
+    settings: S,
+    task: Task,
+    parameters: Mapping[str, Any],
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Run a stage.
+
+    Args:
+        stage: which stage.
+        settings: its typed settings.
+        task: the problem that it works on.
+        parameters: the composed configuration, flat, as it is to be logged.
+        tags: of the run, beside those that say what it is and where it comes from.
+
+    Raises:
+        DataError: an input is missing or unusable.
+        ConfigError: the output belongs to somebody else.
+        ResourceError: the tracking store or the output is out of reach.
+    """
+    inputs = stage.inputs(settings)
+    records = {name: Record.read(folder) for name, folder in inputs.items()}
+    hashes = {name: folder_sha256(folder) for name, folder in inputs.items()}
+    _check_lineage(records, hashes, inputs)
+    _check_task(records, inputs, task)
+    _check_output(settings.output, stage.name)
+    if stage.check is not None:
+        stage.check(settings, task)
+    with (
+        resource_errors_as_one_line(settings.output),
+        store_errors_as_one_line(),
+        output_folder(settings.output) as output,
+    ):
+        store = connect(settings.tracking)
+        lineage = {f"{name}_run": run_of(store.client, folder) for name, folder in inputs.items()}
+        parameters = _as_generated(parameters, records)
+        with stage_run(store, stage.name, tags) as run:
+            run.log_parameters(parameters)
+            deciding = {
+                key: value
+                for key, value in parameters.items()
+                if key.split(".")[0] not in WHERE_AND_HOW
+            }
+            context = Context(
+                task=task,
+                run=run,
+                folder=output.folder,
+                work=output.work,
+                records=records,
+                hashes=hashes,
+                identity=_identity(stage.name, deciding, hashes),
+            )
+            result = stage.run(settings, context)
+            record = _record(stage, result, deciding, hashes, output.folder, settings.data.name)
+            known_by = {"output_sha256": folder_sha256(output.folder), **lineage}
+            log_outputs(run, record, output.folder, known_by)
+            output.publish()
+
+
+def _record(
+    stage: Stage[S],
+    result: Result,
+    deciding: Mapping[str, Any],
+    hashes: Mapping[str, str],
+    folder: Path,
+    dataset: str,
+) -> Record:
+    """Write metrics, summary and record into the stage's folder."""
+    write_json(folder / METRICS, result.metrics)
+    write_json(folder / SUMMARY, {name: result.metrics[name] for name in result.headline})
+    if result.dataset is not None:
+        deciding = {key: v for key, v in deciding.items() if not key.startswith("data.")}
+    record = Record(
+        stage=stage.name,
+        parameters=dict(deciding),
+        inputs={**hashes, **result.sources},
+        dataset=result.dataset or deciding.get("data.name", dataset),
+        dataset_md5=result.dataset_md5,
+        files=file_hashes(folder),
+        artifacts=list(stage.artifacts),
+        model=result.model,
+        describes=result.describes,
+    )
+    record.write(folder)
+    return record
+
+
+def _identity(stage: str, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+    content = json.dumps([stage, parameters, inputs], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _as_generated(
+    parameters: Mapping[str, Any], records: Mapping[str, Record]
+) -> Mapping[str, Any]:
+    """Replace what the configuration says of the data by what they were made with."""
+    if not records:
+        return parameters
+    made_with = next(iter(records.values())).parameters
+    return {
+        **{key: value for key, value in parameters.items() if not _describes_data(key)},
+        **{key: value for key, value in made_with.items() if _describes_data(key)},
+    }
+
+
+def _describes_data(key: str) -> bool:
+    return key.startswith("data.") and key != DATA_FOLDER
+
+
+def _check_output(folder: Path, stage: str) -> None:
+    """Refuse to replace what this stage did not write: somebody's folder, or another stage's."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: is a file; choose another output=")
+    record = folder / RECORD
+    if not record.is_file():
+        if any(folder.iterdir()):
+            raise ConfigError(f"{folder}: holds files that are not ours; choose another output=")
+        return
+    try:
+        written_by = read_json(record).get("stage")
+    except L1DistillError:
+        return  # damaged, and about to be replaced
+    if written_by != stage:
+        raise ConfigError(f"{folder}: holds the output of {written_by}; choose another output=")
+
+
+def _check_task(records: Mapping[str, Record], folders: Mapping[str, Path], task: Task) -> None:
+    """Refuse inputs of another task."""
+    for name, record in records.items():
+        written_for = record.parameters.get("task.name")
+        if written_for != task.name:
+            raise DataError(
+                f"{folders[name]}: written for task={written_for}, this is task={task.name}; "
+                f"run {name} again, or choose task={written_for}"
+            )
+
+
+def _check_lineage(
+    records: Mapping[str, Record], hashes: Mapping[str, str], folders: Mapping[str, Path]
+) -> None:
+    """Refuse inputs that were not made from one another."""
+    for name, record in records.items():
+        if record.stage != name:
+            raise DataError(
+                f"{folders[name]}: written by the stage {record.stage}, needed from {name}"
+            )
+        for source, sha256 in record.inputs.items():
+            if source in hashes and hashes[source] != sha256:
+                raise DataError(
+                    f"{folders[name]}: made from another {folders[source]} than the one there "
+                    f"now; run {name} again"
+                )

@@ -1,0 +1,93 @@
+"""Plots of a trained anomaly detector: score distributions and ROC curves."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.evaluation.curves import Curve
+from l1distill.evaluation.roc import Separation
+from l1distill.reporting.plots.style import BACKGROUND, canvas, save
+from l1distill.tasks.anomaly.plots.style import color
+from l1distill.tasks.anomaly.plots.style import label as label_of
+
+
+def draw_scores(
+    background: NDArray[np.floating[Any]],
+    signals: Mapping[str, NDArray[np.floating[Any]]],
+    path: Path,
+    label: str,
+    log: bool,
+) -> None:
+    """Draw the distribution of an anomaly score.
+
+    Args:
+        background: (n,) scores.
+        signals: (m,) scores of each signal.
+        path: where to.
+        label: of the score.
+        log: whether scores span orders of magnitude.
+    """
+    figure, (ax,) = canvas()
+    everything = np.concatenate([background, *signals.values()])
+    low, high = everything.min(), np.quantile(everything, 0.999)
+    edges = np.geomspace(low, high, 51) if log else np.linspace(low, high, 51)
+    style: dict[str, Any] = {"bins": edges, "density": True}
+    ax.hist(background, color=BACKGROUND, alpha=0.6, label="background", **style)
+    for name, scores in signals.items():
+        ax.hist(scores, histtype="step", color=color(name), label=label_of(name), **style)
+    ax.set(xlabel=label, ylabel="density", yscale="log", xscale="log" if log else "linear")
+    ax.legend(frameon=False)
+    save(figure, path)
+
+
+def draw_rocs(
+    results: Mapping[str, Separation],
+    path: Path,
+    reference: Mapping[str, Curve] | None = None,
+) -> None:
+    """Draw ROC curves on log axes, as figures II and III of Govorkova et al.
+
+    Args:
+        results: of each signal.
+        path: where to.
+        reference: the teacher's curves, to draw dashed beside a student's.
+    """
+    figure, (ax,) = canvas()
+    for name, result in results.items():
+        label = f"{label_of(name)}  AUC {result.auc:.3f} ± {result.auc_error:.3f}"
+        ax.plot(result.roc.fpr, result.roc.tpr, color=color(name), label=label)
+        if reference is not None:
+            ax.plot(reference[name].x, reference[name].y, "--", color=color(name), lw=1)
+    if reference is not None:
+        ax.plot([], [], "--", color="black", lw=1, label="teacher")
+    diagonal = np.geomspace(1e-4, 1, 50)
+    ax.plot(diagonal, diagonal, ":", color="black", lw=1, label="chance")
+    ax.set(xscale="log", yscale="log", xlim=(1e-4, 1), ylim=(1e-4, 1.2))
+    ax.set(xlabel="false positive rate", ylabel="true positive rate")
+    ax.legend(frameon=False, fontsize="small")
+    save(figure, path)
+
+
+def draw_scores_compared(results: Mapping[Any, Mapping[str, Separation]], folder: Path) -> None:
+    """Draw every score's ROC curve of a signal in one figure, as figures II and III do.
+
+    Args:
+        results: score to signal to separation.
+        folder: gets ``roc_<signal>.png`` for each signal.
+    """
+    styles = ("-", "--", ":")
+    for signal in next(iter(results.values())):
+        figure, (ax,) = canvas()
+        for (score, separation), style in zip(results.items(), styles, strict=False):
+            result = separation[signal]
+            ax.plot(
+                result.roc.fpr, result.roc.tpr, style, color=color(signal),
+                label=f"{score}  AUC {result.auc:.3f} ± {result.auc_error:.3f}",
+            )  # fmt: skip
+        ax.set(xscale="log", yscale="log", xlim=(1e-5, 1), ylim=(1e-5, 1.2))
+        ax.set(xlabel="false positive rate", ylabel="true positive rate", title=label_of(signal))
+        ax.legend(frameon=False)
+        save(figure, folder / f"roc_{signal}.png")

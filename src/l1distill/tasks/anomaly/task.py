@@ -1,0 +1,190 @@
+"""The anomaly task: what stages see of it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.data.dataset import Dataset
+from l1distill.data.encoding import InputEncoding
+from l1distill.data.splits import Split
+from l1distill.distillation.targets import TargetTransform
+from l1distill.evaluation.evaluation import Evaluation
+from l1distill.firmware.results.documents import Quantity
+from l1distill.reporting.data_page import DataNotes
+from l1distill.reporting.pictures import FOLDER, Picture
+from l1distill.reporting.tables import Table
+from l1distill.tasks.anomaly import published
+from l1distill.tasks.anomaly.comparison import compare
+from l1distill.tasks.anomaly.dataset import open_dataset
+from l1distill.tasks.anomaly.encoding import InputSettings, fit_encoding
+from l1distill.tasks.anomaly.evaluation import ROC, evaluate, separate
+from l1distill.tasks.anomaly.generation import check_sources, make_dataset
+from l1distill.tasks.anomaly.settings import AnomalyDataSettings
+from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
+from l1distill.tasks.anomaly.teacher import AnomalyTeacher
+from l1distill.tasks.anomaly.teachers import AutoencoderSettings
+from l1distill.tasks.base import (
+    Answers,
+    DataSettings,
+    Drawing,
+    EncodingSettings,
+    GenerationServices,
+    SettingsTypes,
+    TaskDescription,
+    TeacherSettings,
+)
+
+EXPECTATIONS = {
+    "z_peak_gev": "91.19, the mass of the Z (PDG)",
+    "w_jacobian_drop": "leptons at 44-50 over 34-40 GeV: far below 1, the edge at half the W mass",
+    "phi_chi2_per_dof": "about 1, flat in phi",
+    "met_of_z_pairs_without_jets_gev": "resolution alone: no neutrinos",
+    "met_of_z_pairs_with_jets_gev": "larger: the resolution grows with activity",
+}
+"""What a physicist compares the checks of the data card with."""
+
+
+class AnomalyTask:
+    """Anomaly detection on Level-1 trigger objects (arXiv:2107.02157, arXiv:2108.03986)."""
+
+    name = "anomaly"
+    settings = SettingsTypes(
+        data=AnomalyDataSettings, teacher=AutoencoderSettings, encoding=InputSettings
+    )
+
+    def check_sources(self, settings: DataSettings) -> None:
+        """Refuse files that are not named or not there."""
+        assert isinstance(settings, AnomalyDataSettings)
+        check_sources(settings)
+
+    def generate(
+        self, settings: DataSettings, folder: Path, services: GenerationServices
+    ) -> Sequence[Picture]:
+        """Make events with PYTHIA, or import those of the user's files."""
+        assert isinstance(settings, AnomalyDataSettings)
+        return make_dataset(settings, folder, services)
+
+    def open(self, folder: Path) -> Dataset:
+        """Open a data set of events (n, 19, 3)."""
+        return open_dataset(folder)
+
+    def data_notes(self) -> DataNotes:
+        """Return what to expect of the checks, and the published AUC of the CNN AE."""
+        return DataNotes(
+            expectations=EXPECTATIONS,
+            published_auc=published.AUC,
+            published_in=published.PAPER,
+        )
+
+    def constants(self) -> Sequence[str]:
+        """Name the standardization of pT over the training split."""
+        return (STANDARDIZATION,)
+
+    def teacher(self, settings: TeacherSettings, constants: Path) -> AnomalyTeacher:
+        """Return an autoencoder."""
+        assert isinstance(settings, AutoencoderSettings)
+        return AnomalyTeacher(settings, Standardization.read(constants / STANDARDIZATION))
+
+    def handed_on(self, settings: TeacherSettings) -> str:
+        """Return the anomaly score that students learn."""
+        assert isinstance(settings, AutoencoderSettings)
+        return settings.score
+
+    def training_arrays(self, dataset: Dataset, split: Split) -> Sequence[NDArray[Any]]:
+        """Return the events: their reconstruction is its own target."""
+        return [dataset.training.part(split)]
+
+    def encoding(self, settings: EncodingSettings, constants: Path) -> InputEncoding:
+        """Return pT in units of each slot, eta and phi."""
+        assert isinstance(settings, InputSettings)
+        return fit_encoding(Standardization.read(constants / STANDARDIZATION), settings)
+
+    def check_answers(self, answers: NDArray[Any]) -> str | None:
+        """Refuse scores that have no logarithm."""
+        if answers.ndim != 1 or not (answers > 0).all():
+            return "scores must be (n,), finite and above zero"
+        return None
+
+    def target(self, answers: NDArray[np.floating[Any]]) -> TargetTransform:
+        """Return the standardized logarithm of the score."""
+        return TargetTransform.fit_log(answers)
+
+    def evaluate(self, answers: Answers, dataset: Dataset) -> Evaluation:
+        """Return AUC, TPR and ROC curve of each signal."""
+        return evaluate(answers, dataset)
+
+    def draw(self, drawing: Drawing, dataset: Dataset, folder: Path) -> Sequence[Picture]:
+        """Draw score distributions and ROC curves."""
+        from l1distill.tasks.anomaly.plots.training import (
+            draw_rocs,
+            draw_scores,
+            draw_scores_compared,
+        )
+
+        results = {name: separate(by_name, dataset) for name, by_name in drawing.answers.items()}
+        primary = {
+            name: values.reshape(len(values))
+            for name, values in drawing.answers[drawing.primary].items()
+        }
+        background = primary.pop(dataset.training_sample)
+        plots, is_teacher = folder / FOLDER, drawing.model == "teacher"
+        score = f"teacher's anomaly score ({drawing.primary})"
+        draw_scores(
+            background,
+            primary,
+            plots / "scores.png",
+            score if is_teacher else "student's anomaly score",
+            log=is_teacher,
+        )
+        reference = drawing.reference[ROC] if drawing.reference else None
+        draw_rocs(results[drawing.primary], plots / "roc.png", reference)
+        if is_teacher:
+            draw_scores_compared(results, plots)
+            return [Picture(caption="The teacher's score", path=plots / "scores.png")]
+        return [
+            Picture(
+                caption="Student (solid) and teacher (dashed) on every signal",
+                path=plots / "roc.png",
+            ),
+            Picture(
+                caption="The student's score, quantized as in firmware", path=plots / "scores.png"
+            ),
+        ]
+
+    def comparison(self, teacher: Mapping[str, float], student: Mapping[str, float]) -> Table:
+        """Compare the AUC of each signal with the published one."""
+        return compare(teacher, student)
+
+    def describe(self) -> TaskDescription:
+        """Return the words of the model card."""
+        return TaskDescription(
+            title="Anomaly trigger",
+            summary=(
+                "A quantized, pruned student network that regresses the anomaly score of a large "
+                "teacher autoencoder, distilled by l1distill."
+            ),
+            outputs=(Quantity("log of the teacher's score, standardized over the background"),),
+            limitations=(
+                "Absent objects are zeros. pT is given in the units above, in powers of two, which "
+                "only move the binary point; constants/inputs.json has them.",
+                "The score says how unlike the background of that data set an event is, as its "
+                "teacher sees it; what the data leave out stands in their card.",
+            ),
+        )
+
+    def error_head(self, constants: Path) -> Any:
+        """Return the reconstruction error that ``score.kind=mse`` puts behind an autoencoder."""
+        path = constants / STANDARDIZATION
+        return Standardization.read(path) if path.is_file() else None
+
+    def study(self) -> Any:
+        """Return the study of arXiv:2108.03986."""
+        from l1distill.tasks.anomaly.study_pages import AutoencoderStudy
+
+        return AutoencoderStudy()
+
+
+TASK = AnomalyTask()

@@ -1,0 +1,119 @@
+"""The anomaly teachers as the training sees them: a network, its loss, and its scores."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.tasks.anomaly.standardization import Standardization
+from l1distill.tasks.anomaly.teachers import (
+    N_INPUTS,
+    Autoencoder,
+    AutoencoderSettings,
+    build_teacher,
+    firmware_part,
+    pruned_layers,
+)
+from l1distill.training.fit import Loss
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+
+class AnomalyTeacher:
+    """An autoencoder of Govorkova et al. (arXiv:2108.03986).
+
+    Args:
+        settings: its architecture.
+        standardization: pT over the training split, which its target is standardized with.
+    """
+
+    def __init__(self, settings: AutoencoderSettings, standardization: Standardization) -> None:
+        """Make a teacher that has no network yet."""
+        self._settings = settings
+        self._standardization = standardization
+        self._chains: Autoencoder | None = None
+
+    @property
+    def _autoencoder(self) -> Autoencoder:
+        """The chains of layers; a copy of the network has layers of the same names."""
+        if self._chains is None:
+            self._chains = build_teacher(self._settings)
+            self._chains.model()  # gives the layers their weights
+        return self._chains
+
+    def build(self) -> "keras.Model":
+        """Build the untrained network, from events (n, 57)."""
+        self._chains = build_teacher(self._settings)
+        return self._chains.model()
+
+    def prunable_layers(self) -> Sequence[str]:
+        """Name the layers that pruning may touch: of a VAE those of the encoder alone."""
+        return pruned_layers(self._autoencoder)
+
+    def loss(self, model: "keras.Model", batch_size: int) -> Loss:
+        """Return the loss of an event: the MSE, for a VAE mixed with D_KL (eq. 1)."""
+        from l1distill.tasks.anomaly.autoencoder import autoencoder_loss, unrolled
+
+        compute = unrolled(self._autoencoder.rebind(model), batch_size)
+        return autoencoder_loss(compute, self._standardization, self._settings.beta)
+
+    def answers(
+        self, model: "keras.Model", items: NDArray[Any]
+    ) -> Mapping[str, NDArray[np.float32]]:
+        """Return every score that is defined: ``mse``, and of a VAE ``kl`` and ``rz``, (n,)."""
+        from l1distill.tasks.anomaly.autoencoder import anomaly_scores, predict
+
+        scores = anomaly_scores(predict(model, items), self._standardization, items)
+        return {str(name): values for name, values in scores.items()}
+
+    def firmware_part(self, model: "keras.Model") -> "keras.Model":
+        """Return what goes on the FPGA: an autoencoder whole, of a VAE the encoder."""
+        return firmware_part(self._autoencoder, model)
+
+    def firmware_inputs(self, items: NDArray[Any]) -> NDArray[Any]:
+        """Return events as the network in fixed point takes them, (n, 57)."""
+        return items.reshape(-1, N_INPUTS)
+
+    def firmware_answer(self) -> str:
+        """Return the score that the network on the FPGA is judged by.
+
+        Of a VAE only the encoder is there to score with.
+        """
+        settings = self._settings
+        return settings.score if not settings.variational or settings.score != "mse" else "kl"
+
+    def firmware_answers(
+        self, outputs: NDArray[np.floating[Any]], items: NDArray[Any]
+    ) -> Mapping[str, NDArray[np.float32]]:
+        """Return the scores of what the network on the FPGA gave for events.
+
+        Args:
+            outputs: (n, 57) the reconstruction, or of a VAE (n, 2 k) means and log-variances.
+            items: (n, 19, 3) the raw events.
+        """
+        from l1distill.tasks.anomaly.autoencoder import Outputs, anomaly_scores
+
+        values = outputs.astype(np.float32)
+        if self._settings.variational:
+            size = self._settings.latent
+            split = Outputs(None, values[:, :size], values[:, size:])
+        else:
+            split = Outputs(values, None, None)
+        scores = anomaly_scores(split, self._standardization, items)
+        return {str(name): score for name, score in scores.items()}
+
+    def quantized_loss(self, quantized: "keras.Model", model: "keras.Model") -> "tuple[Any, Loss]":
+        """Return what holds all variables of a quantized training, and its loss.
+
+        Args:
+            quantized: QKeras model of :meth:`firmware_part`.
+            model: the trained teacher in floating point; a VAE's decoder is trained with the
+                encoder and thrown away.
+        """
+        from l1distill.compression.qat import quantized_loss
+
+        chains = self._autoencoder.rebind(model)
+        decoder = chains.decoder if self._settings.variational else None
+        return quantized_loss(quantized, decoder, self._standardization, self._settings.beta)

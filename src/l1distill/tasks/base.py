@@ -1,0 +1,274 @@
+"""What stages know of a task: one protocol, and the records that pass through it.
+
+A task brings its data, its teachers, the encoding of a student's inputs, the targets that a
+student learns, and how answers are evaluated. Stages load it by the module that the configuration
+names (``task.module``) and know nothing else of it; students know no task at all.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.artifacts.runs import RunFinder
+from l1distill.core.errors import ConfigError, first_line
+from l1distill.core.settings import Settings
+from l1distill.data.dataset import Dataset
+from l1distill.data.encoding import InputEncoding
+from l1distill.data.splits import Split
+from l1distill.distillation.targets import TargetTransform
+from l1distill.distillation.teacher import Teacher
+from l1distill.evaluation.evaluation import Curves, Evaluation
+from l1distill.firmware.results.documents import Quantity
+from l1distill.reporting.data_page import DataNotes
+from l1distill.reporting.pictures import Picture
+from l1distill.reporting.tables import Table
+from l1distill.training.settings import TrainingSettings
+
+Answers = Mapping[str, NDArray[np.floating[Any]]]
+"""Sample to the answers of a model, (n,) or (n, outputs)."""
+
+
+class TaskSettings(Settings):
+    """Which task, and where it is implemented."""
+
+    name: str
+    """Name of the task; other groups choose their defaults by it."""
+    module: str
+    """Python module whose ``TASK`` it is; one of yours must be importable."""
+
+
+class DataSettings(Settings):
+    """The data set of a task; a task adds where its items come from."""
+
+    name: str
+    """Name of the data set."""
+    folder: Path
+    """Where it is."""
+
+
+class TeacherSettings(Settings):
+    """A task's teacher; a task adds its architecture."""
+
+    training: TrainingSettings
+
+
+class EncodingSettings(Settings):
+    """How raw items become a student's features; a task adds what may be chosen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsTypes:
+    """The types of the sections of the configuration that a task fills."""
+
+    data: type[DataSettings]
+    teacher: type[TeacherSettings]
+    encoding: type[EncodingSettings]
+
+
+Advance = Callable[[int], None]
+"""Is told how many items were done since its last call."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationServices:
+    """What a task may use while it makes a data set.
+
+    Attributes:
+        executor: opens the executor that the user chose.
+        progress: opens a progress display: description, total, unit.
+        work: folder that survives a kill; removed when the data set is complete.
+        cache: folder for converted files, beside the data set.
+    """
+
+    executor: Callable[[], AbstractContextManager[Executor]]
+    progress: Callable[[str, int, str], AbstractContextManager[Advance]]
+    work: Path
+    cache: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskDescription:
+    """What the model card says of a task's student.
+
+    Attributes:
+        title: of the card.
+        summary: what the student does, in a sentence.
+        outputs: what comes out, in the order of the student's outputs.
+        limitations: one sentence each.
+    """
+
+    title: str
+    summary: str
+    outputs: tuple[Quantity, ...]
+    limitations: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """What a task is asked to draw of a trained model.
+
+    Attributes:
+        model: ``teacher`` or ``student``.
+        answers: name of an answer to sample to its values on the evaluation items.
+        evaluations: name of an answer to its evaluation.
+        primary: the answer that counts: what a teacher hands on, what a student gives.
+        reference: curves of the teacher, to be drawn beside a student's.
+    """
+
+    model: str
+    answers: Mapping[str, Answers]
+    evaluations: Mapping[str, Evaluation]
+    primary: str
+    reference: Curves | None = None
+
+
+class Study(Protocol):
+    """A paper's study, gathered from logged runs."""
+
+    def write(
+        self, runs: RunFinder, dataset: Dataset, experiments: Mapping[str, str], folder: Path
+    ) -> Mapping[str, float]:
+        """Write ``index.html``, ``report.md`` and ``plots/`` into a folder.
+
+        Args:
+            runs: finds logged runs and their files.
+            dataset: the runs are about it.
+            experiments: purpose (teachers, scan, firmware) to the experiment whose runs count.
+            folder: to write into.
+
+        Returns:
+            How many models of each kind were found.
+
+        Raises:
+            DataError: there is no run to begin with, or a run lacks a file.
+        """
+
+
+class Task(Protocol):
+    """A problem in physics, from its data to its evaluation."""
+
+    @property
+    def name(self) -> str:
+        """The name, as in ``task=``."""
+
+    @property
+    def settings(self) -> SettingsTypes:
+        """Types of the task's sections of the configuration."""
+
+    def check_sources(self, settings: DataSettings) -> None:
+        """Refuse what a data set cannot be made from, before anything is opened or written.
+
+        Raises:
+            ConfigError: nothing was named to read.
+            DataError: a file is missing.
+        """
+
+    def generate(
+        self, settings: DataSettings, folder: Path, services: GenerationServices
+    ) -> Sequence[Picture]:
+        """Make the data set: sample files, card, and what training splits are measured for.
+
+        Args:
+            settings: of the data set.
+            folder: to write into; exists.
+            services: executor, progress, scratch folders.
+
+        Returns:
+            Pictures of the data, below ``folder``.
+
+        Raises:
+            DataError: the user's files cannot be used, or leave too few items.
+        """
+
+    def open(self, folder: Path) -> Dataset:
+        """Open a data set of this task.
+
+        Raises:
+            DataError: there is none, or its card cannot be read.
+        """
+
+    def data_notes(self) -> DataNotes:
+        """Return what the page of a data set says beside its card."""
+
+    def teacher(self, settings: TeacherSettings, constants: Path) -> Teacher:
+        """Return the teacher of these settings.
+
+        Args:
+            settings: of the teacher.
+            constants: folder that holds what was measured on the training split; that of the data
+                set, or of a trained teacher.
+        """
+
+    def constants(self) -> Sequence[str]:
+        """Name the files that travel from the data set to teacher, student and firmware."""
+
+    def training_arrays(self, dataset: Dataset, split: Split) -> Sequence[NDArray[Any]]:
+        """Return what the teacher's loss takes of a split, (n, ...) each."""
+
+    def handed_on(self, settings: TeacherSettings) -> str:
+        """Return the name of the teacher's answer that students learn."""
+
+    def encoding(self, settings: EncodingSettings, constants: Path) -> InputEncoding:
+        """Return how raw items become features, fixed by the training split alone."""
+
+    def target(self, answers: NDArray[np.floating[Any]]) -> TargetTransform:
+        """Fit the transformation of a teacher's answers, given those of the training split."""
+
+    def check_answers(self, answers: NDArray[Any]) -> str | None:
+        """Return why a teacher's saved answers cannot be learned, or None if they can."""
+
+    def evaluate(self, answers: Answers, dataset: Dataset) -> Evaluation:
+        """Evaluate answers on the evaluation items of each sample.
+
+        Args:
+            answers: of a teacher or a student, for ``dataset.evaluation_rows`` of each sample.
+            dataset: with labels where the task has them.
+        """
+
+    def draw(self, drawing: Drawing, dataset: Dataset, folder: Path) -> Sequence[Picture]:
+        """Draw a trained model into a folder; returns the pictures that a report shows."""
+
+    def comparison(self, teacher: Mapping[str, float], student: Mapping[str, float]) -> Table:
+        """Compare teacher and student, from their metrics, with published figures beside them."""
+
+    def describe(self) -> TaskDescription:
+        """Return what the model card says of this task's students."""
+
+    def error_head(self, constants: Path) -> Any:
+        """Return what ``score.kind=mse`` puts behind a teacher of this task, in firmware.
+
+        Args:
+            constants: folder of the teacher in fixed point; without the task's constants in it
+                the network is not one of ours, and None is returned.
+        """
+
+    def study(self) -> Study | None:
+        """Return the paper's study that ``l1distill paper`` writes, if there is one."""
+
+
+def load_task(settings: TaskSettings) -> Task:
+    """Import a task.
+
+    Raises:
+        ConfigError: the module cannot be imported or holds no ``TASK`` of this name.
+    """
+    try:
+        module = importlib.import_module(settings.module)
+    except ImportError as error:
+        raise ConfigError(
+            f"task.module={settings.module}: cannot be imported ({first_line(error)}); install it "
+            "or put its folder on PYTHONPATH"
+        ) from error
+    task = getattr(module, "TASK", None)
+    if task is None or task.name != settings.name:
+        raise ConfigError(
+            f"task.module={settings.module}: holds no TASK of the name {settings.name}"
+        )
+    return cast(Task, task)
