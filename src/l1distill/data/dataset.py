@@ -2,9 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ class Items:
     """
 
     values: NDArray[Any]
-    columns: Mapping[str, NDArray[Any]] = MappingProxyType({})
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 Reader = Callable[[Path], Items]

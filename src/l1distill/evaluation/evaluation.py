@@ -1,9 +1,8 @@
 """What an evaluation gives: flat metrics, curves, and the one metric to rank by."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from l1distill.evaluation.curves import Curve, read_curve, write_curve
 
@@ -24,7 +23,7 @@ class Evaluation:
 
     metrics: Mapping[str, float]
     primary: str
-    curves: Curves = MappingProxyType({})
+    curves: Curves = field(default_factory=dict)
     headline: tuple[str, ...] = ()
 
 

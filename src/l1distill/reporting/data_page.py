@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 from l1distill.data.dataset import Dataset
 from l1distill.reporting.pictures import Picture
@@ -22,8 +21,8 @@ class DataNotes:
         published_in: where these are from.
     """
 
-    expectations: Mapping[str, str] = MappingProxyType({})
-    published_auc: Mapping[str, float] = MappingProxyType({})
+    expectations: Mapping[str, str] = field(default_factory=dict)
+    published_auc: Mapping[str, float] = field(default_factory=dict)
     published_in: str = ""
 
 
