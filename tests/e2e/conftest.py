@@ -92,12 +92,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     }
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME"):
         environment.pop(name, None)
-    edit(folder / "conf/base.yaml", "profile: quick", "profile: tiny")
+    edit(folder / "conf/profile/anomaly.yaml", "- quick", "- tiny")
     # A few hundred events cannot teach what the shipped thresholds ask for; what the gates do
     # with a bad student is tested on its own.
-    edit(folder / "conf/gates/default.yaml", r"min: 0\.\d+", "min: 0.0")
-    edit(folder / "conf/gates/default.yaml", r"max: 0\.5", "max: 100")
-    edit(folder / "conf/gates/default.yaml", "min: 10000", "min: 200")
+    edit(folder / "conf/gates/anomaly.yaml", r"min: 0\.\d+", "min: 0.0")
+    edit(folder / "conf/gates/anomaly.yaml", r"max: 0\.5", "max: 100")
+    edit(folder / "conf/gates/anomaly.yaml", "min: 10000", "min: 200")
     for key, many, few in (("verification", 10000, 256), ("adversarial", 2000, 100)):
         firmware = folder / "conf/firmware/default.yaml"
         edit(firmware, f"{key}_events: {many}", f"{key}_events: {few}")

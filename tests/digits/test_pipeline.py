@@ -1,0 +1,97 @@
+"""A foreign task runs through all stages, with no edit of the package."""
+
+import json
+from pathlib import Path
+
+import h5py
+import mlflow
+import numpy as np
+import pytest
+
+from l1distill.cli import main
+from l1distill.core.settings import Settings
+from l1distill.firmware.emulator.emulator import Emulator
+from l1distill.tasks.base import Task
+from tests.digits.task import SAMPLE, TASK
+from tests.settings import ROOT
+
+CONF = f"hydra.searchpath=[file://{ROOT}/tests/digits/conf]"
+FEW = ("firmware.verification_events=200", "firmware.adversarial_events=50")
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which every stage has run."""
+    folder = tmp_path_factory.mktemp("digits")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        for stage, overrides in {
+            "generate": (),
+            "teacher": (),
+            "student": ("student.layers=[16]", "student.training.epochs=30"),
+            "synthesize": FEW,
+            "promote": (),
+            "report": (),
+        }.items():
+            assert main([stage, CONF, "task=digits", *overrides]) == 0, stage
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    yield folder
+    mlflow.set_tracking_uri(None)
+
+
+def _metrics(folder: Path) -> dict[str, float]:
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_the_task_is_what_the_protocol_asks_for() -> None:
+    task: Task = TASK
+    assert issubclass(task.settings.data, Settings)
+
+
+def test_student_and_teacher_read_digits(pipeline: Path) -> None:
+    teacher, student = (_metrics(pipeline / f"models/{name}") for name in ("teacher", "student"))
+    assert teacher["accuracy"] > 0.9
+    assert student["accuracy"] > 0.8
+    assert teacher["logits/accuracy"] == teacher["accuracy"]
+    assert student[f"mse_to_teacher/{SAMPLE}"] > 0
+    assert json.loads((pipeline / "models/student/summary.json").read_text()) == {
+        name: student[name] for name in ("accuracy", "sparsity")
+    }
+
+
+def test_the_firmware_has_ten_outputs_and_agrees(pipeline: Path) -> None:
+    metrics = _metrics(pipeline / "firmware/student")
+    assert metrics["firmware/mismatches"] == 0
+    card = (pipeline / "firmware/student/MODEL_CARD.md").read_text()
+    assert "pixel 7,7" in card
+    assert "logit of 9" in card
+    assert "It has seen no letters." in card
+
+
+def test_the_champion_answers_images_as_the_firmware_does(pipeline: Path) -> None:
+    trigger = mlflow.pyfunc.load_model("models:/l1distill-trigger@champion")
+    with h5py.File(pipeline / f"data/digits/{SAMPLE}.h5") as file:
+        images = file["images"][:50]
+    answers = trigger.predict(images)
+    assert answers.shape == (50, 10)
+    emulator = Emulator.load(pipeline / "firmware/student/emulator.json")
+    expected = emulator.predict((images / 16.0).reshape(50, 64).astype(np.float32))
+    np.testing.assert_array_equal(answers, expected)
+
+
+def test_the_report_shows_the_task_in_its_own_words(pipeline: Path) -> None:
+    page = (pipeline / "report/index.html").read_text()
+    for words in ("<td>student</td>", "Digits of other writers.", "Accuracy of the student"):
+        assert words in page
+    assert "AUC" not in page
+
+
+def test_what_belongs_to_another_task_is_refused(
+    pipeline: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(pipeline)
+    assert main(["teacher", "data.folder=data/digits", "output=elsewhere"]) == 2
+    assert "task=digits" in capsys.readouterr().err
+    assert main(["quantize", CONF, "task=digits"]) == 2
+    assert "cannot be brought to fixed point" in capsys.readouterr().err
