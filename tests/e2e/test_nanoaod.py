@@ -1,0 +1,50 @@
+"""CMS NanoAOD with a signal that no paper has, from import to report."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from l1distill.cli import main
+from tests.tasks.anomaly.readers.files import random_collisions, write_nanoaod
+
+SIGNAL = "zprime"
+
+
+def test_a_signal_of_another_name_reaches_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    background = write_nanoaod(tmp_path / "background.root", random_collisions(900, seed=1))
+    signal = write_nanoaod(tmp_path / "zprime.root", random_collisions(200, seed=2))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    data = (
+        "data=nanoaod",
+        f"data.files.background={background}",
+        f"+data.files.signals.{SIGNAL}={signal}",
+    )
+    few_epochs = ("teacher.training.epochs=3",)
+    small = ("student.layers=[8]", "student.training.epochs=8", "compression.begin_epoch=1",
+             "compression.end_epoch=4")  # fmt: skip
+    few_events = ("firmware.verification_events=200", "firmware.adversarial_events=50",
+                  "firmware.rtl_simulator=none")  # fmt: skip
+    for stage, overrides in {
+        "generate": (),
+        "teacher": few_epochs,
+        "student": small,
+        "synthesize": few_events,
+        "promote": (),
+        "report": (),
+    }.items():
+        assert main([stage, *data, *overrides]) == 0, stage
+    student = json.loads((tmp_path / "models/student/metrics.json").read_text())
+    assert 0.0 < student[f"auc/{SIGNAL}"] < 1.0
+    verdict = json.loads((tmp_path / "promotion/verdict.json").read_text())
+    reasons = {gate["gate"]: gate["reason"] for gate in verdict["gates"]}
+    assert not verdict["passed"]
+    assert reasons["lq_btau"] == "auc/lq_btau was not measured"
+    assert "is refused" in capsys.readouterr().out
+    report = (tmp_path / "report/report.md").read_text()
+    row = next(line for line in report.splitlines() if line.startswith(f"| {SIGNAL} |"))
+    assert f"{student[f'auc/{SIGNAL}']:.3f}" in row
+    assert "| – |" in row, "nothing was published of it"
