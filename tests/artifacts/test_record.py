@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from l1distill.artifacts.record import RECORD, Record
 from l1distill.core.errors import DataError
 from l1distill.core.workspace import file_hashes
-from l1distill.tracking import RECORD, Record
 
 
 @pytest.fixture
@@ -93,3 +93,23 @@ def test_a_record_of_another_version_is_refused(written: Record, tmp_path: Path)
     Later.model_validate(written.model_dump()).write(tmp_path)
     assert json.loads((tmp_path / RECORD).read_text())["weather"] == "fine"
     assert "another version" in _refusal(tmp_path)
+
+
+def test_a_section_reads_flat_or_nested(written: Record) -> None:
+    record = written.model_copy(
+        update={
+            "parameters": {
+                "student.layers": [32, 16],
+                "student.training.rate": 0.001,
+                "student.training.schedule.warm": None,
+                "students": 3,
+                "seed": 1,
+            }
+        }
+    )
+    assert record.section("seed", "students") == {"seed": 1, "students": 3}
+    assert record.nested("student") == {
+        "layers": [32, 16],
+        "training": {"rate": 0.001, "schedule": {"warm": None}},
+    }
+    assert record.nested("teacher") == {}
