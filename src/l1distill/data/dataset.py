@@ -80,7 +80,7 @@ class Dataset:
     @property
     def names(self) -> list[str]:
         """Names of all samples, the training sample first."""
-        return list(self.card.files)
+        return [self.training_sample, *self.signals]
 
     @property
     def signals(self) -> list[str]:
@@ -117,7 +117,7 @@ class Dataset:
         Raises:
             DataError: a file is missing, damaged, or not the one of the card.
         """
-        return {name: self.sample(name) for name in self.card.files}
+        return {name: self.sample(name) for name in self.names}
 
     def evaluation_rows(self, name: str) -> slice:
         """Return which items of a sample models are evaluated on.
