@@ -26,7 +26,9 @@ def test_every_public_name_is_there_with_a_docstring() -> None:
         assert name in dir(l1distill)
 
 
-@pytest.mark.parametrize("name", ["train_teacher", "train_student", "synthesize", "quantize_teacher"])
+@pytest.mark.parametrize(
+    "name", ["train_teacher", "train_student", "synthesize", "quantize_teacher"]
+)
 def test_functions_document_arguments_results_and_errors(name: str) -> None:
     text = inspect.getdoc(getattr(l1distill, name)) or ""
     for section in ("Args:", "Returns:", "Raises:"):
