@@ -29,16 +29,9 @@ from l1distill.firmware.cost import Constants, Features, cost_of, estimate, feat
 from l1distill.firmware.devices import Device
 from l1distill.firmware.functions.score_head import with_score
 from l1distill.firmware.network.fixed_point import FixedPoint
-from l1distill.firmware.network.layers import (
-    Conv2D,
-    Dense,
-    Layer,
-    MaxPool2D,
-    Quantize,
-    Reshape,
-    value_range_of,
-)
+from l1distill.firmware.network.layers import Conv2D, Dense, Layer, MaxPool2D, Quantize, Reshape
 from l1distill.firmware.network.network import Network, connect, evaluate
+from l1distill.firmware.network.value_range import value_range_of
 from l1distill.firmware.process import TimeLimit
 from l1distill.firmware.rtl.verilog import TOP, trace_network, verilog_files, write_rtl
 from l1distill.firmware.rtl.yosys import synthesize_verilog
@@ -85,7 +78,7 @@ class Choices(NamedTuple):
     @property
     def input_type(self) -> FixedPoint:
         """Of the network."""
-        return FixedPoint(True, 2, self.activation_bits - 3)
+        return FixedPoint(signed=True, integer=2, fraction=self.activation_bits - 3)
 
     def weights(self, *shape: int) -> NDArray[np.float64]:
         """A kernel."""
@@ -99,11 +92,13 @@ class Choices(NamedTuple):
     def dense(self, name: str, before: int, width: int) -> Dense:
         """A fully connected layer."""
         kernel, bias = self.weights(before, width), self.bias(width)
-        return Dense(name, kernel, bias, self.weight, self.weight)
+        return Dense(name, kernel=kernel, bias=bias, kernel_type=self.weight, bias_type=self.weight)
 
     def relu(self, name: str) -> Quantize:
         """What follows a layer."""
-        return Quantize(name, FixedPoint(False, 2, self.activation_bits - 2))
+        return Quantize(
+            name, type=FixedPoint(signed=False, integer=2, fraction=self.activation_bits - 2)
+        )
 
     def body(self, inputs: int, widths: Sequence[int]) -> list[Layer]:
         """Fully connected layers with a ReLU between two of them."""
@@ -116,7 +111,7 @@ class Choices(NamedTuple):
 
 def choices(rng: np.random.Generator) -> Choices:
     """Random bits and sparsity."""
-    weight = FixedPoint(True, 0, int(rng.integers(2, 9)) - 1)
+    weight = FixedPoint(signed=True, integer=0, fraction=int(rng.integers(2, 9)) - 1)
     return Choices(rng, weight, int(rng.integers(4, 11)), rng.uniform(0, 0.9))
 
 
@@ -132,7 +127,7 @@ def convolutional(rng: np.random.Generator) -> Network:
     chosen = choices(rng)
     image = (int(rng.integers(6, 11)), int(rng.integers(1, 4)), 1)
     inputs = math.prod(image)
-    layers: list[Layer] = [Reshape("image", image)]
+    layers: list[Layer] = [Reshape("image", shape=image)]
     tensor = layers[0].value_range(value_range_of(chosen.input_type, inputs))
     for number in range(int(rng.integers(1, 3))):
         rows, columns, before = tensor.shape
@@ -142,20 +137,20 @@ def convolutional(rng: np.random.Generator) -> Network:
         )
         sums = Conv2D(
             f"convolution{number}",
-            chosen.weights(*size, before, filters),
-            chosen.bias(filters),
-            chosen.weight,
-            chosen.weight,
-            "same" if rng.random() < 0.5 else "valid",
+            kernel=chosen.weights(*size, before, filters),
+            bias=chosen.bias(filters),
+            kernel_type=chosen.weight,
+            bias_type=chosen.weight,
+            padding="same" if rng.random() < 0.5 else "valid",
         )
         relu = chosen.relu(f"relu_of_convolution{number}")
         tensor = relu.value_range(sums.value_range(tensor))
-        pool = MaxPool2D(f"pool{number}", (min(int(rng.integers(1, 4)), tensor.shape[0]), 1))
+        pool = MaxPool2D(f"pool{number}", size=(min(int(rng.integers(1, 4)), tensor.shape[0]), 1))
         tensor = pool.value_range(tensor)
         layers += [sums, relu, pool]
     flat = tensor.low.size
     widths = [*rng.integers(4, 17, rng.integers(0, 2)).tolist(), int(rng.integers(1, 5))]
-    layers += [Reshape("flat", (flat,)), *chosen.body(flat, widths)]
+    layers += [Reshape("flat", shape=(flat,)), *chosen.body(flat, widths)]
     return connect(inputs, chosen.input_type, layers)
 
 
@@ -164,7 +159,9 @@ def squared(rng: np.random.Generator) -> Network:
     chosen, inputs = choices(rng), int(rng.integers(8, 58))
     latent = int(rng.integers(1, 5))
     body = chosen.body(inputs, [*rng.integers(4, 25, rng.integers(0, 3)).tolist(), 2 * latent])
-    ends = Quantize("latent", FixedPoint(True, 2, chosen.activation_bits - 3))
+    ends = Quantize(
+        "latent", type=FixedPoint(signed=True, integer=2, fraction=chosen.activation_bits - 3)
+    )
     encoder = connect(inputs, chosen.input_type, [*body, ends])
     kind = "kl" if rng.random() < 0.5 else "sum_mu2"
     pieces, bits = (int(number) for number in rng.integers([4, 6], [33, 17]))

@@ -158,18 +158,18 @@ def test_the_c_simulation_is_the_network(name: str, bits: int, tmp_path: Path) -
 
 def test_few_bits_still_see_every_feature() -> None:
     _, network, x = quantized("dense", 4)
-    levels = [np.unique(column).size for column in network.at_ports(x).T]
+    levels = [np.unique(column).size for column in network.to_port_values(x).T]
     assert min(levels) >= 4, levels
     assert np.ptp(network.input_exponents) >= 4, "pT and angles have other ranges"
 
 
 def test_inputs_that_are_scaled_already_keep_their_type() -> None:
-    kind = FixedPoint(True, 3, 4)
+    kind = FixedPoint(signed=True, integer=3, fraction=4)
     x = objects(500, 4) / 32
     network = post_training_quantize(settle(dense_model(), x), 8, x, kind)
     assert network.input_type == kind
     assert network.input_exponents == ()
-    assert np.array_equal(network.at_ports(x), kind.quantize(x))
+    assert np.array_equal(network.to_port_values(x), kind.quantize(x))
 
 
 def test_folding_changes_nothing_but_rounding() -> None:
@@ -281,7 +281,10 @@ def test_constants_get_the_range_of_the_least_error() -> None:
         exact = next(layer for layer in wide.layers if isinstance(layer, Dense)).kernel
         found = np.mean((kernel.kernel - exact) ** 2)
         others = [
-            np.mean((FixedPoint(True, i, bits - 1 - i).quantize(exact) - exact) ** 2)
+            np.mean(
+                (FixedPoint(signed=True, integer=i, fraction=bits - 1 - i).quantize(exact) - exact)
+                ** 2
+            )
             for i in range(-8, 8)
         ]
         assert found <= min(others) * 1.01

@@ -110,7 +110,13 @@ def _numbers(kind: FixedPoint, shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def _dense(name: str, size: tuple[int, int], kernel: FixedPoint, bias: FixedPoint) -> Dense:
-    return Dense(name, _numbers(kernel, size), _numbers(bias, size[1:]), kernel, bias)
+    return Dense(
+        name,
+        kernel=_numbers(kernel, size),
+        bias=_numbers(bias, size[1:]),
+        kernel_type=kernel,
+        bias_type=bias,
+    )
 
 
 @pytest.mark.parametrize("overflow", ["SAT", "SAT_SYM"])
@@ -118,22 +124,22 @@ def test_the_binary_point_may_lie_anywhere(overflow: Any) -> None:
     """Left of all bits, right of all bits, and elsewhere for the bias than for the kernel."""
 
     def signed(integer: int, fraction: int) -> FixedPoint:
-        return FixedPoint(True, integer, fraction, overflow=overflow)
+        return FixedPoint(signed=True, integer=integer, fraction=fraction, overflow=overflow)
 
     layers: list[Layer] = [
         _dense("one", (6, 9), signed(-3, 8), signed(-5, 9)),
-        Quantize("leaky", signed(-2, 7), 0.25),
+        Quantize("leaky", type=signed(-2, 7), negative_slope=0.25),
         _dense("two", (9, 9), signed(-1, 6), signed(-4, 9)),
-        Quantize("relu", FixedPoint(False, -2, 8)),
+        Quantize("relu", type=FixedPoint(signed=False, integer=-2, fraction=8)),
         _dense("three", (9, 9), signed(8, -2), signed(3, 2)),
-        Quantize("wide_relu", FixedPoint(False, 6, -1)),
+        Quantize("wide_relu", type=FixedPoint(signed=False, integer=6, fraction=-1)),
         _dense("four", (9, 5), signed(0, 5), signed(3, 1)),
-        Quantize("outputs", signed(7, -2)),
+        Quantize("outputs", type=signed(7, -2)),
     ]
     network = connect(6, signed(1, 5), layers, (3, 0, -2, 0, 1, 0))
     x = full_range(network)
     model = to_qkeras(network, "quantized")
-    values = network.at_ports(x)
+    values = network.to_port_values(x)
     for layer in layers:
         values = layer.apply(values)
         assert np.unique(values).size > 16, f"{layer.name} tells events apart"
@@ -143,15 +149,15 @@ def test_the_binary_point_may_lie_anywhere(overflow: Any) -> None:
 
 
 def test_branches_are_those_of_the_network() -> None:
-    kind = FixedPoint(True, 2, 4)
+    kind = FixedPoint(signed=True, integer=2, fraction=4)
     layers: list[Layer] = [
         _dense("one", (4, 4), kind, kind),
-        Quantize("rounded", kind),
+        Quantize("rounded", type=kind),
         Add("past"),
         Subtract("away"),
-        Quantize("again", kind),
+        Quantize("again", type=kind),
         Multiply("gate"),
-        Concatenate("joined", 0),
+        Concatenate("joined", axis=0),
     ]
     sources = ((0,), (1,), (0, 2), (3, 1), (4,), (5, 2), (6, 2))
     network = connect(4, kind, layers, sources=sources)
@@ -180,7 +186,14 @@ def test_training_may_begin_with_finer_numbers() -> None:
 
 def _affine(scale: float, offset: float) -> Affine:
     values = np.full(3, scale), np.full(3, offset)
-    return Affine("norm", *values, grid_of(values[0]), grid_of(values[1]))
+    scale, offset = values
+    return Affine(
+        "norm",
+        scale=scale,
+        offset=offset,
+        scale_type=grid_of(scale),
+        offset_type=grid_of(offset),
+    )
 
 
 @pytest.mark.parametrize(
@@ -190,12 +203,18 @@ def _affine(scale: float, offset: float) -> Affine:
         (Square("squares"), "layer squares: squares have no layer in Keras"),
         (_affine(0.5, 0.25), "layer norm: a batch normalization that cannot be folded"),
         (_affine(-0.5, 0.0), "layer norm: a batch normalization that cannot be folded"),
-        (Quantize("cut", FixedPoint(True, 0, 3, "TRN")), r"fixed<4,1,TRN,SAT>: QKeras rounds"),
-        (Quantize("wrap", FixedPoint(True, 0, 3, overflow="WRAP")), "QKeras rounds .* saturates"),
+        (
+            Quantize("cut", type=FixedPoint(signed=True, integer=0, fraction=3, rounding="TRN")),
+            r"fixed<4,1,TRN,SAT>: QKeras rounds",
+        ),
+        (
+            Quantize("wrap", type=FixedPoint(signed=True, integer=0, fraction=3, overflow="WRAP")),
+            "QKeras rounds .* saturates",
+        ),
     ],
 )
 def test_what_qkeras_cannot_compute_is_refused(layer: Layer, words: str) -> None:
-    kind = FixedPoint(True, 1, 4)
+    kind = FixedPoint(signed=True, integer=1, fraction=4)
     network = connect(3, kind, [_dense("dense", (3, 3), kind, kind), layer])
     with pytest.raises(DataError, match=words) as refusal:
         to_qkeras(network, "quantized")

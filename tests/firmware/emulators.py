@@ -42,17 +42,25 @@ def simulated(network: Network, x: NDArray[np.float64], folder: Path) -> NDArray
     rtlsim.write_testbench(figures, folder)
     simulator = rtlsim.find_simulator("iverilog")
     assert simulator is not None
-    return rtlsim.simulate_rtl(folder, figures, network.at_ports(x), simulator, BOUNDS)
+    return rtlsim.simulate_rtl(folder, figures, network.to_port_values(x), simulator, BOUNDS)
 
 
 def small_network() -> Network:
     """Four inputs, two outputs, rounding and saturation; needs no TensorFlow."""
-    kind = FixedPoint(True, 2, 3)
+    kind = FixedPoint(signed=True, integer=2, fraction=3)
     rng = np.random.default_rng(3)
     kernel = rng.integers(-7, 8, (4, 2)) / 4
-    grid = FixedPoint(True, 1, 2)
-    layer = Dense("sums", kernel, np.array([0.25, -0.5]), grid, grid)
-    return Network(4, kind, (layer, Quantize("out", kind)), kind, (0, 1, -2, 0))
+    grid = FixedPoint(signed=True, integer=1, fraction=2)
+    layer = Dense(
+        "sums", kernel=kernel, bias=np.array([0.25, -0.5]), kernel_type=grid, bias_type=grid
+    )
+    return Network(
+        inputs=4,
+        input_type=kind,
+        layers=(layer, Quantize("out", type=kind)),
+        output_type=kind,
+        input_exponents=(0, 1, -2, 0),
+    )
 
 
 def write_small_bundle(folder: Path, events: int = 50) -> Path:
@@ -63,7 +71,9 @@ def write_small_bundle(folder: Path, events: int = 50) -> Path:
     write_cpp_emulator(trace_network(network), made / "emulator")
     x = full_range(network, events)
     y = evaluate(network, x)
-    vectors.write_codes(made / "vectors/input.txt", network.at_ports(x), network.input_type, "in")
+    vectors.write_codes(
+        made / "vectors/input.txt", network.to_port_values(x), network.input_type, "in"
+    )
     vectors.write_codes(made / "vectors/output.txt", y, network.output_type, "out")
     write_bundle(made, folder / BUNDLE)
     return folder / BUNDLE

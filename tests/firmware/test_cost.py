@@ -1,24 +1,20 @@
 """The fast estimate, held against counts by hand and against alkaid's own logic."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
 from l1distill.firmware.cost import estimate, signed_digits
 from l1distill.firmware.network.fixed_point import FixedPoint
-from l1distill.firmware.network.layers import (
-    Conv2D,
-    Dense,
-    MaxPool2D,
-    Quantize,
-    Reshape,
-    value_range_of,
-)
+from l1distill.firmware.network.layers import Conv2D, Dense, MaxPool2D, Quantize, Reshape
 from l1distill.firmware.network.network import Network, connect
+from l1distill.firmware.network.value_range import value_range_of
 from l1distill.firmware.rtl.verilog import trace_network
 
-INPUT = FixedPoint(True, 2, 5)
-WEIGHT = FixedPoint(True, 0, 7)
+INPUT = FixedPoint(signed=True, integer=2, fraction=5)
+WEIGHT = FixedPoint(signed=True, integer=0, fraction=7)
 
 
 def _canonical(number: int) -> int:
@@ -35,19 +31,27 @@ def _canonical(number: int) -> int:
 def _network(seed: int) -> Network:
     rng = np.random.default_rng(seed)
     bits, inputs, hidden = rng.integers(2, 8), rng.integers(4, 16), rng.integers(2, 12)
-    weight = FixedPoint(True, 0, int(bits) - 1)
+    weight = FixedPoint(signed=True, integer=0, fraction=int(bits) - 1)
 
     def dense(name: str, n_in: int, n_out: int) -> Dense:
         kept = rng.random((n_in, n_out)) > 0.9 * rng.random()
         kernel = weight.quantize(rng.normal(0, 0.5, (n_in, n_out)) * kept)
-        return Dense(name, kernel, weight.quantize(rng.normal(0, 0.5, n_out)), weight, weight)
+        return Dense(
+            name,
+            kernel=kernel,
+            bias=weight.quantize(rng.normal(0, 0.5, n_out)),
+            kernel_type=weight,
+            bias_type=weight,
+        )
 
-    relu = Quantize("relu", FixedPoint(False, 2, int(rng.integers(2, 6))))
+    relu = Quantize(
+        "relu", type=FixedPoint(signed=False, integer=2, fraction=int(rng.integers(2, 6)))
+    )
     return connect(inputs, INPUT, [dense("one", inputs, hidden), relu, dense("two", hidden, 2)])
 
 
 def test_signed_digits() -> None:
-    kind = FixedPoint(True, 12, 2)
+    kind = FixedPoint(signed=True, integer=12, fraction=2)
     codes = np.arange(-4096, 4097)
     wanted = [_canonical(abs(code)) for code in codes.tolist()]
     assert signed_digits(codes / 4.0, kind).tolist() == wanted
@@ -55,16 +59,22 @@ def test_signed_digits() -> None:
 
 def test_bit_operations_by_hand() -> None:
     kernel = np.array([[0.75], [0.5], [0.0]])  # 3/4: two bits; 1/2: one; none
-    network = connect(3, INPUT, [Dense("dense", kernel, np.zeros(1), WEIGHT, WEIGHT)])
+    network = connect(
+        3,
+        INPUT,
+        [Dense("dense", kernel=kernel, bias=np.zeros(1), kernel_type=WEIGHT, bias_type=WEIGHT)],
+    )
     assert estimate(network, 5.0).bit_operations == (2 + 1) * INPUT.bits
 
 
 def test_a_convolution_counts_once_for_each_place() -> None:
     kernel = np.array([0.75, 0.5, 0.0]).reshape(3, 1, 1, 1)
     layers = [
-        Reshape("image", (8, 1, 1)),
-        Conv2D("convolution", kernel, np.zeros(1), WEIGHT, WEIGHT),
-        MaxPool2D("pool", (3, 1)),
+        Reshape("image", shape=(8, 1, 1)),
+        Conv2D(
+            "convolution", kernel=kernel, bias=np.zeros(1), kernel_type=WEIGHT, bias_type=WEIGHT
+        ),
+        MaxPool2D("pool", size=(3, 1)),
     ]
     cost = estimate(connect(8, INPUT, layers), 5.0)
     assert cost.bit_operations == 6 * (2 + 1) * INPUT.bits
@@ -75,30 +85,61 @@ def test_a_convolution_counts_once_for_each_place() -> None:
 
 def test_what_is_padded_or_left_over_costs_nothing() -> None:
     kernel = np.array([0.75, 0.5, 0.75]).reshape(3, 1, 1, 1)
-    padded = Conv2D("convolution", kernel, np.zeros(1), WEIGHT, WEIGHT, "same")
-    layers = [Reshape("image", (8, 1, 1)), padded]
+    padded = Conv2D(
+        "convolution",
+        kernel=kernel,
+        bias=np.zeros(1),
+        kernel_type=WEIGHT,
+        bias_type=WEIGHT,
+        padding="same",
+    )
+    layers = [Reshape("image", shape=(8, 1, 1)), padded]
     # 8 places of 5 bits, without the first 2 of the first place and the last 2 of the last
     assert estimate(connect(8, INPUT, layers), 5.0).bit_operations == (8 * 5 - 2 - 2) * INPUT.bits
-    pooled = estimate(connect(8, INPUT, [*layers, MaxPool2D("pool", (3, 1))]), 5.0)
+    pooled = estimate(connect(8, INPUT, [*layers, MaxPool2D("pool", size=(3, 1))]), 5.0)
     # a window of three and one more: the last two of eight places are left over
     assert pooled.bit_operations == (6 * 5 - 2) * INPUT.bits
     other = np.array([[0.5], [0.0]])
-    last = [Reshape("flat", (2,)), Dense("dense", other, np.zeros(1), WEIGHT, WEIGHT)]
-    behind = connect(8, INPUT, [*layers, MaxPool2D("pool", (3, 1)), *last])
+    last = [
+        Reshape("flat", shape=(2,)),
+        Dense("dense", kernel=other, bias=np.zeros(1), kernel_type=WEIGHT, bias_type=WEIGHT),
+    ]
+    behind = connect(8, INPUT, [*layers, MaxPool2D("pool", size=(3, 1)), *last])
     # nothing depends on the second window; sums within +-8, in steps of 2**-12, meet one bit
     assert estimate(behind, 5.0).bit_operations == (3 * 5 - 2) * INPUT.bits + 16
 
 
 def test_an_and_with_the_sign_is_free() -> None:
-    dense = Dense("dense", np.full((4, 3), 0.75), np.zeros(3), WEIGHT, WEIGHT)
+    dense = Dense(
+        "dense",
+        kernel=np.full((4, 3), 0.75),
+        bias=np.zeros(3),
+        kernel_type=WEIGHT,
+        bias_type=WEIGHT,
+    )
     sums = dense.value_range(value_range_of(INPUT, 4)).type
     luts = [
         estimate(connect(4, INPUT, [dense, *relu]), 5.0).lut_estimate
         for relu in (
             [],
-            [Quantize("relu", FixedPoint(False, sums.integer, sums.fraction))],
-            [Quantize("relu", FixedPoint(False, sums.integer, sums.fraction - 1))],
-            [Quantize("relu", FixedPoint(False, sums.integer - 1, sums.fraction))],
+            [
+                Quantize(
+                    "relu",
+                    type=FixedPoint(signed=False, integer=sums.integer, fraction=sums.fraction),
+                )
+            ],
+            [
+                Quantize(
+                    "relu",
+                    type=FixedPoint(signed=False, integer=sums.integer, fraction=sums.fraction - 1),
+                )
+            ],
+            [
+                Quantize(
+                    "relu",
+                    type=FixedPoint(signed=False, integer=sums.integer - 1, fraction=sums.fraction),
+                )
+            ],
         )
     ]
     assert luts[0] == luts[1] < min(luts[2:])
@@ -108,7 +149,7 @@ def test_a_pruned_weight_costs_nothing() -> None:
     network = _network(3)
     first = network.layers[0]
     assert isinstance(first, Dense)
-    empty = first._replace(kernel=np.zeros_like(first.kernel), bias=np.zeros_like(first.bias))
+    empty = replace(first, kernel=np.zeros_like(first.kernel), bias=np.zeros_like(first.bias))
     bare = connect(network.inputs, INPUT, [empty, *network.layers[1:]])
     assert estimate(bare, 5.0).bit_operations < estimate(network, 5.0).bit_operations
     assert estimate(bare, 5.0).lut_estimate < estimate(network, 5.0).lut_estimate

@@ -7,6 +7,7 @@ right, write it down: ``python -m tests.firmware.test_golden``.
 import json
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -53,25 +54,39 @@ TOLERANCES: Mapping[str, Tolerance] = {
 def dense_network() -> Network:
     """Eight inputs, two layers, sparse weights of four bits."""
     rng = np.random.default_rng(1)
-    kind, grid = FixedPoint(True, 2, 4), FixedPoint(True, 0, 3)
+    kind, grid = (
+        FixedPoint(signed=True, integer=2, fraction=4),
+        FixedPoint(signed=True, integer=0, fraction=3),
+    )
     layers: list[Layer] = []
     for name, n_in, n_out in (("one", 8, 6), ("two", 6, 2)):
         kernel = rng.integers(-7, 8, (n_in, n_out)) / 8 * (rng.random((n_in, n_out)) < 0.7)
-        layers.append(Dense(name, kernel, rng.integers(-7, 8, n_out) / 8, grid, grid))
-        layers.append(Quantize(f"{name}_out", kind._replace(signed=name == "two")))
+        layers.append(
+            Dense(
+                name,
+                kernel=kernel,
+                bias=rng.integers(-7, 8, n_out) / 8,
+                kernel_type=grid,
+                bias_type=grid,
+            )
+        )
+        layers.append(Quantize(f"{name}_out", type=replace(kind, signed=name == "two")))
     return connect(8, kind, layers)
 
 
 def convolution_network() -> Network:
     """An image of 6 x 4, three filters, the largest of each window."""
     rng = np.random.default_rng(2)
-    kind, grid = FixedPoint(True, 1, 3), FixedPoint(True, 0, 2)
+    kind, grid = (
+        FixedPoint(signed=True, integer=1, fraction=3),
+        FixedPoint(signed=True, integer=0, fraction=2),
+    )
     kernel, bias = rng.integers(-3, 4, (3, 2, 1, 3)) / 4, rng.integers(-3, 4, 3) / 4
     layers: list[Layer] = [
-        Reshape("events", (6, 4, 1)),
-        Conv2D("filters", kernel, bias, grid, grid),
-        Quantize("relu", FixedPoint(False, 2, 2)),
-        MaxPool2D("pool", (2, 3)),
+        Reshape("events", shape=(6, 4, 1)),
+        Conv2D("filters", kernel=kernel, bias=bias, kernel_type=grid, bias_type=grid),
+        Quantize("relu", type=FixedPoint(signed=False, integer=2, fraction=2)),
+        MaxPool2D("pool", size=(2, 3)),
     ]
     return connect(24, kind, layers)
 
@@ -80,10 +95,16 @@ def scored_network() -> Network:
     """An encoder of two means and two log-variances with its D_KL: squares and hinges."""
     plain = dense_network()
     kernel = np.random.default_rng(3).integers(-7, 8, (6, 4)) / 8
-    grid = FixedPoint(True, 0, 3)
-    ends = Dense("ends", kernel, np.zeros(4), grid, grid)
+    grid = FixedPoint(signed=True, integer=0, fraction=3)
+    ends = Dense("ends", kernel=kernel, bias=np.zeros(4), kernel_type=grid, bias_type=grid)
     encoder = connect(
-        8, plain.input_type, [*plain.layers[:2], ends, Quantize("latent", FixedPoint(True, 2, 3))]
+        8,
+        plain.input_type,
+        [
+            *plain.layers[:2],
+            ends,
+            Quantize("latent", type=FixedPoint(signed=True, integer=2, fraction=3)),
+        ],
     )
     return with_score(encoder, ScoreSettings(kind="kl", pieces=6, bits=12)).network
 

@@ -1,6 +1,7 @@
 """QKeras, numpy, alkaid's emulator, hls4ml's C simulation, the simulated Verilog: all the same."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,8 @@ def with_one_bit_wrong(network: Network) -> Network:
     assert isinstance(last, Dense)
     codes = last.kernel_type.codes(last.kernel)
     codes[0, 0] ^= 1
-    wrong = last._replace(kernel=codes * last.kernel_type.step)
-    return network._replace(layers=(*before, wrong, output))
+    wrong = replace(last, kernel=codes * last.kernel_type.step)
+    return replace(network, layers=(*before, wrong, output))
 
 
 def test_a_single_wrong_bit_is_found_in_the_rtl(student: Students) -> None:
@@ -141,7 +142,7 @@ def test_a_network_survives_its_file(student: Students, tmp_path: Path) -> None:
         made = student(name)
         save(made.network, tmp_path / "network.json")
         again = load(tmp_path / "network.json")
-        assert again._replace(layers=()) == made.network._replace(layers=())
+        assert replace(again, layers=()) == replace(made.network, layers=())
         assert np.array_equal(evaluate(again, made.x)[:, 0], made.y)
 
 

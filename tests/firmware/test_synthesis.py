@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +110,7 @@ def test_a_mismatch_is_a_figure(
     whole = with_one_bit_wrong(made.network).layers
 
     def wrong(network: Network) -> Emulator:
-        return trace(network._replace(layers=whole[: len(network.layers)]))
+        return trace(replace(network, layers=whole[: len(network.layers)]))
 
     monkeypatch.setattr(rtl, "trace_network", wrong)
     figures = synthesize(made.model, made.x, settings, tmp_path)
@@ -130,7 +131,7 @@ def test_a_network_with_several_outputs_and_input_ranges(tmp_path: Path) -> None
     from tests.compression.test_ptq import quantized
 
     _, network, x = quantized("dense", 4)
-    x = network.at_ports(x) * network.input_units
+    x = network.to_port_values(x) * network.input_units
     settings = SETTINGS.model_copy(update={"verification_events": 300, "adversarial_events": 0})
     figures = synthesize(network, x[:280], settings, tmp_path)  # and 20 random ones
     assert figures.to_metrics()["firmware/mismatches"] == 0

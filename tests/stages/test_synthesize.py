@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -113,8 +114,8 @@ def test_constants_beside_a_network_say_what_its_error_is(
         raise ConfigError("enough")
 
     monkeypatch.setattr(synthesize_model, "synthesize", stop)
-    kind = FixedPoint(True, 2, 3)
-    network = connect(57, kind, [Quantize("same", kind)])
+    kind = FixedPoint(signed=True, integer=2, fraction=3)
+    network = connect(57, kind, [Quantize("same", type=kind)])
     constants = Standardization(pt_mean=[1.0] * 19, pt_std=[2.0] * 19)
     (folder / "quantized").mkdir()
     save(network, folder / "quantized/network.json")
@@ -137,7 +138,7 @@ def test_published_rows_come_from_the_runs_of_the_sweep(model: Any, folder: Path
     from l1distill.tasks.anomaly.study import Study
     from l1distill.tracking.lookup import LoggedRun, find_runs
 
-    fine = FixedPoint(True, 1, 30)
+    fine = FixedPoint(signed=True, integer=1, fraction=30)
     networks = {}
     for name in ("dnn_vae", "cnn_vae"):
         network = from_qkeras(model)
@@ -145,11 +146,11 @@ def test_published_rows_come_from_the_runs_of_the_sweep(model: Any, folder: Path
         first = network.layers[at]
         assert isinstance(first, Dense)
         if name == "cnn_vae":  # more bits than alkaid holds
-            first = first._replace(bias=first.bias + fine.step, bias_type=fine)
+            first = replace(first, bias=first.bias + fine.step, bias_type=fine)
         layers = (*network.layers[:at], first, *network.layers[at + 1 :])
         quantized = folder / f"outputs/govorkova/{name}_pruning/teacher_ptq_8/quantized"
         quantized.mkdir(parents=True)
-        network_file.save(network._replace(layers=layers), quantized / "network.json")
+        network_file.save(replace(network, layers=layers), quantized / "network.json")
         tags = {"output_sha256": folder_sha256(quantized)}
         networks[name, "ptq", 8] = LoggedRun(name, {}, {}, tags)
     sweep = ("experiment=published_firmware", "published=cnn_vae_vu9p,dnn_vae_vu9p")

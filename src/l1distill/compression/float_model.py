@@ -1,6 +1,7 @@
 """What a Keras model in floating point does: steps in parts, normalization folded."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,10 +18,9 @@ from l1distill.firmware.network.layers import (
     Dense,
     Layer,
     Reshape,
-    Unary,
-    ValueRange,
-    value_range_of,
+    UnaryLayer,
 )
+from l1distill.firmware.network.value_range import ValueRange, value_range_of
 from l1distill.firmware.readers.keras_graph import (
     JOINTS,
     one_by_one,
@@ -32,7 +32,7 @@ from l1distill.firmware.readers.qkeras import check_convolution, sequence_convol
 from l1distill.firmware.readers.qkeras_activations import exact_slope
 from l1distill.firmware.readers.shape_layers import SHAPE_LAYERS, read_shape_layer
 
-FLOAT = FixedPoint(True, 0, 0)
+FLOAT = FixedPoint(signed=True, integer=0, fraction=0)
 """Stands where a type will be, as long as numbers are in floating point."""
 
 
@@ -74,7 +74,9 @@ class Part(NamedTuple):
 def shift(name: str, powers: NDArray[np.float64]) -> Affine:
     """Returns a layer that multiplies by powers of two, exactly."""
     zeros = np.zeros_like(powers)
-    return Affine(name, powers, zeros, grid_of(powers), grid_of(zeros))
+    return Affine(
+        name, scale=powers, offset=zeros, scale_type=grid_of(powers), offset_type=grid_of(zeros)
+    )
 
 
 def needs_rounding(step: Step) -> bool:
@@ -124,10 +126,10 @@ def read_float_model(model: Any, softmax: str | None) -> tuple[tuple[int, ...], 
         for number, end in enumerate(found.ends):
             if len(ends[end].shape) > 1:
                 size = ends[end].low.size
-                parts.append(Part((end,), [Reshape(f"flat_end_{number}", (size,))]))
+                parts.append(Part((end,), [Reshape(f"flat_end_{number}", shape=(size,))]))
                 end = len(parts) - 1
             flat.append(end)
-        parts.append(Part(tuple(flat), [Concatenate("ends", 0)]))
+        parts.append(Part(tuple(flat), [Concatenate("ends", axis=0)]))
     parts = _with_one_head(parts)
     if not any(isinstance(step, Dense | Conv2D | Affine) for part in parts for step in part.steps):
         refuse(model.layers[-1], "there is nothing to quantize in this model")
@@ -152,16 +154,16 @@ def _with_one_head(parts: list[Part]) -> list[Part]:
         return parts
     one = Dense(
         "_".join(layer.name for layer in dense),
-        np.concatenate([layer.kernel for layer in dense], axis=1),
-        np.concatenate([layer.bias for layer in dense]),
-        FLOAT,
-        FLOAT,
+        kernel=np.concatenate([layer.kernel for layer in dense], axis=1),
+        bias=np.concatenate([layer.bias for layer in dense]),
+        kernel_type=FLOAT,
+        bias_type=FLOAT,
     )
     # all else leads to the heads, so that nothing stands behind them
     return [*before[: min(last.sources)], Part(heads[0].sources, [one])]
 
 
-def _read_layer(layer: Any, tensor: ValueRange) -> list[Unary | Activation | Unrounded]:
+def _read_layer(layer: Any, tensor: ValueRange) -> list[UnaryLayer | Activation | Unrounded]:
     name = type(layer).__name__
     if name in SHAPE_LAYERS:
         return list(read_shape_layer(layer, tensor, FLOAT))
@@ -185,23 +187,32 @@ def _read_layer(layer: Any, tensor: ValueRange) -> list[Unary | Activation | Unr
             f"LeakyReLU, Activation, {', '.join((*JOINTS, *SHAPE_LAYERS))}",
         )
     kernel, *bias = (np.asarray(value, dtype=np.float64) for value in layer.get_weights())
-    constants = (kernel, bias[0] if bias else np.zeros(kernel.shape[-1]), FLOAT, FLOAT)
-    if not all(np.isfinite(value).all() for value in constants[:2]):
+    constants: dict[str, Any] = {
+        "kernel": kernel,
+        "bias": bias[0] if bias else np.zeros(kernel.shape[-1]),
+    }
+    if not all(np.isfinite(value).all() for value in constants.values()):
         refuse(layer, "its weights are not finite; train it anew")
+    types: dict[str, Any] = {"kernel_type": FLOAT, "bias_type": FLOAT}
     if name == "Dense":
         if len(tensor.shape) != 1:
             refuse(layer, f"its input has the shape {tensor.shape}; put a Flatten before it")
-        return [Dense(layer.name, *constants), *_function(layer, f"{layer.name}_activation")]
+        return [
+            Dense(layer.name, **constants, **types),
+            *_function(layer, f"{layer.name}_activation"),
+        ]
     check_convolution(layer)
     if name == "Conv1D":
-        *before, back = sequence_convolution(layer, tensor.shape, *constants)
+        *before, back = sequence_convolution(layer, tensor.shape, **constants, **types)
         # the activation comes before the way back, so that nothing stands between it and the sums
         return [*before, *_function(layer, f"{layer.name}_activation"), back]
-    found = Conv2D(layer.name, *constants, layer.padding, tuple(layer.strides))
+    found = Conv2D(
+        layer.name, **constants, **types, padding=layer.padding, strides=tuple(layer.strides)
+    )
     return [found, *_function(layer, f"{layer.name}_activation")]
 
 
-def _function(layer: Any, name: str) -> list[Unary | Activation | Unrounded]:
+def _function(layer: Any, name: str) -> list[UnaryLayer | Activation | Unrounded]:
     function = getattr(layer.activation, "__name__", str(layer.activation))
     if function == "linear":
         return []
@@ -226,7 +237,7 @@ def _normalization(layer: Any, axis: int) -> Affine:
     offset = beta - mean * scale
     if not (np.isfinite(scale).all() and np.isfinite(offset).all()):
         refuse(layer, "its scale or offset is not finite; train it anew")
-    return Affine(layer.name, scale, offset, FLOAT, FLOAT)
+    return Affine(layer.name, scale=scale, offset=offset, scale_type=FLOAT, offset_type=FLOAT)
 
 
 def fold(steps: Sequence[Step]) -> list[Step]:
@@ -240,13 +251,15 @@ def fold(steps: Sequence[Step]) -> list[Step]:
         if not isinstance(step, Affine) or not needs_rounding(step):
             folded.append(step)
         elif isinstance(before, Dense | Conv2D) and needs_rounding(before):
-            folded[-1] = before._replace(
-                kernel=before.kernel * step.scale, bias=before.bias * step.scale + step.offset
+            folded[-1] = replace(
+                before,
+                kernel=before.kernel * step.scale,
+                bias=before.bias * step.scale + step.offset,
             )
         else:
             magnitude = np.where(step.scale == 0, 1.0, np.abs(step.scale))
             powers = np.ldexp(1.0, np.round(np.log2(magnitude)).astype(int))
-            rest = step._replace(name=f"{step.name}_rest", scale=step.scale / powers)
+            rest = replace(step, name=f"{step.name}_rest", scale=step.scale / powers)
             if isinstance(before, Affine) and before.scale.shape == powers.shape:
                 folded[-1] = shift(before.name, before.scale * powers)  # one shift after another
             else:
@@ -263,6 +276,6 @@ def _behind(step: Affine, layer: Dense | Conv2D) -> Dense | Conv2D:
     """Returns the layer that does the work of ``step`` as well."""
     kernel = layer.kernel * step.scale[:, None]
     offsets = layer.kernel * step.offset[:, None]
-    return layer._replace(
-        kernel=kernel, bias=layer.bias + offsets.sum(axis=tuple(range(kernel.ndim - 1)))
+    return replace(
+        layer, kernel=kernel, bias=layer.bias + offsets.sum(axis=tuple(range(kernel.ndim - 1)))
     )

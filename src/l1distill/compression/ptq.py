@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,12 @@ from l1distill.firmware.network.builder import Builder
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import (
     Affine,
-    Binary,
+    BinaryLayer,
     Conv2D,
     Dense,
     Quantize,
     Reshape,
-    Unary,
+    UnaryLayer,
 )
 from l1distill.firmware.network.network import Network
 from l1distill.firmware.readers.keras_graph import one_by_one
@@ -101,12 +102,12 @@ def post_training_quantize(
             f"{', '.join(map(str, shape))}) finite numbers"
         )
     events = events.reshape(len(events), -1)
-    front: list[Step] = [Reshape("events", shape)] if len(shape) > 1 else []
+    front: list[Step] = [Reshape("events", shape=shape)] if len(shape) > 1 else []
     exponents: tuple[int, ...] = ()
     if input_type is None:
         found = _integers(events, bits, True, 1.0, _HEADROOM, _TOLERANCE)
         exponents = tuple(found.tolist())
-        input_type = FixedPoint(True, 0, bits - 1)
+        input_type = FixedPoint(signed=True, integer=0, fraction=bits - 1)
         front.insert(0, shift("inputs", np.ldexp(1.0, found)))
     parts[0].steps[:0] = front
     values = input_type.quantize(events / np.ldexp(1.0, exponents or (0,)))
@@ -137,7 +138,7 @@ class _Maker:
                 self._at, self._values = ends[part.sources[0]]
             if len(part.sources) > 1:
                 joint = steps[0]
-                assert isinstance(joint, Binary)
+                assert isinstance(joint, BinaryLayer)
                 for step, source in one_by_one(joint, part.sources):
                     self._append(step, *ends[source])
             self._make(steps, outputs=part is parts[-1])
@@ -160,7 +161,7 @@ class _Maker:
             if isinstance(step, Unrounded):
                 self._function(step)
                 continue
-            if not isinstance(step, Binary):
+            if not isinstance(step, BinaryLayer):
                 self._add(self._quantized(step))
             if each and number == rounded[-1]:
                 continue
@@ -170,17 +171,19 @@ class _Maker:
             return
         flat = self._values[0].size
         if self._values.ndim > 2:
-            self._add(Reshape("flat_outputs", (flat,)))
+            self._add(Reshape("flat_outputs", shape=(flat,)))
         integers = _integers(self._values, self._bits, True, 1.0, _HEADROOM, _TOLERANCE)
         self._add(shift("outputs_in", np.ldexp(1.0, -integers)))
-        self._add(Quantize("outputs", FixedPoint(True, 0, self._bits - 1)))
+        self._add(
+            Quantize("outputs", type=FixedPoint(signed=True, integer=0, fraction=self._bits - 1))
+        )
         self._add(shift("outputs_out", np.ldexp(1.0, integers)))
 
-    def _add(self, layer: Unary) -> None:
+    def _add(self, layer: UnaryLayer) -> None:
         self._at = self._builder.add(layer, self._at)
         self._values = layer.apply(self._values)
 
-    def _append(self, layer: Binary, at: int, values: NDArray[np.float64]) -> None:
+    def _append(self, layer: BinaryLayer, at: int, values: NDArray[np.float64]) -> None:
         self._at = self._builder.add(layer, self._at, at)
         self._values = layer.apply(self._values, values)
 
@@ -188,8 +191,10 @@ class _Maker:
         signed = step.slope != 0
         flat = self._values.reshape(-1, 1)
         (integer,) = _integers(flat, self._bits, signed, step.slope, _HEADROOM, _TOLERANCE)
-        kind = FixedPoint(signed, int(integer), self._bits - signed - int(integer))
-        self._add(Quantize(step.name, kind, step.slope if signed else 1.0))
+        kind = FixedPoint(
+            signed=signed, integer=int(integer), fraction=self._bits - signed - int(integer)
+        )
+        self._add(Quantize(step.name, type=kind, negative_slope=step.slope if signed else 1.0))
 
     def _function(self, step: Curve | Class) -> None:
         tensor = self._builder.value_ranges[self._at]
@@ -201,12 +206,13 @@ class _Maker:
         for layer in made:
             self._add(layer)
 
-    def _quantized(self, step: Unary) -> Unary:
+    def _quantized(self, step: UnaryLayer) -> UnaryLayer:
         if not needs_rounding(step):
             return step
         if isinstance(step, Affine):
             scale_type, offset_type = self._type(step.scale), self._type(step.offset)
-            return step._replace(
+            return replace(
+                step,
                 scale=scale_type.quantize(step.scale),
                 offset=offset_type.quantize(step.offset),
                 scale_type=scale_type,
@@ -214,7 +220,8 @@ class _Maker:
             )
         assert isinstance(step, Dense | Conv2D)
         kernel_type, bias_type = self._type(step.kernel), self._type(step.bias)
-        return step._replace(
+        return replace(
+            step,
             kernel=kernel_type.quantize(step.kernel),
             bias=bias_type.quantize(step.bias),
             kernel_type=kernel_type,
@@ -223,7 +230,7 @@ class _Maker:
 
     def _type(self, constants: NDArray[np.float64]) -> FixedPoint:
         (integer,) = _integers(constants.reshape(-1, 1), self._bits, True, 1.0, 0, 0.0)
-        return FixedPoint(True, int(integer), self._bits - 1 - int(integer))
+        return FixedPoint(signed=True, integer=int(integer), fraction=self._bits - 1 - int(integer))
 
 
 def _integers(
@@ -254,7 +261,7 @@ def _integers(
     offsets = np.arange(headroom, -_FEWER - 1, -1)  # the widest first
     errors = []
     for offset in offsets.tolist():
-        kind = FixedPoint(signed, offset, bits - signed - offset)
+        kind = FixedPoint(signed=signed, integer=offset, fraction=bits - signed - offset)
         errors.append(np.mean((kind.quantize(wanted) - wanted) ** 2, axis=0))
     allowed = np.min(errors, axis=0) + tolerance * np.mean(wanted**2, axis=0)
     best = offsets[np.argmax(np.array(errors) <= allowed, axis=0)]

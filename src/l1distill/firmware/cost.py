@@ -9,6 +9,7 @@ input multiplied, summed over the multiplications that are left.
 """
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import (
     Add,
     Affine,
-    Binary,
+    BinaryLayer,
     Concatenate,
     Conv2D,
     Dense,
@@ -27,10 +28,10 @@ from l1distill.firmware.network.layers import (
     Quantize,
     Square,
     Subtract,
-    Unary,
-    ValueRange,
+    UnaryLayer,
 )
 from l1distill.firmware.network.network import Network, value_ranges
+from l1distill.firmware.network.value_range import ValueRange
 
 _PRODUCT_LEVELS = 2
 
@@ -162,7 +163,9 @@ class _Path(NamedTuple):
 def _only_cut_at_zero(before: ValueRange, after: ValueRange) -> bool:
     """Tells whether a quantizer does no more than an AND with the sign: what follows absorbs it."""
     cut = np.maximum(before.low, 0.0), np.maximum(before.high, 0.0)
-    return after.fraction >= before.fraction and all(map(np.array_equal, cut, after[:2]))
+    return after.fraction >= before.fraction and all(
+        map(np.array_equal, cut, (after.low, after.high))
+    )
 
 
 def _needed(network: Network, found: list[ValueRange]) -> list[NDArray[np.bool_]]:
@@ -178,14 +181,14 @@ def _needed(network: Network, found: list[ValueRange]) -> list[NDArray[np.bool_]
             parts = [used] * len(taken)
         for source, part in zip(taken, parts, strict=True):
             before = found[source]
-            if isinstance(layer, Binary):
+            if isinstance(layer, BinaryLayer):
                 needed[source] |= part & (before.low < before.high)
             else:
                 needed[source] |= _needed_by(layer, before, part)
     return needed
 
 
-def _needed_by(layer: Unary, before: ValueRange, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _needed_by(layer: UnaryLayer, before: ValueRange, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Tells on which elements, of those that ever change, the used outputs of a layer depend."""
     live = before.low < before.high
     if isinstance(layer, Dense):
@@ -232,8 +235,8 @@ def _linear(
         weights = _weight_bits(layer.kernel, layer.kernel_type)
         none = np.zeros_like(layer.bias)
         # summed by the layer itself: what it adds up, once as digits and once as bits
-        terms = layer._replace(kernel=digits, bias=none).apply(live[None])[0] + (layer.bias != 0)
-        operations = layer._replace(kernel=weights, bias=none).apply(widths[None])[0]
+        terms = replace(layer, kernel=digits, bias=none).apply(live[None])[0] + (layer.bias != 0)
+        operations = replace(layer, kernel=weights, bias=none).apply(widths[None])[0]
     mean = 0.5 * (float(widths.sum()) / max(float(live.sum()), 1.0) + _widths(after))
     adders = np.maximum(terms - 1, 0)
     deepest = float(terms[used].max(initial=1))

@@ -22,7 +22,7 @@ from l1distill.firmware.network.network import (
     EXACT_FLOAT32_BITS,
     Network,
     evaluate,
-    run_behind,
+    evaluate_rest,
     widest_sum,
 )
 from l1distill.firmware.process import TimeLimit
@@ -205,8 +205,8 @@ def _events(
         return Events(values, exact, report.Reference(name, None), hard)
     floats = values.astype(np.float32).reshape(len(values), *model.input_shape[1:])
     predicted = predict(model, floats)
-    ports = described.at_ports(values)
-    predicted = run_behind(described, len(plain.layers), ports, predicted)
+    ports = described.to_port_values(values)
+    predicted = evaluate_rest(described, len(plain.layers), ports, predicted)
     if bits <= EXACT_FLOAT32_BITS:
         return Events(values, predicted, report.Reference("QKeras", None), hard)
     doubt = (
@@ -293,7 +293,7 @@ def _simulate_rtl(
     setting = "firmware.rtl_simulation_time_limit_s"
     bounds = TimeLimit(settings.rtl_simulation_time_limit_s, setting)
     replayed = events.fewer(settings.rtl_simulation_events)
-    ports = described.at_ports(replayed.x)
+    ports = described.to_port_values(replayed.x)
     simulated = rtlsim.simulate_rtl(output / "rtl", rtl_figures, ports, simulator, bounds)
     found = compare(replayed.y, simulated)
     if found.mismatches:
@@ -329,7 +329,7 @@ def _write_vectors(
 ) -> None:
     _clear(folder)
     folder.mkdir()
-    ports = described.at_ports(events.x)
+    ports = described.to_port_values(events.x)
     vectors.write_codes(folder / "input.txt", ports, described.input_type, "inputs")
     vectors.write_codes(
         folder / "output.txt", events.y, described.output_type, "outputs of the model"

@@ -81,7 +81,7 @@ def synthesize_model(settings: "Settings", context: Context, say: Callable[[str]
     x = None
     if settings.events is not None:
         events = read_events(settings.events, network.inputs, "events")
-        x = network.at_ports(events) * network.input_units
+        x = network.to_port_values(events) * network.input_units
         sources["events"] = file_sha256(settings.events)
     figures = synthesize(
         loaded if quantized and not curves.said else network,
@@ -129,7 +129,7 @@ def _differences(
     model: Any, network: Network, events: NDArray[Any], curves: Curves
 ) -> dict[str, float]:
     """Returns how far a network is from its model, which is not exact in fixed point."""
-    given = network.at_ports(events) * network.input_units
+    given = network.to_port_values(events) * network.input_units
     wanted = predict(model, events.astype(np.float32).reshape(-1, *model.input_shape[1:]))
     apart = np.abs(evaluate(network, given) - wanted)
     if curves.classes:

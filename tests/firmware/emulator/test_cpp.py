@@ -66,10 +66,18 @@ def test_any_layer_at_any_width(tmp_path: Path, name: str, bits: int) -> None:
 
 
 def test_inputs_that_round_down_and_wrap(tmp_path: Path) -> None:
-    kind = FixedPoint(True, 2, 3, "TRN", "WRAP")
-    wide = FixedPoint(True, 8, 6)
-    layer = Dense("sum", np.array([[0.5], [-0.75]]), np.array([0.25]), wide, wide)
-    network = Network(2, kind, (layer,), wide, (3, -1))
+    kind = FixedPoint(signed=True, integer=2, fraction=3, rounding="TRN", overflow="WRAP")
+    wide = FixedPoint(signed=True, integer=8, fraction=6)
+    layer = Dense(
+        "sum",
+        kernel=np.array([[0.5], [-0.75]]),
+        bias=np.array([0.25]),
+        kernel_type=wide,
+        bias_type=wide,
+    )
+    network = Network(
+        inputs=2, input_type=kind, layers=(layer,), output_type=wide, input_exponents=(3, -1)
+    )
     built = library(trace_network(network), tmp_path)
     x = anything(network)
     x = x[np.isfinite(x).all(axis=1) & (np.abs(x) < 1e15).all(axis=1)]
@@ -97,7 +105,7 @@ def test_codes_are_taken_as_a_bus_takes_them(small: Path) -> None:
     assert units == (network.input_units * network.input_type.step).tolist()
     assert loaded.l1distill_output_unit() == network.output_type.step
     x = full_range(network, 100)
-    codes = network.input_type.codes(network.at_ports(x))
+    codes = network.input_type.codes(network.to_port_values(x))
     expected = network.output_type.codes(evaluate(network, x))
     above = np.random.default_rng(0).integers(-4, 5, codes.shape) << network.input_type.bits
     for given in (codes, codes + above):
@@ -113,7 +121,7 @@ def test_operations_that_networks_do_not_need_yet(tmp_path: Path) -> None:
     from alkaid.trace import FVArray, HWConfig
     from alkaid.trace import trace as collect
 
-    kind = FixedPoint(True, 2, 3)
+    kind = FixedPoint(signed=True, integer=2, fraction=3)
     shape = (4,)
     inputs = FVArray.from_kif(
         np.full(shape, 1), np.full(shape, 2), np.full(shape, 3), HWConfig(1, -1, -1), 0.0, {}
@@ -127,7 +135,7 @@ def test_operations_that_networks_do_not_need_yet(tmp_path: Path) -> None:
         (op.opcode, *op.data[-1:]) if op.opcode in (9, 10) else op.opcode for op in logic.ops
     }
     assert {7, 6, (9, 0), (9, 1), (9, 2), (10, 0), (10, 1), (10, 2)} <= opcodes
-    emulator = Emulator(4, kind, (), FixedPoint(True, 6, 8), logic)
+    emulator = Emulator(4, kind, (), FixedPoint(signed=True, integer=6, fraction=8), logic)
     codes = np.random.default_rng(1).integers(-32, 32, (500, 4))
     x = codes * kind.step
     assert np.array_equal(predict(library(emulator, tmp_path), x), emulator.predict(x))
@@ -160,10 +168,14 @@ def test_the_same_logic_gives_the_same_sources(student: Students, tmp_path: Path
 
 
 def test_constant_outputs_need_no_operation(tmp_path: Path) -> None:
-    kind = FixedPoint(True, 2, 3)
+    kind = FixedPoint(signed=True, integer=2, fraction=3)
     kernel = np.array([[0.5, 0.0, 0.0], [0.25, 0.0, 0.0]])
-    layer = Dense("sums", kernel, np.array([0.0, 0.0, 1.5]), kind, kind)
-    network = Network(2, kind, (layer, Quantize("out", kind)), kind)
+    layer = Dense(
+        "sums", kernel=kernel, bias=np.array([0.0, 0.0, 1.5]), kernel_type=kind, bias_type=kind
+    )
+    network = Network(
+        inputs=2, input_type=kind, layers=(layer, Quantize("out", type=kind)), output_type=kind
+    )
     x = full_range(network, 60)
     assert np.array_equal(
         predict(library(trace_network(network), tmp_path), x), evaluate(network, x)

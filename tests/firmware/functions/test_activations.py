@@ -10,8 +10,9 @@ from l1distill.compression.ptq import post_training_quantize
 from l1distill.firmware.functions.activations import Curves
 from l1distill.firmware.hls import project as hls
 from l1distill.firmware.network.fixed_point import FixedPoint
-from l1distill.firmware.network.layers import Layer, Reshape, value_range_of
+from l1distill.firmware.network.layers import Layer, Reshape
 from l1distill.firmware.network.network import Network, connect, evaluate
+from l1distill.firmware.network.value_range import value_range_of
 from l1distill.firmware.process import TimeLimit
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.firmware.rtl.verilog import trace_network
@@ -24,10 +25,10 @@ from tests.firmware.students import HARDWARE
 BOUNDS = TimeLimit(300.0, "firmware.limit")
 WANTED = {"sigmoid": lambda x: 1 / (1 + np.exp(-x)), "tanh": np.tanh}
 INPUTS = {
-    "narrow": FixedPoint(True, 2, 5),
-    "wide": FixedPoint(True, 6, 3),
-    "fine": FixedPoint(True, 3, 13),
-    "positive": FixedPoint(False, 3, 4),
+    "narrow": FixedPoint(signed=True, integer=2, fraction=5),
+    "wide": FixedPoint(signed=True, integer=6, fraction=3),
+    "fine": FixedPoint(signed=True, integer=3, fraction=13),
+    "positive": FixedPoint(signed=False, integer=3, fraction=4),
 }
 
 
@@ -55,9 +56,9 @@ def test_the_error_that_is_said_holds_for_every_input(function: str, kind: Fixed
 
 def shaped(shape: tuple[int, ...], function: str) -> Network:
     """A function of each number of a vector, a sequence or an image."""
-    kind = FixedPoint(True, 3, 3)
+    kind = FixedPoint(signed=True, integer=3, fraction=3)
     tensor = value_range_of(kind, shape)
-    first: list[Layer] = [Reshape("events", shape)] if len(shape) > 1 else []
+    first: list[Layer] = [Reshape("events", shape=shape)] if len(shape) > 1 else []
     return connect(
         int(np.prod(shape)), kind, [*first, *Curves(6, 8).layers("last", function, tensor)]
     )

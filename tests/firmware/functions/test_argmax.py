@@ -12,8 +12,8 @@ from l1distill.firmware.functions.activations import Curves
 from l1distill.firmware.functions.argmax import one_hot
 from l1distill.firmware.hls import project as hls
 from l1distill.firmware.network.fixed_point import FixedPoint
-from l1distill.firmware.network.layers import value_range_of
 from l1distill.firmware.network.network import Network, connect, evaluate
+from l1distill.firmware.network.value_range import value_range_of
 from l1distill.firmware.process import TimeLimit
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.firmware.rtl.verilog import trace_network
@@ -35,7 +35,14 @@ def wanted(values: Any) -> Any:
 
 
 @pytest.mark.parametrize("numbers", [2, 3, 4])
-@pytest.mark.parametrize("kind", [FixedPoint(True, 1, 1), FixedPoint(False, 3, -1)], ids=str)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        FixedPoint(signed=True, integer=1, fraction=1),
+        FixedPoint(signed=False, integer=3, fraction=-1),
+    ],
+    ids=str,
+)
 def test_the_first_of_the_largest_is_taken(numbers: int, kind: FixedPoint) -> None:
     values = np.arange(kind.low, kind.high + kind.step, kind.step)
     x = np.stack(np.meshgrid(*[values] * numbers), axis=-1).reshape(-1, numbers)
@@ -46,7 +53,7 @@ def test_the_first_of_the_largest_is_taken(numbers: int, kind: FixedPoint) -> No
 
 
 def test_the_c_simulation_is_exact(tmp_path: Path) -> None:
-    network = network_of(5, FixedPoint(True, 2, 2))
+    network = network_of(5, FixedPoint(signed=True, integer=2, fraction=2))
     x = full_range(network)
     hls.write_hls_project(network, HARDWARE, tmp_path)
     found = hls.simulate_hls(tmp_path, x, network, BOUNDS)
@@ -55,7 +62,7 @@ def test_the_c_simulation_is_exact(tmp_path: Path) -> None:
 
 @pytest.mark.needs_program("iverilog")
 def test_the_verilog_is_exact(tmp_path: Path) -> None:
-    network = network_of(4, FixedPoint(True, 1, 2))
+    network = network_of(4, FixedPoint(signed=True, integer=1, fraction=2))
     x = full_range(network)
     assert np.array_equal(simulated(network, x, tmp_path), wanted(x))
 

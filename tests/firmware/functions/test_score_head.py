@@ -1,6 +1,7 @@
 """Scores behind networks, against their definitions, through every back end."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,9 @@ from tests.firmware.networks import dense, full_range, grid, outputs, relu
 from tests.firmware.students import HARDWARE
 
 BOUNDS = TimeLimit(300.0, "firmware.limit")
-WEIGHTS = FixedPoint(True, 0, 4)
+WEIGHTS = FixedPoint(signed=True, integer=0, fraction=4)
 LATENT = 3
-ENDS = FixedPoint(True, 3, 3)
+ENDS = FixedPoint(signed=True, integer=3, fraction=3)
 
 
 def encoder(outputs: int = 2 * LATENT, ends: FixedPoint | None = ENDS, inputs: int = 5) -> Network:
@@ -40,14 +41,16 @@ def encoder(outputs: int = 2 * LATENT, ends: FixedPoint | None = ENDS, inputs: i
 
     def dense(name: str, n_in: int, n_out: int) -> Dense:
         kernel, bias = (WEIGHTS.quantize(rng.normal(0, 0.6, s)) for s in ((n_in, n_out), n_out))
-        return Dense(name, kernel, bias, WEIGHTS, WEIGHTS)
+        return Dense(name, kernel=kernel, bias=bias, kernel_type=WEIGHTS, bias_type=WEIGHTS)
 
-    hidden = FixedPoint(False, 3, 2)
-    layers: list[Layer] = [dense("hidden", inputs, 4), Quantize("relu", hidden)]
+    hidden = FixedPoint(signed=False, integer=3, fraction=2)
+    layers: list[Layer] = [dense("hidden", inputs, 4), Quantize("relu", type=hidden)]
     layers.append(dense("latent", 4, outputs))
     if ends is not None:
-        layers.append(Quantize("ends", ends))
-    return connect(inputs, FixedPoint(True, 3, 2), layers, (1, 0, -2, 0, 3)[:inputs])
+        layers.append(Quantize("ends", type=ends))
+    return connect(
+        inputs, FixedPoint(signed=True, integer=3, fraction=2), layers, (1, 0, -2, 0, 3)[:inputs]
+    )
 
 
 def scored(network: Network, **wanted: Any) -> Network:
@@ -75,7 +78,9 @@ RZ = {"kind": "rz", "pieces": 12, "bits": 14}
 
 
 @pytest.mark.parametrize("wanted", WANTED, ids=str)
-@pytest.mark.parametrize("ends", [ENDS, FixedPoint(True, 4, -1), None], ids=str)
+@pytest.mark.parametrize(
+    "ends", [ENDS, FixedPoint(signed=True, integer=4, fraction=-1), None], ids=str
+)
 def test_the_score_is_its_definition(
     wanted: dict[str, Any], ends: FixedPoint | None, tmp_path: Path
 ) -> None:
@@ -137,7 +142,15 @@ def test_the_threshold_itself_passes_and_what_is_just_below_does_not() -> None:
             assert sum_mu2(plain, x)[fewer].min() > threshold
 
 
-@pytest.mark.parametrize("ends", [ENDS, FixedPoint(True, 4, -1), FixedPoint(True, 2, 8)], ids=str)
+@pytest.mark.parametrize(
+    "ends",
+    [
+        ENDS,
+        FixedPoint(signed=True, integer=4, fraction=-1),
+        FixedPoint(signed=True, integer=2, fraction=8),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("pieces", [8, 16, 64])
 def test_the_divergence_is_as_near_its_definition_as_is_said(ends: FixedPoint, pieces: int) -> None:
     from l1distill.tasks.anomaly.losses import kl_divergence
@@ -164,14 +177,23 @@ def test_the_divergence_is_as_near_its_definition_as_is_said(ends: FixedPoint, p
 @pytest.mark.parametrize("kind", ["kl", "rz"])
 def test_log_variances_that_are_too_wide_are_rounded(kind: str) -> None:
     wider = np.full(6, 2.25)
-    scale = Affine("wider", wider, np.zeros(6), grid_of(wider), grid_of(np.zeros(6)))
-    plain = extend(encoder(ends=None), [scale, Quantize("ends", FixedPoint(True, 5, 9))])
+    scale = Affine(
+        "wider",
+        scale=wider,
+        offset=np.zeros(6),
+        scale_type=grid_of(wider),
+        offset_type=grid_of(np.zeros(6)),
+    )
+    plain = extend(
+        encoder(ends=None),
+        [scale, Quantize("ends", type=FixedPoint(signed=True, integer=5, fraction=9))],
+    )
     x = events(plain)
     network, words = with_score(plain, ScoreSettings(kind=kind, pieces=48))  # type: ignore[arg-type]
     assert words is not None
     assert "of log-variances as fixed<11,5," in words
     latent = evaluate(plain, x)
-    rounded = FixedPoint(True, 4, 6).quantize(latent[:, LATENT:])
+    rounded = FixedPoint(signed=True, integer=4, fraction=6).quantize(latent[:, LATENT:])
     assert (rounded != latent[:, LATENT:]).any()
     squares = (latent[:, :LATENT] ** 2).sum(axis=1)
     if kind == "kl":
@@ -190,7 +212,7 @@ def test_log_variances_that_are_too_wide_are_rounded(kind: str) -> None:
         scored(encoder(), kind=kind, latent=4)
 
 
-@pytest.mark.parametrize("ends", [ENDS, FixedPoint(True, 2, 8)], ids=str)
+@pytest.mark.parametrize("ends", [ENDS, FixedPoint(signed=True, integer=2, fraction=8)], ids=str)
 @pytest.mark.parametrize("pieces", [16, 64])
 def test_r_z_is_as_near_its_definition_as_is_said(ends: FixedPoint, pieces: int) -> None:
     from l1distill.tasks.anomaly.losses import origin_z_score
@@ -213,7 +235,7 @@ def test_r_z_is_as_near_its_definition_as_is_said(ends: FixedPoint, pieces: int)
 def autoencoder(inputs: int, exponents: tuple[int, ...] = ()) -> Network:
     """A hidden layer and as many numbers as go in."""
     plain = encoder(inputs=inputs, outputs=inputs)
-    return plain._replace(input_exponents=exponents) if exponents else plain
+    return replace(plain, input_exponents=exponents) if exponents else plain
 
 
 def test_the_mean_square_error_of_any_autoencoder_is_its_definition() -> None:
@@ -221,7 +243,7 @@ def test_the_mean_square_error_of_any_autoencoder_is_its_definition() -> None:
     x = events(plain)
     network, words = with_score(plain, ScoreSettings(kind="mse"))
     assert words == "mean square of outputs less inputs, and 0 of it"
-    taken = plain.at_ports(x) * plain.input_units
+    taken = plain.to_port_values(x) * plain.input_units
     wanted = np.mean((evaluate(plain, x) - taken) ** 2, axis=1)
     assert np.array_equal(evaluate(network, x)[:, 0], wanted)
     assert np.array_equal(trace_network(network).predict(x), wanted[:, None])
@@ -240,7 +262,7 @@ def objects(network: Network, number: int = 400) -> NDArray[np.float64]:
     )
     found *= (rng.random((number, 19)) < 0.5)[..., None]
     found[:, 0, 1] = 0
-    return network.at_ports(found.reshape(number, -1)) * network.input_units
+    return network.to_port_values(found.reshape(number, -1)) * network.input_units
 
 
 @pytest.mark.parametrize("pieces", [None, 24])
@@ -255,8 +277,8 @@ def test_the_error_of_objects_is_as_near_its_definition_as_is_said(pieces: int |
     standardization = Standardization(
         pt_mean=rng.uniform(0, 40, 19).tolist(), pt_std=rng.uniform(0.1, 20, 19).tolist()
     )
-    plain = encoder(inputs=57, outputs=57)._replace(input_exponents=(8, 2, 2) * 19)
-    plain = plain._replace(input_type=FixedPoint(True, 0, 11))
+    plain = replace(encoder(inputs=57, outputs=57), input_exponents=(8, 2, 2) * 19)
+    plain = replace(plain, input_type=FixedPoint(signed=True, integer=0, fraction=11))
     x = objects(plain)
     wanted = np.asarray(
         reconstruction_error(
@@ -326,7 +348,16 @@ def test_the_estimate_counts_the_score() -> None:
     means = connect(
         plain.inputs,
         plain.input_type,
-        [*plain.layers, Dense("means", np.eye(6)[:, :3], np.zeros(3), WEIGHTS, WEIGHTS)],
+        [
+            *plain.layers,
+            Dense(
+                "means",
+                kernel=np.eye(6)[:, :3],
+                bias=np.zeros(3),
+                kernel_type=WEIGHTS,
+                bias_type=WEIGHTS,
+            ),
+        ],
         plain.input_exponents,
     )
     without = estimate(means, 3.5)  # the variances lead nowhere
@@ -346,7 +377,7 @@ def test_the_estimate_counts_the_score() -> None:
         (encoder(), {"kind": "sum_mu2", "threshold": 0.0}, "score.threshold=0: .* between 0 and"),
         (encoder(), {"kind": "sum_mu2", "threshold": 1e9}, r"score.threshold=1e\+09: "),
         (
-            encoder(ends=FixedPoint(True, 3, 12)),
+            encoder(ends=FixedPoint(signed=True, integer=3, fraction=12)),
             {"kind": "sum_mu2", "threshold": 1.0},
             "set score.bits=24 or fewer",
         ),

@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 
 from l1distill.firmware.network.fixed_point import FixedPoint, smallest_type
-from l1distill.firmware.network.layers import Dense, Quantize, value_range_of
+from l1distill.firmware.network.layers import Dense, Quantize
 from l1distill.firmware.network.network import Network, widest_sum
+from l1distill.firmware.network.value_range import value_range_of
 
 TYPES = [
-    FixedPoint(True, 3, 4),
-    FixedPoint(False, 2, 6),
-    FixedPoint(True, 0, 1),
-    FixedPoint(True, 2, 3, "RND_CONV", "SAT_SYM"),
-    FixedPoint(True, 5, -2),
-    FixedPoint(False, 4, 0, "TRN", "SAT"),
-    FixedPoint(True, 2, 2, "TRN", "WRAP"),
+    FixedPoint(signed=True, integer=3, fraction=4),
+    FixedPoint(signed=False, integer=2, fraction=6),
+    FixedPoint(signed=True, integer=0, fraction=1),
+    FixedPoint(signed=True, integer=2, fraction=3, rounding="RND_CONV", overflow="SAT_SYM"),
+    FixedPoint(signed=True, integer=5, fraction=-2),
+    FixedPoint(signed=False, integer=4, fraction=0, rounding="TRN", overflow="SAT"),
+    FixedPoint(signed=True, integer=2, fraction=2, rounding="TRN", overflow="WRAP"),
 ]
 
 
@@ -44,12 +45,12 @@ def test_rounding_and_overflow_follow_their_definition(kind: FixedPoint) -> None
 
 
 def test_nothing_holds_nan() -> None:
-    assert not FixedPoint(True, 3, 4).holds([0.0, float("nan")])
+    assert not FixedPoint(signed=True, integer=3, fraction=4).holds([0.0, float("nan")])
 
 
 def test_names_count_the_sign_as_hls_does() -> None:
-    assert FixedPoint(True, 3, 4).hls == "fixed<8,4,RND_CONV,SAT>"
-    assert FixedPoint(False, 3, 5).bare.hls == "ufixed<8,3,TRN,WRAP>"
+    assert FixedPoint(signed=True, integer=3, fraction=4).hls == "fixed<8,4,RND_CONV,SAT>"
+    assert FixedPoint(signed=False, integer=3, fraction=5).bare.hls == "ufixed<8,3,TRN,WRAP>"
 
 
 @pytest.mark.parametrize(
@@ -66,11 +67,21 @@ def test_the_smallest_type_is_the_smallest(
 
 def test_the_accumulator_holds_the_worst_case() -> None:
     kernel = np.array([[0.5, -0.25], [0.25, -0.5]])
-    weights, inputs = FixedPoint(True, 0, 2), FixedPoint(True, 2, 1)
-    layer = Dense("one", kernel, np.array([0.25, -0.75]), weights, weights)
+    weights, inputs = (
+        FixedPoint(signed=True, integer=0, fraction=2),
+        FixedPoint(signed=True, integer=2, fraction=1),
+    )
+    layer = Dense(
+        "one", kernel=kernel, bias=np.array([0.25, -0.75]), kernel_type=weights, bias_type=weights
+    )
     kind = layer.value_range(value_range_of(inputs, 2)).type
     ends = np.array([[-4.0, -4.0], [3.5, 3.5]])
     assert kind.holds(ends @ layer.kernel + layer.bias)
     assert (kind.signed, kind.integer, kind.fraction) == (True, 2, 3)
-    network = Network(2, inputs, (layer, Quantize("two", inputs)), inputs)
+    network = Network(
+        inputs=2,
+        input_type=inputs,
+        layers=(layer, Quantize("two", type=inputs)),
+        output_type=inputs,
+    )
     assert widest_sum(network) == ("one", 5)

@@ -16,11 +16,11 @@ from l1distill.firmware.network.layers import (
     Reshape,
     Square,
     UpSample2D,
-    ValueRange,
     ZeroPad2D,
 )
+from l1distill.firmware.network.value_range import ValueRange
 
-KIND = FixedPoint(True, 1, 4)
+KIND = FixedPoint(signed=True, integer=1, fraction=4)
 RNG = np.random.default_rng(4)
 IMAGE = (7, 4, 3)
 
@@ -32,7 +32,15 @@ def numbers(*shape: int) -> Any:
 def convolution(height: int, width: int, filters: int, padding: Any, *strides: int) -> Conv2D:
     kernel, bias = numbers(height, width, IMAGE[-1], filters), numbers(filters)
     down, right = strides or (1, 1)
-    return Conv2D("layer", kernel, bias, KIND, KIND, padding, (down, right))
+    return Conv2D(
+        "layer",
+        kernel=kernel,
+        bias=bias,
+        kernel_type=KIND,
+        bias_type=KIND,
+        padding=padding,
+        strides=(down, right),
+    )
 
 
 LAYERS: list[Layer] = [
@@ -42,16 +50,21 @@ LAYERS: list[Layer] = [
     *(convolution(3, 2, 2, padding, 2, 3) for padding in ("valid", "same")),
     *(convolution(2, 3, 4, padding, 3, 2) for padding in ("valid", "same")),
     *(convolution(1, 1, 2, padding, 2, 2) for padding in ("valid", "same")),
-    Affine("layer", numbers(3), numbers(3), KIND, KIND),
-    Affine("layer", numbers(*IMAGE), numbers(*IMAGE), KIND, KIND),
-    MaxPool2D("layer", (3, 2)),
-    MaxPool2D("layer", (2, 1)),
-    UpSample2D("layer", (2, 3)),
-    ZeroPad2D("layer", ((1, 2), (0, 3))),
-    Quantize("layer", FixedPoint(True, 0, 2), 0.25),
-    Quantize("layer", FixedPoint(False, 1, 1)),
-    Quantize("layer", FixedPoint(True, 0, 2, "TRN", "WRAP")),
-    Reshape("layer", (12, 7)),
+    Affine("layer", scale=numbers(3), offset=numbers(3), scale_type=KIND, offset_type=KIND),
+    Affine(
+        "layer", scale=numbers(*IMAGE), offset=numbers(*IMAGE), scale_type=KIND, offset_type=KIND
+    ),
+    MaxPool2D("layer", size=(3, 2)),
+    MaxPool2D("layer", size=(2, 1)),
+    UpSample2D("layer", size=(2, 3)),
+    ZeroPad2D("layer", margins=((1, 2), (0, 3))),
+    Quantize("layer", type=FixedPoint(signed=True, integer=0, fraction=2), negative_slope=0.25),
+    Quantize("layer", type=FixedPoint(signed=False, integer=1, fraction=1)),
+    Quantize(
+        "layer",
+        type=FixedPoint(signed=True, integer=0, fraction=2, rounding="TRN", overflow="WRAP"),
+    ),
+    Reshape("layer", shape=(12, 7)),
     Square("layer"),
 ]
 
@@ -92,7 +105,7 @@ def test_a_layer_computes_what_tensorflow_does(layer: Layer) -> None:
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
 def test_what_comes_out_is_what_can_come_out(layer: Layer) -> None:
     ends = np.sort(numbers(2, *IMAGE), axis=0)
-    before = ValueRange(ends[0], ends[1], KIND.fraction)
+    before = ValueRange(low=ends[0], high=ends[1], fraction=KIND.fraction)
     after = layer.value_range(before)
     chosen = RNG.integers(0, 2, (300, *IMAGE))
     result = layer.apply(np.where(chosen, ends[1], ends[0]))
@@ -105,8 +118,8 @@ def test_what_comes_out_is_what_can_come_out(layer: Layer) -> None:
 
 
 def test_the_ends_of_a_dense_layer_are_reached() -> None:
-    layer = Dense("layer", numbers(6, 4), numbers(4), KIND, KIND)
-    span = layer.value_range(ValueRange(np.full(6, -2.0), np.full(6, 1.5), 1))
+    layer = Dense("layer", kernel=numbers(6, 4), bias=numbers(4), kernel_type=KIND, bias_type=KIND)
+    span = layer.value_range(ValueRange(low=np.full(6, -2.0), high=np.full(6, 1.5), fraction=1))
     corners = np.array(np.meshgrid(*[[-2.0, 1.5]] * 6)).reshape(6, -1).T
     result = layer.apply(corners)
     assert np.array_equal(result.max(axis=0), span.high)

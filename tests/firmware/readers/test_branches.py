@@ -15,7 +15,13 @@ from l1distill.firmware.emulator import cpp as cpp_emulator
 from l1distill.firmware.hls import project as hls
 from l1distill.firmware.network.fixed_point import BIT, FixedPoint
 from l1distill.firmware.network.layers import Dense, Layer, Multiply, Quantize
-from l1distill.firmware.network.network import connect, evaluate, run_layers, up_to, value_ranges
+from l1distill.firmware.network.network import (
+    connect,
+    evaluate,
+    evaluate_first,
+    truncate,
+    value_ranges,
+)
 from l1distill.firmware.network.serialization import load, save
 from l1distill.firmware.process import TimeLimit
 from l1distill.firmware.readers.keras_graph import read_graph
@@ -148,9 +154,9 @@ def test_the_verilog_is_qkeras(make: Callable[[], Any], tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", MODELS)
 def test_no_number_leaves_its_span(make: Callable[[], Any]) -> None:
     network = from_qkeras(make())
-    x = network.at_ports(full_range(network))
+    x = network.to_port_values(full_range(network))
     for number, span in enumerate(value_ranges(network)):
-        values = run_layers(network, number, x)
+        values = evaluate_first(network, number, x)
         assert (values.min(axis=0) >= span.low.ravel()).all()
         assert (values.max(axis=0) <= span.high.ravel()).all()
         assert np.array_equal(values, np.rint(values * 2**span.fraction) / 2**span.fraction)
@@ -160,14 +166,16 @@ def test_the_first_layers_of_a_branching_network_are_one_too() -> None:
     network = from_qkeras(residual())
     x = full_range(network)
     past = next(n for n, layer in enumerate(network.layers, 1) if layer.name == "past")
-    part = up_to(network, past)
-    assert np.array_equal(evaluate(part, x), run_layers(network, past, network.at_ports(x)))
+    part = truncate(network, past)
+    assert np.array_equal(
+        evaluate(part, x), evaluate_first(network, past, network.to_port_values(x))
+    )
 
 
 def test_a_rounding_that_only_one_branch_wants_leaves_the_other_alone(tmp_path: Path) -> None:
     """hls4ml rounds sums on their way out; here somebody else takes them as they are."""
-    kind = FixedPoint(True, 3, 3)
-    coarse = Quantize("coarse", FixedPoint(True, 3, 0))
+    kind = FixedPoint(signed=True, integer=3, fraction=3)
+    coarse = Quantize("coarse", type=FixedPoint(signed=True, integer=3, fraction=0))
     steps: list[Layer] = [Multiply("square"), coarse, Multiply("product")]
     network = connect(3, kind, steps, sources=((0, 0), (1,), (1, 2)))
     x = full_range(network)
@@ -180,10 +188,25 @@ def test_a_rounding_that_only_one_branch_wants_leaves_the_other_alone(tmp_path: 
 
 @pytest.mark.needs_program("iverilog")
 def test_a_product_with_a_bit_is_made_of_gates(tmp_path: Path) -> None:
-    kind, grid = FixedPoint(True, 3, 2), FixedPoint(False, 3, 0)
-    steps = Dense("steps", np.eye(3) * 4, np.zeros(3), grid, grid)
-    sums = Dense("sums", np.array([[3.0, 1, 2], [0, 1, 4], [5, 0, 1]]), np.zeros(3), grid, grid)
-    layers: list[Layer] = [steps, Quantize("there", BIT), sums, Multiply("mask"), Multiply("both")]
+    kind, grid = (
+        FixedPoint(signed=True, integer=3, fraction=2),
+        FixedPoint(signed=False, integer=3, fraction=0),
+    )
+    steps = Dense("steps", kernel=np.eye(3) * 4, bias=np.zeros(3), kernel_type=grid, bias_type=grid)
+    sums = Dense(
+        "sums",
+        kernel=np.array([[3.0, 1, 2], [0, 1, 4], [5, 0, 1]]),
+        bias=np.zeros(3),
+        kernel_type=grid,
+        bias_type=grid,
+    )
+    layers: list[Layer] = [
+        steps,
+        Quantize("there", type=BIT),
+        sums,
+        Multiply("mask"),
+        Multiply("both"),
+    ]
     network = connect(3, kind, layers, sources=((0,), (1,), (0,), (2, 3), (4, 2)))
     x = full_range(network)
     expected = evaluate(network, x)

@@ -15,7 +15,7 @@ from l1distill.firmware.rtl.yosys import YosysCounts
 from l1distill.firmware.verification.comparison import Comparison
 from tests.firmware.students import HARDWARE
 
-PORT = Port("port", (FixedPoint(True, 3, 4),))
+PORT = Port("port", (FixedPoint(signed=True, integer=3, fraction=4),))
 RESULTS = Results(
     rtl=RtlReport(6, 1, 4692, 9438.8, 6.66, PORT, PORT, "0.8.2"),
     rtl_comparison=Comparison(2048, 2, 0.5, 7),

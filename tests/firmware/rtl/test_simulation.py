@@ -10,7 +10,7 @@ from l1distill.firmware.rtl import simulation as rtlsim
 from l1distill.firmware.rtl.simulation import find_simulator
 from l1distill.firmware.rtl.verilog import TOP, Port, RtlReport
 
-PORT = Port("port", (FixedPoint(True, 1, 2),))
+PORT = Port("port", (FixedPoint(signed=True, integer=1, fraction=2),))
 FIGURES = RtlReport(1, 1, 0, 0.0, 0.0, PORT, PORT, "0")
 
 

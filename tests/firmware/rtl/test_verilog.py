@@ -112,11 +112,13 @@ def test_the_files_name_part_clock_and_ports(student: Students, tmp_path: Path) 
 
 @pytest.mark.needs_program("iverilog")
 def test_inputs_that_pruning_cut_off_have_no_bits(tmp_path: Path) -> None:
-    kind = FixedPoint(True, 2, 3)
+    kind = FixedPoint(signed=True, integer=2, fraction=3)
     kernel = np.zeros((5, 1))
     kernel[[1, 3], 0] = 0.5, -0.375
-    layer = Dense("score", kernel, np.zeros(1), kind, kind)
-    network = Network(5, kind, (layer, Quantize("out", kind)), kind)
+    layer = Dense("score", kernel=kernel, bias=np.zeros(1), kernel_type=kind, bias_type=kind)
+    network = Network(
+        inputs=5, input_type=kind, layers=(layer, Quantize("out", type=kind)), output_type=kind
+    )
     emulator = trace_network(network)
     figures = write_rtl(emulator, HARDWARE, 5.0, tmp_path)
     assert [element.bits for element in figures.input_port.elements] == [0, 6, 0, 6, 0]
@@ -131,16 +133,34 @@ def test_inputs_that_pruning_cut_off_have_no_bits(tmp_path: Path) -> None:
 
 
 def test_a_constant_output_is_refused() -> None:
-    kind = FixedPoint(True, 2, 3)
-    positive = FixedPoint(False, 2, 3)
-    layer = Dense("score", np.full((2, 1), -0.5), np.full(1, -4.0), kind, kind)
-    network = Network(2, positive, (layer, Quantize("relu", positive)), positive)
+    kind = FixedPoint(signed=True, integer=2, fraction=3)
+    positive = FixedPoint(signed=False, integer=2, fraction=3)
+    layer = Dense(
+        "score",
+        kernel=np.full((2, 1), -0.5),
+        bias=np.full(1, -4.0),
+        kernel_type=kind,
+        bias_type=kind,
+    )
+    network = Network(
+        inputs=2,
+        input_type=positive,
+        layers=(layer, Quantize("relu", type=positive)),
+        output_type=positive,
+    )
     with pytest.raises(DataError, match="the same for every input"):
         trace_network(network)
 
 
 def test_bus_words_unpack_to_what_was_packed() -> None:
-    port = Port("bus", (FixedPoint(True, 1, 2), FixedPoint(False, 3, 0), FixedPoint(True, 4, -1)))
+    port = Port(
+        "bus",
+        (
+            FixedPoint(signed=True, integer=1, fraction=2),
+            FixedPoint(signed=False, integer=3, fraction=0),
+            FixedPoint(signed=True, integer=4, fraction=-1),
+        ),
+    )
     values = np.array([[-2.0, 7.0, 14.0], [1.75, 0.0, -16.0], [-0.25, 1.0, -2.0]])
     words = vectors.pack(port, values)
     assert words == ["3f8", "407", "79f"]  # by hand: 0111 111 1000 and so on, last element first

@@ -45,7 +45,7 @@ def test_sums_meet_halves_and_ends_with_a_bit_on_either_side(student: Students) 
     half = relu.type.step / 2
 
     def met(x: np.ndarray) -> int:
-        sums = network.at_ports(x) @ dense.kernel + dense.bias
+        sums = network.to_port_values(x) @ dense.kernel + dense.bias
         wanted = [
             edge + beside for edge in (half, relu.type.high + half) for beside in (-bit, 0, bit)
         ]
@@ -56,7 +56,7 @@ def test_sums_meet_halves_and_ends_with_a_bit_on_either_side(student: Students) 
 
 def overflows_when_rounding(network: Network, x: np.ndarray) -> np.ndarray:
     """Computes a network as hardware that clips first, and then rounds up to beyond the end."""
-    values = network.at_ports(x)
+    values = network.to_port_values(x)
     for layer in network.layers:
         if isinstance(layer, Quantize):
             kind = layer.type

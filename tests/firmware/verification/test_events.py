@@ -56,8 +56,14 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
 
 
 def test_random_events_are_of_the_whole_range() -> None:
-    kind = FixedPoint(True, 2, 3, overflow="SAT_SYM")
-    network = Network(3, kind, (Reshape("r", (3,)),), kind, (0, 2, -1))
+    kind = FixedPoint(signed=True, integer=2, fraction=3, overflow="SAT_SYM")
+    network = Network(
+        inputs=3,
+        input_type=kind,
+        layers=(Reshape("r", shape=(3,)),),
+        output_type=kind,
+        input_exponents=(0, 2, -1),
+    )
     x = random_events(network, 4000, 1)
     assert kind.holds(x / network.input_units)
     assert np.array_equal(x.max(axis=0), kind.high * network.input_units)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def bend(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         if isinstance(layer, Dense) and layer.name == name:
             kernel = layer.kernel.copy()
             kernel[0, 0] += layer.kernel_type.step
-            layer = layer._replace(kernel=kernel)
+            layer = replace(layer, kernel=kernel)
         return right(layer, values)
 
     monkeypatch.setattr(tracing, "_trace_layer", wrong)

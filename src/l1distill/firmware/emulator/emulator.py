@@ -1,6 +1,7 @@
 """The firmware's emulator: the very logic that becomes Verilog, run on the processor."""
 
 import json
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -59,9 +60,9 @@ class Emulator(NamedTuple):
             "format": FORMAT,
             "alkaid": version("alkaid"),
             "inputs": self.inputs,
-            "input_type": self.input_type._asdict(),
+            "input_type": asdict(self.input_type),
             "input_exponents": self.input_exponents,
-            "output_type": self.output_type._asdict(),
+            "output_type": asdict(self.output_type),
             "alir": {"model": self.logic, "meta": "ALIRModel", "spec_version": ALIR_SPEC_VERSION},
         }
         text = json.dumps(content, cls=JSONEncoder, sort_keys=True, separators=(",", ":"))

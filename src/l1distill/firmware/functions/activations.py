@@ -1,6 +1,7 @@
 """Sigmoid and tanh between the layers of a network, made of straight pieces."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 from l1distill.firmware.functions.argmax import one_hot
 from l1distill.firmware.functions.piecewise_linear import Pieces, evaluated, fit_pieces
 from l1distill.firmware.network.fixed_point import FixedPoint, grid_of, smallest_type
-from l1distill.firmware.network.layers import Conv2D, Dense, Quantize, Reshape, Unary, ValueRange
+from l1distill.firmware.network.layers import Conv2D, Dense, Quantize, Reshape, UnaryLayer
+from l1distill.firmware.network.value_range import ValueRange
 
 Array = NDArray[np.float64]
 _FINEST = 12
@@ -61,7 +63,7 @@ class Curves:
 
     def layers(
         self, name: str, function: str, tensor: ValueRange, kind: FixedPoint | None = None
-    ) -> list[Unary]:
+    ) -> list[UnaryLayer]:
         """Returns the layers that compute one of :data:`FUNCTIONS` of each number.
 
         Args:
@@ -72,12 +74,12 @@ class Curves:
         """
         found = FUNCTIONS[function]
         if kind is None:
-            kind = FixedPoint(found.signed, 0, self.bits - found.signed)
-        made: list[Unary] = []
+            kind = FixedPoint(signed=found.signed, integer=0, fraction=self.bits - found.signed)
+        made: list[UnaryLayer] = []
         # far from zero, and far behind the point, the results do not change any more
         reach = found.integer + (kind.fraction > 10 - found.signed)
         fraction = min(tensor.fraction, kind.fraction + 2, _FINEST)
-        narrow = FixedPoint(True, reach, fraction)
+        narrow = FixedPoint(signed=True, integer=reach, fraction=fraction)
         rounded = 0.0
         if (
             fraction < tensor.fraction
@@ -85,14 +87,14 @@ class Curves:
             or (narrow.high < tensor.high.max())
         ):
             rounded = found.steepest * narrow.step / 2 if fraction < tensor.fraction else 0.0
-            made.append(Quantize(f"{name}_in", narrow))
+            made.append(Quantize(f"{name}_in", type=narrow))
         span = _after(made, tensor)
         low, high = float(span.low.min()), float(span.high.max())
         codes = np.arange(low, high + narrow.step / 2, narrow.step)
         wanted = found.values(codes)
         pieces = fit_pieces(codes, wanted, self.pieces, np.ones_like(wanted), kind.step / 8)
         made += _hinges(name, pieces, span)
-        made.append(Quantize(name, kind))
+        made.append(Quantize(name, type=kind))
         # a number that has been clipped gives what the end of the range gives
         at_ends = kind.quantize(evaluated(pieces, codes[[0, -1]]))
         outside = found.values(np.array([tensor.low.min(), tensor.high.max()]))
@@ -100,7 +102,7 @@ class Curves:
         self.errors[name] = float(max(inside, np.abs(at_ends - outside).max())) + rounded
         return made
 
-    def one_hot(self, layer: Any, name: str, tensor: ValueRange) -> list[Unary]:
+    def one_hot(self, layer: Any, name: str, tensor: ValueRange) -> list[UnaryLayer]:
         """Returns what stands for a softmax; see :func:`.argmax.one_hot`."""
         self.classes.append(name)
         return one_hot(layer, name, tensor)
@@ -120,7 +122,7 @@ class Curves:
         return (*off, *largest)
 
 
-def _hinges(name: str, pieces: Pieces, tensor: ValueRange) -> list[Unary]:
+def _hinges(name: str, pieces: Pieces, tensor: ValueRange) -> list[UnaryLayer]:
     """Returns the layers that compute the pieces of every number of a tensor."""
     channels, number = tensor.shape[-1], len(pieces.knots)
     kept = np.flatnonzero(pieces.slopes) if pieces.slopes.any() else np.arange(number)
@@ -129,25 +131,25 @@ def _hinges(name: str, pieces: Pieces, tensor: ValueRange) -> list[Unary]:
     below = np.tile(-knots, channels) + 0.0
     gathered = np.kron(np.eye(channels), slopes[:, None])
     start = np.full(channels, pieces.start)
-    made: list[Unary] = []
+    made: list[UnaryLayer] = []
     for what, kernel, bias in (("hinges", spread, below), ("sums", gathered, start)):
-        kinds = grid_of(kernel), grid_of(bias)
+        types: dict[str, Any] = {"kernel_type": grid_of(kernel), "bias_type": grid_of(bias)}
         if len(tensor.shape) == 1:
-            made.append(Dense(f"{name}_{what}", kernel, bias, *kinds))
+            made.append(Dense(f"{name}_{what}", kernel=kernel, bias=bias, **types))
         else:
-            made.append(Conv2D(f"{name}_{what}", kernel[None, None], bias, *kinds))
+            made.append(Conv2D(f"{name}_{what}", kernel=kernel[None, None], bias=bias, **types))
     if len(tensor.shape) == 2:
-        made.insert(0, Reshape(f"{name}_image", (tensor.shape[0], 1, channels)))
-        made.append(Reshape(f"{name}_sequence", tensor.shape))
+        made.insert(0, Reshape(f"{name}_image", shape=(tensor.shape[0], 1, channels)))
+        made.append(Reshape(f"{name}_sequence", shape=tensor.shape))
     until = next(n for n, layer in enumerate(made) if layer.name == f"{name}_sums")
     before = _after(made[:until], tensor)
     positive = smallest_type(0.0, max(float(before.high.max()), 0.0), before.fraction)
-    positive = positive._replace(rounding="TRN", integer=max(positive.integer, 1 - before.fraction))
-    made.insert(until, Quantize(f"{name}_positive", positive))
+    positive = replace(positive, rounding="TRN", integer=max(positive.integer, 1 - before.fraction))
+    made.insert(until, Quantize(f"{name}_positive", type=positive))
     return made
 
 
-def _after(layers: list[Unary], tensor: ValueRange) -> ValueRange:
+def _after(layers: list[UnaryLayer], tensor: ValueRange) -> ValueRange:
     for layer in layers:
         tensor = layer.value_range(tensor)
     return tensor

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from l1distill.firmware.network.fixed_point import BIT, grid_of
-from l1distill.firmware.network.layers import Dense, Quantize, Unary, ValueRange
+from l1distill.firmware.network.layers import Dense, Quantize, UnaryLayer
+from l1distill.firmware.network.value_range import ValueRange
 from l1distill.firmware.readers.keras_graph import Graph, refuse
 
 MOST = 64
@@ -44,7 +45,7 @@ def check_softmax(graph: Graph, wanted: str | None) -> None:
                 refuse(layer, f"is a softmax with axis={layer.axis}; use the last")
 
 
-def one_hot(layer: Any, name: str, tensor: ValueRange) -> list[Unary]:
+def one_hot(layer: Any, name: str, tensor: ValueRange) -> list[UnaryLayer]:
     """Returns the layers that give a 1 for the largest number and a 0 for all others.
 
     Each is held against each; of equal ones the first is taken, as ``numpy.argmax`` does.
@@ -67,8 +68,20 @@ def one_hot(layer: Any, name: str, tensor: ValueRange) -> list[Unary]:
     won = np.array([identity[i] for i, _ in pairs])
     all_but = np.full(numbers, 2.0 - numbers)
     return [
-        Dense(f"{name}_pairs", apart, first, grid_of(apart), grid_of(first)),
-        Quantize(f"{name}_larger", BIT),
-        Dense(f"{name}_won", won, all_but, grid_of(won), grid_of(all_but)),
-        Quantize(name, BIT),
+        Dense(
+            f"{name}_pairs",
+            kernel=apart,
+            bias=first,
+            kernel_type=grid_of(apart),
+            bias_type=grid_of(first),
+        ),
+        Quantize(f"{name}_larger", type=BIT),
+        Dense(
+            f"{name}_won",
+            kernel=won,
+            bias=all_but,
+            kernel_type=grid_of(won),
+            bias_type=grid_of(all_but),
+        ),
+        Quantize(name, type=BIT),
     ]

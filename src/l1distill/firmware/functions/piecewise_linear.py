@@ -103,10 +103,21 @@ def add_hinges(builder: Builder, name: str, pieces: Pieces, tensor: int) -> int:
     Returns:
         The tensor of (n * pieces,) hinges, those of an element side by side.
     """
-    elements, number = builder.value_ranges[tensor].low.size, len(pieces.knots)
+    elements, number = builder.value_ranges[tensor].size, len(pieces.knots)
     copies = np.kron(np.eye(elements), np.ones((1, number)))
     knots = -np.tile(pieces.knots, elements)
-    builder.add(Dense(f"{name}_hinges", copies, knots, ONE, grid_of(knots)), tensor)
+    builder.add(
+        Dense(
+            f"{name}_hinges", kernel=copies, bias=knots, kernel_type=ONE, bias_type=grid_of(knots)
+        ),
+        tensor,
+    )
     before = builder.value_ranges[-1]
-    positive = FixedPoint(False, before.type.integer, before.fraction, "TRN", "SAT")
-    return builder.add(Quantize(f"{name}_positive", positive))
+    positive = FixedPoint(
+        signed=False,
+        integer=before.type.integer,
+        fraction=before.fraction,
+        rounding="TRN",
+        overflow="SAT",
+    )
+    return builder.add(Quantize(f"{name}_positive", type=positive))

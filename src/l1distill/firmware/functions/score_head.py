@@ -1,6 +1,7 @@
 """The anomaly score behind a network, in the layers of the network itself, and its threshold."""
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -62,7 +63,7 @@ def with_score(
     Raises:
         DataError: the score is none of this network's, or the threshold cannot be met or missed.
     """
-    builder, words = Builder.behind(network), None
+    builder, words = Builder.extending(network), None
     if wanted.kind is not None:
         found = _score(builder, network, wanted, standardization)
         words = found.words
@@ -125,10 +126,12 @@ def _means(network: Network, wanted: ScoreSettings) -> int:
 
 
 def _sum_of_squares(builder: Builder, means: int) -> Score:
-    outputs = builder.value_ranges[-1].low.size
+    outputs = builder.value_ranges[-1].size
     of_means = (np.arange(outputs) < means).astype(np.float64)[:, None]
     builder.add(Square("score_squares"))
-    builder.add(Dense("score_sum", of_means, np.zeros(1), ONE, ONE))
+    builder.add(
+        Dense("score_sum", kernel=of_means, bias=np.zeros(1), kernel_type=ONE, bias_type=ONE)
+    )
     return Score("sum of the squares of the means of the latent space")
 
 
@@ -147,7 +150,7 @@ class _Latent(NamedTuple):
 
 def _latent(builder: Builder, means: int, from_above: bool) -> _Latent:
     """Appends the squares of means, and of log-variances' distance from their highest or lowest."""
-    end, outputs = builder.at, builder.value_ranges[-1].low.size
+    end, outputs = builder.last, builder.value_ranges[-1].size
     builder.add(select("score_means", range(means), outputs), end)
     squares = builder.add(Square("score_squares"))
     builder.add(select("score_log_variances", range(means, 2 * means), outputs), end)
@@ -156,14 +159,22 @@ def _latent(builder: Builder, means: int, from_above: bool) -> _Latent:
     integer = min(found.integer, most_integer)
     fraction = min(found.fraction, MOST_CODE_BITS - 1 - integer)
     if (integer, fraction) != (found.integer, found.fraction):
-        kind = FixedPoint(True, integer, fraction)
-        builder.add(Quantize("score_rounded", kind))
+        kind = FixedPoint(signed=True, integer=integer, fraction=fraction)
+        builder.add(Quantize("score_rounded", type=kind))
         note = f", of log-variances as {kind.hls}"
     ends = builder.value_ranges[-1]
     low, high, step = float(ends.low.min()), float(ends.high.max()), 2.0**-ends.fraction
     sign, start = (-1.0, high) if from_above else (1.0, -low)
     scale, shift = np.full(means, sign), np.full(means, start)
-    builder.add(Affine("score_away", scale, shift, grid_of(scale), grid_of(shift)))
+    builder.add(
+        Affine(
+            "score_away",
+            scale=scale,
+            offset=shift,
+            scale_type=grid_of(scale),
+            offset_type=grid_of(shift),
+        )
+    )
     distance = builder.add(Square("score_distance"))
     return _Latent(squares, distance, np.arange(low, high + step, step), note)
 
@@ -182,11 +193,27 @@ def _divergence(builder: Builder, means: int, pieces: int) -> Score:
     weights = 0.5 * np.tile(found.slopes, means)[:, None]
     offset = np.array([0.5 * means * found.start])
     sums = builder.add(
-        Dense("score_of_means", halves, np.zeros(1), grid_of(halves), ONE), latent.squares
+        Dense(
+            "score_of_means",
+            kernel=halves,
+            bias=np.zeros(1),
+            kernel_type=grid_of(halves),
+            bias_type=ONE,
+        ),
+        latent.squares,
     )
-    builder.add(Dense("score_pieces", weights, offset, grid_of(weights), grid_of(offset)), hinges)
+    builder.add(
+        Dense(
+            "score_pieces",
+            kernel=weights,
+            bias=offset,
+            kernel_type=grid_of(weights),
+            bias_type=grid_of(offset),
+        ),
+        hinges,
+    )
     highest = float(builder.value_ranges[sums].high[0]) + means * found.highest / 2
-    builder.add(Add("score_sum"), sums, builder.at)
+    builder.add(Add("score_sum"), sums, builder.last)
     words = (
         f"D_KL of the latent space{latent.note}, off by at most {100 * found.error:.2g}% of itself "
         f"and {found.error * means / 2:.2g} before it is rounded"
@@ -202,13 +229,22 @@ def _origin_z_score(builder: Builder, means: int, pieces: int) -> Score:
     hinges = add_hinges(builder, "score", found, latent.distance)
     weights = np.kron(np.eye(means), found.slopes[:, None])
     start = np.full(means, found.start)
-    builder.add(Dense("score_pieces", weights, start, grid_of(weights), grid_of(start)), hinges)
+    builder.add(
+        Dense(
+            "score_pieces",
+            kernel=weights,
+            bias=start,
+            kernel_type=grid_of(weights),
+            bias_type=grid_of(start),
+        ),
+        hinges,
+    )
     integer = smallest_type(0.0, found.highest, 0).integer
-    kind = FixedPoint(False, integer, PRECISION_BITS - integer)
-    inverse = builder.add(Quantize("score_precisions", kind))
+    kind = FixedPoint(signed=False, integer=integer, fraction=PRECISION_BITS - integer)
+    inverse = builder.add(Quantize("score_precisions", type=kind))
     builder.add(Multiply("score_products"), latent.squares, inverse)
     ones = np.ones((means, 1))
-    builder.add(Dense("score_sum", ones, np.zeros(1), ONE, ONE))
+    builder.add(Dense("score_sum", kernel=ones, bias=np.zeros(1), kernel_type=ONE, bias_type=ONE))
     words = (
         f"R_z of the latent space{latent.note}, each 1/sigma^2 off by at most "
         f"{100 * found.error:.2g}% of itself and {found.error + kind.step / 2:.2g}"
@@ -220,14 +256,14 @@ def _narrow(builder: Builder, highest: float | None, bits: int | None) -> None:
     """Rounds and clips a score that is not negative, where that changes anything."""
     score = builder.value_ranges[-1]
     top = float(score.high[0]) if highest is None else highest
-    kind = smallest_type(0.0, top, score.fraction)._replace(rounding="TRN")
+    kind = replace(smallest_type(0.0, top, score.fraction), rounding="TRN")
     if bits is None and kind.bare == score.type.bare:
         return
     most = bits or COMPARED_BITS
     if kind.bits > most:
-        kind = FixedPoint(False, kind.integer, most - kind.integer)
+        kind = FixedPoint(signed=False, integer=kind.integer, fraction=most - kind.integer)
     if kind.bare != score.type.bare:
-        builder.add(Quantize("score_bits", kind))
+        builder.add(Quantize("score_bits", type=kind))
 
 
 def _compare(builder: Builder, threshold: float) -> None:
@@ -251,7 +287,13 @@ def _compare(builder: Builder, threshold: float) -> None:
         )
     step = 2.0**-score.fraction
     bias = np.array([1.0 - math.ceil(threshold / step)])
-    grid = FixedPoint(False, score.fraction + 1, -score.fraction)
-    steps = Dense("threshold_steps", np.array([[1.0 / step]]), bias, grid, grid_of(bias))
+    grid = FixedPoint(signed=False, integer=score.fraction + 1, fraction=-score.fraction)
+    steps = Dense(
+        "threshold_steps",
+        kernel=np.array([[1.0 / step]]),
+        bias=bias,
+        kernel_type=grid,
+        bias_type=grid_of(bias),
+    )
     builder.add(steps)
-    builder.add(Quantize("threshold", BIT))
+    builder.add(Quantize("threshold", type=BIT))

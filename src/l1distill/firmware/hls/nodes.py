@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from l1distill.firmware.network.fixed_point import FixedPoint, smallest_type
@@ -21,10 +22,10 @@ from l1distill.firmware.network.layers import (
     Square,
     Subtract,
     UpSample2D,
-    ValueRange,
     ZeroPad2D,
 )
 from l1distill.firmware.network.network import Network, value_ranges
+from l1distill.firmware.network.value_range import ValueRange
 
 _OPERATIONS = {Square: "multiply", Add: "add", Subtract: "subtract", Multiply: "multiply"}
 
@@ -87,7 +88,7 @@ def _alone(network: Network, number: int) -> Layer | None:
 def _wide(tensor: ValueRange) -> FixedPoint:
     """Returns a type that holds the tensor as it is; at least a bit, even for zeros alone."""
     kind = tensor.type
-    return kind.bare if kind.bits else kind._replace(integer=kind.integer + 1).bare
+    return kind.bare if kind.bits else replace(kind, integer=kind.integer + 1).bare
 
 
 def _cast(name: str, tensor: ValueRange, kind: FixedPoint) -> Node:

@@ -145,7 +145,7 @@ def simulate_hls(
     """
     compiler = find_compiler()
     sources = folder.resolve()
-    events = np.ascontiguousarray(network.at_ports(x))
+    events = np.ascontiguousarray(network.to_port_values(x))
     with tempfile.TemporaryDirectory(prefix="l1distill-hls-") as name:
         work = Path(name)
         command = [

@@ -1,1 +1,1 @@
-"""A quantized network as plain numbers: what every back end starts from."""
+"""Quantized networks as plain numbers: fixed-point types, layers, value ranges, evaluation."""

@@ -1,6 +1,7 @@
-"""Fixed-point numbers as the firmware holds them."""
+"""Fixed-point types, named as in ``ap_fixed``, and the numbers that they hold."""
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +12,8 @@ Overflow = Literal["WRAP", "SAT", "SAT_SYM"]
 """``SAT`` clips to the range, ``SAT_SYM`` to the symmetric part of it, ``WRAP`` drops bits."""
 
 
-class FixedPoint(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FixedPoint:
     """A fixed-point type: values ``n * 2**-fraction`` within ``integer`` bits before the point.
 
     The names of rounding and overflow are those of ``ap_fixed`` (Vitis HLS user guide UG1399),
@@ -48,7 +50,7 @@ class FixedPoint(NamedTuple):
 
     @property
     def hls(self) -> str:
-        """The type in hls4ml's words, such as ``fixed<8,4,RND_CONV,SAT>``."""
+        """The type as hls4ml writes it, such as ``fixed<8,4,RND_CONV,SAT>``."""
         name = "fixed" if self.signed else "ufixed"
         width = f"{self.bits},{self.integer + self.signed}"
         return f"{name}<{width},{self.rounding},{self.overflow}>"
@@ -56,10 +58,10 @@ class FixedPoint(NamedTuple):
     @property
     def bare(self) -> "FixedPoint":
         """The same grid and range for numbers that are exact already: no rounding, no clipping."""
-        return self._replace(rounding="TRN", overflow="WRAP")
+        return replace(self, rounding="TRN", overflow="WRAP")
 
     def quantize(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Returns ``values`` as this type holds them, exactly.
+        """Round and clip numbers to this type, exactly as ``ap_fixed`` does.
 
         Args:
             values: numbers of any shape, not NaN.
@@ -78,37 +80,37 @@ class FixedPoint(NamedTuple):
         return result
 
     def holds(self, values: ArrayLike) -> bool:
-        """Tells whether every one of ``values`` is one of this type's, so that none changes."""
+        """Tell whether quantizing would change none of ``values``."""
         array = np.asarray(values, dtype=np.float64)
         return bool(np.array_equal(self.quantize(np.nan_to_num(array)), array))
 
     def codes(self, values: ArrayLike) -> NDArray[np.int64]:
-        """Returns the integers ``n`` of ``values``, which must be of this type already."""
+        """Return the integers ``n`` of ``values``, which must be of this type already."""
         scaled = np.asarray(values, dtype=np.float64) * 2.0**self.fraction
         codes: NDArray[np.int64] = np.rint(scaled).astype(np.int64)
         return codes
 
 
-ONE = FixedPoint(False, 1, 0)
+ONE = FixedPoint(signed=False, integer=1, fraction=0)
 """The narrowest type of constants that are 0 or 1."""
-BIT = FixedPoint(False, 1, 0, "TRN", "SAT")
-"""0 for what is below 1, else 1."""
+BIT = FixedPoint(signed=False, integer=1, fraction=0, rounding="TRN", overflow="SAT")
+"""The type of a comparison: 0 for what is below 1, else 1."""
 
 
 def smallest_type(low: float, high: float, fraction: int) -> FixedPoint:
-    """Returns the narrowest type with ``fraction`` bits that holds ``low`` and ``high``."""
+    """Return the narrowest type with ``fraction`` bits that holds ``low`` and ``high``."""
     signed = low < 0
     integer = -fraction  # zero bits wide: holds nothing but zero
     while (signed and -(2.0**integer) > low) or 2.0**integer - 2.0**-fraction < high:
         integer += 1
-    return FixedPoint(signed, integer, fraction)
+    return FixedPoint(signed=signed, integer=integer, fraction=fraction)
 
 
 def grid_of(values: ArrayLike) -> FixedPoint:
-    """Returns the narrowest type of at least a bit that holds finite numbers as they are."""
+    """Return the narrowest type of at least one bit that holds finite numbers without loss."""
     array = np.asarray(values, dtype=np.float64)
     fraction = 0
     while not np.array_equal(np.rint(array * 2.0**fraction), array * 2.0**fraction):
         fraction += 1
-    kind = smallest_type(float(array.min()), float(array.max()), fraction)
-    return kind if kind.bits else kind._replace(integer=1)
+    fixed_type = smallest_type(float(array.min()), float(array.max()), fraction)
+    return fixed_type if fixed_type.bits else replace(fixed_type, integer=1)

@@ -1,46 +1,37 @@
-"""A quantized network as plain numbers: what every back end of the firmware starts from."""
+"""A quantized network as plain numbers, and its exact evaluation: what every back end starts from.
+
+The value ranges of its tensors bound every sum: :func:`widest_sum` tells whether QKeras' float32
+and :func:`evaluate`'s float64 are exact.
+"""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l1distill.core.errors import DataError
 from l1distill.firmware.network.fixed_point import FixedPoint, smallest_type
-from l1distill.firmware.network.layers import (
-    Affine,
-    Arithmetic,
-    Concatenate,
-    Conv2D,
-    Dense,
-    Layer,
-    Quantize,
-    Reshape,
-    Square,
-    ValueRange,
-    value_range_of,
-)
+from l1distill.firmware.network.layers import Layer, Reshape
+from l1distill.firmware.network.value_range import ValueRange, value_range_of
 
 EXACT_FLOAT32_BITS = 24
 """Sums that need more bits than a float32 mantissa are not exact in QKeras itself."""
 EXACT_FLOAT64_BITS = 53
 """Nor are they in :func:`evaluate` above this."""
 _BLOCK = 512
-"""Events that :func:`run_layers` takes at a time, for the caches' sake."""
-_NEW_GRID = Dense | Conv2D | Affine | Square | Arithmetic
-"""Layers that compute, so that results need bits of their own."""
-
+"""Events that :func:`evaluate_first` takes at a time, for the caches' sake."""
 
 Wiring = tuple[tuple[int, ...], ...]
-"""Of each layer, the tensors that it takes: 0 are the inputs, ``k`` is behind layer ``k - 1``."""
+"""Of each layer, the tensors that it takes: 0 are the inputs, ``k`` comes from layer ``k - 1``."""
 
 
-class Network(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Network:
     """Layers between two fixed-point types: a chain, or branches that meet again.
 
-    Events go in and come out flat; a layer that needs an image has a ``Reshape`` before it. What
-    the last layer gives comes out.
+    Events go in and come out flat; a layer that needs an image has a ``Reshape`` before it. The
+    results of the last layer are the outputs.
     """
 
     inputs: int
@@ -72,14 +63,14 @@ class Network(NamedTuple):
         exponents = self.input_exponents or (0,) * self.inputs
         return np.ldexp(1.0, np.asarray(exponents))
 
-    def at_ports(self, x: ArrayLike) -> NDArray[np.float64]:
-        """Returns what the firmware's input ports hold for an event.
+    def to_port_values(self, x: ArrayLike) -> NDArray[np.float64]:
+        """Scale and quantize inputs to the values that the firmware's input ports hold.
 
         Args:
             x: (n, inputs) inputs, not NaN.
 
         Returns:
-            (n, inputs) numbers of the input type.
+            (n, inputs) numbers of the input type; times :attr:`input_units` they are inputs again.
         """
         return self.input_type.quantize(np.asarray(x, dtype=np.float64) / self.input_units)
 
@@ -91,7 +82,7 @@ def connect(
     input_exponents: tuple[int, ...] = (),
     sources: Wiring = (),
 ) -> Network:
-    """Returns the network of ``layers``: flattens what comes out and finds its type.
+    """Make a network of layers: flatten its outputs and find their type.
 
     Args:
         inputs: how many.
@@ -105,28 +96,30 @@ def connect(
     """
     if all(taken == (number,) for number, taken in enumerate(sources)):
         sources = ()
-    network = Network(inputs, input_type, tuple(layers), input_type, input_exponents, sources)
-    tensor = value_ranges(network)[-1]
-    if len(tensor.shape) != 1:
-        return extend(network, [Reshape("flat_outputs", (tensor.low.size,))])
-    kinds, found = [input_type], value_ranges(network)
-    for layer, taken, after in zip(network.layers, network.wiring, found[1:], strict=True):
-        kind = kinds[taken[0]]
-        if isinstance(layer, Quantize):
-            kind = layer.type
-        elif isinstance(layer, _NEW_GRID | Concatenate):
-            kind = after.type
-        kinds.append(kind)
+    network = Network(
+        inputs=inputs,
+        input_type=input_type,
+        layers=tuple(layers),
+        output_type=input_type,
+        input_exponents=input_exponents,
+        sources=sources,
+    )
+    ranges = value_ranges(network)
+    if len(ranges[-1].shape) != 1:
+        return extend(network, [Reshape("flat_outputs", shape=(ranges[-1].size,))])
+    types = [input_type]
+    for layer, taken, results in zip(network.layers, network.wiring, ranges[1:], strict=True):
+        types.append(layer.result_type(types[taken[0]], results))
     _check_exact(network)
-    return network._replace(output_type=kinds[-1])
+    return replace(network, output_type=types[-1])
 
 
 def extend(network: Network, layers: Sequence[Layer], sources: Wiring = ()) -> Network:
-    """Returns a network with more layers behind its last one.
+    """Return a network with more layers behind its last one.
 
     Args:
         network: the network.
-        layers: a chain, or as ``sources`` says.
+        layers: a chain, unless ``sources`` are given.
         sources: the tensors that each of the layers takes, counted in the new network.
 
     Raises:
@@ -143,8 +136,8 @@ def extend(network: Network, layers: Sequence[Layer], sources: Wiring = ()) -> N
     )
 
 
-def up_to(network: Network, number: int) -> Network:
-    """Returns the network that ends behind its first ``number`` layers."""
+def truncate(network: Network, number: int) -> Network:
+    """Return the network that ends behind its first ``number`` layers."""
     return connect(
         network.inputs,
         network.input_type,
@@ -155,30 +148,30 @@ def up_to(network: Network, number: int) -> Network:
 
 
 def value_ranges(network: Network) -> list[ValueRange]:
-    """Returns what each tensor can hold: the inputs first, then behind every layer."""
-    found = [value_range_of(network.input_type, network.inputs)]
+    """Return the value range of each tensor: of the inputs first, then of each layer's results."""
+    ranges = [value_range_of(network.input_type, network.inputs)]
     for layer, taken in zip(network.layers, network.wiring, strict=True):
-        found.append(layer.value_range(*(found[number] for number in taken)))
-    return found
+        ranges.append(layer.value_range(*(ranges[number] for number in taken)))
+    return ranges
 
 
 def widest_sum(network: Network) -> tuple[str, int]:
-    """Returns the name of the layer whose sums are the widest, and their bits without sign.
+    """Return the name of the layer whose sums are the widest, and their bits without sign.
 
     Above :data:`EXACT_FLOAT32_BITS` QKeras, which adds in float32, may itself round.
     """
-    found, widest = value_ranges(network), ("", 0)
-    for layer, taken, after in zip(network.layers, network.wiring, found[1:], strict=True):
-        if isinstance(layer, _NEW_GRID):
-            # partial sums in any order: all terms count with their absolute value
-            total = float(layer.partial_sums(*(found[number] for number in taken)).max())
-            bits = smallest_type(0.0, total, after.fraction).bits
+    ranges, widest = value_ranges(network), ("", 0)
+    for layer, taken, results in zip(network.layers, network.wiring, ranges[1:], strict=True):
+        # partial sums in any order: all terms count with their absolute value
+        sums = layer.partial_sums(*(ranges[number] for number in taken))
+        if sums is not None:
+            bits = smallest_type(0.0, float(sums.max()), results.fraction).bits
             widest = max(widest, (layer.name, bits), key=lambda item: item[1])
     return widest
 
 
 def evaluate(network: Network, x: ArrayLike) -> NDArray[np.float64]:
-    """Computes the network in numpy, exactly: the reference that knows no other tool.
+    """Compute the network in numpy, exactly: the reference that needs no other tool.
 
     Args:
         network: the network.
@@ -191,49 +184,53 @@ def evaluate(network: Network, x: ArrayLike) -> NDArray[np.float64]:
         DataError: a layer's sums do not fit into the mantissa of a float64.
     """
     _check_exact(network)
-    return run_layers(network, len(network.layers), network.at_ports(x)) + 0.0
+    return evaluate_first(network, len(network.layers), network.to_port_values(x)) + 0.0
 
 
-def run_layers(network: Network, number: int, ports: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Computes the first layers of a network.
+def evaluate_first(
+    network: Network, number: int, ports: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Compute the first layers of a network.
 
     Args:
         network: the network.
         number: how many of its layers.
-        ports: (n, inputs) what the input ports hold.
+        ports: (n, inputs) values of the input ports.
 
     Returns:
-        (n, elements) what the last of them gives, flattened.
+        (n, elements) results of the last of these layers, flattened.
     """
-    result = np.empty((len(ports), value_ranges(network)[number].low.size))
+    results = np.empty((len(ports), value_ranges(network)[number].size))
     for start in range(0, len(ports), _BLOCK):
         tensors = {0: ports[start : start + _BLOCK]}
-        _run(network, range(number), tensors)
-        result[start : start + _BLOCK] = tensors[number].reshape(-1, result.shape[1])
-    return result
+        _evaluate_layers(network, range(number), tensors)
+        results[start : start + _BLOCK] = tensors[number].reshape(-1, results.shape[1])
+    return results
 
 
-def run_behind(
-    network: Network, number: int, ports: NDArray[np.float64], values: NDArray[np.float64]
+def evaluate_rest(
+    network: Network, number: int, ports: NDArray[np.float64], results: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Computes the layers behind the first ones, which may take the inputs as well.
+    """Compute the layers behind the first ones, which may take the inputs as well.
 
     Args:
         network: the network.
-        number: how many of its layers somebody else has computed.
-        ports: (n, inputs) what the input ports hold.
-        values: (n, elements) what came of that.
+        number: how many of its layers are computed already.
+        ports: (n, inputs) values of the input ports.
+        results: (n, elements) results of layer ``number``.
 
     Returns:
         (n, outputs) values of the output type.
     """
-    tensors = {0: ports, number: values}
-    _run(network, range(number, len(network.layers)), tensors)
+    tensors = {0: ports, number: results}
+    _evaluate_layers(network, range(number, len(network.layers)), tensors)
     return tensors[len(network.layers)]
 
 
-def _run(network: Network, which: range, tensors: dict[int, NDArray[np.float64]]) -> None:
-    for number in which:
+def _evaluate_layers(
+    network: Network, numbers: range, tensors: dict[int, NDArray[np.float64]]
+) -> None:
+    for number in numbers:
         taken = (tensors[source] for source in network.wiring[number])
         tensors[number + 1] = network.layers[number].apply(*taken)
 

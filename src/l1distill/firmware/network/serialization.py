@@ -1,7 +1,8 @@
-"""A quantized network as a JSON file: weights as integers, types in words."""
+"""Reads and writes a quantized network as a JSON file: weights as integers, types by name."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from l1distill.firmware.network.layers import (
 from l1distill.firmware.network.network import Network
 
 FORMAT = "l1distill-network-2"
-KINDS: Mapping[str, type[Layer]] = {
+LAYER_NAMES: Mapping[str, type[Layer]] = {
     "dense": Dense,
     "conv2d": Conv2D,
     "affine": Affine,
@@ -43,17 +44,20 @@ KINDS: Mapping[str, type[Layer]] = {
     "multiply": Multiply,
     "concatenate": Concatenate,
 }
+"""What each layer is called in the file."""
+_FORMER_NAMES: Mapping[str, str] = {"quantise": "quantize"}
+"""What layers were called in files of version 0.1."""
 
 
 def save(network: Network, path: Path) -> None:
-    """Writes the network, the same bytes for the same network."""
+    """Write the network, the same bytes for the same network."""
     content = {
         "format": FORMAT,
         "inputs": network.inputs,
-        "input_type": network.input_type._asdict(),
+        "input_type": asdict(network.input_type),
         "input_exponents": network.input_exponents,
-        "layers": [_entry(layer) for layer in network.layers],
-        "output_type": network.output_type._asdict(),
+        "layers": [_to_entry(layer) for layer in network.layers],
+        "output_type": asdict(network.output_type),
     }
     if network.sources:
         content["sources"] = network.sources
@@ -61,7 +65,7 @@ def save(network: Network, path: Path) -> None:
 
 
 def load(path: Path) -> Network:
-    """Reads a network that :func:`save` wrote.
+    """Read a network that :func:`save` wrote.
 
     Raises:
         DataError: the file is missing, broken or of another format.
@@ -73,10 +77,10 @@ def load(path: Path) -> Network:
         return Network(
             inputs=content["inputs"],
             input_type=FixedPoint(**content["input_type"]),
-            layers=tuple(_layer(entry) for entry in content["layers"]),
+            layers=tuple(_from_entry(entry) for entry in content["layers"]),
             output_type=FixedPoint(**content["output_type"]),
             input_exponents=tuple(content["input_exponents"]),
-            sources=_tuples(content.get("sources", [])),
+            sources=_to_tuples(content.get("sources", [])),
         )
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; run the synthesis that writes it") from error
@@ -84,30 +88,32 @@ def load(path: Path) -> Network:
         raise DataError(f"{path}: is no network description ({error}); write it anew") from error
 
 
-def _entry(layer: Layer) -> dict[str, Any]:
-    kind = next(name for name, found in KINDS.items() if type(layer) is found)
-    entry: dict[str, Any] = {"layer": kind}
-    for field, value in layer._asdict().items():
+def _to_entry(layer: Layer) -> dict[str, Any]:
+    name = next(name for name, layer_class in LAYER_NAMES.items() if type(layer) is layer_class)
+    entry: dict[str, Any] = {"layer": name}
+    for field in fields(layer):
+        value = getattr(layer, field.name)
         if isinstance(value, np.ndarray):  # every array has its type beside it
-            entry[field] = getattr(layer, f"{field}_type").codes(value).tolist()
+            entry[field.name] = getattr(layer, f"{field.name}_type").codes(value).tolist()
         else:
-            entry[field] = value._asdict() if isinstance(value, FixedPoint) else value
+            entry[field.name] = asdict(value) if isinstance(value, FixedPoint) else value
     return entry
 
 
-def _layer(entry: Mapping[str, Any]) -> Layer:
-    kind = KINDS[entry["layer"]]
+def _from_entry(entry: Mapping[str, Any]) -> Layer:
+    name = entry["layer"]
+    layer_class = LAYER_NAMES[_FORMER_NAMES.get(name, name)]
     types = {
         field: FixedPoint(**value) for field, value in entry.items() if isinstance(value, dict)
     }
-    fields: dict[str, Any] = dict(types)
+    values: dict[str, Any] = dict(types)
     for field, value in entry.items():
         if f"{field}_type" in types:
-            fields[field] = np.asarray(value, dtype=np.float64) * types[f"{field}_type"].step
+            values[field] = np.asarray(value, dtype=np.float64) * types[f"{field}_type"].step
         elif field != "layer" and field not in types:
-            fields[field] = _tuples(value)
-    return kind(**fields)
+            values[field] = _to_tuples(value)
+    return layer_class(**values)
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+def _to_tuples(value: Any) -> Any:
+    return tuple(map(_to_tuples, value)) if isinstance(value, list) else value

@@ -3,10 +3,11 @@
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
 from l1distill.core.errors import DataError
-from l1distill.firmware.network.layers import Add, Binary, Concatenate, Multiply, Subtract
+from l1distill.firmware.network.layers import Add, BinaryLayer, Concatenate, Multiply, Subtract
 
 PASS_THROUGH = ("InputLayer", "Dropout")
 """Classes that do nothing when the model only predicts."""
@@ -163,7 +164,7 @@ def _read_call(layer: Any, sources: list[int], calls: list[_Call]) -> list[int]:
     return [len(calls) - 1]
 
 
-def read_joint(layer: Any, shapes: Sequence[tuple[int, ...]]) -> Binary:
+def read_joint(layer: Any, shapes: Sequence[tuple[int, ...]]) -> BinaryLayer:
     """Reads one of :data:`JOINTS`.
 
     Args:
@@ -182,11 +183,11 @@ def read_joint(layer: Any, shapes: Sequence[tuple[int, ...]]) -> Binary:
         axis = range(axes)[layer.axis] - 1
         if axis < 0:
             refuse(layer, "joins along the axis of the events")
-        return Concatenate(layer.name, axis)
+        return Concatenate(layer.name, axis=axis)
     if len(set(shapes)) > 1:
         words = " and ".join(map(str, sorted(set(shapes))))
         refuse(layer, f"takes tensors of the shapes {words}; repeat the smaller one beforehand")
-    found: dict[str, Binary] = {
+    found: dict[str, BinaryLayer] = {
         "Add": Add(layer.name),
         "Subtract": Subtract(layer.name),
         "Multiply": Multiply(layer.name),
@@ -194,7 +195,7 @@ def read_joint(layer: Any, shapes: Sequence[tuple[int, ...]]) -> Binary:
     return found[kind]
 
 
-def one_by_one(joint: Binary, sources: Sequence[int]) -> list[tuple[Binary, int]]:
+def one_by_one(joint: BinaryLayer, sources: Sequence[int]) -> list[tuple[BinaryLayer, int]]:
     """Returns the joints of two tensors each that make one of several.
 
     Args:
@@ -206,7 +207,7 @@ def one_by_one(joint: Binary, sources: Sequence[int]) -> list[tuple[Binary, int]
     """
     last = len(sources) - 1
     return [
-        (joint if number == last else joint._replace(name=f"{joint.name}_{number}"), source)
+        (joint if number == last else replace(joint, name=f"{joint.name}_{number}"), source)
         for number, source in enumerate(sources)
         if number > 0
     ]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -13,17 +14,17 @@ from l1distill.firmware.network.builder import Builder
 from l1distill.firmware.network.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.network.layers import (
     Affine,
-    Binary,
+    BinaryLayer,
     Concatenate,
     Conv2D,
     Dense,
     Quantize,
     Reshape,
-    Unary,
-    ValueRange,
+    UnaryLayer,
     ZeroPad2D,
 )
 from l1distill.firmware.network.network import Network
+from l1distill.firmware.network.value_range import ValueRange
 from l1distill.firmware.readers.keras_graph import (
     JOINTS,
     one_by_one,
@@ -71,7 +72,7 @@ def from_qkeras(model: Any, curves: Curves | None = None) -> Network:
         exponents = _read_rescaling(first.pop(0), found.shape)
     reader = _Reader(Builder(inputs, _input_type(first, model), exponents), curves)
     if len(found.shape) > 1:
-        reader.add(Reshape("events", found.shape))
+        reader.add(Reshape("events", shape=found.shape))
     ends = [reader.read([reader.at], first)]
     for segment in found.segments[1:]:
         ends.append(reader.read([ends[source] for source in segment.sources], segment.layers))
@@ -130,15 +131,15 @@ class _Reader:
         for number, end in enumerate(ends):
             self.at = end
             if len(self._tensor.shape) > 1:
-                self.add(Reshape(f"flat_end_{number}", (self._tensor.low.size,)))
+                self.add(Reshape(f"flat_end_{number}", shape=(self._tensor.low.size,)))
             flat.append(self.at)
-        self._join(Concatenate("ends", 0), flat)
+        self._join(Concatenate("ends", axis=0), flat)
 
     @property
     def _tensor(self) -> ValueRange:
         return self.builder.value_ranges[self.at]
 
-    def _steps(self, layer: Any) -> Iterator[Unary]:
+    def _steps(self, layer: Any) -> Iterator[UnaryLayer]:
         name = type(layer).__name__
         if name == "Activation" and layer.get_config()["activation"] == "linear":
             return
@@ -159,16 +160,16 @@ class _Reader:
             refuse(layer, reason)
         yield from reader(layer, self._tensor)
 
-    def add(self, step: Unary) -> None:
+    def add(self, step: UnaryLayer) -> None:
         """Appends a step behind the tensor that comes next."""
         if self._leaky is not None:
             leaky, self._leaky = self._leaky, None
             if not isinstance(step, Quantize) or not step.type.signed:
                 self._refuse_leaky(leaky)
-            step = step._replace(negative_slope=leaky.slope)
+            step = replace(step, negative_slope=leaky.slope)
         self.at = self.builder.add(step, self.at)
 
-    def _join(self, joint: Binary, sources: Sequence[int]) -> None:
+    def _join(self, joint: BinaryLayer, sources: Sequence[int]) -> None:
         self.at = sources[0]
         for step, source in one_by_one(joint, sources):
             self.at = self.builder.add(step, self.at, source)
@@ -191,19 +192,21 @@ def _read_rescaling(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(1 - exponent) for exponent in exponents)
 
 
-def _read_shift(layer: Any, tensor: ValueRange | None) -> Iterator[Unary]:
+def _read_shift(layer: Any, tensor: ValueRange | None) -> Iterator[UnaryLayer]:
     assert tensor is not None
     channels = tensor.shape[-1:]
     scale = np.ldexp(1.0, -np.asarray(_read_rescaling(layer, channels)))
     zeros = np.zeros_like(scale)
-    yield Affine(layer.name, scale, zeros, grid_of(scale), grid_of(zeros))
+    yield Affine(
+        layer.name, scale=scale, offset=zeros, scale_type=grid_of(scale), offset_type=grid_of(zeros)
+    )
 
 
-def _read_activation(layer: Any, tensor: ValueRange | None) -> Iterator[Unary]:
+def _read_activation(layer: Any, tensor: ValueRange | None) -> Iterator[UnaryLayer]:
     yield from quantizer_layers(layer, layer.name, layer.quantizer, tensor)
 
 
-def _read_linear(layer: Any, tensor: ValueRange | None) -> Iterator[Unary]:
+def _read_linear(layer: Any, tensor: ValueRange | None) -> Iterator[UnaryLayer]:
     assert tensor is not None
     kernel, bias = layer.kernel, layer.bias if layer.use_bias else None
     if type(layer).__name__ == "QConv2DBatchnorm":
@@ -232,22 +235,35 @@ def _linear(
     scale: NDArray[np.float64] | None,
     bias: NDArray[np.float64],
     bias_type: FixedPoint,
-) -> Iterator[Unary]:
+) -> Iterator[UnaryLayer]:
     """Yields the sums, and behind them a scale that is on no grid."""
     inner, inner_type = bias, bias_type
     if scale is not None:
         inner, inner_type = np.zeros_like(bias), kernel_type
-    constants = (kernel_type, inner_type)
+    types = {"kernel_type": kernel_type, "bias_type": inner_type}
     if kernel.ndim == 2:
         if len(tensor.shape) != 1:
             refuse(layer, f"its input has the shape {tensor.shape}; put a Flatten before it")
-        yield Dense(layer.name, kernel, inner, *constants)
+        yield Dense(layer.name, kernel=kernel, bias=inner, **types)
     elif kernel.ndim == 3:
-        yield from sequence_convolution(layer, tensor.shape, kernel, inner, *constants)
+        yield from sequence_convolution(layer, tensor.shape, kernel, inner, kernel_type, inner_type)
     else:
-        yield Conv2D(layer.name, kernel, inner, *constants, layer.padding, tuple(layer.strides))
+        yield Conv2D(
+            layer.name,
+            kernel=kernel,
+            bias=inner,
+            **types,
+            padding=layer.padding,
+            strides=tuple(layer.strides),
+        )
     if scale is not None:
-        yield Affine(f"{layer.name}_scale", scale, bias, grid_of(scale), bias_type)
+        yield Affine(
+            f"{layer.name}_scale",
+            scale=scale,
+            offset=bias,
+            scale_type=grid_of(scale),
+            offset_type=bias_type,
+        )
 
 
 def sequence_convolution(
@@ -257,7 +273,7 @@ def sequence_convolution(
     bias: NDArray[np.float64],
     kernel_type: FixedPoint,
     bias_type: FixedPoint,
-) -> Iterator[Unary]:
+) -> Iterator[UnaryLayer]:
     """Yields a convolution along a sequence, as one over an image a column wide.
 
     Args:
@@ -272,16 +288,23 @@ def sequence_convolution(
     steps, padding = shape[0], layer.padding
     yield as_image(layer, shape)
     if padding == "causal":
-        yield ZeroPad2D(f"{layer.name}_causal", ((width - 1, 0), (0, 0)))
+        yield ZeroPad2D(f"{layer.name}_causal", margins=((width - 1, 0), (0, 0)))
         steps, padding = steps + width - 1, "valid"
     (stride,) = layer.strides
-    types = kernel_type, bias_type
-    yield Conv2D(layer.name, kernel[:, None], bias, *types, padding, (stride, 1))
+    yield Conv2D(
+        layer.name,
+        kernel=kernel[:, None],
+        bias=bias,
+        kernel_type=kernel_type,
+        bias_type=bias_type,
+        padding=padding,
+        strides=(stride, 1),
+    )
     windows = (steps if padding == "same" else steps - width + 1) - 1
     yield as_sequence(layer, windows // stride + 1, n_out)
 
 
-def _read_convolution(layer: Any, tensor: ValueRange | None) -> Iterator[Unary]:
+def _read_convolution(layer: Any, tensor: ValueRange | None) -> Iterator[UnaryLayer]:
     if getattr(layer, "_mask", None) is not None:
         refuse(layer, "a mask is not supported")
     check_convolution(layer)
@@ -300,7 +323,7 @@ def check_convolution(layer: Any) -> None:
             refuse(layer, f"has {option}={getattr(layer, option)!r}; use {required!r}")
 
 
-def _read_normalization(layer: Any, tensor: ValueRange | None) -> Iterator[Unary]:
+def _read_normalization(layer: Any, tensor: ValueRange | None) -> Iterator[UnaryLayer]:
     import tensorflow as tf
 
     assert tensor is not None
@@ -327,16 +350,22 @@ def _read_normalization(layer: Any, tensor: ValueRange | None) -> Iterator[Unary
     channels = tensor.shape[-1:]
     scale, offset = (np.broadcast_to(value, channels) + 0.0 for value in values)
     # far below what a float32 can tell of the products, which is how QKeras computes them
-    scale = FixedPoint(True, 64, _SCALE_FRACTION).quantize(scale)
+    scale = FixedPoint(signed=True, integer=64, fraction=_SCALE_FRACTION).quantize(scale)
     scale_type = grid_of(scale)
     # beyond the last bit of the products an offset has nothing to add to
-    finest = FixedPoint(True, 64, max(tensor.fraction + scale_type.fraction, _OFFSET_FRACTION))
+    finest = FixedPoint(
+        signed=True,
+        integer=64,
+        fraction=max(tensor.fraction + scale_type.fraction, _OFFSET_FRACTION),
+    )
     offset = finest.quantize(offset) if np.abs(offset).max() < 2.0**52 * finest.step else offset
     offset_type = grid_of(offset)
-    yield Affine(layer.name, scale, offset, scale_type, offset_type)
+    yield Affine(
+        layer.name, scale=scale, offset=offset, scale_type=scale_type, offset_type=offset_type
+    )
 
 
-def _read_mean(layer: Any, tensor: ValueRange | None) -> Iterator[Unary]:
+def _read_mean(layer: Any, tensor: ValueRange | None) -> Iterator[UnaryLayer]:
     steps = list(read_shape_layer(layer, tensor))
     for step in steps:
         assert tensor is not None
@@ -350,7 +379,7 @@ _SCALE_FRACTION = 32
 """A scale has at most so many bits behind the point."""
 _OFFSET_FRACTION = 24
 """An offset keeps at least so many bits behind the point."""
-READERS: dict[str, Callable[[Any, ValueRange | None], Iterator[Unary]]] = {
+READERS: dict[str, Callable[[Any, ValueRange | None], Iterator[UnaryLayer]]] = {
     "QDense": _read_linear,
     "QConv2D": _read_convolution,
     "QActivation": _read_activation,

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 
 from l1distill.firmware.functions.activations import FUNCTIONS
 from l1distill.firmware.network.fixed_point import FixedPoint, Overflow, grid_of, smallest_type
-from l1distill.firmware.network.layers import Affine, Quantize, Unary, ValueRange
+from l1distill.firmware.network.layers import Affine, Quantize, UnaryLayer
 from l1distill.firmware.network.network import EXACT_FLOAT32_BITS
+from l1distill.firmware.network.value_range import ValueRange
 from l1distill.firmware.readers.keras_graph import refuse
 from l1distill.firmware.readers.qkeras_weights import bits_type, check_quantizer
 
@@ -35,7 +37,7 @@ def activation_type(layer: Any, quantizer: Any) -> FixedPoint:
         )
     _check_relu(layer, quantizer)
     bits, integer = int(quantizer.bits), int(quantizer.integer)
-    return FixedPoint(False, integer, bits - integer)
+    return FixedPoint(signed=False, integer=integer, fraction=bits - integer)
 
 
 def _alpha(layer: Any, quantizer: Any) -> NDArray[np.float64]:
@@ -66,7 +68,7 @@ def _check_relu(layer: Any, quantizer: Any) -> None:
 
 def quantizer_layers(
     layer: Any, name: str, quantizer: Any, tensor: ValueRange | None
-) -> Iterator[Unary]:
+) -> Iterator[UnaryLayer]:
     """Yields what a quantizer of activations computes.
 
     Args:
@@ -93,7 +95,7 @@ def quantizer_layers(
         return
     slope = getattr(quantizer, "negative_slope", 0)
     if called != "quantized_relu" or slope == 0:
-        yield Quantize(name, activation_type(layer, quantizer))
+        yield Quantize(name, type=activation_type(layer, quantizer))
         return
     _check_relu(layer, quantizer)
     # QKeras cuts at -2**integer before the slope, and rounds the product to a bit less
@@ -105,18 +107,18 @@ def quantizer_layers(
     if -math.log2(slope) > bits:
         refuse(layer, f"{bits + 1} bits cannot hold its negative_slope={slope:g}; {instead}")
     assert tensor is not None
-    kind = FixedPoint(True, integer, bits - integer)
-    fine = kind._replace(fraction=max(kind.fraction, tensor.fraction), rounding="TRN")
+    kind = FixedPoint(signed=True, integer=integer, fraction=bits - integer)
+    fine = replace(kind, fraction=max(kind.fraction, tensor.fraction), rounding="TRN")
     if tensor.low.min() < fine.low:
         if fine.bits > EXACT_FLOAT32_BITS:
             refuse(layer, f"its negative_slope cuts sums of {fine.bits} bits; {instead}")
-        yield Quantize(f"{name}_cut", fine)
-    yield Quantize(name, kind, slope)
+        yield Quantize(f"{name}_cut", type=fine)
+    yield Quantize(name, type=kind, negative_slope=slope)
 
 
 def _hard_function(
     layer: Any, name: str, quantizer: Any, tensor: ValueRange | None
-) -> Iterator[Unary]:
+) -> Iterator[UnaryLayer]:
     """Yields QKeras' own sigmoid, ``clip(x / 2 + 1 / 2, 0, 1)``, or tanh, ``clip(x, -1, 1)``."""
     from qkeras import quantizers
 
@@ -131,30 +133,43 @@ def _hard_function(
     if function == "tanh":
         yield Quantize(
             name,
-            FixedPoint(True, 0, bits - 1, overflow="SAT_SYM" if quantizer.symmetric else "SAT"),
+            type=FixedPoint(
+                signed=True,
+                integer=0,
+                fraction=bits - 1,
+                overflow="SAT_SYM" if quantizer.symmetric else "SAT",
+            ),
         )
         return
     if quantizer.symmetric:
         refuse(layer, "a quantized_sigmoid with symmetric=True is not supported; leave it out")
     half = np.full(tensor.shape[-1], 0.5)
-    yield Affine(f"{name}_line", half, half, grid_of(half), grid_of(half))
-    yield Quantize(name, FixedPoint(False, 0, bits))
+    yield Affine(
+        f"{name}_line", scale=half, offset=half, scale_type=grid_of(half), offset_type=grid_of(half)
+    )
+    yield Quantize(name, type=FixedPoint(signed=False, integer=0, fraction=bits))
 
 
-def _bits(layer: Any, name: str, quantizer: Any, tensor: ValueRange | None) -> Iterator[Unary]:
+def _bits(layer: Any, name: str, quantizer: Any, tensor: ValueRange | None) -> Iterator[UnaryLayer]:
     """Yields rounding and clipping, and a scale of the results behind it."""
     alpha = _alpha(layer, quantizer)
     if quantizer.bits == 1 and quantizer.keep_negative:
         yield from _sign(layer, name, quantizer, tensor)
         return
-    rounding = Quantize(name, bits_type(layer, quantizer))
+    rounding = Quantize(name, type=bits_type(layer, quantizer))
     yield rounding
     if np.all(alpha == 1):
         return
     assert tensor is not None
     scale = np.broadcast_to(alpha.ravel(), tensor.shape[-1:])
     zeros = np.zeros_like(scale)
-    scaling = Affine(f"{name}_scale", scale, zeros, grid_of(scale), grid_of(zeros))
+    scaling = Affine(
+        f"{name}_scale",
+        scale=scale,
+        offset=zeros,
+        scale_type=grid_of(scale),
+        offset_type=grid_of(zeros),
+    )
     yield scaling
     _check_difference(layer, tensor, scaling.value_range(rounding.value_range(tensor)))
 
@@ -174,7 +189,7 @@ def _check_difference(layer: Any, before: ValueRange, after: ValueRange) -> None
         )
 
 
-def _sign(layer: Any, name: str, quantizer: Any, tensor: ValueRange | None) -> Iterator[Unary]:
+def _sign(layer: Any, name: str, quantizer: Any, tensor: ValueRange | None) -> Iterator[UnaryLayer]:
     """Yields -1 or 0 for a number's sign bit, and makes of it -1 or 1, or 0 or 1."""
     assert tensor is not None
     check_quantizer(layer, quantizer)
@@ -182,11 +197,21 @@ def _sign(layer: Any, name: str, quantizer: Any, tensor: ValueRange | None) -> I
     channels = np.ones(tensor.shape[-1])
     scale = channels * alpha * (1 if getattr(quantizer, "use_01", False) else 2)
     offset = channels * alpha
-    yield Quantize(name, FixedPoint(True, 0, 0, "TRN", "SAT"))
-    yield Affine(f"{name}_value", scale, offset, grid_of(scale), grid_of(offset))
+    yield Quantize(
+        name, type=FixedPoint(signed=True, integer=0, fraction=0, rounding="TRN", overflow="SAT")
+    )
+    yield Affine(
+        f"{name}_value",
+        scale=scale,
+        offset=offset,
+        scale_type=grid_of(scale),
+        offset_type=grid_of(offset),
+    )
 
 
-def _three(layer: Any, name: str, quantizer: Any, tensor: ValueRange | None) -> Iterator[Unary]:
+def _three(
+    layer: Any, name: str, quantizer: Any, tensor: ValueRange | None
+) -> Iterator[UnaryLayer]:
     """Yields -1, 0 or 1 for numbers up to minus a threshold, between, and from it on.
 
     Rounding half to even gives that of ``x * scale``, where the threshold becomes a little more
@@ -201,15 +226,30 @@ def _three(layer: Any, name: str, quantizer: Any, tensor: ValueRange | None) -> 
         refuse(layer, f"ternary has threshold={threshold:g}, which is not finite")
     # counted in steps of what comes in; QKeras makes a 0 of a 0 whatever the threshold
     steps = max(math.ceil(threshold * 2.0**tensor.fraction), 1)
-    steps = min(steps, math.floor(float(tensor.reach.max()) * 2.0**tensor.fraction) + 1)
+    steps = min(steps, math.floor(float(tensor.magnitude.max()) * 2.0**tensor.fraction) + 1)
     digits = 0
     while (multiple := math.floor(2.0 ** (digits - 1) / steps) + 1) * (steps - 1) * 2 > 2**digits:
         digits += 1
     exponent = math.frexp(alpha)[1] - 1
     channels = np.ones(tensor.shape[-1])
     scale = channels * math.ldexp(multiple, tensor.fraction - digits + exponent)
-    yield Affine(f"{name}_scale", scale, 0 * channels, grid_of(scale), grid_of(0 * channels))
-    yield Quantize(name, FixedPoint(True, 1 + exponent, -exponent, "RND_CONV", "SAT_SYM"))
+    yield Affine(
+        f"{name}_scale",
+        scale=scale,
+        offset=0 * channels,
+        scale_type=grid_of(scale),
+        offset_type=grid_of(0 * channels),
+    )
+    yield Quantize(
+        name,
+        type=FixedPoint(
+            signed=True,
+            integer=1 + exponent,
+            fraction=-exponent,
+            rounding="RND_CONV",
+            overflow="SAT_SYM",
+        ),
+    )
 
 
 def _power(layer: Any, quantizer: Any) -> float:
@@ -246,7 +286,10 @@ def real_function(layer: Any) -> RealFunction | None:
         refuse(layer, "a quantized_sigmoid with symmetric=True is not supported; leave it out")
     overflow: Overflow = "SAT_SYM" if quantizer.symmetric else "SAT"
     return RealFunction(
-        function, FixedPoint(signed, 0, int(quantizer.bits) - signed, overflow=overflow)
+        function,
+        FixedPoint(
+            signed=signed, integer=0, fraction=int(quantizer.bits) - signed, overflow=overflow
+        ),
     )
 
 

@@ -1,5 +1,6 @@
 """Reads the weights of QKeras layers: numbers on a grid, and the scale that is on none."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,7 +83,7 @@ def _on_any_grid(layer: Any, what: str, quantizer: Any, variable: Any) -> Weight
 
 def _signed(values: NDArray[np.float64]) -> FixedPoint:
     kind = grid_of(values)
-    return kind if kind.signed else kind._replace(signed=True)
+    return kind if kind.signed else replace(kind, signed=True)
 
 
 def bits_type(layer: Any, quantizer: Any) -> FixedPoint:
@@ -93,7 +94,13 @@ def bits_type(layer: Any, quantizer: Any) -> FixedPoint:
     if bits - signed < 1:
         refuse(layer, f"quantized_bits with {bits} bits is a sign; use at least {signed + 1}")
     overflow: Overflow = "SAT_SYM" if signed and quantizer.symmetric else "SAT"
-    return FixedPoint(signed, integer, bits - signed - integer, "RND_CONV", overflow)
+    return FixedPoint(
+        signed=signed,
+        integer=integer,
+        fraction=bits - signed - integer,
+        rounding="RND_CONV",
+        overflow=overflow,
+    )
 
 
 def check_quantizer(layer: Any, quantizer: Any) -> None:

@@ -12,11 +12,11 @@ from l1distill.firmware.network.layers import (
     Dense,
     MaxPool2D,
     Reshape,
-    Unary,
+    UnaryLayer,
     UpSample2D,
-    ValueRange,
     ZeroPad2D,
 )
+from l1distill.firmware.network.value_range import ValueRange
 from l1distill.firmware.readers.keras_graph import refuse
 
 _MEAN_LIMIT = 2**20
@@ -25,7 +25,7 @@ _MEAN_LIMIT = 2**20
 
 def read_shape_layer(
     layer: Any, tensor: ValueRange | None, inexact: FixedPoint | None = None
-) -> Iterator[Unary]:
+) -> Iterator[UnaryLayer]:
     """Reads one of :data:`SHAPE_LAYERS`.
 
     Args:
@@ -52,21 +52,21 @@ def read_shape_layer(
 
 def as_image(layer: Any, shape: tuple[int, ...]) -> Reshape:
     """Returns the view of a sequence, (steps, channels), as an image one column wide."""
-    return Reshape(f"{layer.name}_image", (shape[0], 1, shape[1]))
+    return Reshape(f"{layer.name}_image", shape=(shape[0], 1, shape[1]))
 
 
 def as_sequence(layer: Any, steps: int, channels: int) -> Reshape:
     """Returns the way back from :func:`as_image`."""
-    return Reshape(f"{layer.name}_sequence", (steps, channels))
+    return Reshape(f"{layer.name}_sequence", shape=(steps, channels))
 
 
-def _reshape(layer: Any, shape: tuple[int, ...]) -> Iterator[Unary]:
+def _reshape(layer: Any, shape: tuple[int, ...]) -> Iterator[UnaryLayer]:
     size = math.prod(shape)
     target: tuple[int, ...] = (size,)
     if type(layer).__name__ == "Reshape":
         target = np.empty(size).reshape(layer.target_shape).shape
     if target != shape:
-        yield Reshape(layer.name, target)
+        yield Reshape(layer.name, shape=target)
 
 
 class _Windows(NamedTuple):
@@ -87,7 +87,7 @@ def _windows(layer: Any, shape: tuple[int, ...]) -> _Windows:
     return _Windows(size, strides, number)
 
 
-def _max_pooling(layer: Any, shape: tuple[int, ...]) -> Iterator[Unary]:
+def _max_pooling(layer: Any, shape: tuple[int, ...]) -> Iterator[UnaryLayer]:
     windows = _windows(layer, shape)
     if len(shape) == 3:
         yield from _largest(layer, windows, shape)
@@ -98,27 +98,35 @@ def _max_pooling(layer: Any, shape: tuple[int, ...]) -> Iterator[Unary]:
     yield as_sequence(layer, windows.number[0], shape[1])
 
 
-def _largest(layer: Any, windows: _Windows, shape: tuple[int, ...]) -> Iterator[Unary]:
+def _largest(layer: Any, windows: _Windows, shape: tuple[int, ...]) -> Iterator[UnaryLayer]:
     """Yields the largest of each window; those that overlap are brought side by side before."""
     (height, width), (rows, columns) = windows.size, windows.number
     if windows.strides == windows.size:
-        yield MaxPool2D(layer.name, (height, width))
+        yield MaxPool2D(layer.name, size=(height, width))
         return
     channels = shape[2]
     kernel = np.eye(height * width * channels).reshape(height, width, channels, -1)
     one, zeros = grid_of([-1.0, 1.0]), np.zeros(height * width * channels)
     strides = (windows.strides[0], windows.strides[1])
-    yield Conv2D(f"{layer.name}_windows", kernel, zeros, one, one, "valid", strides)
-    yield Reshape(f"{layer.name}_in", (rows, columns * height * width, channels))
-    yield MaxPool2D(layer.name, (1, height * width))
+    yield Conv2D(
+        f"{layer.name}_windows",
+        kernel=kernel,
+        bias=zeros,
+        kernel_type=one,
+        bias_type=one,
+        padding="valid",
+        strides=strides,
+    )
+    yield Reshape(f"{layer.name}_in", shape=(rows, columns * height * width, channels))
+    yield MaxPool2D(layer.name, size=(1, height * width))
 
 
-def _global_max_pooling(layer: Any, shape: tuple[int, ...]) -> Iterator[Unary]:
+def _global_max_pooling(layer: Any, shape: tuple[int, ...]) -> Iterator[UnaryLayer]:
     if len(shape) == 2:
         yield as_image(layer, shape)
         shape = (shape[0], 1, shape[1])
-    yield MaxPool2D(layer.name, (shape[0], shape[1]))
-    yield Reshape(f"{layer.name}_flat", _global_shape(layer, shape))
+    yield MaxPool2D(layer.name, size=(shape[0], shape[1]))
+    yield Reshape(f"{layer.name}_flat", shape=_global_shape(layer, shape))
 
 
 def _global_shape(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -128,7 +136,7 @@ def _global_shape(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _mean_pooling(
     layer: Any, shape: tuple[int, ...], inexact: FixedPoint | None
-) -> Iterator[Unary]:
+) -> Iterator[UnaryLayer]:
     whole = "Global" in type(layer).__name__
     ones = (1,) * (len(shape) - 1)
     size, strides, counts = _Windows(shape[:-1], ones, ones) if whole else _windows(layer, shape)
@@ -156,34 +164,34 @@ def _mean_pooling(
             kernel[np.ravel_multi_index((*place, out[-1]), shape), to] = share
     zeros = np.zeros(n_out)
     kind = grid_of([-share, share]) if exact or inexact is None else inexact
-    yield Reshape(f"{layer.name}_in", (n_in,))
-    yield Dense(layer.name, kernel, zeros, kind, kind)
+    yield Reshape(f"{layer.name}_in", shape=(n_in,))
+    yield Dense(layer.name, kernel=kernel, bias=zeros, kernel_type=kind, bias_type=kind)
     found = _global_shape(layer, shape) if whole else (*counts, shape[-1])
     if found != (n_out,):
-        yield Reshape(f"{layer.name}_out", found)
+        yield Reshape(f"{layer.name}_out", shape=found)
 
 
-def _up_sampling(layer: Any, shape: tuple[int, ...]) -> Iterator[Unary]:
+def _up_sampling(layer: Any, shape: tuple[int, ...]) -> Iterator[UnaryLayer]:
     if len(shape) == 2:
         times = int(layer.size)
         yield as_image(layer, shape)
-        yield UpSample2D(layer.name, (times, 1))
+        yield UpSample2D(layer.name, size=(times, 1))
         yield as_sequence(layer, shape[0] * times, shape[1])
         return
     if layer.interpolation != "nearest":
         refuse(layer, f"has interpolation={layer.interpolation!r}; use 'nearest'")
-    yield UpSample2D(layer.name, tuple(layer.size))
+    yield UpSample2D(layer.name, size=tuple(layer.size))
 
 
-def _zero_padding(layer: Any, shape: tuple[int, ...]) -> Iterator[Unary]:
+def _zero_padding(layer: Any, shape: tuple[int, ...]) -> Iterator[UnaryLayer]:
     if len(shape) == 2:
         left, right = layer.padding
         yield as_image(layer, shape)
-        yield ZeroPad2D(layer.name, ((left, right), (0, 0)))
+        yield ZeroPad2D(layer.name, margins=((left, right), (0, 0)))
         yield as_sequence(layer, shape[0] + left + right, shape[1])
         return
     (top, bottom), (left, right) = layer.padding
-    yield ZeroPad2D(layer.name, ((top, bottom), (left, right)))
+    yield ZeroPad2D(layer.name, margins=((top, bottom), (left, right)))
 
 
 MEANS = (
@@ -193,7 +201,7 @@ MEANS = (
     "GlobalAveragePooling2D",
 )
 _QUANTIZED_MEANS = ("QAveragePooling2D", "QGlobalAveragePooling2D")
-_READERS: dict[str, Callable[[Any, tuple[int, ...]], Iterator[Unary]]] = {
+_READERS: dict[str, Callable[[Any, tuple[int, ...]], Iterator[UnaryLayer]]] = {
     "Flatten": _reshape,
     "Reshape": _reshape,
     "MaxPooling1D": _max_pooling,

@@ -1,6 +1,7 @@
 """What a person reads in a bundle: the model card and the report of figures."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -116,15 +117,15 @@ def _codes(quantities: Sequence[Quantity], steps: Sequence[float]) -> list[tuple
 
 def _layer(layer: Any) -> tuple[str, str, str]:
     """Returns a layer's name, its kind, and its constants or type in words."""
-    fields = layer._asdict()
+    values = {field.name: getattr(layer, field.name) for field in fields(layer)}
     words = [
-        f"{name} {' x '.join(map(str, value.shape))} of {_bare(fields[f'{name}_type'])}, "
+        f"{name} {' x '.join(map(str, value.shape))} of {_bare(values[f'{name}_type'])}, "
         f"{100 * np.mean(value == 0):.0f}% zero"
-        for name, value in fields.items()
+        for name, value in values.items()
         if isinstance(value, np.ndarray)
     ]
-    if "type" in fields:
-        words.append(fields["type"].hls)
+    if "type" in values:
+        words.append(values["type"].hls)
     return layer.name, type(layer).__name__, "; ".join(words)
 
 

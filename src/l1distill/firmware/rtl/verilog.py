@@ -157,7 +157,10 @@ def _delay(logic: Any) -> float:
 
 def _port(signals: Sequence[Any]) -> Port:
     (signal,) = signals
-    elements = (FixedPoint(bool(k), int(i), int(f), "TRN", "WRAP") for k, i, f in signal.precisions)
+    elements = (
+        FixedPoint(signed=bool(k), integer=int(i), fraction=int(f), rounding="TRN", overflow="WRAP")
+        for k, i, f in signal.precisions
+    )
     return Port(signal.name, tuple(elements))
 
 

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.firmware.network.layers import Quantize, ValueRange
-from l1distill.firmware.network.network import Network, run_layers, value_ranges
+from l1distill.firmware.network.layers import Quantize
+from l1distill.firmware.network.network import Network, evaluate_first, value_ranges
+from l1distill.firmware.network.value_range import ValueRange
 from l1distill.firmware.verification.events import random_events
 
 _POOL = 4000
@@ -141,7 +142,7 @@ def _search(
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], int]:
     """Returns the event nearest to each target, and how many meet theirs."""
-    sums = run_layers(network, tensor, pool)
+    sums = evaluate_first(network, tensor, pool)
     events = np.empty((len(targets.value), network.inputs))
     distance = np.empty(len(targets.value))
     for n, (element, value) in enumerate(zip(*targets, strict=True)):
@@ -163,7 +164,7 @@ def _search(
             changed[rows, columns] = np.clip(changed[rows, columns] + steps, kind.low, kind.high)
             columns = rng.integers(0, network.inputs, len(changed))
             steps = np.where(rng.random(len(changed)) < 0.5, -steps, 0.0)
-        sums = run_layers(network, tensor, changed)
+        sums = evaluate_first(network, tensor, changed)
         elements = np.repeat(targets.element[open_], _TRIES)
         apart = np.abs(sums[rows, elements] - np.repeat(targets.value[open_], _TRIES))
         apart = apart.reshape(-1, _TRIES)

@@ -13,7 +13,7 @@ from l1distill.core.errors import L1DistillError
 from l1distill.firmware.devices import Device
 from l1distill.firmware.hls import project as hls
 from l1distill.firmware.hls.nodes import hls_nodes
-from l1distill.firmware.network.network import Network, evaluate, up_to
+from l1distill.firmware.network.network import Network, evaluate, truncate
 from l1distill.firmware.process import TimeLimit
 from l1distill.firmware.rtl import simulation as rtlsim
 from l1distill.firmware.rtl import verilog as rtl
@@ -65,7 +65,7 @@ def first_layer(network: Network, x: NDArray[np.float64], run: Run) -> str:
         In words, the layer at which it disagrees first.
     """
     for number, layer in enumerate(network.layers, 1):
-        part = up_to(network, number)
+        part = truncate(network, number)
         try:
             computed = run(part, x[:EVENTS])
         except L1DistillError:  # as where all results are still constants
@@ -95,7 +95,7 @@ def first_in_rtl(
             folder = Path(name)
             figures = rtl.write_rtl(rtl.trace_network(part), device, latency_cutoff_ns, folder)
             rtlsim.write_testbench(figures, folder)
-            ports = part.at_ports(events)
+            ports = part.to_port_values(events)
             return rtlsim.simulate_rtl(folder, figures, ports, simulator, bounds)
 
     return first_layer(network, x, run)
@@ -119,7 +119,7 @@ def first_in_hls(folder: Path, network: Network, x: NDArray[np.float64], bounds:
     starts = [*numbers.values(), len(network.layers)]
     # a node also rounds, where the layer behind it has none of its own
     ends = dict(zip(numbers, starts[1:], strict=True))
-    expected = {name: evaluate(up_to(network, end), events) for name, end in ends.items()}
+    expected = {name: evaluate(truncate(network, end), events) for name, end in ends.items()}
     with tempfile.TemporaryDirectory(prefix="l1distill-locate-") as name:
         work = Path(name) / "hls"
         shutil.copytree(folder, work)

@@ -1,6 +1,7 @@
 """The error of an autoencoder behind it: its inputs go round the network to its end."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from l1distill.tasks.anomaly.standardization import Standardization
 
 TARGET_FRACTION = 8
 """Bits behind the point of what is compared: of a standard deviation, or of a radian."""
-ANGLE = FixedPoint(True, 2, 6)
+ANGLE = FixedPoint(signed=True, integer=2, fraction=6)
 """What the tanh of eta and phi is taken of; from 4 on it is 1 within 0.0007."""
 SHARE_DIGITS = 12
 """The sum is divided by how many numbers it is of within 2 to the power of minus this."""
@@ -39,12 +40,19 @@ def square_error(builder: Builder, units: NDArray[np.float64]) -> str:
     Returns:
         The score in words.
     """
-    end = builder.at
+    end = builder.last
     inputs = 0
     if np.any(units != 1.0):
         zeros = np.zeros_like(units)
         inputs = builder.add(
-            Affine("score_inputs", units, zeros, grid_of(units), grid_of(zeros)), inputs
+            Affine(
+                "score_inputs",
+                scale=units,
+                offset=zeros,
+                scale_type=grid_of(units),
+                offset_type=grid_of(zeros),
+            ),
+            inputs,
         )
     builder.add(Subtract("score_differences"), end, inputs)
     share = _mean_square(builder, len(units))
@@ -71,7 +79,7 @@ def square_error_of_objects(
     Raises:
         DataError: it is none of 19 objects.
     """
-    end, number = builder.at, 3 * N_OBJECTS
+    end, number = builder.last, 3 * N_OBJECTS
     if len(units) != number:
         raise DataError(
             f"score.kind=mse: the model came with a standardization of {N_OBJECTS} objects but "
@@ -87,13 +95,13 @@ def square_error_of_objects(
     there = _presence(builder, momenta, which // 3)
     tanh, off_tanh = _angles(builder, end, angles, limits, pieces)
     momentum = builder.add(select("score_momenta", momenta.tolist(), number), end)
-    joined = builder.add(Concatenate("score_reconstruction", 0), momentum, tanh)
+    joined = builder.add(Concatenate("score_reconstruction", axis=0), momentum, tanh)
     kind = builder.value_ranges[joined].type
     reconstructed = builder.add(
-        Quantize("score_rounded", kind._replace(fraction=TARGET_FRACTION)), joined
+        Quantize("score_rounded", type=replace(kind, fraction=TARGET_FRACTION)), joined
     )
     builder.add(Subtract("score_differences"), target, reconstructed)
-    builder.add(Multiply("score_present"), builder.at, there)
+    builder.add(Multiply("score_present"), builder.last, there)
     share = _mean_square(builder, number)
     half = 2.0 ** -(TARGET_FRACTION + 1)
     off = off_target + off_tanh + half
@@ -125,15 +133,24 @@ def _target(
     # to 12 digits of each, wherever they begin
     mantissas, powers = np.frexp(exact)
     scale = np.ldexp(np.rint(mantissas * 2.0**SHARE_DIGITS), powers - SHARE_DIGITS)
-    fine = FixedPoint(True, 40, TARGET_FRACTION + 2)
+    fine = FixedPoint(signed=True, integer=40, fraction=TARGET_FRACTION + 2)
     offset = fine.quantize(offsets)
-    ports = builder.value_ranges[0].reach
+    ports = builder.value_ranges[0].magnitude
     off = np.abs(scale - exact) * units * ports + np.abs(offset - offsets)
     kernel = np.diag(scale * units)[:, which]
     bias = offset[which]
-    builder.add(Dense("score_target", kernel, bias, grid_of(kernel), grid_of(bias)), 0)
-    kind = builder.value_ranges[-1].type._replace(fraction=TARGET_FRACTION)
-    found = builder.add(Quantize("score_target_rounded", kind))
+    builder.add(
+        Dense(
+            "score_target",
+            kernel=kernel,
+            bias=bias,
+            kernel_type=grid_of(kernel),
+            bias_type=grid_of(bias),
+        ),
+        0,
+    )
+    kind = replace(builder.value_ranges[-1].type, fraction=TARGET_FRACTION)
+    found = builder.add(Quantize("score_target_rounded", type=kind))
     return found, float(off.max()) + kind.step / 2
 
 
@@ -142,8 +159,17 @@ def _presence(builder: Builder, momenta: NDArray[np.int64], objects: NDArray[np.
     ports = builder.value_ranges[0]
     kernel = np.eye(ports.low.size)[:, momenta] * 2.0**ports.fraction  # in steps of the port
     zeros = np.zeros(len(momenta))
-    builder.add(Dense("score_steps", kernel, zeros, grid_of(kernel), grid_of(zeros)), 0)
-    builder.add(Quantize("score_there", BIT))
+    builder.add(
+        Dense(
+            "score_steps",
+            kernel=kernel,
+            bias=zeros,
+            kernel_type=grid_of(kernel),
+            bias_type=grid_of(zeros),
+        ),
+        0,
+    )
+    builder.add(Quantize("score_there", type=BIT))
     return builder.add(select("score_mask", objects.tolist(), len(momenta)))
 
 
@@ -151,19 +177,30 @@ def _angles(
     builder: Builder, end: int, which: NDArray[np.int64], limits: NDArray[np.float64], pieces: int
 ) -> tuple[int, float]:
     """Appends the tanh of some outputs times limits; returns its tensor and how far it is off."""
-    outputs = builder.value_ranges[end].low.size
+    outputs = builder.value_ranges[end].size
     builder.add(select("score_angles", which.tolist(), outputs), end)
-    builder.add(Quantize("score_angles_rounded", ANGLE))
+    builder.add(Quantize("score_angles_rounded", type=ANGLE))
     below = np.full(len(which), -ANGLE.low)
     ones = np.ones(len(which))
-    above = builder.add(Affine("score_above", ones, below, ONE, grid_of(below)))
+    above = builder.add(
+        Affine("score_above", scale=ones, offset=below, scale_type=ONE, offset_type=grid_of(below))
+    )
     distance = np.arange(0.0, ANGLE.high - ANGLE.low + ANGLE.step, ANGLE.step)
     found = fit_pieces(distance, np.tanh(distance + ANGLE.low) + 1, pieces)
     hinges = add_hinges(builder, "score_tanh", found, above)
     slopes = np.kron(np.diag(limits), found.slopes[:, None])
-    grid = FixedPoint(True, 40, SHARE_DIGITS)
+    grid = FixedPoint(signed=True, integer=40, fraction=SHARE_DIGITS)
     kernel, bias = grid.quantize(slopes), grid.quantize(limits * (found.start - 1))
-    tanh = builder.add(Dense("score_tanh", kernel, bias, grid_of(kernel), grid_of(bias)), hinges)
+    tanh = builder.add(
+        Dense(
+            "score_tanh",
+            kernel=kernel,
+            bias=bias,
+            kernel_type=grid_of(kernel),
+            bias_type=grid_of(bias),
+        ),
+        hinges,
+    )
     computed = np.maximum(distance[:, None] - found.knots, 0.0)
     off = 0.0
     for number, limit in enumerate(limits.tolist()):
@@ -177,9 +214,21 @@ def _angles(
 def _mean_square(builder: Builder, number: int) -> str:
     """Appends the sum of squares over ``number``; says how near that division is."""
     builder.add(Square("score_squares"))
-    terms = builder.value_ranges[-1].low.size
-    builder.add(Dense("score_sum", np.ones((terms, 1)), np.zeros(1), ONE, ONE))
+    terms = builder.value_ranges[-1].size
+    builder.add(
+        Dense(
+            "score_sum",
+            kernel=np.ones((terms, 1)),
+            bias=np.zeros(1),
+            kernel_type=ONE,
+            bias_type=ONE,
+        )
+    )
     mantissa, power = math.frexp(1 / number)
     share = np.array([[math.ldexp(round(mantissa * 2**SHARE_DIGITS), power - SHARE_DIGITS)]])
-    builder.add(Dense("score_mean", share, np.zeros(1), grid_of(share), ONE))
+    builder.add(
+        Dense(
+            "score_mean", kernel=share, bias=np.zeros(1), kernel_type=grid_of(share), bias_type=ONE
+        )
+    )
     return f"and {abs(share[0, 0] * number - 1):.2g}"

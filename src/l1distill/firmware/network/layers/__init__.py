@@ -1,0 +1,32 @@
+"""The layers of a quantized network: what each computes, exactly, and its value range."""
+
+from l1distill.firmware.network.layers.base import BinaryLayer, Layer, UnaryLayer, layer_classes
+from l1distill.firmware.network.layers.elementwise import Quantize, Square
+from l1distill.firmware.network.layers.linear import Affine, Conv2D, Dense, Padding
+from l1distill.firmware.network.layers.merges import Add, Concatenate, Multiply, Subtract
+from l1distill.firmware.network.layers.shapes import MaxPool2D, Reshape, UpSample2D, ZeroPad2D
+
+__all__ = [
+    "Add",
+    "Affine",
+    "Arithmetic",
+    "BinaryLayer",
+    "Concatenate",
+    "Conv2D",
+    "Dense",
+    "Layer",
+    "MaxPool2D",
+    "Multiply",
+    "Padding",
+    "Quantize",
+    "Reshape",
+    "Square",
+    "Subtract",
+    "UnaryLayer",
+    "UpSample2D",
+    "ZeroPad2D",
+    "layer_classes",
+]
+
+Arithmetic = Add | Subtract | Multiply
+"""Element by element of two tensors."""
