@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from l1distill.firmware.bundle.archive import BUNDLE
+from l1distill.firmware.files import BUNDLE
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

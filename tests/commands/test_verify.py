@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from l1distill.core.workspace import file_sha256
-from l1distill.firmware.bundle.archive import BUNDLE
+from l1distill.firmware.files import BUNDLE, OUTPUT_CODES
 from tests.firmware.emulators import repack
 
 
@@ -35,24 +35,32 @@ def test_a_good_bundle_is_status_0(bundle: Path, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {BUNDLE, "missing"}  # no store, no output
 
 
-def test_a_bad_one_is_one_line_and_status_2(bundle: Path, tmp_path: Path) -> None:
-    def refused(*arguments: str, **environment: str) -> str:
-        done = verify(tmp_path, *arguments, **environment)
-        assert (done.returncode, done.stdout) == (2, "")
-        (line,) = done.stderr.splitlines()
-        return line
+def refused(status: int, folder: Path, *arguments: str, **environment: str) -> str:
+    done = verify(folder, *arguments, **environment)
+    assert (done.returncode, done.stdout) == (status, "")
+    (line,) = done.stderr.splitlines()
+    return line
 
-    assert "PATH; install it" in refused(".", PATH=str(tmp_path))
-    assert "CXX=nothing is not on the PATH" in refused(BUNDLE, CXX="nothing")
-    vectors = "vectors/output.txt"
 
+def test_a_missing_tool_is_one_line_and_status_1(bundle: Path, tmp_path: Path) -> None:
+    assert "make: is not on the PATH; install it" in refused(1, tmp_path, ".", PATH=str(tmp_path))
+    assert "CXX=nothing is not on the PATH" in refused(1, tmp_path, BUNDLE, CXX="nothing")
+
+
+def test_a_wrong_argument_is_one_line_and_status_2(tmp_path: Path) -> None:
+    assert "--time-limit 0: must be more than 0" in refused(2, tmp_path, ".", "--time-limit", "0")
+    assert "see l1distill verify --help" in refused(2, tmp_path)
+
+
+def test_a_bad_bundle_is_one_line_and_status_2(bundle: Path, tmp_path: Path) -> None:
     def other_outputs(work: Path) -> None:
-        lines = (work / vectors).read_text().splitlines()
-        (work / vectors).write_text("\n".join([*lines[:-1], "31 31"]) + "\n")
+        lines = (work / OUTPUT_CODES).read_text().splitlines()
+        (work / OUTPUT_CODES).write_text("\n".join([*lines[:-1], "31 31"]) + "\n")
 
     repack(bundle, other_outputs, tmp_path / "work")
-    assert f"not as its MANIFEST says: {vectors} is changed" in refused(BUNDLE)
+    line = refused(2, tmp_path, BUNDLE)
+    assert f"not as its MANIFEST says: {OUTPUT_CODES} is changed" in line
     repack(bundle, lambda _: None, tmp_path / "work", honest=True)
     (tmp_path / "again").mkdir()
     repack(bundle, other_outputs, tmp_path / "again", honest=True)
-    assert "outputs: event 49, output " in refused(BUNDLE)
+    assert "outputs: event 49, output " in refused(2, tmp_path, BUNDLE)

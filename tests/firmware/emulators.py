@@ -9,21 +9,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.firmware.bundle.archive import BUNDLE, MANIFEST, write_bundle
+from l1distill.firmware.bundle.archive import pack_bundle
+from l1distill.firmware.compiler import find_compiler
 from l1distill.firmware.emulator.cpp import LIBRARY, write_cpp_emulator
 from l1distill.firmware.emulator.emulator import Emulator
-from l1distill.firmware.hls.project import find_compiler
+from l1distill.firmware.files import BUNDLE, CPP_FOLDER, INPUT_CODES, MANIFEST, OUTPUT_CODES
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Dense, Quantize
 from l1distill.firmware.network.network import Network, evaluate
 from l1distill.firmware.process import TimeLimit
 from l1distill.firmware.rtl import simulation as rtlsim
-from l1distill.firmware.rtl import vectors
+from l1distill.firmware.rtl.vectors import format_codes
 from l1distill.firmware.rtl.verilog import trace_network, write_rtl
 from tests.firmware.networks import full_range
 from tests.firmware.students import HARDWARE
 
-BOUNDS = TimeLimit(300.0, "firmware.limit")
+TIME_LIMIT = TimeLimit(300.0, "firmware.limit")
 STRICT = "-O1 -Wall -Wextra -Wshadow -pedantic -Werror"
 
 
@@ -38,11 +39,11 @@ def library(emulator: Emulator, folder: Path) -> Path:
 
 def simulated(network: Network, x: NDArray[np.float64], folder: Path) -> NDArray[np.float64]:
     """Returns what Icarus makes of a network's Verilog for (n, inputs) events."""
-    figures = write_rtl(trace_network(network), HARDWARE, 3.0, folder)
-    rtlsim.write_testbench(figures, folder)
+    rtl = write_rtl(trace_network(network), HARDWARE, 3.0, folder)
+    rtlsim.write_testbench(rtl, folder)
     simulator = rtlsim.find_simulator("iverilog")
     assert simulator is not None
-    return rtlsim.simulate_rtl(folder, figures, network.to_port_values(x), simulator, BOUNDS)
+    return rtlsim.simulate_rtl(folder, rtl, network.to_port_values(x), simulator, TIME_LIMIT)
 
 
 def small_network() -> Network:
@@ -66,16 +67,14 @@ def small_network() -> Network:
 def write_small_bundle(folder: Path, events: int = 50) -> Path:
     """Writes the part of a bundle that is replayed."""
     network = small_network()
-    made = folder / "made"
-    (made / "vectors").mkdir(parents=True)
-    write_cpp_emulator(trace_network(network), made / "emulator")
     x = full_range(network, events)
-    y = evaluate(network, x)
-    vectors.write_codes(
-        made / "vectors/input.txt", network.to_port_values(x), network.input_type, "in"
-    )
-    vectors.write_codes(made / "vectors/output.txt", y, network.output_type, "out")
-    write_bundle(made, folder / BUNDLE)
+    inputs = format_codes(network.to_port_values(x), network.input_type, "in")
+    outputs = format_codes(evaluate(network, x), network.output_type, "out")
+    contents = {INPUT_CODES: inputs.encode(), OUTPUT_CODES: outputs.encode()}
+    write_cpp_emulator(trace_network(network), folder / "made")
+    for path in (folder / "made").iterdir():
+        contents[f"{CPP_FOLDER}/{path.name}"] = path.read_bytes()
+    (folder / BUNDLE).write_bytes(pack_bundle(contents))
     return folder / BUNDLE
 
 

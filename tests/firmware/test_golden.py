@@ -120,8 +120,8 @@ def measured(name: str, folder: Path) -> dict[str, dict[str, float]]:
     """Returns the figures of a network, by the tool and version that they are from."""
     written = write_rtl(trace_network(NETWORKS[name]()), HARDWARE, CUTOFF_NS, folder)
     counted = synthesize_verilog(verilog_files(folder), TOP, HARDWARE.family, BOUNDS, 4.0)
-    found = {f"alkaid-{written.version}": written._asdict()}
-    found[f"yosys-{counted.version}"] = counted._asdict()
+    found = {f"alkaid-{written.version}": vars(written)}
+    found[f"yosys-{counted.version}"] = vars(counted)
     return {
         tool: {figure: float(said[figure]) for figure in TOLERANCES if figure in said}
         for tool, said in found.items()

@@ -79,7 +79,7 @@ def test_verilog_is_qkeras(student: Students, name: str, tool: str, tmp_path: Pa
 def test_a_wrong_latency_is_seen(student: Students, tool: str, tmp_path: Path) -> None:
     made = student("default")
     figures = write_rtl(trace_network(made.network), HARDWARE, 3.0, tmp_path)
-    early = figures._replace(latency_cycles=figures.latency_cycles - 1)
+    early = replace(figures, latency_cycles=figures.latency_cycles - 1)
     rtlsim.write_testbench(early, tmp_path)
     simulator = rtlsim.find_simulator(tool)  # type: ignore[arg-type]
     assert simulator is not None

@@ -14,7 +14,7 @@ import pytest
 from l1distill.core.errors import ToolError
 from l1distill.firmware.process import Job, TimeLimit, run
 
-BOUNDS = TimeLimit(100.0, "firmware.limit")
+TIME_LIMIT = TimeLimit(100.0, "firmware.limit")
 SLEEPERS = ["sh", "-c", "sleep 300 & echo $$ $! > part; mv part pids; wait"]
 """A program with a child; ``pids`` names both."""
 STAGE = """
@@ -76,7 +76,7 @@ def test_a_killed_stage_leaves_nothing_behind(how: signal.Signals, tmp_path: Pat
 
 def test_what_a_program_leaves_behind_ends_with_the_job(tmp_path: Path) -> None:
     command = ["sh", "-c", "sleep 300 & echo $! > part; mv part pids"]
-    with Job("careless", command, tmp_path, BOUNDS) as job:
+    with Job("careless", command, tmp_path, TIME_LIMIT) as job:
         job.wait()
         (left,) = sleepers(tmp_path)
         assert alive(left)
@@ -85,7 +85,7 @@ def test_what_a_program_leaves_behind_ends_with_the_job(tmp_path: Path) -> None:
 
 
 def test_a_job_that_nobody_waits_for_is_stopped(tmp_path: Path) -> None:
-    with Job("sleepers", SLEEPERS, tmp_path, BOUNDS) as job:
+    with Job("sleepers", SLEEPERS, tmp_path, TIME_LIMIT) as job:
         left = sleepers(tmp_path)
     assert job.ended
     assert gone(left)
@@ -93,7 +93,7 @@ def test_a_job_that_nobody_waits_for_is_stopped(tmp_path: Path) -> None:
 
 def test_a_program_has_no_input_and_keeps_its_arguments(tmp_path: Path) -> None:
     script = 'cat > read; printf "%s," "$@" > said; ls -l /proc/self/fd > open 2>&1; exit 0'
-    run("reader", ["sh", "-c", script, "sh", "a b", "", "*", "$HOME"], tmp_path, BOUNDS)
+    run("reader", ["sh", "-c", script, "sh", "a b", "", "*", "$HOME"], tmp_path, TIME_LIMIT)
     assert (tmp_path / "read").read_text() == ""
     assert (tmp_path / "said").read_text() == "a b,,*,$HOME,"
     assert "pipe:" not in (tmp_path / "open").read_text()  # the guard's end is the guard's alone
@@ -115,7 +115,7 @@ def test_a_failure_is_one_line(command: list[str], says: str, tmp_path: Path) ->
             "tool",
             command,
             tmp_path,
-            TimeLimit(1.0, "firmware.limit") if "sleep" in command else BOUNDS,
+            TimeLimit(1.0, "firmware.limit") if "sleep" in command else TIME_LIMIT,
         )
     line = str(error.value)
     assert "\n" not in line

@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,19 +11,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from l1distill.core.errors import DataError
+from l1distill.core.errors import DataError, ToolError
 from l1distill.core.workspace import folder_sha256
+from l1distill.firmware import synthesis
 from l1distill.firmware.bundle.archive import verify_manifest
 from l1distill.firmware.bundle.replay import verify_bundle
+from l1distill.firmware.emulator.emulator import Emulator
+from l1distill.firmware.files import (
+    BUNDLE,
+    EMULATOR,
+    MODEL_CARD,
+    NETWORK,
+    OUTPUT_CODES,
+    SYNTHESIS_REPORT,
+)
 from l1distill.firmware.network.network import Network, evaluate
 from l1distill.firmware.network.serialization import load
-from l1distill.firmware.process import TimeLimit
+from l1distill.firmware.process import ProgramError, TimeLimit
 from l1distill.firmware.readers.qkeras import from_qkeras
-from l1distill.firmware.results.report import REQUIRED, Figures
-from l1distill.firmware.rtl.verilog import Emulator
+from l1distill.firmware.results.report import REQUIRED, SynthesisReport
 from l1distill.firmware.settings import FirmwareSettings
-from l1distill.firmware.synthesis import SEED, synthesize
+from l1distill.firmware.synthesis import synthesize
 from l1distill.firmware.verification.adversarial import adversarial_events
+from l1distill.firmware.verification.reference import SEED
 from tests.firmware.conftest import Student
 from tests.firmware.rtl.test_verilog import files
 from tests.firmware.students import CASES, HARDWARE, build
@@ -37,14 +48,16 @@ SETTINGS = FirmwareSettings(
     rtl_simulator=SIMULATOR,
     rtl_simulation_events=200,
 )
-DIFFICULT = len(adversarial_events(from_qkeras(build(CASES[NAME])), 200, SEED).x)
+ADVERSARIAL = len(adversarial_events(from_qkeras(build(CASES[NAME])), 200, SEED).x)
+CONSTANTS = {"inputs.json": b"{}\n"}
 
 AGAIN = """
 import sys; from pathlib import Path
 from tests.firmware.students import CASES, build, on_grid
-from tests.firmware.test_synthesis import NAME, SETTINGS
+from tests.firmware.test_synthesis import CONSTANTS, NAME, SETTINGS
 from l1distill.firmware.synthesis import synthesize
-synthesize(build(CASES[NAME]), on_grid(CASES[NAME]), SETTINGS, Path(sys.argv[1]))
+firmware = synthesize(build(CASES[NAME]), on_grid(CASES[NAME]), SETTINGS, constants=CONSTANTS)
+firmware.write(Path(sys.argv[1]))
 """
 
 
@@ -53,40 +66,47 @@ def test_a_student_becomes_verified_firmware_the_same_every_time(
 ) -> None:
     made = student(NAME)
     one, two = tmp_path / "one", tmp_path / "elsewhere" / "two"
-    one.mkdir()
-    two.mkdir(parents=True)
-    said: list[str] = []
-    figures = synthesize(made.model, made.x, SETTINGS, one, said.append)
+    lines: list[str] = []
+    firmware = synthesize(made.model, made.x, SETTINGS, constants=CONSTANTS, progress=lines.append)
+    (one / "rtl").mkdir(parents=True)
+    (one / "rtl/of_an_earlier_synthesis.v").write_text("")
+    firmware.write(one)
 
-    metrics = figures.to_metrics()
+    report = firmware.report
+    metrics = report.to_metrics()
     assert set(REQUIRED) <= set(metrics)
     assert metrics["firmware/mismatches"] == 0
     assert metrics.get("firmware/mismatches_iverilog") == (0 if SIMULATOR == "iverilog" else None)
     assert metrics["firmware/lut"] > 0
     assert metrics["firmware/ff"] <= metrics["firmware/register_bits"]
     assert metrics["firmware/latency_ns"] == metrics["firmware/latency_cycles"] * 5.0
-    assert Figures.load(one / "synthesis.json") == figures
-    assert DIFFICULT > 100
-    assert metrics["firmware/verified_events"] == 1500 + DIFFICULT
-    assert f"{1500 + DIFFICULT} events" in figures["firmware/mismatches_hls"].note
+    assert SynthesisReport.load(one / SYNTHESIS_REPORT) == report
+    assert ADVERSARIAL > 100
+    assert metrics["firmware/verified_events"] == 1500 + ADVERSARIAL
+    assert f"{1500 + ADVERSARIAL} events" in report["firmware/mismatches_hls"].note
     if SIMULATOR == "iverilog":
-        assert f"{200 + DIFFICULT} events" in figures["firmware/mismatches_iverilog"].note
-    assert any("yosys" in line for line in said)
+        assert f"{200 + ADVERSARIAL} events" in report["firmware/mismatches_iverilog"].note
+    assert any("yosys" in line for line in lines)
 
-    assert np.array_equal(Emulator.load(one / "emulator.json").predict(made.x)[:, 0], made.y)
-    assert np.array_equal(evaluate(load(one / "network.json"), made.x)[:, 0], made.y)
-    packed = set(verify_manifest(one / "bundle.tar.gz"))
-    assert packed == set(files(one)) - {"bundle.tar.gz"}
+    for emulator in (firmware.emulator, Emulator.load(one / EMULATOR)):
+        assert np.array_equal(emulator.predict(made.x)[:, 0], made.y)
+    for network in (firmware.network, load(one / NETWORK)):
+        assert np.array_equal(evaluate(network, made.x)[:, 0], made.y)
+    packed = set(verify_manifest(one / BUNDLE))
+    assert packed == set(firmware.files) == set(files(one)) - {BUNDLE}
+    assert (one / BUNDLE).read_bytes() == firmware.to_bundle()
+    assert os.access(one / "hls/build_lib.sh", os.X_OK)
+    assert (one / "constants/inputs.json").read_bytes() == CONSTANTS["inputs.json"]
     assert {"rtl/src/l1distill.v", "rtl/src/l1distill.xdc", "rtl/build_vivado_prj.tcl"} <= packed
     assert {"hls/build_prj.tcl", "hls/firmware/l1distill.cpp", "hls/simulate.cpp"} <= packed
     assert {"rtl/sim/testbench.v", "vectors/input.hex", "vectors/output.txt"} <= packed
     assert {"MODEL_CARD.md", "REPORT.md", "rtl/synth_ooc.tcl", "emulator/Makefile"} <= packed
-    found = verify_bundle(one, TimeLimit(100.0, "limit"))
-    assert found.said == f"{1500 + DIFFICULT} events of 12 inputs and 1 outputs: all equal"
+    replay = verify_bundle(one, TimeLimit(100.0, "limit"))
+    assert replay.summary == f"{1500 + ADVERSARIAL} events of 12 inputs and 1 outputs: all equal"
     assert not [name for name, content in files(one).items() if str(tmp_path).encode() in content]
     assert not [name for name in packed if name.endswith((".so", ".o", ".keras", ".log"))]
-    codes = np.loadtxt(one / "vectors" / "output.txt")
-    assert len(codes) == 1500 + DIFFICULT
+    codes = np.loadtxt(one / OUTPUT_CODES)
+    assert len(codes) == 1500 + ADVERSARIAL
     assert np.array_equal(codes[:1500] * made.network.output_type.step, made.y[:1500])
 
     # another process, another folder, another order of hashes: the same bytes
@@ -98,7 +118,7 @@ def test_a_student_becomes_verified_firmware_the_same_every_time(
     assert folder_sha256(one) == folder_sha256(two)
 
 
-def test_a_mismatch_is_a_figure(
+def test_a_mismatch_is_a_result(
     student: Students, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from l1distill.firmware.rtl import verilog as rtl
@@ -113,46 +133,48 @@ def test_a_mismatch_is_a_figure(
         return trace(replace(network, layers=whole[: len(network.layers)]))
 
     monkeypatch.setattr(rtl, "trace_network", wrong)
-    figures = synthesize(made.model, made.x, settings, tmp_path)
-    metrics = figures.to_metrics()
+    firmware = synthesize(made.model, made.x, settings)
+    metrics = firmware.report.to_metrics()
     assert metrics["firmware/mismatches_hls"] == 0
     assert metrics["firmware/mismatches_rtl"] > 0
     assert metrics["firmware/mismatches_cpp"] == metrics["firmware/mismatches_rtl"]
     assert metrics["firmware/mismatches"] == 2 * metrics["firmware/mismatches_rtl"]
-    assert "does not compute what the model computes" in (tmp_path / "MODEL_CARD.md").read_text()
-    assert figures["firmware/mismatches_rtl"].note.endswith("first at layer score (Dense)")
-    assert json.loads((tmp_path / "synthesis.json").read_text())
-    verify_manifest(tmp_path / "bundle.tar.gz")
+    assert b"does not compute what the model computes" in firmware.files[MODEL_CARD]
+    note = firmware.report["firmware/mismatches_rtl"].note
+    assert note.endswith("first at layer score (Dense)")
+    assert json.loads(firmware.files[SYNTHESIS_REPORT])
+    firmware.write(tmp_path)
+    verify_manifest(tmp_path / BUNDLE)
     with pytest.raises(DataError, match=r"does not give the vectors' outputs: event \d+, output 0"):
         verify_bundle(tmp_path, TimeLimit(100.0, "limit"))
 
 
-def test_a_network_with_several_outputs_and_input_ranges(tmp_path: Path) -> None:
+def test_a_network_with_several_outputs_and_input_ranges() -> None:
     from tests.compression.test_ptq import quantized
 
     _, network, x = quantized("dense", 4)
     x = network.to_port_values(x) * network.input_units
     settings = SETTINGS.model_copy(update={"verification_events": 300, "adversarial_events": 0})
-    figures = synthesize(network, x[:280], settings, tmp_path)  # and 20 random ones
-    assert figures.to_metrics()["firmware/mismatches"] == 0
-    assert "exact arithmetic on 300 events" in figures["firmware/mismatches_hls"].note
-    codes = np.loadtxt(tmp_path / "vectors" / "output.txt")
+    firmware = synthesize(network, x[:280], settings)  # and 20 random ones
+    report = firmware.report
+    assert report["firmware/mismatches"].value == 0
+    assert "exact arithmetic on 300 events" in report["firmware/mismatches_hls"].note
+    codes = np.loadtxt(firmware.files[OUTPUT_CODES].decode().splitlines())
     assert codes.shape == (300, 12)
     assert np.array_equal(codes[:280] * network.output_type.step, evaluate(network, x[:280]))
-    loaded = Emulator.load(tmp_path / "emulator.json")
-    assert np.array_equal(loaded.predict(x), evaluate(network, x))
+    assert np.array_equal(firmware.emulator.predict(x), evaluate(network, x))
 
 
-def test_sums_that_qkeras_rounds_are_held_against_exact_ones(tmp_path: Path) -> None:
+def test_sums_that_qkeras_rounds_are_compared_with_exact_ones() -> None:
     from tests.firmware.networks import chain, dense, full_range, grid
 
     model = chain((4,), [grid(16), dense(16, 3), grid(16), dense(16, 1), grid(16)])
     x = full_range(from_qkeras(model))
     settings = SETTINGS.model_copy(update={"verification_events": 300, "adversarial_events": 0})
-    figures = synthesize(model, x, settings, tmp_path)
-    assert figures.to_metrics()["firmware/mismatches"] == 0
-    assert "more than QKeras' float32 holds" in figures["firmware/mismatches_hls"].note
-    assert 0 <= figures["firmware/differences_qkeras"].value < 300
+    report = synthesize(model, x, settings).report
+    assert report["firmware/mismatches"].value == 0
+    assert "more than QKeras' float32 holds" in report["firmware/mismatches_hls"].note
+    assert 0 <= report["firmware/differences_qkeras"].value < 300
 
 
 @pytest.mark.parametrize(
@@ -166,39 +188,41 @@ def test_sums_that_qkeras_rounds_are_held_against_exact_ones(tmp_path: Path) -> 
 )
 def test_events_that_prove_nothing_are_refused(
     student: Students,
-    tmp_path: Path,
     spoil: Callable[[np.ndarray], np.ndarray],
     words: str,
 ) -> None:
     made = student(NAME)
     with pytest.raises(DataError, match=words):
-        synthesize(made.model, spoil(made.x), SETTINGS, tmp_path)
-    assert not list(tmp_path.iterdir())
+        synthesize(made.model, spoil(made.x), SETTINGS)
 
 
-def test_what_is_missing_is_said_before_any_work(
+def test_a_missing_tool_is_an_error_before_any_work(
     student: Students, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = student(NAME)
+
+    def work(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(synthesis, "choose_events", work)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DataError, match=r"C\+\+ compiler"):
-        synthesize(made.model, made.x, SETTINGS, tmp_path)
+    with pytest.raises(ToolError, match=r"C\+\+ compiler"):
+        synthesize(made.model, made.x, SETTINGS)
     monkeypatch.setenv("CXX", sys.executable)
+    with pytest.raises(ToolError, match="make: is not on the PATH"):
+        synthesize(made.model, made.x, SETTINGS)
+    (tmp_path / "make").symlink_to(sys.executable)
     settings = SETTINGS.model_copy(update={"rtl_simulator": "iverilog"})
-    with pytest.raises(DataError, match="iverilog is not on the PATH"):
-        synthesize(made.model, made.x, settings, tmp_path)
-    with pytest.raises(DataError, match="make: is not on the PATH"):
-        synthesize(
-            made.model, made.x, SETTINGS.model_copy(update={"rtl_simulator": "none"}), tmp_path
-        )
-    assert not list(tmp_path.iterdir())
+    with pytest.raises(ToolError, match="iverilog is not on the PATH"):
+        synthesize(made.model, made.x, settings)
 
 
-def test_a_failing_tool_leaves_no_report(student: Students, tmp_path: Path) -> None:
+def test_a_failing_tool_leaves_nothing_behind(
+    student: Students, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     made = student(NAME)
     settings = SETTINGS.model_copy(update={"yosys_time_limit_s": 0.1, "rtl_simulator": "none"})
-    with pytest.raises(DataError, match=r"raise firmware\.yosys_time_limit_s") as error:
-        synthesize(made.model, made.x, settings, tmp_path)
-    assert not (tmp_path / "synthesis.json").exists()
-    assert not (tmp_path / "bundle.tar.gz").exists()
-    Path(str(error.value).split("(log: ")[1].rstrip(")")).unlink()
+    with pytest.raises(ProgramError, match=r"raise firmware\.yosys_time_limit_s") as error:
+        synthesize(made.model, made.x, settings)
+    assert list(tmp_path.iterdir()) == [error.value.log]

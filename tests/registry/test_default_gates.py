@@ -9,7 +9,7 @@ from l1distill.distillation.response import SoftTarget
 
 from l1distill.evaluation.roc import separations, to_metrics
 from l1distill.firmware.devices import Device
-from l1distill.firmware.results.report import Figures, with_percentages
+from l1distill.firmware.results.report import SynthesisReport, with_percentages
 from l1distill.firmware.settings import FirmwareSettings
 from l1distill.firmware.synthesis import synthesize
 from l1distill.firmware.verification.comparison import compare
@@ -85,17 +85,17 @@ def trained(world: World):  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture(scope="module")
-def figures(trained, world: World, tmp_path_factory: pytest.TempPathFactory) -> Figures:  # type: ignore[no-untyped-def]
+def figures(trained, world: World, tmp_path_factory: pytest.TempPathFactory) -> SynthesisReport:  # type: ignore[no-untyped-def]
     """The figures of a student that was trained and synthesized for real."""
     settings = FirmwareSettings.model_validate(
         {**conf("firmware/default"), "device": _device(), "rtl_simulator": "none"}
     )
     vectors = quantize_inputs(trained).predict(world.background[:2048], verbose=0)
-    return synthesize(trained, vectors, settings, tmp_path_factory.mktemp("firmware"))
+    return synthesize(trained, vectors, settings).report
 
 
 @pytest.fixture(scope="module")
-def good(trained, world: World, figures: Figures) -> dict[str, float]:  # type: ignore[no-untyped-def]
+def good(trained, world: World, figures: SynthesisReport) -> dict[str, float]:  # type: ignore[no-untyped-def]
     verified = {"firmware/verified_events": 11_000.0}
     return {**_physics(trained, world), **figures.to_metrics(), **verified}
 
@@ -125,9 +125,9 @@ def test_a_single_mismatch_is_refused(good: dict[str, float], world: World) -> N
 
 
 def test_a_student_too_large_for_its_device_is_refused(
-    good: dict[str, float], figures: Figures
+    good: dict[str, float], figures: SynthesisReport
 ) -> None:
-    counted = [figure for figure in figures.figures if not figure.name.endswith("_percent")]
+    counted = [figure for figure in figures.entries if not figure.name.endswith("_percent")]
     small = with_percentages(counted, _device(name="small", luts=40_000))
     refused = _refused({**good, **{figure.name: figure.value for figure in small}})
     assert set(refused) == {"lut"}

@@ -4,7 +4,7 @@ import pytest
 
 from l1distill.data.card import Card, SampleCard
 from l1distill.firmware.devices import Device
-from l1distill.firmware.results.report import REQUIRED, Figure, Figures
+from l1distill.firmware.results.report import REQUIRED, ReportEntry, SynthesisReport
 from l1distill.reporting.page import Line, render, signal_rows
 from l1distill.tasks.anomaly.events import SIGNALS
 from tests.settings import conf
@@ -23,7 +23,7 @@ def _line(tmp_path: Path, passed: bool) -> Line:
     picture.write_bytes(b"picture")
     device = Device.model_validate(conf("firmware/device/vu9p"))
     figures = tuple(
-        Figure(name=name, value=7.0, unit="", tool="yosys", version="0.70", kind="measured")
+        ReportEntry(name=name, value=7.0, unit="", tool="yosys", version="0.70", kind="measured")
         for name in REQUIRED
     )
     gate = {
@@ -40,7 +40,7 @@ def _line(tmp_path: Path, passed: bool) -> Line:
         dataset_md5="0123456789abcdef",
         teacher=_metrics(0.9),
         student=_metrics(0.8),
-        figures=Figures(device=device, figures=figures),
+        figures=SynthesisReport(device=device, entries=figures),
         device=device.name,
         verdict={"passed": passed, "model": "trigger", "gates": [gate]},
         pictures=[("ROC", picture)],

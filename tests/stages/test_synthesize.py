@@ -19,10 +19,10 @@ from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Quantize
 from l1distill.firmware.network.network import connect
 from l1distill.firmware.network.serialization import save
-from l1distill.firmware.results.report import Figures
+from l1distill.firmware.results.report import SynthesisReport
 from l1distill.stages import synthesize_model
 from l1distill.stages.stage import Context
-from l1distill.stages.synthesize_student import SLOTS, _subject
+from l1distill.stages.synthesize_student import SLOTS, describe
 from l1distill.tasks.anomaly.encoding import InputScaling
 from l1distill.tasks.anomaly.events import ELECTRONS, JETS, MET, MUONS, N_OBJECTS
 from l1distill.tasks.anomaly.standardization import Standardization
@@ -62,7 +62,7 @@ def test_a_model_in_mlflow_becomes_firmware(model: Any, folder: Path) -> None:
     np.save("events.npy", np.random.default_rng(1).normal(size=(100, 4)))
     arguments = ("model=models:/jets@best", "device=vu13p", "output=out", "events=events.npy")
     assert synthesize(*arguments) == 0
-    figures = Figures.load(folder / "out/synthesis.json")
+    figures = SynthesisReport.load(folder / "out/synthesis.json")
     metrics = json.loads((folder / "out/metrics.json").read_text())
     assert figures.device.name == "VU13P"
     assert metrics["firmware/mismatches"] == 0
@@ -161,12 +161,16 @@ def test_published_rows_come_from_the_runs_of_the_sweep(model: Any, folder: Path
         find_runs(client, "synthesize", "published_firmware", None, status)
         for status in ("FINISHED", "FAILED")
     )
-    written = Figures.load(folder / "outputs/published/dnn_vae_vu9p/firmware/synthesis.json")
+    written = SynthesisReport.load(
+        folder / "outputs/published/dnn_vae_vu9p/firmware/synthesis.json"
+    )
     found = gather(
         Study({}, {}, networks),
         finished,
         failed,
-        lambda run: Figures.load(Path(client.download_artifacts(run.run_id, "synthesis.json"))),
+        lambda run: SynthesisReport.load(
+            Path(client.download_artifacts(run.run_id, "synthesis.json"))
+        ),
         Commands("l1distill quantize", "l1distill synthesize"),
     )
     three, *_, absolute = tables(found)
@@ -226,11 +230,11 @@ def test_the_card_names_each_input_as_the_scaling_makes_it() -> None:
     )
     nothing = cast(Any, None)
     context = Context(nothing, Path(), Path(), {"student": record}, {}, "")
-    subject = _subject(context, scaling, 77)
+    description = describe(context, scaling, 77)
     for words in ("`abc123`", "data set `toy`, MD5 `5d`", "77 of its test"):
-        assert words in subject.summary
+        assert words in description.summary
 
-    for number, quantity in enumerate(subject.inputs):
+    for number, quantity in enumerate(description.inputs):
         slot, feature = divmod(number, 3)
         event = np.zeros((1, N_OBJECTS, 3))
         event[0, slot, feature] = quantity.scale
@@ -239,7 +243,7 @@ def test_the_card_names_each_input_as_the_scaling_makes_it() -> None:
         assert np.array_equal(scaling.apply(event), expected)
         assert quantity.name == f"{('pT', 'eta', 'phi')[feature]} of {SLOTS[slot]}"
         assert quantity.unit == ("GeV", "", "rad")[feature]
-    assert len(subject.inputs) == 57
+    assert len(description.inputs) == 57
     assert SLOTS[MET] == "MET"
     for slots, name in ((ELECTRONS, "electron"), (MUONS, "muon"), (JETS, "jet")):
         number = slots.stop - slots.start

@@ -15,6 +15,7 @@ from l1distill.core.workspace import read_json, write_json
 from l1distill.data.encoding import InputEncoding
 from l1distill.distillation.targets import TargetTransform
 from l1distill.evaluation.evaluation import Curves, read_curves
+from l1distill.firmware.files import SYNTHESIS_REPORT
 from l1distill.registry.gates import Verdict
 from l1distill.reporting.pictures import Picture, read_captions
 from l1distill.training.history import History
@@ -22,14 +23,12 @@ from l1distill.training.history import History
 if TYPE_CHECKING:
     from tensorflow import keras
 
-    from l1distill.firmware.results.report import Figures
+    from l1distill.firmware.results.report import SynthesisReport
 
 INPUTS = "inputs.json"
 """A student's input encoding, in its folder, in the bundle and in the registered model."""
 STUDENT_MODEL = "student.h5"
 TEACHER_MODEL = "teacher.h5"
-EMULATOR = "emulator.json"
-BUNDLE = "bundle.tar.gz"
 
 
 @dataclass(frozen=True)
@@ -167,15 +166,15 @@ class StudentFolder(ModelFolder):
 class FirmwareFolder(StageFolder):
     """What ``l1distill synthesize`` writes."""
 
-    def report(self) -> "Figures":
+    def report(self) -> "SynthesisReport":
         """Read the synthesis report.
 
         Raises:
             DataError: it is missing, damaged or incomplete.
         """
-        from l1distill.firmware.results.report import Figures
+        from l1distill.firmware.results.report import SynthesisReport
 
-        return Figures.load(self.path / "synthesis.json")
+        return SynthesisReport.load(self.path / SYNTHESIS_REPORT)
 
 
 class PromotionFolder(StageFolder):

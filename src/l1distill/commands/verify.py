@@ -1,11 +1,11 @@
-"""``l1distill verify BUNDLE``: a bundle against its manifest and its own test vectors."""
+"""``l1distill verify BUNDLE``: check a bundle's manifest and replay its test vectors."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from l1distill.core.errors import DataError
+from l1distill.core.errors import ConfigError
 
 _DESCRIPTION = """\
 Checks a bundle against its manifest, builds its emulator with make in a temporary folder and
@@ -18,32 +18,34 @@ It runs the bundle's own Makefile: verify bundles of people you trust, by their 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise DataError(f"{message}; see {self.prog} --help")
+        raise ConfigError(f"{message}; see {self.prog} --help")
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Verifies a bundle and says what was checked.
+    """Verify a bundle and print what was checked.
 
     Args:
         arguments: those behind the command's name.
 
     Raises:
-        DataError: an argument is wrong, or the bundle is not what it should be.
+        ConfigError: an argument is wrong.
+        DataError: the bundle is damaged, or its emulator gives other outputs.
+        ToolError: make or a compiler is missing, or the time limit passed.
         SystemExit: help was asked for.
     """
     options = _parser().parse_args(arguments)
     if not options.time_limit > 0:
-        raise DataError(f"--time-limit {options.time_limit:g}: must be more than 0")
+        raise ConfigError(f"--time-limit {options.time_limit:g}: must be more than 0")
 
     from l1distill.firmware.bundle.replay import verify_bundle
     from l1distill.firmware.process import TimeLimit
 
-    bounds = TimeLimit(options.time_limit, "--time-limit")
-    found = verify_bundle(options.bundle, bounds, options.sha256)
-    print(f"{found.bundle}: SHA-256 {found.sha256}")
-    print(f"manifest: {found.files} files, each as it was packed")
-    print(f"emulator: built with {found.compiler}")
-    print(f"vectors:  {found.said}")
+    time_limit = TimeLimit(options.time_limit, "--time-limit")
+    replay = verify_bundle(options.bundle, time_limit, options.sha256)
+    print(f"{replay.bundle}: SHA-256 {replay.sha256}")
+    print(f"manifest: {replay.files} files, each as it was packed")
+    print(f"emulator: built with {replay.compiler}")
+    print(f"vectors:  {replay.summary}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="bundle.tar.gz, or the folder of a synthesis that holds one",
     )
-    parser.add_argument("--sha256", metavar="HEX", help="what the archive's SHA-256 must be")
+    parser.add_argument("--sha256", metavar="HEX", help="required SHA-256 of the archive")
     parser.add_argument(
         "--time-limit",
         metavar="SECONDS",

@@ -1,1 +1,1 @@
-"""From a quantized network to verified firmware and its figures."""
+"""From a quantized network to verified firmware: Verilog, HLS project, emulators and a report."""

@@ -1,4 +1,4 @@
-"""What a user chooses about the synthesis; mirrors ``conf/firmware/default.yaml``."""
+"""Settings of the synthesis: target device, verification, time limits, score and precision."""
 
 from pathlib import Path
 from typing import Literal
@@ -6,56 +6,73 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from l1distill.core.settings import Settings
-from l1distill.firmware.devices import Device
+from l1distill.firmware.devices import VU9P, Device
+from l1distill.firmware.process import TimeLimit
 
 
 class FirmwareSettings(Settings):
-    """Target, pipelining, how much is verified, and the bounds set to the tools."""
+    """Target device, pipelining, number of verified events, and limits of the tools.
 
-    device: Device
+    The defaults are those of ``conf/firmware/default.yaml``.
+    """
+
+    device: Device = VU9P
+    """The FPGA, with its clock."""
     latency_cutoff_ns: float = Field(default=3.5, gt=0)
     """Budget of estimated delay for a pipeline stage [ns].
 
     alkaid counts an operation that crosses a cut whole in the later stage, so a stage may exceed
-    it; ``firmware/critical_delay_ns`` says by how much, before retiming.
+    the budget; ``firmware/critical_delay_ns`` is the longest delay, before retiming.
     """
     verification_events: int = Field(default=10_000, ge=1)
-    """How many events each back end must reproduce bit for bit: those of the data set, and where
-    they are fewer, random ones from the inputs' whole range."""
+    """Number of events that each back end must reproduce bit for bit: those that are given, and
+    random ones from the whole range of the inputs where these are fewer."""
     adversarial_events: int = Field(default=2000, ge=0)
-    """Most events beside them that are made to meet corners, roundings and saturations."""
+    """Maximum number of events in addition that are made to meet the ends of ranges, roundings and
+    saturations."""
     rtl_simulator: Literal["auto", "verilator", "iverilog", "none"] = "auto"
-    """Simulates the written Verilog; ``auto`` takes the first of the two that is there."""
+    """Simulates the written Verilog; ``auto`` takes the first of the two that is installed."""
     rtl_simulation_events: int = Field(default=10_000, ge=1)
-    """How many of the events the RTL simulator replays, beside the adversarial ones."""
+    """Number of events that the RTL simulator replays, in addition to the adversarial ones."""
     vendor_tools: Literal["auto", "never"] = "auto"
-    """``auto`` runs Vitis or Vivado HLS where it is on the PATH."""
+    """``auto`` runs Vitis HLS or Vivado HLS where one is on the PATH."""
     hls_time_limit_s: float = Field(default=300.0, gt=0)
-    """Compiling and running the C simulation, and the emulator in C++."""
+    """For compiling and running the C simulation, and for the emulator in C++ [s]."""
     yosys_time_limit_s: float = Field(default=900.0, gt=0)
+    """For the synthesis with yosys [s]."""
     yosys_memory_limit_gib: float = Field(default=4.0, gt=0)
+    """Address space of yosys [GiB]."""
     rtl_simulation_time_limit_s: float = Field(default=300.0, gt=0)
+    """For building and for running the simulation of the Verilog [s]."""
     vendor_time_limit_s: float = Field(default=14400.0, gt=0)
+    """For Vitis HLS or Vivado HLS [s]."""
+
+    def time_limit(self, tool: Literal["hls", "yosys", "rtl_simulation", "vendor"]) -> TimeLimit:
+        """Return the time limit of a tool, with the key that its error message names."""
+        field = f"{tool}_time_limit_s"
+        return TimeLimit(seconds=getattr(self, field), setting=f"firmware.{field}")
 
 
 class ScoreSettings(Settings):
-    """What is computed of a network's outputs behind it; mirrors ``conf/synthesize.yaml``."""
+    """The anomaly score that is computed from a network's outputs, in the same firmware."""
 
     kind: Literal["sum_mu2", "kl", "rz", "mse"] | None = None
     """``sum_mu2`` is the sum of the squares of a VAE's means, ``kl`` the D_KL of its latent space,
-    ``rz`` its R_z; ``mse`` the error of an autoencoder; nothing where it is ``None``."""
+    ``rz`` its R_z (Govorkova et al., arXiv:2108.03986); ``mse`` the mean squared error
+    of an autoencoder; no score where it is ``None``."""
     latent: int | None = Field(default=None, ge=1)
-    """How many outputs, from the first, are means; half of all where it is ``None``."""
+    """Number of outputs, from the first, that are means; half of all where it is ``None``."""
     pieces: int | None = Field(default=None, ge=1, le=64)
-    """Of the exponential in ``kl`` and ``rz``, 32 where it is ``None``, and of the tanh in ``mse``,
-    12; the model card says how far off the score is."""
+    """Maximum number of linear pieces of the exponential in ``kl`` and ``rz`` (32 where it is
+    ``None``) and of the tanh in ``mse`` (12); the model card gives the error of the score."""
     bits: int | None = Field(default=None, ge=1, le=24)
-    """Of the score; as many as it takes where it is ``None``, in ``kl`` at most 24."""
+    """Bits of the score; as many as it takes to be exact where it is ``None``, for ``kl`` at most
+    24."""
     threshold: float | None = Field(default=None, allow_inf_nan=False)
-    """Gives one bit: whether the score, or the only output, is at least that."""
+    """One bit comes out: whether the score, or the only output, is at least the threshold."""
 
     @model_validator(mode="after")
-    def _complete(self) -> "ScoreSettings":
+    def _check_complete(self) -> "ScoreSettings":
         if self.kind is None:
             for name in ("latent", "bits"):
                 if getattr(self, name) is not None:
@@ -64,16 +81,17 @@ class ScoreSettings(Settings):
 
 
 class PrecisionSettings(Settings):
-    """What a model in floating point is rounded to; mirrors ``conf/synthesize.yaml``."""
+    """Precision to which a model in floating point is rounded."""
 
     bits: int = Field(default=8, ge=2, le=16)
-    """Of every weight, bias and activation."""
+    """Bits of every weight, bias and activation."""
     calibration: Path | None = None
-    """A file of events that ranges are chosen on."""
+    """File of events that ranges are chosen on (``.npy``, ``.npz``, ``.h5``); without it those that
+    the firmware is verified on."""
     pieces: int = Field(default=16, ge=1, le=64)
-    """Most straight pieces of a sigmoid or tanh; the model card says how far off they are."""
+    """Maximum number of linear pieces of a sigmoid or tanh; the model card gives their error."""
     softmax: Literal["argmax"] | None = None
-    """``argmax`` puts in place of a softmax at the end a 1 for the largest number and a 0 for all
-    others; a model that ends in one is refused where it is ``None``."""
+    """``argmax`` replaces a softmax at the end by 1 for the largest number and 0 for the others; a
+    model that ends in a softmax is refused where it is ``None``."""
     input_range: float = Field(default=4.0, gt=0)
-    """Without such a file, and without events to verify on: inputs are anywhere in +- this."""
+    """Without any events: inputs are drawn uniformly from plus or minus this range."""

@@ -10,7 +10,7 @@ from l1distill.reporting.tables import Table
 from l1distill.reporting.template import embed, fill
 
 if TYPE_CHECKING:
-    from l1distill.firmware.results.report import Figures
+    from l1distill.firmware.results.report import SynthesisReport
 
 TEMPLATE, MARKDOWN = "page.html.j2", "page.md.j2"
 
@@ -33,7 +33,7 @@ class PipelineReport:
     card: Card
     dataset_md5: str
     comparison: Table
-    synthesis: "Figures"
+    synthesis: "SynthesisReport"
     device: str
     verdict: Mapping[str, Any]
     pictures: Sequence[Picture]

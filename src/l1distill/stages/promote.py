@@ -8,8 +8,6 @@ from pathlib import Path
 from pydantic import Field
 
 from l1distill.artifacts.folders import (
-    BUNDLE,
-    EMULATOR,
     INPUTS,
     STUDENT_MODEL,
     FirmwareFolder,
@@ -18,6 +16,7 @@ from l1distill.artifacts.folders import (
 )
 from l1distill.artifacts.record import ModelSpec
 from l1distill.core.errors import DataError
+from l1distill.firmware.files import BUNDLE, EMULATOR
 from l1distill.registry.gates import Gate, Verdict, judge
 from l1distill.registry.verdict_table import print_verdict
 from l1distill.stages.stage import Context, Result, Stage, StageSettings

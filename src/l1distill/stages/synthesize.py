@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import model_validator
 
+from l1distill.firmware.files import BUNDLE, SYNTHESIS_REPORT
 from l1distill.firmware.settings import FirmwareSettings, PrecisionSettings, ScoreSettings
 from l1distill.models.untrained import ShapeSettings
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
@@ -69,5 +70,5 @@ STAGE = Stage(
     settings=Settings,
     inputs=_inputs,
     run=_run,
-    artifacts=("*.md", "synthesis.json", "bundle.tar.gz"),
+    artifacts=("*.md", SYNTHESIS_REPORT, BUNDLE),
 )

@@ -4,6 +4,7 @@ import hashlib
 import math
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from l1distill.compression.ptq import post_training_quantize
 from l1distill.core.workspace import file_sha256, folder_sha256
 from l1distill.firmware.cost import estimate
+from l1distill.firmware.files import NETWORK
 from l1distill.firmware.functions.activations import Curves
 from l1distill.firmware.functions.score_head import with_score
 from l1distill.firmware.network import serialization as network_file
@@ -20,8 +22,9 @@ from l1distill.firmware.network.network import Network, evaluate
 from l1distill.firmware.readers.keras_graph import input_shape
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.firmware.results.documents import ANY_NETWORK
-from l1distill.firmware.synthesis import NETWORK, predict, synthesize
+from l1distill.firmware.synthesis import synthesize
 from l1distill.firmware.verification.events import read_events
+from l1distill.firmware.verification.reference import predict_keras
 from l1distill.models.import_keras import is_quantized, load_foreign
 from l1distill.models.untrained import build_untrained
 from l1distill.stages.stage import Context, Result
@@ -83,19 +86,19 @@ def synthesize_model(settings: "Settings", context: Context, say: Callable[[str]
         events = read_events(settings.events, network.inputs, "events")
         x = network.to_port_values(events) * network.input_units
         sources["events"] = file_sha256(settings.events)
-    figures = synthesize(
+    firmware = synthesize(
         loaded if quantized and not curves.said else network,
         x,
         settings.firmware,
-        context.folder,
-        say,
-        subject=ANY_NETWORK._replace(limitations=curves.said),
+        description=replace(ANY_NETWORK, limitations=curves.said),
         score=settings.score,
-        standardization=error_head,
+        error_head=error_head,
+        progress=say,
     )
+    firmware.write(context.folder)
     md5 = hashlib.md5(repr(sorted(sources.items())).encode(), usedforsecurity=False).hexdigest()
     return Result(
-        metrics={**figures.to_metrics(), **metrics},
+        metrics={**firmware.report.to_metrics(), **metrics},
         dataset_md5=md5,
         dataset="random" if settings.events is None else settings.events.name,
         sources=sources,
@@ -130,7 +133,7 @@ def _differences(
 ) -> dict[str, float]:
     """Returns how far a network is from its model, which is not exact in fixed point."""
     given = network.to_port_values(events) * network.input_units
-    wanted = predict(model, events.astype(np.float32).reshape(-1, *model.input_shape[1:]))
+    wanted = predict_keras(model, events.astype(np.float32).reshape(-1, *model.input_shape[1:]))
     apart = np.abs(evaluate(network, given) - wanted)
     if curves.classes:
         if isinstance(model.output_shape, list):  # other ends beside it

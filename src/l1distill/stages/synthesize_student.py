@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.artifacts.folders import STUDENT_MODEL, ModelFolder, StudentFolder
+from l1distill.artifacts.folders import INPUTS, STUDENT_MODEL, StudentFolder
 from l1distill.data.dataset import Dataset
 from l1distill.data.encoding import InputEncoding
 from l1distill.firmware.results.documents import ModelDescription, Quantity
@@ -29,21 +29,20 @@ def synthesize_student(
     dataset = context.task.open(settings.data.folder)
     events = choose_events(dataset, settings.firmware.verification_events, settings.seed)
     vectors = quantize_inputs(student).predict(encoding.apply(events), batch_size=4096, verbose=0)
-    constants = ModelFolder(context.folder / "constants")
-    constants.path.mkdir()
-    constants.write_encoding(encoding)
-    constants.copy_constants(folder.path, context.task.constants())
-    report = synthesize(
+    firmware = synthesize(
         student,
         vectors,
         settings.firmware,
-        context.folder,
-        say,
-        describe(context, encoding, len(vectors)),
-        settings.score,
+        description=describe(context, encoding, len(vectors)),
+        score=settings.score,
+        constants={
+            name: (folder.path / name).read_bytes() for name in (INPUTS, *context.task.constants())
+        },
+        progress=say,
     )
+    firmware.write(context.folder)
     return Result(
-        metrics=report.to_metrics(),
+        metrics=firmware.report.to_metrics(),
         headline=HEADLINE,
         dataset_md5=dataset.md5,
         describes="student",

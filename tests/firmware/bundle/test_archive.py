@@ -1,6 +1,4 @@
 import gzip
-import os
-import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable
@@ -9,46 +7,41 @@ from pathlib import Path
 import pytest
 
 from l1distill.core.errors import DataError
-from l1distill.core.workspace import file_sha256
-from l1distill.firmware.bundle.archive import MANIFEST, verify_manifest, write_bundle
+from l1distill.firmware.bundle.archive import pack_bundle, read_bundle, verify_manifest
+from l1distill.firmware.files import MANIFEST
 from tests.firmware.emulators import repack
+
+FILES = {
+    "rtl/src/a.v": b"module a; endmodule\n",
+    "synthesis.json": b"{}\n",
+    "build.sh": b"#!/bin/sh\n",
+}
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "made"
-    (made / "rtl" / "src").mkdir(parents=True)
-    (made / "rtl" / "src" / "a.v").write_text("module a; endmodule\n")
-    (made / "synthesis.json").write_text("{}\n")
-    (made / "build.sh").write_text("#!/bin/sh\n")
-    return made
+def bundle(tmp_path: Path) -> Path:
+    path = tmp_path / "bundle.tar.gz"
+    path.write_bytes(pack_bundle(FILES))
+    return path
 
 
-def test_the_same_content_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    one, two = tmp_path / "one.tar.gz", tmp_path / "two.tar.gz"
-    digest = write_bundle(folder, one)
-    again = tmp_path / "again"
-    shutil.copytree(folder, again)
-    for path in again.rglob("*"):
-        path.chmod(0o700)
-        os.utime(path, (1, 1))
-    assert write_bundle(again, two) == digest == file_sha256(one)
-    assert one.read_bytes() == two.read_bytes()
-    assert write_bundle(again, tmp_path / "renamed.tar.gz") == digest
+def test_the_same_content_gives_the_same_bytes() -> None:
+    assert pack_bundle(FILES) == pack_bundle(dict(sorted(FILES.items())))
+    assert pack_bundle(FILES) != pack_bundle({**FILES, "synthesis.json": b"{ }\n"})
 
 
-def test_a_bundle_says_what_it_holds(folder: Path, tmp_path: Path) -> None:
-    path = folder / "bundle.tar.gz"
-    (folder / ".lock").write_text("")
-    digest = write_bundle(folder, path)
-    assert verify_manifest(path) == ("build.sh", "synthesis.json", "rtl/src/a.v")
-    assert write_bundle(folder, path) == digest  # the bundle is not in the bundle
-    with tarfile.open(path) as archive:
+def test_a_bundle_holds_its_files_and_a_manifest(bundle: Path, tmp_path: Path) -> None:
+    assert verify_manifest(bundle) == ("build.sh", "rtl/src/a.v", "synthesis.json")
+    assert read_bundle(bundle).files == FILES
+    with tarfile.open(bundle) as archive:
+        members = {member.name: member for member in archive}
         archive.extractall(tmp_path / "out", filter="data")
+    assert {member.mtime for member in members.values()} == {0}
+    assert members["build.sh"].mode == 0o755
+    assert members["synthesis.json"].mode == 0o644
     check = ["sha256sum", "--check", "--strict", MANIFEST]
-    subprocess.run(check, cwd=tmp_path / "out", check=True, capture_output=True)
-    write_bundle(folder, path, only=("rtl",))
-    assert verify_manifest(path) == ("rtl/src/a.v",)
+    done = subprocess.run(check, cwd=tmp_path / "out", check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [f"{name}: OK" for name in sorted(FILES)]
 
 
 @pytest.mark.parametrize(
@@ -62,24 +55,20 @@ def test_a_bundle_says_what_it_holds(folder: Path, tmp_path: Path) -> None:
     ],
 )
 def test_tampering_is_seen(
-    folder: Path, tmp_path: Path, change: Callable[[Path], None], words: str
+    bundle: Path, tmp_path: Path, change: Callable[[Path], None], words: str
 ) -> None:
-    path = tmp_path / "bundle.tar.gz"
-    write_bundle(folder, path)
-    repack(path, change, tmp_path / "work")
+    repack(bundle, change, tmp_path / "work")
     with pytest.raises(DataError, match=words):
-        verify_manifest(path)
+        verify_manifest(bundle)
 
 
-def test_a_flipped_bit_and_a_truncation_are_seen(folder: Path, tmp_path: Path) -> None:
-    path = tmp_path / "bundle.tar.gz"
-    write_bundle(folder, path)
-    whole = path.read_bytes()
+def test_a_flipped_bit_and_a_truncation_are_seen(bundle: Path, tmp_path: Path) -> None:
+    whole = bundle.read_bytes()
     plain = bytearray(gzip.decompress(whole))
     plain[plain.index(b"module a")] ^= 1
     for wrong in (whole[:-30], b"", b"no archive at all", gzip.compress(bytes(plain))):
-        path.write_bytes(wrong)
+        bundle.write_bytes(wrong)
         with pytest.raises(DataError, match=r"bundle\.tar\.gz"):
-            verify_manifest(path)
+            verify_manifest(bundle)
     with pytest.raises(DataError, match="no such file"):
         verify_manifest(tmp_path / "nothing.tar.gz")

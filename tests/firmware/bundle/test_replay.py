@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from l1distill.core.errors import DataError
+from l1distill.core.errors import DataError, ToolError
 from l1distill.core.workspace import file_sha256
-from l1distill.firmware.bundle.archive import BUNDLE, MANIFEST, unpack_bundle
-from l1distill.firmware.bundle.replay import VECTORS, verify_bundle
+from l1distill.firmware.bundle.archive import unpack_bundle
+from l1distill.firmware.bundle.replay import verify_bundle
+from l1distill.firmware.files import BUNDLE, INPUT_CODES, MANIFEST, OUTPUT_CODES
 from l1distill.firmware.process import TimeLimit
 from tests.firmware.emulators import repack
 
-BOUNDS = TimeLimit(100.0, "--time-limit")
-INPUT, OUTPUT = VECTORS
+TIME_LIMIT = TimeLimit(100.0, "--time-limit")
 
 
 def edit(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
@@ -45,20 +45,20 @@ def one_weight_off(text: str) -> str:
 
 def test_a_bundle_is_what_it_says(bundle: Path) -> None:
     for path in (bundle, bundle.parent):
-        found = verify_bundle(path, BOUNDS, file_sha256(bundle).upper())
+        found = verify_bundle(path, TIME_LIMIT, file_sha256(bundle).upper())
         assert found.bundle == bundle
         assert found.sha256 == file_sha256(bundle)
         assert found.files == 7
-        assert found.said == "50 events of 4 inputs and 2 outputs: all equal"
+        assert found.summary == "50 events of 4 inputs and 2 outputs: all equal"
     assert [path.name for path in bundle.parent.iterdir()] == [BUNDLE]
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (edit(OUTPUT, one_code_off), f"{OUTPUT} is changed"),
+        (edit(OUTPUT_CODES, one_code_off), f"{OUTPUT_CODES} is changed"),
         (edit("emulator/logic.h", one_weight_off), "emulator/logic.h is changed"),
-        (lambda work: (work / INPUT).unlink(), f"{INPUT} is missing"),
+        (lambda work: (work / INPUT_CODES).unlink(), f"{INPUT_CODES} is missing"),
         (lambda work: (work / "emulator/evil.mk").write_text(""), "emulator/evil.mk is added"),
         (lambda work: (work / MANIFEST).unlink(), f"no {MANIFEST}"),
     ],
@@ -75,17 +75,20 @@ def test_damage_is_named_before_anything_is_built(
     ("change", "words"),
     [
         (
-            edit(OUTPUT, one_code_off),
+            edit(OUTPUT_CODES, one_code_off),
             r"event 7, output 1: (-?\d+) \(\S+\) instead of (-?\d+) \(\S+\); 1 of 50 events differ",
         ),
         (edit("emulator/logic.h", one_weight_off), r"event \d+, output \d: .* events differ$"),
         (
-            edit(OUTPUT, lambda text: text + "1 x\n"),
+            edit(OUTPUT_CODES, lambda text: text + "1 x\n"),
             r": vectors/output\.txt: line 52",
         ),
-        (edit("emulator/logic.h", lambda text: text[:-20]), r"C\+\+ emulator: ended with status 2"),
+        (
+            edit("emulator/logic.h", lambda text: text[:-20]),
+            r"does not compile: C\+\+ emulator: ended with status 2",
+        ),
         (lambda work: shutil.rmtree(work / "emulator"), "holds no emulator/Makefile; synthesize"),
-        (lambda work: (work / OUTPUT).unlink(), r"holds no vectors/output\.txt"),
+        (lambda work: (work / OUTPUT_CODES).unlink(), r"holds no vectors/output\.txt"),
     ],
 )
 def test_a_manifest_that_lies_does_not_help(
@@ -93,7 +96,7 @@ def test_a_manifest_that_lies_does_not_help(
 ) -> None:
     repack(bundle, change, tmp_path / "work", honest=True)
     with pytest.raises(DataError, match=words) as error:
-        verify_bundle(bundle, BOUNDS)
+        verify_bundle(bundle, TIME_LIMIT)
     assert str(error.value).count("\n") == 0
     if log := re.search(r"log: (\S+)\)", str(error.value)):
         Path(log[1]).unlink()
@@ -106,18 +109,18 @@ def test_what_is_missing_on_the_machine_is_named(
     programs.mkdir()
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.delenv("CXX", raising=False)
-    with pytest.raises(DataError, match="make: is not on the PATH"):
-        verify_bundle(bundle, BOUNDS)
+    with pytest.raises(ToolError, match="make: is not on the PATH"):
+        verify_bundle(bundle, TIME_LIMIT)
     (programs / "make").write_text("")
     (programs / "make").chmod(0o755)
-    with pytest.raises(DataError, match=r"C\+\+ compiler: none of g\+\+"):
-        verify_bundle(bundle, BOUNDS)
+    with pytest.raises(ToolError, match=r"C\+\+ compiler: none of g\+\+"):
+        verify_bundle(bundle, TIME_LIMIT)
 
 
 def test_a_build_that_hangs_is_stopped(bundle: Path, tmp_path: Path) -> None:
     change = edit("emulator/Makefile", lambda text: text.replace("all:", "all:\n\tsleep 60\nold:"))
     repack(bundle, change, tmp_path / "work", honest=True)
-    with pytest.raises(DataError, match=r"stopped after 0\.5 s; raise --time-limit") as error:
+    with pytest.raises(ToolError, match=r"stopped after 0\.5 s; raise --time-limit") as error:
         verify_bundle(bundle, TimeLimit(0.5, "--time-limit"))
     Path(str(error.value).split("(log: ")[1].rstrip(")")).unlink()
 
@@ -128,7 +131,7 @@ def test_another_bundle_is_not_run(bundle: Path, tmp_path: Path) -> None:
     for missing in (tmp_path / "nothing.tar.gz", tmp_path):
         bundle.unlink(missing_ok=True)
         with pytest.raises(DataError, match=r"\.tar\.gz: no such file"):
-            verify_bundle(missing, BOUNDS)
+            verify_bundle(missing, TIME_LIMIT)
 
 
 @pytest.mark.parametrize(
@@ -179,13 +182,13 @@ def built(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("name", "change", "status", "words"),
     [
-        (OUTPUT, one_code_off, 1, "event 7, output 1: "),
-        (INPUT, lambda text: text.replace("\n", " 1\n"), 2, "line 2 holds no 4 integers"),
-        (INPUT, lambda _: "# nothing\n", 2, "0 events in, 50 events out"),
-        (OUTPUT, lambda text: text + "1 1\n", 2, "50 events in, 51 events out"),
-        (OUTPUT, lambda text: text + "1\n", 2, "line 52 holds no 2 integers"),
-        (OUTPUT, lambda text: text + "1 99999999999999999999\n", 2, "a number is too large"),
-        (OUTPUT, None, 2, "cannot be read"),
+        (OUTPUT_CODES, one_code_off, 1, "event 7, output 1: "),
+        (INPUT_CODES, lambda text: text.replace("\n", " 1\n"), 2, "line 2 holds no 4 integers"),
+        (INPUT_CODES, lambda _: "# nothing\n", 2, "0 events in, 50 events out"),
+        (OUTPUT_CODES, lambda text: text + "1 1\n", 2, "50 events in, 51 events out"),
+        (OUTPUT_CODES, lambda text: text + "1\n", 2, "line 52 holds no 2 integers"),
+        (OUTPUT_CODES, lambda text: text + "1 99999999999999999999\n", 2, "a number is too large"),
+        (OUTPUT_CODES, None, 2, "cannot be read"),
     ],
 )
 def test_vectors_that_are_none(
@@ -195,7 +198,7 @@ def test_vectors_that_are_none(
     (built / name).unlink()
     if change:
         (built / name).write_text(change(text))
-    command = [built / "emulator/replay", *(built / vectors for vectors in VECTORS)]
+    command = [built / "emulator/replay", built / INPUT_CODES, built / OUTPUT_CODES]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     (built / name).write_text(text)
     assert done.returncode == status

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from l1distill.firmware.compiler import find_compiler
 from l1distill.firmware.emulator.cpp import LOGIC, predict, write_cpp_emulator
 from l1distill.firmware.emulator.emulator import Emulator
-from l1distill.firmware.hls.project import find_compiler
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Dense, Quantize
 from l1distill.firmware.network.network import Network, evaluate

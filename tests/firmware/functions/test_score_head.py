@@ -21,9 +21,9 @@ from l1distill.firmware.network.serialization import load, save
 from l1distill.firmware.process import TimeLimit
 from l1distill.firmware.rtl.verilog import trace_network, write_rtl
 from l1distill.firmware.settings import FirmwareSettings, ScoreSettings
-from l1distill.firmware.synthesis import _events
 from l1distill.firmware.verification.adversarial import adversarial_events
 from l1distill.firmware.verification.first_difference import first_in_hls
+from l1distill.firmware.verification.reference import choose_events
 from tests.firmware.emulators import library, simulated
 from tests.firmware.networks import chain as qkeras_chain
 from tests.firmware.networks import dense, full_range, grid, outputs, relu
@@ -325,7 +325,7 @@ def test_qkeras_remains_the_reference_of_a_model_with_a_score() -> None:
     plain = from_qkeras(model)
     x = full_range(plain, 200)
     settings = FirmwareSettings(device=HARDWARE, verification_events=200, adversarial_events=0)
-    chosen = _events(model, plain, scored(plain, kind="sum_mu2"), x, settings)
+    chosen = choose_events(model, plain, scored(plain, kind="sum_mu2"), x, settings)
     means = outputs(model, x)[:, :2]
     assert np.array_equal(chosen.y[:, 0], (means**2).sum(axis=1))
     assert chosen.reference.name == "QKeras"

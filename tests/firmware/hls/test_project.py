@@ -1,10 +1,11 @@
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from l1distill.core.errors import DataError
+from l1distill.core.errors import ToolError
 from l1distill.firmware.hls import project as hls
 from l1distill.firmware.process import TimeLimit
 from tests.firmware.conftest import Student
@@ -12,7 +13,7 @@ from tests.firmware.rtl.test_verilog import files
 from tests.firmware.students import HARDWARE
 
 Students = Callable[[str], Student]
-BOUNDS = TimeLimit(300.0, "firmware.hls_time_limit_s")
+TIME_LIMIT = TimeLimit(300.0, "firmware.hls_time_limit_s")
 
 
 def test_the_project_is_the_same_every_time_and_names_no_place(
@@ -43,11 +44,11 @@ def test_a_missing_compiler_is_one_line(
     hls.write_hls_project(made.network, HARDWARE, tmp_path)
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DataError, match=r"none of g\+\+, clang\+\+, c\+\+ is on the PATH"):
-        hls.simulate_hls(tmp_path, made.x, made.network, BOUNDS)
+    with pytest.raises(ToolError, match=r"none of g\+\+, clang\+\+, c\+\+ is on the PATH"):
+        hls.simulate_hls(tmp_path, made.x, made.network, TIME_LIMIT)
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(DataError, match="CXX=no-such-compiler is not on the PATH"):
-        hls.simulate_hls(tmp_path, made.x, made.network, BOUNDS)
+    with pytest.raises(ToolError, match="CXX=no-such-compiler is not on the PATH"):
+        hls.simulate_hls(tmp_path, made.x, made.network, TIME_LIMIT)
 
 
 def test_code_that_does_not_compile_is_one_line_with_a_log(
@@ -56,8 +57,8 @@ def test_code_that_does_not_compile_is_one_line_with_a_log(
     made = student("default")
     hls.write_hls_project(made.network, HARDWARE, tmp_path)
     (tmp_path / "simulate.cpp").write_text("int main( {\n")
-    with pytest.raises(DataError, match="C\\+\\+ compiler: ended with status 1") as error:
-        hls.simulate_hls(tmp_path, made.x, made.network, BOUNDS)
+    with pytest.raises(ToolError, match="C\\+\\+ compiler: ended with status 1") as error:
+        hls.simulate_hls(tmp_path, made.x, made.network, TIME_LIMIT)
     line = str(error.value)
     assert "\n" not in line
     log = Path(line.split("(log: ")[1].rstrip(")"))
@@ -73,14 +74,14 @@ def test_a_simulation_that_dies_is_no_result(student: Students, tmp_path: Path) 
     simulate = tmp_path / "simulate.cpp"
     simulate.write_text("#include <cstdlib>\nint main() { std::abort(); }\n")
 
-    def fails(words: str, bounds: TimeLimit = BOUNDS) -> None:
-        with pytest.raises(DataError, match=words) as error:
-            hls.simulate_hls(tmp_path, made.x, made.network, bounds)
+    def fails(words: str, time_limit: TimeLimit = TIME_LIMIT) -> None:
+        with pytest.raises(ToolError, match=words) as error:
+            hls.simulate_hls(tmp_path, made.x, made.network, time_limit)
         Path(str(error.value).split("(log: ")[1].rstrip(")")).unlink()
 
     fails("C simulation: was killed by signal 6")
     simulate.write_text('#include <cstdio>\nint main() { std::printf("12345678"); }\n')
     fails("C simulation: 1 numbers came out for 2000 events")
     simulate.write_text("int main() { for (volatile int i = 0;; i = i + 1) {} }\n")
-    quick = BOUNDS._replace(time_limit_s=3.0)
+    quick = replace(TIME_LIMIT, seconds=3.0)
     fails(r"stopped after 3 s; raise firmware\.hls_time_limit_s", quick)

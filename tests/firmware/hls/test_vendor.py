@@ -1,10 +1,11 @@
 """Reads reports of the vendor's format; the vendor's tools are played by a shell script."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from l1distill.core.errors import DataError
+from l1distill.core.errors import ToolError
 from l1distill.firmware.hls.vendor import (
     VendorReport,
     VendorTool,
@@ -67,8 +68,8 @@ VIVADO = """\
 APP = '<project xmlns="com.autoesl" name="l1distill_prj"><solutions><solution name="solution1"/>\
 </solutions></project>'
 HLS_ONLY = VendorTool("vitis-run", "vitis-run", "Vitis", vivado=False)
-WITH_VIVADO = HLS_ONLY._replace(vivado=True)
-BOUNDS = TimeLimit(60.0, "firmware.vendor_time_limit_s")
+WITH_VIVADO = replace(HLS_ONLY, vivado=True)
+TIME_LIMIT = TimeLimit(60.0, "firmware.vendor_time_limit_s")
 
 
 def project(folder: Path) -> Path:
@@ -122,13 +123,13 @@ def test_vivados_synthesis_replaces_the_estimate_of_the_area(tmp_path: Path) -> 
 def test_a_missing_figure_is_a_failure(
     tmp_path: Path, csynth: str | None, vivado: str | None, tool: VendorTool
 ) -> None:
-    with pytest.raises(DataError, match="vitis-run: ") as error:
+    with pytest.raises(ToolError, match="vitis-run: ") as error:
         read_report(built(tmp_path, csynth, vivado), tool)
     assert "\n" not in str(error.value)
 
 
 def test_a_project_that_was_never_built_is_a_failure(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no complete report"):
+    with pytest.raises(ToolError, match="no complete report"):
         read_report(project(tmp_path), HLS_ONLY)
 
 
@@ -136,13 +137,13 @@ def stand_in(folder: Path, script: str) -> VendorTool:
     program = folder / "vitis-run"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
-    return HLS_ONLY._replace(program=str(program))
+    return replace(HLS_ONLY, program=str(program))
 
 
 def test_a_build_runs_in_a_copy_and_its_report_is_read(tmp_path: Path) -> None:
     done, source = built(tmp_path / "done"), project(tmp_path / "source")
     script = f'[ "$*" = "--tcl build_prj.tcl --mode hls" ] && cp -r {done}/l1distill_prj .'
-    report = build(stand_in(tmp_path, script), source, tmp_path / "work", BOUNDS)
+    report = build(stand_in(tmp_path, script), source, tmp_path / "work", TIME_LIMIT)
     assert report.lut == 31415
     options = (tmp_path / "work" / "build_opt.tcl").read_text()
     assert "synth 1" in options
@@ -152,11 +153,11 @@ def test_a_build_runs_in_a_copy_and_its_report_is_read(tmp_path: Path) -> None:
 
 def test_a_build_that_fails_or_leaves_no_report_is_a_failure(tmp_path: Path) -> None:
     source = project(tmp_path / "source")
-    with pytest.raises(DataError, match="no complete report"):
-        build(stand_in(tmp_path, "true"), source, tmp_path / "one", BOUNDS)
+    with pytest.raises(ToolError, match="no complete report"):
+        build(stand_in(tmp_path, "true"), source, tmp_path / "one", TIME_LIMIT)
     failing = stand_in(tmp_path, "echo ERROR: part not installed; exit 1")
-    with pytest.raises(DataError, match="status 1: ERROR: part not installed") as error:
-        build(failing, source, tmp_path / "two", BOUNDS)
+    with pytest.raises(ToolError, match="status 1: ERROR: part not installed") as error:
+        build(failing, source, tmp_path / "two", TIME_LIMIT)
     Path(str(error.value).split("(log: ")[1].rstrip(")")).unlink()
 
 

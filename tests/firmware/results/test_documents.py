@@ -1,48 +1,50 @@
 import re
-from pathlib import Path
+from dataclasses import replace
+from importlib.metadata import version
 
 import pytest
 
-from l1distill.firmware.results.collect import gather
+from l1distill.firmware.files import MODEL_CARD, REPORT
+from l1distill.firmware.results.collect import collect_report
 from l1distill.firmware.results.documents import (
     ANY_NETWORK,
-    CARD,
-    REPORT,
     ModelDescription,
     Quantity,
-    write_documents,
+    render_documents,
 )
-from l1distill.firmware.results.report import Figures
+from l1distill.firmware.results.report import SynthesisReport
 from l1distill.firmware.verification.comparison import Comparison
 from tests.firmware.emulators import small_network
-from tests.firmware.results.test_report import COUNTS, RESULTS
+from tests.firmware.results.test_report import RESULTS
 from tests.firmware.students import HARDWARE
 
-SUBJECT = ModelDescription(
+DESCRIPTION = ModelDescription(
     title="Toy",
     summary="Four numbers in.",
-    inputs=(Quantity("pT of jet 1", "GeV", 16.0), *(Quantity(f"angle {i}") for i in range(3))),
+    inputs=(
+        Quantity(name="pT of jet 1", unit="GeV", scale=16.0),
+        *(Quantity(name=f"angle {i}") for i in range(3)),
+    ),
     outputs=(Quantity("a | b"), Quantity("c")),
     limitations=("It is a toy.",),
 )
 
 
-def figures(mismatches: int) -> Figures:
+def report(mismatches: int) -> SynthesisReport:
     same = Comparison(2048, 0, 0.0, None)
     cpp = Comparison(2048, mismatches, 0.5, 7)
-    results = RESULTS._replace(rtl_comparison=same, hls_comparison=same, cpp_comparison=cpp)
-    return gather(results, COUNTS, HARDWARE)
+    results = replace(RESULTS, rtl_comparison=same, hls_comparison=same, cpp_comparison=cpp)
+    return collect_report(results, HARDWARE)
 
 
-def written(
-    folder: Path, subject: ModelDescription = SUBJECT, mismatches: int = 0
-) -> tuple[str, str]:
-    write_documents(subject, small_network(), RESULTS.rtl, figures(mismatches), folder)
-    return (folder / CARD).read_text(), (folder / REPORT).read_text()
+def rendered(description: ModelDescription = DESCRIPTION, mismatches: int = 0) -> tuple[str, str]:
+    network = small_network()
+    texts = render_documents(description, network, RESULTS.rtl, report(mismatches))
+    return texts[MODEL_CARD], texts[REPORT]
 
 
-def test_the_card_says_what_the_numbers_are(tmp_path: Path) -> None:
-    card, _ = written(tmp_path)
+def test_the_card_says_what_the_numbers_are() -> None:
+    card, _ = rendered()
     assert card.startswith("# Toy\n\nFour numbers in.\n")
     # the type has three fraction bits; input 2 stands for a quarter of that, input 1 for twice it
     assert "| 0 | pT of jet 1 | 2 GeV |" in card
@@ -55,30 +57,31 @@ def test_the_card_says_what_the_numbers_are(tmp_path: Path) -> None:
     assert "Timing closure is not demonstrated" in card
 
 
-def test_the_verdict_is_that_of_the_figures(tmp_path: Path) -> None:
-    card, _ = written(tmp_path)
+def test_the_verdict_is_that_of_the_report() -> None:
+    card, _ = rendered()
     assert "No event differs" in card
-    card, _ = written(tmp_path, mismatches=3)
+    card, _ = rendered(mismatches=3)
     assert "No event differs" not in card
     assert "**3 events differ. This firmware does not compute what the model computes:**" in card
-    assert "l1distill 0.1.0: 3 events differ (emulator in C++ against QKeras on 2048 events" in card
+    tool = f"l1distill {version('l1distill')}"
+    assert f"{tool}: 3 events differ (emulator in C++ against QKeras on 2048 events" in card
 
 
-def test_the_report_has_each_figure_with_its_tool(tmp_path: Path) -> None:
-    _, report = written(tmp_path)
-    rows = [line.strip("| ").split(" | ") for line in report.splitlines() if line[:1] == "|"][2:]
-    found = {row[0]: row for row in rows}
-    for figure in figures(0).figures:
-        row = found.pop(figure.name.removeprefix("firmware/"))
+def test_the_report_has_each_entry_with_its_tool() -> None:
+    _, text = rendered()
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line[:1] == "|"][2:]
+    rows_by_name = {row[0]: row for row in rows}
+    for entry in report(0).entries:
+        row = rows_by_name.pop(entry.name.removeprefix("firmware/"))
         value = float(row[1].replace(",", ""))
-        assert value == pytest.approx(figure.value, rel=1e-3)
-        assert row[2:6] == [figure.unit, figure.kind, figure.tool, figure.version]
-        assert figure.note in ("", row[-1])
-    assert not found
+        assert value == pytest.approx(entry.value, rel=1e-3)
+        assert row[2:6] == [entry.unit, entry.kind, entry.tool, entry.version]
+        assert entry.note in ("", row[-1])
+    assert not rows_by_name
 
 
-def test_tables_are_tables(tmp_path: Path) -> None:
-    for text in written(tmp_path):
+def test_tables_are_tables() -> None:
+    for text in rendered():
         tables = re.findall(r"(?:^\|.*\n)+", text, flags=re.M)
         assert tables
         for table in tables:
@@ -86,8 +89,8 @@ def test_tables_are_tables(tmp_path: Path) -> None:
             assert len(columns) == 1, table
 
 
-def test_a_network_of_unknown_origin_has_a_card_too(tmp_path: Path) -> None:
-    card, _ = written(tmp_path, ANY_NETWORK)
+def test_a_network_of_unknown_origin_has_a_card_too() -> None:
+    card, _ = rendered(ANY_NETWORK)
     assert "| 3 | input 3 | 0.125 |" in card
     with pytest.raises(ValueError, match="longer"):
-        written(tmp_path, SUBJECT._replace(inputs=SUBJECT.inputs[:2]))
+        rendered(replace(DESCRIPTION, inputs=DESCRIPTION.inputs[:2]))

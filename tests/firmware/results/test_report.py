@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,32 +8,39 @@ import pytest
 from l1distill.core.errors import DataError
 from l1distill.firmware.hls.vendor import VendorReport
 from l1distill.firmware.network.fixed_point import FixedPoint
-from l1distill.firmware.results.collect import Reference, Results, RtlSimulation, gather
-from l1distill.firmware.results.report import REQUIRED, Figures
+from l1distill.firmware.results.collect import ToolResults, collect_report
+from l1distill.firmware.results.report import REQUIRED, SynthesisReport
 from l1distill.firmware.rtl.simulation import Simulator
 from l1distill.firmware.rtl.verilog import Port, RtlReport
 from l1distill.firmware.rtl.yosys import YosysCounts
+from l1distill.firmware.verification.back_ends import RtlSimulation
 from l1distill.firmware.verification.comparison import Comparison
+from l1distill.firmware.verification.reference import Reference
 from tests.firmware.students import HARDWARE
 
 PORT = Port("port", (FixedPoint(signed=True, integer=3, fraction=4),))
-RESULTS = Results(
-    rtl=RtlReport(6, 1, 4692, 9438.8, 6.66, PORT, PORT, "0.8.2"),
+RESULTS = ToolResults(
+    rtl=RtlReport(
+        latency_cycles=6,
+        ii_cycles=1,
+        register_bits=4692,
+        lut_estimate=9438.8,
+        critical_delay_ns_estimate=6.66,
+        input_port=PORT,
+        output_port=PORT,
+        version="0.8.2",
+    ),
+    counts=YosysCounts(lut=11822, ff=4596, dsp=684, bram_18k=43, carry4=2578, version="0.70"),
     rtl_comparison=Comparison(2048, 2, 0.5, 7),
     cpp_comparison=Comparison(2048, 0, 0.0, None),
     hls_comparison=Comparison(2048, 1, 0.5, 9),
-    hls_version="1.3.0",
-    rtl_simulation=None,
-    vendor=None,
-    reference=Reference("QKeras", None),
-    own_version="0.1.0",
+    reference=Reference("QKeras"),
 )
-COUNTS = YosysCounts(lut=11822, ff=4596, dsp=684, bram_18k=43, carry4=2578, version="0.70")
 
 
-def test_the_report_has_every_figure_with_its_tool() -> None:
-    figures = gather(RESULTS, COUNTS, HARDWARE)
-    metrics = figures.to_metrics()
+def test_the_report_has_every_entry_with_its_tool() -> None:
+    report = collect_report(RESULTS, HARDWARE)
+    metrics = report.to_metrics()
     assert set(REQUIRED) <= set(metrics)
     assert metrics["firmware/latency_cycles"] == 6
     assert metrics["firmware/latency_ns"] == 30.0
@@ -40,43 +48,51 @@ def test_the_report_has_every_figure_with_its_tool() -> None:
     assert metrics["firmware/dsp_percent"] == pytest.approx(10.0)
     assert metrics["firmware/bram_percent"] == pytest.approx(100 * 43 / 4320)
     assert metrics["firmware/mismatches"] == 3
-    assert figures["firmware/latency_ns"].note.startswith("timing closure not demonstrated")
-    assert figures["firmware/latency_ns"].kind == "estimate"
-    assert "upper bound" in figures["firmware/lut"].note
-    assert "upper bound" in figures["firmware/lut_percent"].note
-    tools = {name: figures[name].tool for name in ("firmware/lut", "firmware/lut_estimate_alkaid")}
+    assert report["firmware/latency_ns"].note.startswith("timing closure not demonstrated")
+    assert report["firmware/latency_ns"].kind == "estimate"
+    assert "upper bound" in report["firmware/lut"].note
+    assert "upper bound" in report["firmware/lut_percent"].note
+    tools = {name: report[name].tool for name in ("firmware/lut", "firmware/lut_estimate_alkaid")}
     assert tools == {"firmware/lut": "yosys", "firmware/lut_estimate_alkaid": "alkaid"}
     with pytest.raises(KeyError):
-        figures["firmware/nothing"]
+        report["firmware/nothing"]
 
 
-def test_tools_that_ran_add_their_own_figures() -> None:
+def test_tools_that_ran_add_their_own_entries() -> None:
     simulation = RtlSimulation(Simulator("verilator", "verilator", "5.006"), Comparison(9, 4, 1, 0))
     vendor = VendorReport("vitis-run", "2024.1", 8, 1, 3.6, 20000, 9000, 12, 3, "estimate")
     reference = Reference("the network", Comparison(9, 5, 0.5, 2))
-    more = RESULTS._replace(rtl_simulation=simulation, vendor=vendor, reference=reference)
-    figures = gather(more, COUNTS, HARDWARE)
-    assert figures["firmware/mismatches_verilator"].value == 4
-    assert figures["firmware/mismatches"].value == 7
-    assert "against the network" in figures["firmware/mismatches_rtl"].note
-    assert figures["firmware/differences_qkeras"].value == 5
-    assert figures["firmware/lut_vendor"].value == 20000
-    assert figures["firmware/lut_vendor"].tool == "vitis-run"
-    assert figures["firmware/lut_vendor"].version == "2024.1"
-    assert figures["firmware/lut"].tool == "yosys"
+    more = replace(RESULTS, rtl_simulation=simulation, vendor=vendor, reference=reference)
+    report = collect_report(more, HARDWARE)
+    assert report["firmware/mismatches_verilator"].value == 4
+    assert report["firmware/mismatches"].value == 7
+    assert "against the network" in report["firmware/mismatches_rtl"].note
+    assert report["firmware/differences_qkeras"].value == 5
+    assert report["firmware/lut_vendor"].value == 20000
+    assert report["firmware/lut_vendor"].tool == "vitis-run"
+    assert report["firmware/lut_vendor"].version == "2024.1"
+    assert report["firmware/lut"].tool == "yosys"
+
+
+def test_where_a_back_end_differs_first_is_in_its_note() -> None:
+    failed = "search for the first differing layer failed: verilator: ended with status 1"
+    comparison = replace(RESULTS.rtl_comparison, first_difference=failed)
+    report = collect_report(replace(RESULTS, rtl_comparison=comparison), HARDWARE)
+    assert report["firmware/mismatches_rtl"].note.endswith(f"exactly; {failed}")
+    assert report["firmware/mismatches_hls"].note.endswith("exactly")
 
 
 def test_a_report_survives_its_file(tmp_path: Path) -> None:
-    figures = gather(RESULTS, COUNTS, HARDWARE)
-    figures.save(tmp_path / "synthesis.json")
-    assert Figures.load(tmp_path / "synthesis.json") == figures
+    report = collect_report(RESULTS, HARDWARE)
+    report.save(tmp_path / "synthesis.json")
+    assert SynthesisReport.load(tmp_path / "synthesis.json") == report
 
 
 def broken(change: str) -> str:
-    content: dict[str, Any] = gather(RESULTS, COUNTS, HARDWARE).model_dump(mode="json")
-    entries = content["figures"]
+    content: dict[str, Any] = collect_report(RESULTS, HARDWARE).model_dump(mode="json")
+    entries = content["entries"]
     if change == "missing":
-        content["figures"] = [e for e in entries if e["name"] != "firmware/lut"]
+        content["entries"] = [e for e in entries if e["name"] != "firmware/lut"]
     elif change == "twice":
         entries.append(entries[0])
     elif change == "no device":
@@ -93,7 +109,7 @@ def broken(change: str) -> str:
     [
         ("", "EOF"),
         (broken("twice")[:-300], "EOF|Invalid JSON"),
-        (broken("missing"), "figures are missing: firmware/lut"),
+        (broken("missing"), "entries are missing: firmware/lut"),
         (broken("twice"), "twice: firmware/latency_cycles"),
         (broken("no device"), "device"),
         (broken("added"), "trust"),
@@ -106,11 +122,11 @@ def test_a_report_that_is_not_whole_is_refused(tmp_path: Path, text: str, words:
     path = tmp_path / "synthesis.json"
     path.write_text(text)
     with pytest.raises(DataError, match=words) as error:
-        Figures.load(path)
+        SynthesisReport.load(path)
     assert "synthesis.json" in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_a_report_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
-        Figures.load(tmp_path / "synthesis.json")
+        SynthesisReport.load(tmp_path / "synthesis.json")

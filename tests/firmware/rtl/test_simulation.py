@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from l1distill.core.errors import DataError
+from l1distill.core.errors import ToolError
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.process import TimeLimit
 from l1distill.firmware.rtl import simulation as rtlsim
@@ -11,14 +11,14 @@ from l1distill.firmware.rtl.simulation import find_simulator
 from l1distill.firmware.rtl.verilog import TOP, Port, RtlReport
 
 PORT = Port("port", (FixedPoint(signed=True, integer=1, fraction=2),))
-FIGURES = RtlReport(1, 1, 0, 0.0, 0.0, PORT, PORT, "0")
+RTL = RtlReport(1, 1, 0, 0.0, 0.0, PORT, PORT, "0")
 
 
 def test_without_a_simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_simulator("none") is None
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_simulator("auto") is None
-    with pytest.raises(DataError, match=r"iverilog is not on the PATH.*rtl_simulator=auto"):
+    with pytest.raises(ToolError, match=r"iverilog is not on the PATH.*rtl_simulator=auto"):
         find_simulator("iverilog")
 
 
@@ -29,11 +29,11 @@ def simulate(folder: Path, body: str) -> np.ndarray:
     (folder / "src" / f"{TOP}.v").write_text(
         f"`timescale 1 ns / 1 ps\nmodule {TOP} ({ports});\n{body}\nendmodule\n"
     )
-    rtlsim.write_testbench(FIGURES, folder)
+    rtlsim.write_testbench(RTL, folder)
     simulator = find_simulator("iverilog")
     assert simulator is not None
     values = np.array([[0.25], [-2.0], [1.75]])
-    return rtlsim.simulate_rtl(folder, FIGURES, values, simulator, TimeLimit(60.0, "limit"))
+    return rtlsim.simulate_rtl(folder, RTL, values, simulator, TimeLimit(60.0, "limit"))
 
 
 @pytest.mark.needs_program("iverilog")
@@ -49,13 +49,13 @@ def test_undefined_bits_are_not_numbers(tmp_path: Path) -> None:
 
 @pytest.mark.needs_program("iverilog")
 def test_a_simulation_that_stops_early_is_no_result(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="iverilog: 1 results for 3 events"):
+    with pytest.raises(ToolError, match="iverilog: 1 results for 3 events"):
         simulate(tmp_path, "initial begin model_out = 0; #7 $finish; end")
 
 
 @pytest.mark.needs_program("iverilog")
 def test_verilog_that_does_not_compile_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="iverilog: ended with status") as error:
+    with pytest.raises(ToolError, match="iverilog: ended with status") as error:
         simulate(tmp_path, "nonsense")
     line = str(error.value)
     assert "\n" not in line

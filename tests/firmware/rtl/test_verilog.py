@@ -8,13 +8,21 @@ import numpy as np
 import pytest
 
 from l1distill.core.errors import DataError
+from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Dense, Quantize
 from l1distill.firmware.network.network import Network, evaluate
 from l1distill.firmware.process import TimeLimit
 from l1distill.firmware.rtl import simulation as rtlsim
 from l1distill.firmware.rtl import vectors
-from l1distill.firmware.rtl.verilog import TOP, Emulator, Port, RtlReport, trace_network, write_rtl
+from l1distill.firmware.rtl.verilog import (
+    TOP,
+    ConstantOutputError,
+    Port,
+    RtlReport,
+    trace_network,
+    write_rtl,
+)
 from tests.firmware.conftest import Student
 from tests.firmware.students import HARDWARE
 
@@ -38,7 +46,7 @@ def test_an_emulator_survives_its_file_without_tensorflow(
     np.savez(tmp_path / "x.npz", x=made.x, y=emulator.predict(made.x))
     program = (
         "import sys, numpy as np; from pathlib import Path\n"
-        "from l1distill.firmware.rtl.verilog import Emulator\n"
+        "from l1distill.firmware.emulator.emulator import Emulator\n"
         "data = np.load('x.npz'); emulator = Emulator.load(Path('emulator.json'))\n"
         "assert np.array_equal(emulator.predict(data['x']), data['y'])\n"
         "assert not {'tensorflow', 'qkeras', 'hls4ml'} & set(sys.modules)\n"
@@ -89,23 +97,25 @@ def test_the_same_network_gives_the_same_files(student: Students, tmp_path: Path
 
 def test_a_shorter_cutoff_makes_a_deeper_pipeline(student: Students, tmp_path: Path) -> None:
     emulator = trace_network(student("two_layers").network)
-    found: list[RtlReport] = [
+    reports: list[RtlReport] = [
         write_rtl(emulator, HARDWARE, cutoff, tmp_path / str(cutoff)) for cutoff in (1.5, 3.0, 50.0)
     ]
-    assert found[0].latency_cycles > found[1].latency_cycles > found[2].latency_cycles == 1
-    assert found[0].register_bits > found[1].register_bits > found[2].register_bits
-    delays = [figures.critical_delay_ns_estimate for figures in found]
+    cycles = [report.latency_cycles for report in reports]
+    assert cycles[0] > cycles[1] > cycles[2] == 1
+    registers = [report.register_bits for report in reports]
+    assert registers[0] > registers[1] > registers[2]
+    delays = [report.critical_delay_ns_estimate for report in reports]
     assert 0 < delays[0] < delays[1] < delays[2]
-    assert {figures.ii_cycles for figures in found} == {1}
+    assert {report.ii_cycles for report in reports} == {1}
 
 
 def test_the_files_name_part_clock_and_ports(student: Students, tmp_path: Path) -> None:
-    figures = write_rtl(trace_network(student("default").network), HARDWARE, 5.0, tmp_path)
+    rtl = write_rtl(trace_network(student("default").network), HARDWARE, 5.0, tmp_path)
     assert HARDWARE.part in (tmp_path / "build_vivado_prj.tcl").read_text()
     assert "set clock_period 5.0" in (tmp_path / "src" / f"{TOP}.xdc").read_text()
     ports = json.loads((tmp_path / "ports.json").read_text())
-    assert ports["latency_cycles"] == figures.latency_cycles
-    assert ports["ports"]["input"]["bits"] == 12 * 8 == figures.input_port.bits
+    assert ports["latency_cycles"] == rtl.latency_cycles
+    assert ports["ports"]["input"]["bits"] == 12 * 8 == rtl.input_port.bits
     element = {"signed": True, "integer": 3, "fraction": 4}
     assert ports["ports"]["input"]["elements_from_lowest_bit"] == [element] * 12
 
@@ -120,16 +130,16 @@ def test_inputs_that_pruning_cut_off_have_no_bits(tmp_path: Path) -> None:
         inputs=5, input_type=kind, layers=(layer, Quantize("out", type=kind)), output_type=kind
     )
     emulator = trace_network(network)
-    figures = write_rtl(emulator, HARDWARE, 5.0, tmp_path)
-    assert [element.bits for element in figures.input_port.elements] == [0, 6, 0, 6, 0]
+    rtl = write_rtl(emulator, HARDWARE, 5.0, tmp_path)
+    assert [element.bits for element in rtl.input_port.elements] == [0, 6, 0, 6, 0]
     x = kind.quantize(np.random.default_rng(0).uniform(-4, 4, (100, 5)))
     expected = evaluate(network, x)
     assert np.array_equal(emulator.predict(x), expected)
-    rtlsim.write_testbench(figures, tmp_path)
+    rtlsim.write_testbench(rtl, tmp_path)
     simulator = rtlsim.find_simulator("iverilog")
     assert simulator is not None
-    bounds = TimeLimit(60.0, "limit")
-    assert np.array_equal(rtlsim.simulate_rtl(tmp_path, figures, x, simulator, bounds), expected)
+    time_limit = TimeLimit(60.0, "limit")
+    assert np.array_equal(rtlsim.simulate_rtl(tmp_path, rtl, x, simulator, time_limit), expected)
 
 
 def test_a_constant_output_is_refused() -> None:
@@ -148,7 +158,7 @@ def test_a_constant_output_is_refused() -> None:
         layers=(layer, Quantize("relu", type=positive)),
         output_type=positive,
     )
-    with pytest.raises(DataError, match="the same for every input"):
+    with pytest.raises(ConstantOutputError, match="the same for every input"):
         trace_network(network)
 
 

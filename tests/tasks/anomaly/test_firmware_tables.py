@@ -5,7 +5,12 @@ from collections.abc import Mapping
 import pytest
 
 from l1distill.firmware.devices import Device
-from l1distill.firmware.results.report import REQUIRED, Figure, Figures, with_percentages
+from l1distill.firmware.results.report import (
+    REQUIRED,
+    ReportEntry,
+    SynthesisReport,
+    with_percentages,
+)
 from l1distill.tasks.anomaly import published_firmware as published
 from l1distill.tasks.anomaly.firmware_tables import NOT_RUN, ROWS, Commands, Table, gather, tables
 from l1distill.tasks.anomaly.published_firmware import Published
@@ -26,12 +31,12 @@ PRINTED = {
 COMMANDS = Commands("l1distill quantize x", "l1distill synthesize y")
 
 
-def _figures(row: Published, lut: float) -> Figures:
+def _figures(row: Published, lut: float) -> SynthesisReport:
     device = Device.model_validate(conf(f"firmware/device/{row.device.lower().replace('-', '_')}"))
     counted = {"lut": lut, "latency_cycles": 13, "latency_ns": 65, "ii_cycles": 1, "dsp": 3}
     counted["slack_ns_estimate"] = -0.5 if row.network else 0.2
     figures = [
-        Figure(
+        ReportEntry(
             name=name,
             value=counted.get(name.removeprefix("firmware/"), 0.0),
             unit="",
@@ -42,7 +47,7 @@ def _figures(row: Published, lut: float) -> Figures:
         for name in (*REQUIRED, "firmware/verified_events")
         if not name.endswith("_percent")
     ]
-    return Figures(device=device, figures=with_percentages(figures, device))
+    return SynthesisReport(device=device, entries=with_percentages(figures, device))
 
 
 def _study() -> Study:

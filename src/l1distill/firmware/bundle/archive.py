@@ -1,70 +1,62 @@
-"""The bundle that is handed over: one archive, the same bytes for the same firmware."""
+"""The bundle, a deterministic ``tar.gz`` with a manifest: packing, checking and unpacking."""
 
 import gzip
 import hashlib
 import io
 import tarfile
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from l1distill.core.errors import DataError
-
-BUNDLE = "bundle.tar.gz"
-MANIFEST = "MANIFEST"
-"""Lines of ``<sha256>  <path>``, as ``sha256sum --check`` reads them."""
+from l1distill.firmware.files import MANIFEST
 
 
-def write_bundle(folder: Path, path: Path, only: Collection[str] | None = None) -> str:
-    """Packs the files below ``folder``, with a manifest, into a ``tar.gz``.
+def pack_bundle(files: Mapping[str, bytes]) -> bytes:
+    """Pack files, with a manifest, into a ``tar.gz``: the same bytes for the same files.
 
-    Names are sorted; owners, times and modes are fixed: the archive depends on names and content
-    alone, and on how zlib packs them. The manifest in it does not depend on that either.
+    Names are sorted; owners, times and modes are fixed, so that the archive depends on names and
+    content alone, and on zlib. The manifest in it does not depend on zlib either.
 
     Args:
-        folder: what to pack; ``path`` itself and hidden files are left out.
-        path: the archive.
-        only: names directly in ``folder`` to pack, files or folders; all where it is ``None``.
+        files: content by relative name.
 
     Returns:
-        The archive's SHA-256.
+        The archive.
     """
-    files = {
-        file.relative_to(folder).as_posix(): file.read_bytes()
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-        and file.resolve() != path.resolve()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-        and (only is None or file.relative_to(folder).parts[0] in only)
-    }
-    lines = (f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items())
-    files[MANIFEST] = "".join(lines).encode()
-    packed = io.BytesIO()
+    lines = (f"{_sha256(files[name])}  {name}\n" for name in sorted(files))
+    packed = {**files, MANIFEST: "".join(lines).encode()}
+    archive_bytes = io.BytesIO()
     with (
-        gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as stream,
+        gzip.GzipFile(filename="", mode="wb", fileobj=archive_bytes, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
-        for name in sorted(files):
+        for name in sorted(packed):
             member = tarfile.TarInfo(name)
-            member.size = len(files[name])
-            member.mode = 0o755 if name.endswith(".sh") else 0o644
-            archive.addfile(member, io.BytesIO(files[name]))
-    path.write_bytes(packed.getvalue())
-    return hashlib.sha256(packed.getvalue()).hexdigest()
+            member.size = len(packed[name])
+            member.mode = file_mode(name)
+            archive.addfile(member, io.BytesIO(packed[name]))
+    return archive_bytes.getvalue()
 
 
-class Content(NamedTuple):
-    """What a bundle holds, each file as the manifest says."""
+def file_mode(name: str) -> int:
+    """Return the permissions of a file of the bundle: shell scripts are executable."""
+    return 0o755 if name.endswith(".sh") else 0o644
+
+
+@dataclass(frozen=True)
+class BundleContent:
+    """The files of a bundle, each with the SHA-256 that the manifest gives."""
 
     sha256: str
-    """Of the archive."""
+    """SHA-256 of the archive."""
     files: Mapping[str, bytes]
-    """By their names; without the manifest."""
+    """Content by relative name, without the manifest."""
 
 
 def verify_manifest(path: Path) -> tuple[str, ...]:
-    """Checks every file of a bundle against its manifest.
+    """Check every file of a bundle against its manifest.
 
     Args:
         path: the archive.
@@ -78,15 +70,15 @@ def verify_manifest(path: Path) -> tuple[str, ...]:
     return tuple(sorted(read_bundle(path).files))
 
 
-def unpack_bundle(path: Path, folder: Path) -> Content:
-    """Checks a bundle against its manifest and writes its files below ``folder``.
+def unpack_bundle(path: Path, folder: Path) -> BundleContent:
+    """Check a bundle against its manifest and write its files below ``folder``.
 
     Args:
         path: the archive.
         folder: an existing, empty folder; nothing is written outside of it.
 
     Returns:
-        What was written.
+        The files that were written.
 
     Raises:
         DataError: as :func:`read_bundle`, or a file cannot be written.
@@ -101,11 +93,17 @@ def unpack_bundle(path: Path, folder: Path) -> Content:
     return content
 
 
-def read_bundle(path: Path) -> Content:
-    """Reads a bundle and checks it against its manifest.
+def read_bundle(path: Path) -> BundleContent:
+    """Read a bundle and check it against its manifest.
+
+    Args:
+        path: the archive.
+
+    Returns:
+        Its files.
 
     Raises:
-        DataError: the archive cannot be read, holds something else than files at relative
+        DataError: the archive cannot be read, holds other members than files with relative
             names, or a file is missing, added or changed.
     """
     files: dict[str, bytes] = {}
@@ -125,21 +123,31 @@ def read_bundle(path: Path) -> Content:
         raise DataError(f"{path}: cannot be read as a bundle ({error})") from error
     try:
         text = files.pop(MANIFEST).decode("ascii")
-        wanted = {
+        expected = {
             name: digest for digest, name in (line.split("  ", 1) for line in text.splitlines())
         }
     except (KeyError, ValueError) as error:
         raise DataError(f"{path}: holds no {MANIFEST} that can be read") from error
-    found = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    actual = {name: _sha256(data) for name, data in files.items()}
     wrong = [
-        f"{name} is {'missing' if name not in found else 'changed' if name in wanted else 'added'}"
-        for name in sorted({*wanted, *found})
-        if wanted.get(name) != found.get(name)
+        f"{name} is {_difference(name, expected, actual)}"
+        for name in sorted({*expected, *actual})
+        if expected.get(name) != actual.get(name)
     ]
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise DataError(f"{path}: not as its {MANIFEST} says: {', '.join(wrong[:5])}{more}")
-    return Content(hashlib.sha256(packed).hexdigest(), files)
+    return BundleContent(sha256=_sha256(packed), files=files)
+
+
+def _difference(name: str, expected: Mapping[str, str], actual: Mapping[str, str]) -> str:
+    if name not in actual:
+        return "missing"
+    return "changed" if name in expected else "added"
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _check_name(path: Path, name: str) -> None:

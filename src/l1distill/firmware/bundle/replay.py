@@ -1,50 +1,50 @@
-"""Builds the emulator of a bundle and replays the test vectors: firmware checked anywhere.
+"""Verification of a bundle: compile its C++ emulator and replay its test vectors.
 
 Needs make and a C++ compiler; no TensorFlow, no data, no tracking store.
 """
 
-import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from l1distill.core.errors import DataError, ToolError
-from l1distill.firmware.bundle.archive import BUNDLE, unpack_bundle
-from l1distill.firmware.hls.project import find_compiler
-from l1distill.firmware.process import Job, TimeLimit, run
-
-CPP_FOLDER = "emulator"
-"""The folder of the sources, in a bundle and in what the synthesis writes."""
-VECTORS = ("vectors/input.txt", "vectors/output.txt")
+from l1distill.core.errors import DataError
+from l1distill.firmware.bundle.archive import unpack_bundle
+from l1distill.firmware.emulator.cpp import compile_cpp_emulator
+from l1distill.firmware.files import BUNDLE, CPP_FOLDER, INPUT_CODES, OUTPUT_CODES
+from l1distill.firmware.process import ExitStatusError, Job, TimeLimit
 
 
-class Replay(NamedTuple):
-    """What a verification found."""
+@dataclass(frozen=True)
+class Replay:
+    """The result of a verification that found no fault."""
 
     bundle: Path
     sha256: str
+    """SHA-256 of the archive."""
     files: int
+    """Number of files in the bundle."""
     compiler: str
-    said: str
-    """What the replay said of its events."""
+    summary: str
+    """Number of events, inputs and outputs, as the replay printed them."""
 
 
-def verify_bundle(path: Path, bounds: TimeLimit, sha256: str | None = None) -> Replay:
-    """Checks a bundle's manifest, builds its emulator and replays its test vectors.
+def verify_bundle(path: Path, time_limit: TimeLimit, sha256: str | None = None) -> Replay:
+    """Check a bundle's manifest, compile its emulator and replay its test vectors.
 
     It runs the bundle's own Makefile: the manifest protects from damage, not from malice.
 
     Args:
         path: a bundle, or the folder that the synthesis wrote it into.
-        bounds: time limit for the build and for the replay.
-        sha256: what the archive's SHA-256 must be, ``None`` where it is not known.
+        time_limit: for the build and for the replay.
+        sha256: required SHA-256 of the archive, ``None`` where it is not known.
 
     Returns:
         What was checked.
 
     Raises:
-        DataError: the bundle is damaged or incomplete, make or a compiler is missing, the
-            emulator does not build, or a number differs.
+        DataError: the bundle is damaged or incomplete, its emulator does not compile, or a
+            number differs.
+        ToolError: make or a compiler is missing, or the time limit passed.
     """
     bundle = path / BUNDLE if path.is_dir() else path
     with tempfile.TemporaryDirectory(prefix="l1distill-verify-") as name:
@@ -52,51 +52,30 @@ def verify_bundle(path: Path, bounds: TimeLimit, sha256: str | None = None) -> R
         content = unpack_bundle(bundle, folder)
         if sha256 is not None and content.sha256 != sha256.lower():  # before anything of it runs
             raise DataError(f"{bundle}: its SHA-256 is {content.sha256}, not {sha256}")
-        for needed in (f"{CPP_FOLDER}/Makefile", *VECTORS):
-            if needed not in content.files:
-                raise DataError(f"{bundle}: holds no {needed}; synthesize anew")
-        compiler = build_emulator(folder / CPP_FOLDER, bounds)
-        said = _replay(bundle, folder, bounds)
-    return Replay(bundle, content.sha256, len(content.files), compiler, said)
+        for required in (f"{CPP_FOLDER}/Makefile", INPUT_CODES, OUTPUT_CODES):
+            if required not in content.files:
+                raise DataError(f"{bundle}: holds no {required}; synthesize again")
+        try:
+            compiler = compile_cpp_emulator(folder / CPP_FOLDER, time_limit)
+        except ExitStatusError as error:
+            raise DataError(f"{bundle}: its emulator does not compile: {error}") from error
+        summary = _replay(bundle, folder, time_limit)
+    return Replay(
+        bundle=bundle,
+        sha256=content.sha256,
+        files=len(content.files),
+        compiler=compiler,
+        summary=summary,
+    )
 
 
-def find_make() -> str:
-    """Returns the path of make.
-
-    Raises:
-        ToolError: it is not there.
-    """
-    found = shutil.which("make")
-    if not found:
-        raise ToolError("make: is not on the PATH; install it")
-    return found
-
-
-def build_emulator(folder: Path, bounds: TimeLimit) -> str:
-    """Builds the emulator in its folder.
-
-    Args:
-        folder: what ``write_cpp_emulator`` wrote; the library and ``replay`` are built into it.
-        bounds: time limit.
-
-    Returns:
-        The compiler.
-
-    Raises:
-        ToolError: make or the compiler is missing or failed, or took too long.
-    """
-    make, compiler = find_make(), find_compiler()
-    run("C++ emulator", [make, "--silent", "all", f"CXX={compiler}"], folder, bounds)
-    return compiler
-
-
-def _replay(bundle: Path, folder: Path, bounds: TimeLimit) -> str:
-    paths = (f"{CPP_FOLDER}/replay", *VECTORS)
-    with Job("replay", [str(folder / path) for path in paths], folder, bounds) as job:
+def _replay(bundle: Path, folder: Path, time_limit: TimeLimit) -> str:
+    command = [str(folder / name) for name in (f"{CPP_FOLDER}/replay", INPUT_CODES, OUTPUT_CODES)]
+    with Job("replay", command, folder, time_limit) as job:
         status = job.end()
-        said = job.said.replace(f"{folder}/", "")
+        output = job.output.replace(f"{folder}/", "")
     if status == 1:
-        raise DataError(f"{bundle}: the emulator does not give the vectors' outputs: {said}")
+        raise DataError(f"{bundle}: the emulator does not give the vectors' outputs: {output}")
     if status != 0:
-        raise DataError(f"{bundle}: replay ended with status {status}: {said}")
-    return said
+        raise DataError(f"{bundle}: replay ended with status {status}: {output}")
+    return output

@@ -1,4 +1,4 @@
-"""The emulator as C++ sources that need nothing but a compiler and make."""
+"""The emulator as C++ sources that need only make and a compiler, and its library from Python."""
 
 import ctypes
 from collections.abc import Iterable
@@ -8,20 +8,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from l1distill.firmware.compiler import find_compiler, find_make
 from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.firmware.emulator.integer_program import Operation, lower
+from l1distill.firmware.process import TimeLimit, run
 
 SOURCES = ("Makefile", "l1distill_emulator.h", "l1distill_emulator.cpp", "replay.cpp")
-"""The same for every network; all that is particular to one is in :data:`LOGIC`."""
+"""The same for every network; what differs between networks is in :data:`LOGIC`."""
 LOGIC = "logic.h"
 LIBRARY = "libl1distill_emulator.so"
 
 
 def write_cpp_emulator(emulator: Emulator, folder: Path) -> None:
-    """Writes the sources of the emulator, the same bytes for the same logic.
+    """Write the C++ sources of an emulator, the same bytes for the same logic.
 
     Args:
-        emulator: the logic that the Verilog is written from.
+        emulator: holds the logic that the Verilog is written from.
         folder: where to write; made if it is not there.
 
     Raises:
@@ -36,7 +38,7 @@ def write_cpp_emulator(emulator: Emulator, folder: Path) -> None:
 
 def _logic(emulator: Emulator) -> str:
     program = lower(emulator)
-    kind = emulator.input_type
+    input_type = emulator.input_type
     exponents = emulator.input_exponents or (0,) * emulator.inputs
     outputs = (
         f"{{{output.row}, {output.left}, {output.right}, {_flag(output.negative)}}}"
@@ -48,13 +50,13 @@ def _logic(emulator: Emulator) -> str:
             f"const int INPUTS = {emulator.inputs}, OUTPUTS = {len(program.outputs)};",
             f"const int OPERATIONS = {len(program.operations)};",
             "",
-            f"// {kind.hls}",
-            f"const int INPUT_BITS = {kind.bits}, INPUT_FRACTION = {kind.fraction};",
-            f"const bool INPUT_IS_SIGNED = {_flag(kind.signed)};",
-            f"const bool INPUT_ROUNDS = {_flag(kind.rounding == 'RND_CONV')};",
-            f"const bool INPUT_WRAPS = {_flag(kind.overflow == 'WRAP')};",
-            f"const int64_t INPUT_LOW = {_code(kind.low, kind.step)};",
-            f"const int64_t INPUT_HIGH = {_code(kind.high, kind.step)};",
+            f"// {input_type.hls}",
+            f"const int INPUT_BITS = {input_type.bits}, INPUT_FRACTION = {input_type.fraction};",
+            f"const bool INPUT_IS_SIGNED = {_flag(input_type.signed)};",
+            f"const bool INPUT_ROUNDS = {_flag(input_type.rounding == 'RND_CONV')};",
+            f"const bool INPUT_WRAPS = {_flag(input_type.overflow == 'WRAP')};",
+            f"const int64_t INPUT_LOW = {_code(input_type.low, input_type.step)};",
+            f"const int64_t INPUT_HIGH = {_code(input_type.high, input_type.step)};",
             "// An input is divided by 2 to the power of this first.",
             f"const int INPUT_EXPONENTS[INPUTS] = {{{', '.join(map(str, exponents))}}};",
             "",
@@ -76,7 +78,7 @@ def _logic(emulator: Emulator) -> str:
 def _row(op: Operation) -> str:
     numbers = (op.a, op.b, op.c, op.left_a, op.left_b, op.right, op.bits)
     constant = f"{op.constant}LL" if op.constant else "0"
-    return f"{{{op.kind}, {', '.join(map(str, numbers))}, {_flag(op.signed)}, {constant}}}"
+    return f"{{{op.name}, {', '.join(map(str, numbers))}, {_flag(op.signed)}, {constant}}}"
 
 
 def _rows(rows: Iterable[str]) -> Iterable[str]:
@@ -91,15 +93,37 @@ def _code(value: float, step: float) -> int:
     return round(value / step)
 
 
-def predict(library: Path, x: ArrayLike) -> NDArray[np.float64]:
-    """Computes events with a built emulator, through its C interface.
+def compile_cpp_emulator(folder: Path, time_limit: TimeLimit) -> str:
+    """Compile the emulator in its folder: the library and the program ``replay``.
 
     Args:
-        library: :data:`LIBRARY`, as make built it.
+        folder: that :func:`write_cpp_emulator` wrote.
+        time_limit: of the build.
+
+    Returns:
+        The path of the compiler.
+
+    Raises:
+        ExitStatusError: the sources do not compile.
+        ToolError: make or the compiler is missing, or the time limit passed.
+    """
+    make, compiler = find_make(), find_compiler()
+    run("C++ emulator", [make, "--silent", "all", f"CXX={compiler}"], folder, time_limit)
+    return compiler
+
+
+def predict(library: Path, x: ArrayLike) -> NDArray[np.float64]:
+    """Compute events with a compiled emulator, through its C interface.
+
+    Args:
+        library: path of :data:`LIBRARY`, as make built it.
         x: (n, inputs) inputs of the network.
 
     Returns:
         (n, outputs) values of the output type.
+
+    Raises:
+        ValueError: ``x`` has another shape.
     """
     loaded = ctypes.CDLL(str(library.resolve()))
     loaded.l1distill_predict.restype = None

@@ -1,10 +1,10 @@
-"""The firmware's emulator: the very logic that becomes Verilog, run on the processor."""
+"""Bit-exact emulator of the firmware: the logic that becomes Verilog, run on the processor."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,23 +15,25 @@ from l1distill.firmware.network.fixed_point import FixedPoint
 FORMAT = "l1distill-emulator-2"
 
 
-class Emulator(NamedTuple):
-    """Bit-exact emulator of the RTL; needs numpy and alkaid, not TensorFlow."""
+@dataclass(frozen=True)
+class Emulator:
+    """Bit-exact emulator of the Verilog; needs numpy and alkaid, not TensorFlow."""
 
     inputs: int
+    """Number of inputs."""
     input_type: FixedPoint
     input_exponents: tuple[int, ...]
-    """Those of the network; empty where all are 0."""
+    """Input ``i`` is divided by ``2**input_exponents[i]`` first; empty where all are 0."""
     output_type: FixedPoint
     logic: Any
-    """alkaid's ``CombLogic``: the combinational program before it is cut into a pipeline."""
+    """alkaid's ``CombLogic``: the combinational logic before it is cut into a pipeline."""
 
     def predict(self, x: ArrayLike) -> NDArray[np.float64]:
-        """Computes what the firmware computes.
+        """Compute the outputs of the firmware, bit for bit.
 
         Args:
             x: (n, inputs) inputs of the network; they are scaled and quantized to ``input_type``
-                first, as the network does, which changes nothing for on-grid numbers.
+                first, which does not change numbers on the grid of the inputs.
 
         Returns:
             (n, outputs) values of ``output_type``.
@@ -52,8 +54,8 @@ class Emulator(NamedTuple):
         result: NDArray[np.float64] = self.logic.predict(quantized) + 0.0
         return result
 
-    def save(self, path: Path) -> None:
-        """Writes the emulator as one JSON file, the same bytes for the same logic."""
+    def to_json(self) -> str:
+        """Return the emulator as JSON, the same text for the same logic."""
         from alkaid.types import ALIR_SPEC_VERSION, JSONEncoder
 
         content = {
@@ -66,11 +68,15 @@ class Emulator(NamedTuple):
             "alir": {"model": self.logic, "meta": "ALIRModel", "spec_version": ALIR_SPEC_VERSION},
         }
         text = json.dumps(content, cls=JSONEncoder, sort_keys=True, separators=(",", ":"))
-        path.write_text(text + "\n", encoding="utf-8")
+        return text + "\n"
+
+    def save(self, path: Path) -> None:
+        """Write the emulator as one JSON file, the same bytes for the same logic."""
+        path.write_text(self.to_json(), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads an emulator that :meth:`save` wrote.
+        """Read an emulator that :meth:`save` wrote.
 
         Raises:
             DataError: the file is missing, broken or of another format.
@@ -91,4 +97,4 @@ class Emulator(NamedTuple):
         except FileNotFoundError as error:
             raise DataError(f"{path}: no such file; run the synthesis that writes it") from error
         except (AssertionError, KeyError, TypeError, ValueError, OSError) as error:
-            raise DataError(f"{path}: is no emulator ({error}); synthesize anew") from error
+            raise DataError(f"{path}: is no emulator ({error}); synthesize again") from error

@@ -1,27 +1,26 @@
-"""The HLS project through hls4ml, and its C simulation with the machine's own compiler."""
+"""The HLS project through hls4ml, and its C simulation with the C++ compiler of this machine."""
 
-import os
 import re
-import shutil
 import tempfile
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from l1distill.core.errors import ToolError
+from l1distill.firmware.compiler import find_compiler
 from l1distill.firmware.devices import Device
 from l1distill.firmware.hls.nodes import hls_nodes
+from l1distill.firmware.hls.precompiled import precompiled_headers
 from l1distill.firmware.network.network import Network
-from l1distill.firmware.process import Job, TimeLimit
+from l1distill.firmware.process import Job, TimeLimit, run
 
 PROJECT = "l1distill"
 SIMULATE = "simulate.cpp"
-"""The file of a project with its C simulation as a program."""
-COMPILERS = ("g++", "clang++", "c++")
+"""The file of a project that holds its C simulation as a program."""
+FLAGS = ("-O1", "-std=c++17", "-w")
+"""Most of the time goes into reading the headers; -O1 simulates fast enough."""
 Backend = Literal["Vitis", "Vivado"]
 
 _SIMULATE = """\
@@ -43,30 +42,10 @@ int main() {{
 """
 
 
-def hls4ml_version() -> str:
-    """Returns the version of hls4ml."""
-    return version("hls4ml")
-
-
-def find_compiler() -> str:
-    """Returns the C++ compiler: ``$CXX``, or the first of :data:`COMPILERS` on the PATH.
-
-    Raises:
-        ToolError: there is none.
-    """
-    wanted = os.environ.get("CXX")
-    for name in (wanted,) if wanted else COMPILERS:
-        found = shutil.which(name)
-        if found:
-            return found
-    missing = f"CXX={wanted} is not" if wanted else f"none of {', '.join(COMPILERS)} is"
-    raise ToolError(f"C++ compiler: {missing} on the PATH; install one, or name it in CXX")
-
-
 def write_hls_project(
     network: Network, device: Device, folder: Path, backend: Backend = "Vitis"
 ) -> None:
-    """Writes the hls4ml project: sources only, no path, time or random name in it.
+    """Write the hls4ml project: sources only, without any path, time or random name.
 
     hls4ml gets its own layers with every type spelled out, not a Keras model: its readers drop
     trailing quantizers and turn types without fraction bits into integers that neither round nor
@@ -99,7 +78,7 @@ def write_hls_project(
                 "Strategy": "Latency",
             },
             "LayerName": {
-                node.name: {"Precision": {use: kind.hls for use, kind in node.types.items()}}
+                node.name: {"Precision": {use: fixed.hls for use, fixed in node.types.items()}}
                 for node in nodes
             },
         }
@@ -116,7 +95,7 @@ def write_hls_project(
 
 
 def _make_portable(folder: Path) -> None:
-    """Removes from a written project what names this machine or this moment."""
+    """Remove paths and times from a written project."""
     config = folder / "hls4ml_config.yml"
     lines = config.read_text().splitlines(keepends=True)
     personal = ("OutputDir:", "Stamp:")
@@ -126,41 +105,37 @@ def _make_portable(folder: Path) -> None:
 
 
 def simulate_hls(
-    folder: Path, x: ArrayLike, network: Network, bounds: TimeLimit, results: int | None = None
+    folder: Path, x: ArrayLike, network: Network, time_limit: TimeLimit, results: int | None = None
 ) -> NDArray[np.float64]:
-    """Compiles the project's C simulation outside ``folder`` and runs it.
+    """Compile the C simulation of a project outside its folder and run it.
 
     Args:
         folder: a project that :func:`write_hls_project` wrote; it is not changed.
         x: (n, inputs) inputs of the network.
-        network: for the input ports and the number of outputs.
-        bounds: limit for compilation and for the run.
-        results: how many numbers the program gives for an event; the network's outputs if None.
+        network: gives the input type and the number of outputs.
+        time_limit: for the compilation and for the run.
+        results: numbers that the program gives for each event; the network's outputs if None.
 
     Returns:
         (n, results) numbers.
 
     Raises:
-        ToolError: no compiler, a compilation or a simulation that failed or took too long.
+        ToolError: there is no compiler; compilation or simulation failed or took too long.
     """
     compiler = find_compiler()
     sources = folder.resolve()
     events = np.ascontiguousarray(network.to_port_values(x))
     with tempfile.TemporaryDirectory(prefix="l1distill-hls-") as name:
         work = Path(name)
-        command = [
-            compiler,
-            # most of the time goes into reading the headers; -O1 simulates fast enough
-            *("-O1", "-std=c++17", "-w", f"-I{sources}/firmware/ap_types", f"-I{sources}"),
-            f'-DWEIGHTS_DIR="{sources}/firmware/weights"',
-            *(str(sources / SIMULATE), "-o", "simulate"),
-        ]
-        with Job("C++ compiler", command, work, bounds) as job:
-            job.wait()
+        (work / "weights").symlink_to(sources / "firmware" / "weights")  # where hls4ml looks
+        headers = precompiled_headers(compiler, FLAGS, sources / "firmware", time_limit)
+        include = [f"-I{sources}/firmware/ap_types", f"-I{sources}"]
+        command = [compiler, *FLAGS, *headers, *include, str(sources / SIMULATE), "-o", "simulate"]
+        run("C++ compiler", command, work, time_limit)
         events.tofile(work / "x.bin")
         each = network.outputs if results is None else results
         command = ["sh", "-c", "exec ./simulate < x.bin > y.bin"]
-        with Job("C simulation", command, work, bounds) as job:
+        with Job("C simulation", command, work, time_limit) as job:
             job.wait()
             result = np.fromfile(work / "y.bin", dtype=np.float64)
             if result.size != len(events) * each:

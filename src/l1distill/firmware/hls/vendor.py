@@ -1,12 +1,13 @@
-"""Vitis HLS or Vivado HLS, where one is on the PATH: hls4ml's own build, its report parsed."""
+"""Vitis HLS or Vivado HLS, where one is on the PATH: run hls4ml's build and parse its report."""
 
 import contextlib
 import io
 import math
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from xml.etree import ElementTree
 
 from l1distill.core.errors import ToolError
@@ -22,19 +23,21 @@ COMMANDS: dict[str, tuple[Backend, tuple[str, ...]]] = {
 _OPTIONS = {"csim": 0, "synth": 1, "cosim": 0, "validation": 0, "export": 0, "fifo_opt": 0}
 
 
-class VendorTool(NamedTuple):
+@dataclass(frozen=True)
+class VendorTool:
     """A vendor's HLS compiler on this machine."""
 
     name: str
     program: str
     backend: Backend
-    """Which kind of hls4ml project it builds."""
+    """The back end of hls4ml whose projects it builds."""
     vivado: bool
-    """Whether ``vivado`` is there too, to synthesize the HLS compiler's Verilog."""
+    """Whether ``vivado`` is installed as well, to synthesize the HLS compiler's Verilog."""
 
 
-class VendorReport(NamedTuple):
-    """The vendor's figures."""
+@dataclass(frozen=True)
+class VendorReport:
+    """Latency and resources as the vendor's tools report them."""
 
     tool: str
     version: str
@@ -50,24 +53,25 @@ class VendorReport(NamedTuple):
 
 
 def find_vendor_tool(choice: Literal["auto", "never"]) -> VendorTool | None:
-    """Returns the vendor's HLS compiler, ``None`` where none is on the PATH or wanted."""
+    """Find the vendor's HLS compiler; ``None`` where none is on the PATH, or for ``never``."""
     for name, (backend, _) in COMMANDS.items():
         if choice == "auto" and (program := shutil.which(name)):
-            return VendorTool(name, program, backend, shutil.which("vivado") is not None)
+            vivado = shutil.which("vivado") is not None
+            return VendorTool(name=name, program=program, backend=backend, vivado=vivado)
     return None
 
 
-def build(tool: VendorTool, project: Path, work: Path, bounds: TimeLimit) -> VendorReport:
-    """Builds a copy of an hls4ml project with the vendor's compiler and reads the report.
+def build(tool: VendorTool, project: Path, work: Path, time_limit: TimeLimit) -> VendorReport:
+    """Build a copy of an hls4ml project with the vendor's compiler and read its report.
 
     Args:
         tool: the compiler.
-        project: what :func:`.write_hls_project` wrote for its back end.
+        project: that :func:`.write_hls_project` wrote for its back end.
         work: a folder to make and fill.
-        bounds: time limit.
+        time_limit: of the build.
 
     Returns:
-        The vendor's figures.
+        The vendor's report.
 
     Raises:
         ToolError: the build failed, or left no complete report.
@@ -76,22 +80,22 @@ def build(tool: VendorTool, project: Path, work: Path, bounds: TimeLimit) -> Ven
     options = {"reset": 0, **_OPTIONS, "vsynth": int(tool.vivado)}
     lines = "".join(f"    {name} {value}\n" for name, value in options.items())
     (work / "build_opt.tcl").write_text(f"array set opt {{\n{lines}}}\n")
-    run(tool.name, [tool.program, *COMMANDS[tool.name][1]], work, bounds)
+    run(tool.name, [tool.program, *COMMANDS[tool.name][1]], work, time_limit)
     return read_report(work, tool)
 
 
 def read_report(project: Path, tool: VendorTool) -> VendorReport:
-    """Reads the reports of a built project.
+    """Read the reports of a built project.
 
     Args:
         project: the folder that holds ``project.tcl``.
-        tool: what built it.
+        tool: that built it.
 
     Returns:
-        The figures of Vivado's synthesis where it ran, else of the HLS compiler.
+        Resources from Vivado's synthesis where it ran, else from the HLS compiler.
 
     Raises:
-        ToolError: a report or a figure is missing; a build without report is a failed build.
+        ToolError: a report or a number is missing; a build without report is a failed build.
     """
     from hls4ml.report import parse_vivado_report
 
@@ -124,9 +128,9 @@ def read_report(project: Path, tool: VendorTool) -> VendorReport:
 
 
 def _version(project: Path) -> str:
-    """Returns the version of the HLS compiler, which hls4ml's parser passes over."""
+    """Return the version of the HLS compiler, which hls4ml's parser does not read."""
     (path,) = project.glob("*_prj/solution1/syn/report/*_csynth.xml")
-    found = ElementTree.parse(path).findtext("./ReportVersion/Version")
-    if not found:
+    version = ElementTree.parse(path).findtext("./ReportVersion/Version")
+    if not version:
         raise KeyError("ReportVersion")
-    return found
+    return version

@@ -1,128 +1,121 @@
-"""Puts the results of all tools into one set of figures, each under its own tool's name."""
+"""Collects the results of all tools into one synthesis report, each under its tool's name."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Literal
 
 from l1distill.firmware.devices import Device
 from l1distill.firmware.hls.vendor import VendorReport
-from l1distill.firmware.results.report import NO_CLOSURE, Figure, Figures, with_percentages
-from l1distill.firmware.rtl.simulation import Simulator
+from l1distill.firmware.results.report import (
+    NO_CLOSURE,
+    ReportEntry,
+    SynthesisReport,
+    with_percentages,
+)
 from l1distill.firmware.rtl.verilog import RtlReport
 from l1distill.firmware.rtl.yosys import YosysCounts
+from l1distill.firmware.verification.back_ends import RtlSimulation
 from l1distill.firmware.verification.comparison import Comparison
+from l1distill.firmware.verification.reference import Reference
 
 
-class RtlSimulation(NamedTuple):
-    """What an RTL simulator said."""
-
-    simulator: Simulator
-    comparison: Comparison
-
-
-class Reference(NamedTuple):
-    """What the back ends were compared with."""
-
-    name: str
-    qkeras: Comparison | None
-    """How far QKeras is from the reference, where it is not the reference itself."""
-
-
-class Results(NamedTuple):
-    """Everything that the tools other than yosys found."""
+@dataclass(frozen=True)
+class ToolResults:
+    """Pipeline, resources, comparisons and the results of optional tools."""
 
     rtl: RtlReport
+    counts: YosysCounts
     rtl_comparison: Comparison
     cpp_comparison: Comparison
     hls_comparison: Comparison
-    hls_version: str
-    rtl_simulation: RtlSimulation | None
-    vendor: VendorReport | None
     reference: Reference
-    own_version: str
     adversarial: int = 0
-    """How many of the compared events were made to be difficult."""
+    """How many of the compared events are adversarial."""
+    rtl_simulation: RtlSimulation | None = None
+    vendor: VendorReport | None = None
 
 
-def gather(results: Results, counts: YosysCounts, device: Device) -> Figures:
-    """Returns the complete report of a synthesis.
+def collect_report(results: ToolResults, device: Device) -> SynthesisReport:
+    """Collect the complete report of a synthesis.
 
     Args:
-        results: pipeline, comparisons and the optional tools' figures.
-        counts: yosys' primitives.
+        results: of all tools.
         device: the target.
 
     Returns:
-        The figures; those of optional tools only where the tool ran.
+        The report; entries of optional tools only where the tool ran.
     """
-    figures = [
+    entries = [
         *_pipeline(results.rtl, device),
-        *_resources(results.rtl, counts),
+        *_resources(results.rtl, results.counts),
         *_mismatches(results),
-        *(_vendor(results.vendor, results.hls_version) if results.vendor else ()),
+        *(_vendor(results.vendor) if results.vendor else ()),
     ]
-    return Figures(device=device, figures=with_percentages(figures, device))
+    return SynthesisReport(device=device, entries=with_percentages(entries, device))
 
 
-def _pipeline(rtl: RtlReport, device: Device) -> list[Figure]:
+def _pipeline(rtl: RtlReport, device: Device) -> list[ReportEntry]:
     period = device.clock_period_ns
     longest = rtl.critical_delay_ns_estimate
-    alkaid = {"tool": "alkaid", "version": rtl.version}
+
+    def entry(
+        name: str, value: float, unit: str, kind: Literal["measured", "estimate"], note: str = ""
+    ) -> ReportEntry:
+        return ReportEntry(
+            name=f"firmware/{name}",
+            value=value,
+            unit=unit,
+            tool="alkaid",
+            version=rtl.version,
+            kind=kind,
+            note=note,
+        )
+
     return [
-        Figure(
-            name="firmware/latency_cycles",
-            value=rtl.latency_cycles,
-            unit="cycles",
-            kind="measured",
-            note="clock edges from the one that samples the inputs to the one that loads the "
-            "output",
-            **alkaid,
+        entry(
+            "latency_cycles",
+            rtl.latency_cycles,
+            "cycles",
+            "measured",
+            "clock edges from the one that samples the inputs to the one that loads the output",
         ),
-        Figure(
-            name="firmware/latency_ns",
-            value=rtl.latency_cycles * period,
-            unit="ns",
-            kind="estimate",
-            note=f"{NO_CLOSURE}: cycles times {period:g} ns, the period of {device.clock_mhz:g} "
-            f"MHz that was asked for",
-            **alkaid,
+        entry(
+            "latency_ns",
+            rtl.latency_cycles * period,
+            "ns",
+            "estimate",
+            f"{NO_CLOSURE}: cycles times {period:g} ns, the period of {device.clock_mhz:g} MHz "
+            "that was asked for",
         ),
-        Figure(
-            name="firmware/ii_cycles",
-            value=rtl.ii_cycles,
-            unit="cycles",
-            kind="measured",
-            **alkaid,
-        ),
-        Figure(
-            name="firmware/critical_delay_ns",
-            value=longest,
-            unit="ns",
-            kind="estimate",
-            note="longest path between registers in alkaid's UltraScale+ delay model, before the "
+        entry("ii_cycles", rtl.ii_cycles, "cycles", "measured"),
+        entry(
+            "critical_delay_ns",
+            longest,
+            "ns",
+            "estimate",
+            "longest path between registers in alkaid's UltraScale+ delay model, before the "
             "retiming that the Vivado script asks for",
-            **alkaid,
         ),
-        Figure(
-            name="firmware/slack_ns_estimate",
-            value=period - longest,
-            unit="ns",
-            kind="estimate",
-            note=f"period of {device.clock_mhz:g} MHz less critical_delay_ns; {NO_CLOSURE}",
-            **alkaid,
+        entry(
+            "slack_ns_estimate",
+            period - longest,
+            "ns",
+            "estimate",
+            f"period of {device.clock_mhz:g} MHz less critical_delay_ns; {NO_CLOSURE}",
         ),
-        Figure(
-            name="firmware/register_bits",
-            value=rtl.register_bits,
-            unit="bits",
-            kind="measured",
-            note="registers of the Verilog as written",
-            **alkaid,
+        entry(
+            "register_bits",
+            rtl.register_bits,
+            "bits",
+            "measured",
+            "registers of the Verilog as written",
         ),
     ]
 
 
-def _resources(rtl: RtlReport, counts: YosysCounts) -> list[Figure]:
-    def counted(name: str, value: int, unit: str, note: str) -> Figure:
-        return Figure(
+def _resources(rtl: RtlReport, counts: YosysCounts) -> list[ReportEntry]:
+    def counted(name: str, value: int, unit: str, note: str) -> ReportEntry:
+        return ReportEntry(
             name=f"firmware/{name}",
             value=value,
             unit=unit,
@@ -133,14 +126,10 @@ def _resources(rtl: RtlReport, counts: YosysCounts) -> list[Figure]:
         )
 
     unplaced = "primitives after mapping, before place and route"
+    upper_bound = f"{unplaced}; an upper bound: two small LUTs are not packed into one LUT6"
     return [
-        counted(
-            "lut",
-            counts.lut,
-            "LUT",
-            f"{unplaced}; an upper bound: two small LUTs are not packed into one LUT6",
-        ),
-        Figure(
+        counted("lut", counts.lut, "LUT", upper_bound),
+        ReportEntry(
             name="firmware/lut_estimate_alkaid",
             value=rtl.lut_estimate,
             unit="LUT",
@@ -156,83 +145,96 @@ def _resources(rtl: RtlReport, counts: YosysCounts) -> list[Figure]:
     ]
 
 
-def _mismatches(results: Results) -> list[Figure]:
-    compared = [
-        ("hls", "hls4ml", results.hls_version, "C simulation", results.hls_comparison),
-        ("rtl", "alkaid", results.rtl.version, "emulator", results.rtl_comparison),
-        ("cpp", "l1distill", results.own_version, "emulator in C++", results.cpp_comparison),
+@dataclass(frozen=True)
+class _BackEnd:
+    """A compared back end: the end of its entry's name, its tool, and its description."""
+
+    suffix: str
+    tool: str
+    version: str
+    description: str
+    comparison: Comparison
+
+
+def _back_ends(results: ToolResults) -> list[_BackEnd]:
+    hls, rtl, cpp = results.hls_comparison, results.rtl_comparison, results.cpp_comparison
+    back_ends = [
+        _BackEnd("hls", "hls4ml", version("hls4ml"), "C simulation", hls),
+        _BackEnd("rtl", "alkaid", results.rtl.version, "emulator", rtl),
+        _BackEnd("cpp", "l1distill", version("l1distill"), "emulator in C++", cpp),
     ]
     if results.rtl_simulation is not None:
-        simulator, comparison = results.rtl_simulation
-        compared.append((simulator.name, simulator.name, simulator.version, "Verilog", comparison))
-    verified = Figure(
-        name="firmware/verified_events",
-        value=results.rtl_comparison.events,
-        unit="events",
-        tool="l1distill",
-        version=results.own_version,
-        kind="measured",
-        note=f"{results.adversarial} of them made to meet corners, roundings and saturations",
-    )
-    figures = [
-        Figure(
-            name=f"firmware/mismatches_{name}",
-            value=comparison.mismatches,
+        simulator, comparison = results.rtl_simulation.simulator, results.rtl_simulation.comparison
+        name = simulator.name
+        back_ends.append(_BackEnd(name, name, simulator.version, "Verilog", comparison))
+    return back_ends
+
+
+def _mismatches(results: ToolResults) -> list[ReportEntry]:
+    def counted(name: str, value: float, note: str) -> ReportEntry:
+        return ReportEntry(
+            name=f"firmware/{name}",
+            value=value,
             unit="events",
-            tool=tool,
-            version=tool_version,
+            tool="l1distill",
+            version=version("l1distill"),
             kind="measured",
-            note=f"{what} against {results.reference.name} on {comparison.events} events, exactly"
-            + (f"; {comparison.where}" if comparison.where else ""),
+            note=note,
         )
-        for name, tool, tool_version, what, comparison in compared
+
+    reference = results.reference
+    compared = []
+    for back_end in _back_ends(results):
+        comparison = back_end.comparison
+        note = (
+            f"{back_end.description} against {reference.name} on {comparison.events} events, "
+            "exactly" + (f"; {comparison.first_difference}" if comparison.first_difference else "")
+        )
+        entry = counted(f"mismatches_{back_end.suffix}", comparison.mismatches, note)
+        tool = {"tool": back_end.tool, "version": back_end.version}
+        compared.append(entry.model_copy(update=tool))
+    names = (entry.name.removeprefix("firmware/") for entry in compared)
+    total = sum(entry.value for entry in compared)
+    entries = [
+        counted("mismatches", total, "sum of " + ", ".join(names)),
+        *compared,
+        counted(
+            "verified_events",
+            results.rtl_comparison.events,
+            f"{results.adversarial} of them made to meet corners, roundings and saturations",
+        ),
     ]
-    total = Figure(
-        name="firmware/mismatches",
-        value=sum(figure.value for figure in figures),
-        unit="events",
-        tool="l1distill",
-        version=results.own_version,
-        kind="measured",
-        note="sum of " + ", ".join(figure.name.removeprefix("firmware/") for figure in figures),
-    )
-    if results.reference.qkeras is None:
-        return [total, *figures, verified]
-    rounded = Figure(
-        name="firmware/differences_qkeras",
-        value=results.reference.qkeras.mismatches,
-        unit="events",
-        tool="l1distill",
-        version=results.own_version,
-        kind="measured",
-        note=f"events of {results.reference.qkeras.events} where QKeras itself rounds its sums; "
-        f"at most {results.reference.qkeras.max_abs_difference:g}; not a fault of the firmware",
-    )
-    return [total, *figures, verified, rounded]
+    if reference.qkeras is not None:
+        note = (
+            f"events of {reference.qkeras.events} where QKeras itself rounds its sums; at most "
+            f"{reference.qkeras.max_abs_difference:g}; not a fault of the firmware"
+        )
+        entries.append(counted("differences_qkeras", reference.qkeras.mismatches, note))
+    return entries
 
 
-def _vendor(vendor: VendorReport, hls_version: str) -> list[Figure]:
-    def figure(name: str, value: float, unit: str, kind: str, note: str) -> Figure:
-        return Figure.model_validate(
-            {
-                "name": f"firmware/{name}_vendor",
-                "value": value,
-                "unit": unit,
-                "tool": vendor.tool,
-                "version": vendor.version,
-                "kind": kind,
-                "note": f"{note}, of the hls4ml {hls_version} project",
-            }
+def _vendor(vendor: VendorReport) -> list[ReportEntry]:
+    def entry(
+        name: str, value: float, unit: str, kind: Literal["measured", "estimate"], note: str
+    ) -> ReportEntry:
+        return ReportEntry(
+            name=f"firmware/{name}_vendor",
+            value=value,
+            unit=unit,
+            tool=vendor.tool,
+            version=vendor.version,
+            kind=kind,
+            note=f"{note}, of the hls4ml {version('hls4ml')} project",
         )
 
     schedule = "HLS schedule"
     area = "Vivado synthesis, before place and route" if vendor.kind == "measured" else schedule
     return [
-        figure("latency_cycles", vendor.latency_cycles, "cycles", "estimate", schedule),
-        figure("ii_cycles", vendor.ii_cycles, "cycles", "estimate", schedule),
-        figure("clock_ns", vendor.clock_estimate_ns, "ns", "estimate", schedule),
-        figure("lut", vendor.lut, "LUT", vendor.kind, area),
-        figure("ff", vendor.ff, "FF", vendor.kind, area),
-        figure("dsp", vendor.dsp, "DSP", vendor.kind, area),
-        figure("bram", vendor.bram_18k, "BRAM_18K", vendor.kind, area),
+        entry("latency_cycles", vendor.latency_cycles, "cycles", "estimate", schedule),
+        entry("ii_cycles", vendor.ii_cycles, "cycles", "estimate", schedule),
+        entry("clock_ns", vendor.clock_estimate_ns, "ns", "estimate", schedule),
+        entry("lut", vendor.lut, "LUT", vendor.kind, area),
+        entry("ff", vendor.ff, "FF", vendor.kind, area),
+        entry("dsp", vendor.dsp, "DSP", vendor.kind, area),
+        entry("bram", vendor.bram_18k, "BRAM_18K", vendor.kind, area),
     ]

@@ -1,77 +1,83 @@
-"""What a person reads in a bundle: the model card and the report of figures."""
+"""The documents of a bundle in Markdown: the model card, and the report with all its entries."""
 
 from collections.abc import Sequence
-from dataclasses import fields
-from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
+from l1distill.firmware.files import MODEL_CARD, REPORT
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.network import Network
-from l1distill.firmware.results.report import Figure, Figures
+from l1distill.firmware.results.report import ReportEntry, SynthesisReport
 from l1distill.firmware.rtl.verilog import RtlReport
 
-CARD = "MODEL_CARD.md"
-REPORT = "REPORT.md"
 HEADLINES = (
     *("latency_cycles", "latency_ns", "slack_ns_estimate", "ii_cycles"),
     *("lut", "ff", "dsp", "bram"),
 )
-"""The figures of the card, without their prefix."""
+"""The entries that the card shows, without their prefix."""
 
 
-class Quantity(NamedTuple):
-    """What a number of the network means."""
+@dataclass(frozen=True)
+class Quantity:
+    """The meaning of an input or output of a network."""
 
     name: str
     unit: str = ""
     scale: float = 1.0
-    """How much of the unit a 1 stands for."""
+    """The value of a 1 at the network's input or output, in ``unit``."""
 
 
-class ModelDescription(NamedTuple):
-    """What the network is, which only who made it knows."""
+@dataclass(frozen=True)
+class ModelDescription:
+    """What the model card states about a network beyond what its layers and types show."""
 
     title: str
     summary: str
     inputs: tuple[Quantity, ...] = ()
-    """One an input; empty where nothing is known of them."""
+    """One for each input; empty where nothing is known about them."""
     outputs: tuple[Quantity, ...] = ()
     limitations: tuple[str, ...] = ()
 
 
-ANY_NETWORK = ModelDescription("A quantized network", "Nothing was said about where it comes from.")
+ANY_NETWORK = ModelDescription(
+    title="A quantized network", summary="Nothing was said about where it comes from."
+)
 
 
-def write_documents(
-    subject: ModelDescription, network: Network, rtl: RtlReport, figures: Figures, folder: Path
-) -> None:
-    """Writes :data:`CARD` and :data:`REPORT`, the same bytes for the same firmware.
+def render_documents(
+    description: ModelDescription, network: Network, rtl: RtlReport, report: SynthesisReport
+) -> dict[str, str]:
+    """Render the model card and the report, the same text for the same firmware.
 
     Args:
-        subject: what the network is.
-        network: its layers and types.
-        rtl: the buses of the design.
-        figures: what the synthesis found.
-        folder: where to write.
+        description: of the model.
+        network: gives layers and types.
+        rtl: gives the buses of the design.
+        report: of the synthesis.
+
+    Returns:
+        The text of ``MODEL_CARD.md`` and ``REPORT.md``, by file name.
+
+    Raises:
+        ValueError: the description has another number of inputs or outputs than the network.
     """
     values = {
-        "subject": subject,
+        "description": description,
         "network": network,
-        "device": figures.device,
+        "device": report.device,
         "input_bus": rtl.input_port,
         "output_bus": rtl.output_port,
-        "inputs": _inputs(subject, network),
-        "outputs": _outputs(subject, network),
+        "inputs": _inputs(description, network),
+        "outputs": _outputs(description, network),
         "layers": [_layer(layer) for layer in network.layers],
-        "headlines": [_headline(figures, name) for name in HEADLINES],
-        "checks": [f for f in figures.figures if f.name.startswith("firmware/mismatches_")],
-        "mismatches": figures["firmware/mismatches"],
-        "figures": figures.figures,
+        "headlines": [_headline(report, name) for name in HEADLINES],
+        "checks": [e for e in report.entries if e.name.startswith("firmware/mismatches_")],
+        "mismatches": report["firmware/mismatches"],
+        "entries": report.entries,
     }
-    for name in (CARD, REPORT):
-        (folder / name).write_text(_fill(f"{name}.j2", values), encoding="utf-8")
+    return {name: _fill(f"{name}.j2", values) for name in (MODEL_CARD, REPORT)}
 
 
 def _fill(template: str, values: dict[str, Any]) -> str:
@@ -95,20 +101,22 @@ def _number(value: float) -> str:
     return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _inputs(subject: ModelDescription, network: Network) -> list[tuple[str, str]]:
-    named = subject.inputs or tuple(Quantity(f"input {i}") for i in range(network.inputs))
-    steps = (network.input_units * network.input_type.step).tolist()
-    return _codes(named, steps)
+def _inputs(description: ModelDescription, network: Network) -> list[tuple[str, str]]:
+    named = description.inputs or tuple(
+        Quantity(name=f"input {number}") for number in range(network.inputs)
+    )
+    return _rows(named, (network.input_units * network.input_type.step).tolist())
 
 
-def _outputs(subject: ModelDescription, network: Network) -> list[tuple[str, str]]:
-    number = network.outputs
-    named = subject.outputs or tuple(Quantity(f"output {i}") for i in range(number))
-    return _codes(named, [network.output_type.step] * number)
+def _outputs(description: ModelDescription, network: Network) -> list[tuple[str, str]]:
+    named = description.outputs or tuple(
+        Quantity(name=f"output {number}") for number in range(network.outputs)
+    )
+    return _rows(named, [network.output_type.step] * network.outputs)
 
 
-def _codes(quantities: Sequence[Quantity], steps: Sequence[float]) -> list[tuple[str, str]]:
-    """Returns for each number what it is, and what a code of 1 stands for."""
+def _rows(quantities: Sequence[Quantity], steps: Sequence[float]) -> list[tuple[str, str]]:
+    """Return the name of each quantity, and the value of its code 1 with the unit."""
     return [
         (quantity.name, f"{quantity.scale * step:.10g} {quantity.unit}".strip())
         for quantity, step in zip(quantities, steps, strict=True)
@@ -116,7 +124,7 @@ def _codes(quantities: Sequence[Quantity], steps: Sequence[float]) -> list[tuple
 
 
 def _layer(layer: Any) -> tuple[str, str, str]:
-    """Returns a layer's name, its kind, and its constants or type in words."""
+    """Return a layer's name, its class, and its constants or type in words."""
     values = {field.name: getattr(layer, field.name) for field in fields(layer)}
     words = [
         f"{name} {' x '.join(map(str, value.shape))} of {_bare(values[f'{name}_type'])}, "
@@ -129,12 +137,11 @@ def _layer(layer: Any) -> tuple[str, str, str]:
     return layer.name, type(layer).__name__, "; ".join(words)
 
 
-def _bare(kind: FixedPoint) -> str:
-    """A type of constants, which are neither rounded nor clipped any more."""
-    return kind.hls.replace(f",{kind.rounding},{kind.overflow}", "")
+def _bare(constants_type: FixedPoint) -> str:
+    """Return the name of a type without rounding and overflow, which constants do not need."""
+    return constants_type.hls.replace(f",{constants_type.rounding},{constants_type.overflow}", "")
 
 
-def _headline(figures: Figures, name: str) -> tuple[Figure, Figure | None]:
-    """Returns a figure, and the share of the device where it is a resource."""
-    percent = [f for f in figures.figures if f.name == f"firmware/{name}_percent"]
-    return figures[f"firmware/{name}"], percent[0] if percent else None
+def _headline(report: SynthesisReport, name: str) -> tuple[ReportEntry, ReportEntry | None]:
+    """Return an entry, and its percentage of the device where it is a resource."""
+    return report[f"firmware/{name}"], report.get(f"firmware/{name}_percent")

@@ -1,12 +1,13 @@
-"""Simulates the written Verilog with Verilator or Icarus Verilog, where one is installed."""
+"""Simulation of the written Verilog with Verilator or Icarus Verilog, where one is installed."""
 
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from l1distill.firmware.rtl import vectors
 from l1distill.firmware.rtl.verilog import TOP, RtlReport, verilog_files
 
 Name = Literal["verilator", "iverilog"]
-TESTBENCH = "testbench.v"
+TESTBENCH = "sim/testbench.v"
 
 _TESTBENCH = """\
 `timescale 1 ns / 1 ps
@@ -50,8 +51,9 @@ endmodule
 """
 
 
-class Simulator(NamedTuple):
-    """An RTL simulator on this machine."""
+@dataclass(frozen=True)
+class Simulator:
+    """An RTL simulator that is installed on this machine."""
 
     name: Name
     program: str
@@ -59,7 +61,7 @@ class Simulator(NamedTuple):
 
 
 def find_simulator(choice: Literal["auto", "verilator", "iverilog", "none"]) -> Simulator | None:
-    """Returns the simulator to use, ``None`` for ``none`` or where ``auto`` finds none.
+    """Find the simulator to use; ``None`` for ``none``, or where ``auto`` finds none.
 
     Raises:
         ToolError: one was asked for by name and is not on the PATH.
@@ -69,8 +71,9 @@ def find_simulator(choice: Literal["auto", "verilator", "iverilog", "none"]) -> 
         if choice in ("auto", name) and (program := shutil.which(name)):
             option = "--version" if name == "verilator" else "-V"
             text = subprocess.run([program, option], capture_output=True, text=True).stdout
-            found = re.search(r"\d+\.\d+", text)
-            return Simulator(name, program, found.group(0) if found else "unknown")
+            number = re.search(r"\d+\.\d+", text)
+            version = number.group(0) if number else "unknown"
+            return Simulator(name=name, program=program, version=version)
     if choice in names:
         raise ToolError(
             f"{choice} is not on the PATH; install it or set firmware.rtl_simulator=auto"
@@ -78,35 +81,35 @@ def find_simulator(choice: Literal["auto", "verilator", "iverilog", "none"]) -> 
     return None
 
 
-def write_testbench(figures: RtlReport, folder: Path) -> None:
-    """Writes the test bench beside the Verilog, into ``sim/``."""
+def write_testbench(rtl: RtlReport, folder: Path) -> None:
+    """Write the test bench into the folder that ``write_rtl`` wrote."""
     text = _TESTBENCH.format(
         top=TOP,
-        latency=figures.latency_cycles,
-        inputs=figures.input_port.bits - 1,
-        outputs=figures.output_port.bits - 1,
+        latency=rtl.latency_cycles,
+        inputs=rtl.input_port.bits - 1,
+        outputs=rtl.output_port.bits - 1,
     )
-    (folder / "sim" / TESTBENCH).write_text(text, encoding="utf-8")
+    (folder / TESTBENCH).write_text(text, encoding="utf-8")
 
 
 def simulate_rtl(
     folder: Path,
-    figures: RtlReport,
+    rtl: RtlReport,
     x: NDArray[np.float64],
     simulator: Simulator,
-    bounds: TimeLimit,
+    time_limit: TimeLimit,
 ) -> NDArray[np.float64]:
-    """Runs events through the written Verilog, one each clock cycle.
+    """Simulate events in the written Verilog, one each clock cycle.
 
     Latency and initiation interval are part of the test: a result that comes a cycle early or
     late belongs to another event.
 
     Args:
-        folder: what :func:`l1distill.firmware.rtl.verilog.write_rtl` wrote, with the test bench.
-        figures: latency and ports of the design.
-        x: (n, inputs) numbers on the input type's grid.
-        simulator: which one.
-        bounds: limit for build and run each.
+        folder: that :func:`l1distill.firmware.rtl.verilog.write_rtl` wrote, with the test bench.
+        rtl: latency and ports of the design.
+        x: (n, inputs) numbers on the grid of the input type.
+        simulator: from :func:`find_simulator`.
+        time_limit: for the build and for the run.
 
     Returns:
         (n, outputs) numbers; NaN where the simulator shows undefined bits.
@@ -114,22 +117,19 @@ def simulate_rtl(
     Raises:
         ToolError: the simulator failed, took too long or left no complete output.
     """
-    sources = [
-        *map(str, verilog_files(folder.resolve())),
-        str(folder.resolve() / "sim" / TESTBENCH),
-    ]
+    sources = [*map(str, verilog_files(folder.resolve())), str(folder.resolve() / TESTBENCH)]
     with tempfile.TemporaryDirectory(prefix="l1distill-rtl-") as name:
         work = Path(name)
-        words = vectors.pack(figures.input_port, np.asarray(x, dtype=np.float64))
+        words = vectors.pack(rtl.input_port, np.asarray(x, dtype=np.float64))
         (work / "input.hex").write_text("\n".join(words) + "\n")
         for command in _COMMANDS[simulator.name](simulator.program, sources, len(words)):
-            with Job(simulator.name, command, work, bounds) as job:
+            with Job(simulator.name, command, work, time_limit) as job:
                 job.wait()
         output = work / "output.hex"
-        found = output.read_text().split() if output.is_file() else []
-    if len(found) != len(words):
-        raise ToolError(f"{simulator.name}: {len(found)} results for {len(words)} events")
-    return vectors.unpack(figures.output_port, found)
+        results = output.read_text().split() if output.is_file() else []
+    if len(results) != len(words):
+        raise ToolError(f"{simulator.name}: {len(results)} results for {len(words)} events")
+    return vectors.unpack(rtl.output_port, results)
 
 
 def _verilator(program: str, sources: list[str], events: int) -> list[list[str]]:

@@ -1,7 +1,6 @@
-"""Test vectors as text: integer codes for people, bus words for any Verilog simulator."""
+"""Test vectors as text: integer codes, and bus words for any Verilog simulator."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,29 +9,33 @@ from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.rtl.verilog import Port
 
 
-def write_codes(path: Path, values: NDArray[np.float64], kind: FixedPoint, what: str) -> None:
-    """Writes one event a line, as integers in units of ``kind.step``.
+def format_codes(values: NDArray[np.float64], fixed_type: FixedPoint, title: str) -> str:
+    """Format one event a line, as integers in units of ``fixed_type.step``.
 
     Args:
-        path: the file.
-        values: (n, m) numbers of type ``kind``.
-        kind: their type.
-        what: said in the first line.
+        values: (n, m) numbers of type ``fixed_type``.
+        fixed_type: their type.
+        title: named in the first line, a comment.
     """
-    first = f"# {what}: {kind.hls}, value = integer * {kind.step:g}\n"
-    lines = (" ".join(map(str, row)) for row in kind.codes(values).tolist())
-    path.write_text(first + "\n".join(lines) + "\n", encoding="utf-8")
+    first = f"# {title}: {fixed_type.hls}, value = integer * {fixed_type.step:g}\n"
+    lines = (" ".join(map(str, row)) for row in fixed_type.codes(values).tolist())
+    return first + "\n".join(lines) + "\n"
+
+
+def format_words(port: Port, values: NDArray[np.float64]) -> str:
+    """Format one event a line, as the hexadecimal words of :func:`pack`."""
+    return "\n".join(pack(port, values)) + "\n"
 
 
 def pack(port: Port, values: NDArray[np.float64]) -> list[str]:
-    """Packs events into bus words.
+    """Pack events into bus words.
 
     Args:
         port: the bus.
         values: (n, len(port.elements)) numbers, each of its element's type.
 
     Returns:
-        One hexadecimal word an event, as wide as the bus.
+        One hexadecimal word for each event, as wide as the bus.
     """
     columns = [element.codes(values[:, i]) for i, element in enumerate(port.elements)]
     digits = (port.bits + 3) // 4
@@ -47,7 +50,7 @@ def pack(port: Port, values: NDArray[np.float64]) -> list[str]:
 
 
 def unpack(port: Port, words: Sequence[str]) -> NDArray[np.float64]:
-    """Unpacks bus words; a word with undefined bits becomes NaN.
+    """Unpack bus words; a word with undefined bits becomes NaN.
 
     Args:
         port: the bus.

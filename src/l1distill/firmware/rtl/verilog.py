@@ -1,14 +1,15 @@
-"""RTL through alkaid: distributed arithmetic, one fully unrolled pipeline.
+"""Verilog through alkaid: distributed arithmetic in one fully unrolled pipeline.
 
-Only the squares of a score are multipliers.
+Only products of two variables, as in the squares of a score, are multipliers.
 """
 
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from l1distill.core.errors import DataError
 from l1distill.firmware.devices import Device
@@ -17,17 +18,18 @@ from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.network import Network
 from l1distill.firmware.rtl import tracing
 
-__all__ = ["TOP", "Emulator", "Port", "RtlReport", "trace_network", "verilog_files", "write_rtl"]
-
 TOP = "l1distill"
-"""The top module's name."""
+"""Name of the top module."""
+PORTS = "ports.json"
+"""Says which bits of the buses hold which input and output."""
 
 
-class Port(NamedTuple):
+@dataclass(frozen=True)
+class Port:
     """A bus that carries an array: element 0 in the lowest bits, each of its own width.
 
     alkaid gives every element the bits that it needs: none to an input that pruning has cut off,
-    fewer to an output that cannot reach its type's ends.
+    fewer to an output that cannot reach the ends of its type.
     """
 
     name: str
@@ -39,8 +41,13 @@ class Port(NamedTuple):
         return sum(element.bits for element in self.elements)
 
 
-class RtlReport(NamedTuple):
-    """What alkaid knows about the design it wrote."""
+class ConstantOutputError(DataError):
+    """The outputs of a network are the same for every input: there is no logic to write."""
+
+
+@dataclass(frozen=True)
+class RtlReport:
+    """Latency, registers, delay and ports of a design that alkaid wrote."""
 
     latency_cycles: int
     """Clock edges from the one that samples the inputs to the one that loads the outputs."""
@@ -57,7 +64,7 @@ class RtlReport(NamedTuple):
 
 
 def trace_network(network: Network) -> Emulator:
-    """Turns the network into logic: adders, shifts, rounding and clipping.
+    """Trace a network into logic: adders, shifts, rounding and clipping.
 
     Args:
         network: the quantized network.
@@ -66,32 +73,32 @@ def trace_network(network: Network) -> Emulator:
         The logic with its emulator.
 
     Raises:
-        DataError: the output does not depend on any input, so that there is no logic; or a
-            constant has more digits than alkaid holds exactly.
+        ConstantOutputError: the output is the same for every input, so that there is no logic.
+        DataError: a constant has more digits than alkaid holds exactly.
     """
     logic = tracing.trace(network)
     if all(low == high for low, high, _ in logic.out_qint):
-        raise DataError(
+        raise ConstantOutputError(
             "the network's output is the same for every input: nothing to synthesize; train it "
-            "anew, or give it more bits"
+            "again, or give it more bits"
         )
     return Emulator(
-        network.inputs,
-        network.input_type,
-        network.input_exponents,
-        network.output_type,
-        logic,
+        inputs=network.inputs,
+        input_type=network.input_type,
+        input_exponents=network.input_exponents,
+        output_type=network.output_type,
+        logic=logic,
     )
 
 
 def write_rtl(
     emulator: Emulator, device: Device, latency_cutoff_ns: float, folder: Path
 ) -> RtlReport:
-    """Cuts the logic into a pipeline and writes Verilog, constraints and vendor scripts.
+    """Cut the logic into a pipeline and write Verilog, constraints and vendor scripts.
 
     The folder holds ``src/`` (Verilog, XDC and SDC), ``sim/`` (a Verilator harness),
-    ``build_vivado_prj.tcl``, ``build_quartus_prj.tcl`` and ``ports.json``, which says where each
-    number lies on the buses.
+    ``build_vivado_prj.tcl``, ``build_quartus_prj.tcl`` and ``ports.json``, which says which bits
+    of the buses hold which number.
 
     Args:
         emulator: the traced logic.
@@ -101,7 +108,7 @@ def write_rtl(
         folder: where to write; made if it is not there.
 
     Returns:
-        The figures of the pipeline.
+        Latency, registers, delay and ports of the pipeline.
     """
     from alkaid.codegen.rtl import RTLModel
 
@@ -116,9 +123,9 @@ def write_rtl(
         clock_period=round(device.clock_period_ns, 6),
     )
     model.write()
-    # alkaid's own copies of the logic: emulator.json holds it already, and gzip stamps the time
+    # alkaid's own copies of the logic: the emulator's file holds it already, and gzip adds the time
     shutil.rmtree(folder / "model")
-    figures = RtlReport(
+    report = RtlReport(
         latency_cycles=int(model.latency),
         ii_cycles=max(int(s.schedule.period) for s in model.fsm.inp_signals),
         register_bits=int(model.reg_bits),
@@ -128,21 +135,21 @@ def write_rtl(
         output_port=_port(model.fsm.out_signals),
         version=version("alkaid"),
     )
-    _write_ports(figures, folder / "ports.json")
-    return figures
+    _write_ports(report, folder / PORTS)
+    return report
 
 
 def verilog_files(folder: Path) -> tuple[Path, ...]:
-    """Returns the Verilog that belongs to the design itself, without simulation wrappers."""
+    """Return the Verilog files of the design itself, without simulation wrappers."""
     sources = [*(folder / "src").glob("*.v"), *(folder / "src" / "static").glob("*.v")]
     return tuple(sorted(path for path in sources if path.name != f"{TOP}_wrapper.v"))
 
 
 def _delay(logic: Any) -> float:
-    """Longest path through one pipeline stage [ns], in alkaid's delay model.
+    """Compute the longest path through one pipeline stage [ns], in alkaid's delay model.
 
-    The operations carry the time since the inputs of the whole network; what each adds to the
-    latest of its operands is its own delay.
+    Operations carry the time since the inputs of the whole network; the difference to the latest
+    of its operands is an operation's own delay.
     """
     ready: list[float] = []
     for op in logic.ops:
@@ -161,15 +168,15 @@ def _port(signals: Sequence[Any]) -> Port:
         FixedPoint(signed=bool(k), integer=int(i), fraction=int(f), rounding="TRN", overflow="WRAP")
         for k, i, f in signal.precisions
     )
-    return Port(signal.name, tuple(elements))
+    return Port(name=signal.name, elements=tuple(elements))
 
 
-def _write_ports(figures: RtlReport, path: Path) -> None:
+def _write_ports(report: RtlReport, path: Path) -> None:
     content = {
         "top": TOP,
         "clock": "clk",
-        "latency_cycles": figures.latency_cycles,
-        "ii_cycles": figures.ii_cycles,
+        "latency_cycles": report.latency_cycles,
+        "ii_cycles": report.ii_cycles,
         "ports": {
             direction: {
                 "name": port.name,
@@ -180,8 +187,8 @@ def _write_ports(figures: RtlReport, path: Path) -> None:
                 ],
             }
             for direction, port in (
-                ("input", figures.input_port),
-                ("output", figures.output_port),
+                ("input", report.input_port),
+                ("output", report.output_port),
             )
         },
     }

@@ -1,4 +1,4 @@
-"""A script for Vivado that synthesizes the Verilog by itself, without a design around it."""
+"""Tcl script for Vivado: synthesis of the Verilog out of context, with its utilization report."""
 
 from pathlib import Path
 
@@ -31,11 +31,11 @@ write_checkpoint -force [file join $reports {top}.dcp]
 
 
 def write_ooc_script(device: Device, folder: Path) -> None:
-    """Writes :data:`SCRIPT` beside the Verilog that it reads; all paths are relative to it.
+    """Write :data:`SCRIPT` into the folder of the Verilog that it reads; its paths are relative.
 
     Args:
         device: part and clock.
-        folder: what ``write_rtl`` wrote for the device.
+        folder: that ``write_rtl`` wrote for the device.
     """
     sources = (path.relative_to(folder).as_posix() for path in verilog_files(folder))
     text = _TEMPLATE.format(

@@ -1,4 +1,4 @@
-"""Counts LUT, FF, DSP and BRAM with yosys' ``synth_xilinx``, in a process of its own."""
+"""Resource counts (LUT, FF, DSP, BRAM) from yosys' ``synth_xilinx``, in a process of its own."""
 
 import json
 import re
@@ -6,8 +6,9 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from l1distill.core.errors import ToolError
 from l1distill.firmware.process import Job, TimeLimit
@@ -29,10 +30,11 @@ CELLS: dict[str, tuple[str, int]] = {
     # wired into a slice beside its LUTs, or nothing at all
     **dict.fromkeys(("MUXF7", "MUXF8", "MUXF9", "GND", "VCC", "$scopeinfo"), ("free", 0)),
 }
-"""What each primitive takes: a resource and how many of it (UG474 and UG574, CLB user guides)."""
+"""Resource and count of each primitive (UG474 and UG574, CLB user guides)."""
 
 
-class YosysCounts(NamedTuple):
+@dataclass(frozen=True)
+class YosysCounts:
     """Primitives of the mapped netlist, before any packing or placement."""
 
     lut: int
@@ -46,17 +48,17 @@ class YosysCounts(NamedTuple):
 
 
 class YosysJob:
-    """A yosys run that goes on beside us until its counts are asked for."""
+    """A yosys synthesis that runs in the background until its counts are asked for."""
 
     def __init__(self, job: Job, stat: Path, top: str, memory_limit_gib: float) -> None:
-        """Wraps a job that will write ``stat``; see :func:`yosys_job`."""
+        """Wrap a job that will write ``stat``; see :func:`yosys_job`."""
         self.job = job
         self._stat = stat
         self._top = top
         self._memory_limit_gib = memory_limit_gib
 
     def counts(self) -> YosysCounts:
-        """Waits for the synthesis and returns what it counted.
+        """Wait for the synthesis and return its counts.
 
         Raises:
             ToolError: yosys crashed, ran out of time or memory, or its output is not complete.
@@ -82,15 +84,15 @@ class YosysJob:
 
 @contextmanager
 def yosys_job(
-    sources: Sequence[Path], top: str, family: str, bounds: TimeLimit, memory_limit_gib: float
+    sources: Sequence[Path], top: str, family: str, time_limit: TimeLimit, memory_limit_gib: float
 ) -> Iterator[YosysJob]:
-    """Starts a synthesis, and stops it if it still runs at the end of the block.
+    """Start a synthesis in the background; stop it if it still runs at the end of the block.
 
     Args:
         sources: the Verilog files.
         top: the top module.
-        family: the architecture in yosys' words, such as ``xcup``.
-        bounds: time limit.
+        family: yosys' name of the architecture, such as ``xcup``.
+        time_limit: of the whole run.
         memory_limit_gib: address space that yosys may take [GiB].
 
     Yields:
@@ -106,12 +108,12 @@ def yosys_job(
             "memory_limit_bytes": int(memory_limit_gib * 2**30),
         }
         command = [sys.executable, "-m", "l1distill.firmware.rtl.yosys_worker", json.dumps(task)]
-        with Job("yosys", command, Path(name), bounds) as job:
+        with Job("yosys", command, Path(name), time_limit) as job:
             yield YosysJob(job, stat, top, memory_limit_gib)
 
 
 def parse_stat(text: str, top: str) -> YosysCounts:
-    """Reads the output of ``stat -json``.
+    """Parse the output of ``stat -json``.
 
     Args:
         text: the JSON.
@@ -121,7 +123,7 @@ def parse_stat(text: str, top: str) -> YosysCounts:
         The counts.
 
     Raises:
-        ValueError: something is missing, inconsistent, or a cell that is no primitive is left.
+        ValueError: a part is missing, inconsistent, or a cell that is no primitive is left.
     """
     try:
         content: dict[str, Any] = json.loads(text)
@@ -141,37 +143,20 @@ def parse_stat(text: str, top: str) -> YosysCounts:
     for name, number in cells.items():
         resource, each = CELLS[name]
         counts[resource] += each * number
-    found = re.match(r"Yosys (\S+)", creator)
-    if found is None:
+    version = re.match(r"Yosys (\S+)", creator)
+    if version is None:
         raise ValueError(f"creator {creator!r} is not yosys")
-    return YosysCounts(
-        counts["lut"],
-        counts["ff"],
-        counts["dsp"],
-        counts["bram_18k"],
-        counts["carry4"],
-        found.group(1),
-    )
+    del counts["free"]
+    return YosysCounts(**counts, version=version.group(1))
 
 
 def synthesize_verilog(
-    sources: Sequence[Path], top: str, family: str, bounds: TimeLimit, memory_limit_gib: float
+    sources: Sequence[Path], top: str, family: str, time_limit: TimeLimit, memory_limit_gib: float
 ) -> YosysCounts:
-    """Runs yosys to its end; see :func:`yosys_job`.
+    """Run yosys to its end; see :func:`yosys_job`.
 
     Raises:
         ToolError: yosys failed.
     """
-    with yosys_job(sources, top, family, bounds, memory_limit_gib) as job:
+    with yosys_job(sources, top, family, time_limit, memory_limit_gib) as job:
         return job.counts()
-
-
-__all__ = [
-    "CELLS",
-    "ToolError",
-    "YosysCounts",
-    "YosysJob",
-    "parse_stat",
-    "synthesize_verilog",
-    "yosys_job",
-]

@@ -1,4 +1,4 @@
-"""The child process that holds yosys: it may crash or run out of memory without harm."""
+"""Child process that runs yosys, so that a crash or lack of memory ends this process alone."""
 
 import json
 import resource
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def main(task: dict[str, Any]) -> None:
-    """Synthesizes ``task["sources"]`` and writes the statistics to ``task["stat"]``.
+    """Synthesize ``task["sources"]`` and write the statistics to ``task["stat"]``.
 
     Args:
         task: ``sources``, ``top``, ``family``, ``stat`` and ``memory_limit_bytes``.

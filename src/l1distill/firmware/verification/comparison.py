@@ -1,37 +1,38 @@
-"""Compares two computations of the same events, bit for bit."""
+"""Bit-exact comparison of two computations of the same events."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-class Comparison(NamedTuple):
-    """How far a candidate is from its reference."""
+@dataclass(frozen=True)
+class Comparison:
+    """How many events of a candidate differ from their reference, and by how much."""
 
     events: int
     mismatches: int
-    """Events whose numbers are not exactly equal; NaN equals nothing."""
+    """Events with a number that is not exactly equal; NaN equals nothing."""
     max_abs_difference: float
     """Largest difference; NaN where a mismatch involves NaN."""
     first_index: int | None
-    """The first event that differs, ``None`` where none does."""
-    where: str = ""
-    """At which layer, in words, where that was looked for."""
+    """Index of the first event that differs, ``None`` where none does."""
+    first_difference: str = ""
+    """At which layer the candidate differs first, in words, where that was searched for."""
 
 
 def compare(reference: ArrayLike, candidate: ArrayLike) -> Comparison:
-    """Compares two arrays element by element; equal means equal, without any tolerance.
+    """Compare two arrays element by element, exactly, without any tolerance.
 
     Args:
         reference: (n,) or (n, outputs) numbers; one that differs makes the event differ.
-        candidate: as many numbers.
+        candidate: numbers of the same shape.
 
     Returns:
-        The number of mismatches and where they begin.
+        The number of events that differ, and the first of them.
 
     Raises:
-        ValueError: the shapes differ, are of another kind, or are empty, which proves nothing.
+        ValueError: the shapes differ, have another number of axes, or hold no events.
     """
     left = np.asarray(reference, dtype=np.float64)
     right = np.asarray(candidate, dtype=np.float64)
@@ -40,17 +41,27 @@ def compare(reference: ArrayLike, candidate: ArrayLike) -> Comparison:
     if left.size == 0:
         raise ValueError("no events to compare")
     left, right = left.reshape(len(left), -1), right.reshape(len(right), -1)
-    different = ~(left == right)  # not "!=": NaN must count as different
-    where = np.flatnonzero(different.any(axis=1))
-    if where.size == 0:
-        return Comparison(len(left), 0, 0.0, None)
+    differs = _differs(left, right)
+    indices = np.flatnonzero(differs.any(axis=1))
+    if indices.size == 0:
+        return Comparison(events=len(left), mismatches=0, max_abs_difference=0.0, first_index=None)
     with np.errstate(invalid="ignore"):  # infinities of the same sign are equal, others differ
-        largest = float(np.max(np.abs(left[different] - right[different])))
-    return Comparison(len(left), int(where.size), largest, int(where[0]))
+        largest = float(np.max(np.abs(left[differs] - right[differs])))
+    return Comparison(
+        events=len(left),
+        mismatches=int(indices.size),
+        max_abs_difference=largest,
+        first_index=int(indices[0]),
+    )
 
 
-def differing(reference: ArrayLike, candidate: ArrayLike) -> NDArray[np.int64]:
-    """Returns the events that :func:`compare` counts, of (n, outputs) numbers each."""
-    different = ~(np.asarray(reference) == np.asarray(candidate))
-    result: NDArray[np.int64] = np.flatnonzero(different.any(axis=1))
+def mismatching_events(reference: ArrayLike, candidate: ArrayLike) -> NDArray[np.int64]:
+    """Return the indices of the events that :func:`compare` counts, of (n, outputs) numbers."""
+    differs = _differs(np.asarray(reference), np.asarray(candidate))
+    result: NDArray[np.int64] = np.flatnonzero(differs.any(axis=1))
+    return result
+
+
+def _differs(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.bool_]:
+    result: NDArray[np.bool_] = ~(left == right)  # not "!=": NaN must count as different
     return result

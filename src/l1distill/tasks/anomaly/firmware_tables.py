@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from l1distill.artifacts.runs import LoggedRun
-from l1distill.firmware.results.report import Figure, Figures
+from l1distill.firmware.results.report import ReportEntry, SynthesisReport
 from l1distill.tasks.anomaly import published_firmware as published
 from l1distill.tasks.anomaly.published_firmware import Published
 from l1distill.tasks.anomaly.study import Cell, Study
@@ -37,7 +37,7 @@ class Ours(NamedTuple):
     """
 
     run: LoggedRun | None
-    figures: Figures | None
+    figures: SynthesisReport | None
     missing: str
 
 
@@ -68,7 +68,7 @@ def gather(
     study: Study,
     finished: Iterable[LoggedRun],
     failed: Iterable[LoggedRun],
-    figures_of: Callable[[LoggedRun], Figures],
+    figures_of: Callable[[LoggedRun], SynthesisReport],
     commands: Commands,
 ) -> dict[str, Ours]:
     """Finds for each published row the newest run that is about it.
@@ -207,8 +207,8 @@ def _absolute(found: Mapping[str, Ours]) -> Table:
     return Table("Firmware of ours in absolute numbers", columns, rows, notes)
 
 
-def _figure(ours: Ours, name: str) -> Figure | None:
-    if ours.figures is None or not any(f.name == f"firmware/{name}" for f in ours.figures.figures):
+def _figure(ours: Ours, name: str) -> ReportEntry | None:
+    if ours.figures is None or not any(f.name == f"firmware/{name}" for f in ours.figures.entries):
         return None
     return ours.figures[f"firmware/{name}"]
 

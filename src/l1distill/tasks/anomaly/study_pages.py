@@ -9,7 +9,8 @@ from l1distill.core.errors import DataError
 from l1distill.core.workspace import write_text
 from l1distill.data.dataset import Dataset
 from l1distill.evaluation.curves import Curve, read_curve
-from l1distill.firmware.results.report import Figures
+from l1distill.firmware.files import SYNTHESIS_REPORT
+from l1distill.firmware.results.report import SynthesisReport
 from l1distill.reporting.pictures import FOLDER, Picture
 from l1distill.reporting.template import embed, fill
 from l1distill.tasks.anomaly import firmware_tables, published
@@ -31,7 +32,6 @@ from l1distill.tasks.anomaly.study import (
 )
 
 PACKAGE = "l1distill.tasks.anomaly"
-REPORT = "synthesis.json"
 
 
 class AutoencoderStudy:
@@ -169,14 +169,14 @@ def _ratio_pictures(study: Study, signals: Sequence[str], plots: Path) -> list[P
     return pictures
 
 
-def _synthesis_report(runs: RunFinder, run_id: str) -> Figures:
+def _synthesis_report(runs: RunFinder, run_id: str) -> SynthesisReport:
     """Fetch the report that a synthesis logged."""
     with tempfile.TemporaryDirectory(prefix="l1distill-paper-") as folder:
         try:
-            return Figures.load(runs.download(run_id, REPORT, Path(folder)))
+            return SynthesisReport.load(runs.download(run_id, SYNTHESIS_REPORT, Path(folder)))
         except FileNotFoundError as error:
             raise DataError(
-                f"run {run_id}: its {REPORT} is not in the store; synthesize again"
+                f"run {run_id}: its {SYNTHESIS_REPORT} is not in the store; synthesize again"
             ) from error
 
 
