@@ -4,6 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# A group of tests, by default a file, stays in one of two processes; the longest begins.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 .DEFAULT_GOAL := help
 # The stages that DVC starts are to find the project's own Python.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -16,12 +18,28 @@ help: ## list the targets
 repro: $(READY) ## the main job: collisions to a promoted trigger, only what is out of date
 	$(BIN)/python -m dvc repro
 
+.PHONY: check
+check: lint ## before a commit: lint and the quickest tests, at most a minute and a half
+	$(PYTEST) --fast
+
 .PHONY: test
-test: $(READY) ## ruff, mypy and all tests
+test: lint docs ## what CI runs: lint, the documentation and all tests
+	$(PYTEST)
+
+.PHONY: lint
+lint: $(READY) ## ruff, mypy and the directions of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/lint-imports --no-logo --no-cache
+
+.PHONY: docs
+docs: $(READY) ## the documentation, into docs/_build/html; a warning is an error
+	@if [ -f docs/conf.py ]; then $(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html; fi
+
+.PHONY: durations
+durations: $(READY) ## all tests, and what each file takes into tests/durations.json: order, check
+	$(PYTEST) --record-durations
 
 .PHONY: ui
 ui: $(READY) ## open the MLflow UI on http://localhost:5000

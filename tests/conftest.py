@@ -1,20 +1,97 @@
 """What all tests share."""
 
+import itertools
+import json
 import os
 import shutil
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from l1distill.firmware.files import BUNDLE
 
+DURATIONS = Path(__file__).with_name("durations.json")
+"""Seconds that the tests of each file took, one after the other; ``make durations`` writes it."""
+FAST_TOTAL_S = 60.0
+"""``--fast`` takes the quickest files as long as their tests take no longer in sum."""
+RECORDED = pytest.StashKey[dict[str, float]]()
+
+
+TOGETHER = {"tests/e2e/test_quantize.py": "tests/e2e/test_line.py"}
+"""Files that run in the process of another, whose session fixtures they share."""
+
+
+def group_of(nodeid: str) -> str:
+    """Names the group of tests that a test runs with in one process: its file, or another."""
+    file = nodeid.partition("::")[0]
+    return TOGETHER.get(file, file)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("durations")
+    group.addoption(
+        "--fast", action="store_true", help="only the quickest test files, and new ones"
+    )
+    group.addoption(
+        "--record-durations", action="store_true", help=f"write {DURATIONS.name} if all pass"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    recorded = json.loads(DURATIONS.read_text()) if DURATIONS.is_file() else {}
+    config.stash[RECORDED] = recorded
+    if config.getoption("record_durations") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Recorder(recorded))
+
+
+class _Recorder:
+    """Adds up what the tests of each file take, their fixtures included."""
+
+    def __init__(self, recorded: dict[str, float]) -> None:
+        self.recorded = recorded
+        self.seconds: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.seconds[report.nodeid.partition("::")[0]] += report.duration
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if exitstatus == pytest.ExitCode.OK:
+            kept = {
+                name: seconds
+                for name, seconds in {**self.recorded, **self.seconds}.items()
+                if (session.config.rootpath / name).is_file()
+            }
+            lines = {name: round(seconds, 1) for name, seconds in sorted(kept.items())}
+            DURATIONS.write_text(json.dumps(lines, indent=1) + "\n")
+
+
+def slow_files(recorded: Mapping[str, float], total: float = FAST_TOTAL_S) -> set[str]:
+    """Returns the files that do not fit into ``total`` seconds, taken from the quickest on."""
+    names = sorted(recorded, key=lambda name: (recorded[name], name))
+    sums = itertools.accumulate(recorded[name] for name in names)
+    return {name for name, seconds in zip(names, sums, strict=True) if seconds > total}
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Keeps ``--fast`` from even importing the files that are slow."""
+    if not config.getoption("fast") or not collection_path.is_relative_to(config.rootpath):
+        return None
+    name = collection_path.relative_to(config.rootpath).as_posix()
+    return name in slow_files(config.stash[RECORDED]) or None
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begins with the longest; leaves out tests of optional programs that are not installed.
+    """Begins with the longest group; leaves out tests of optional programs that are missing.
 
     CI installs them all.
     """
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
+    cost: Counter[str] = Counter()
+    for name, seconds in config.stash[RECORDED].items():
+        cost[group_of(name)] += seconds
+    items.sort(key=lambda item: -cost[group_of(item.nodeid)])
     if os.environ.get("CI"):
         return
     missing = [
@@ -25,6 +102,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if missing:
         items[:] = [item for item in items if item not in missing]
         config.hook.pytest_deselected(items=missing)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hands whole groups to the processes, in their order.
+
+    ``--dist loadgroup`` of pytest-xdist 3.8 does not see its marks under pytest 9.2 (its issue
+    1386) and would tear files apart.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Groups(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.fixture(scope="session")
