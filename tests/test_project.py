@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from l1distill.cli import STAGES
 from l1distill.stages.compose import compose_stage
 from l1distill.stages.configuration import parse
+from l1distill.tasks.base import TaskSettings, load_task
 from tests.settings import ROOT
 
 KEYWORD = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)==", flags=re.MULTILINE)
@@ -82,12 +83,13 @@ def test_every_stage_of_dvc_is_a_stage_with_a_fingerprint() -> None:
 )
 def test_dvc_knows_the_folders_that_a_stage_reads_and_writes(stage: str) -> None:
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    settings = compose_stage(ROOT / "conf", stage)
+    composed = compose_stage(ROOT / "conf", stage)
     (output,) = pipeline[stage]["outs"]
-    assert list(output) == [settings["output"]]
+    assert list(output) == [composed["output"]]
     module = importlib.import_module(f"l1distill.stages.{stage}")
-    inputs = module.STAGE.inputs(parse(module.STAGE.settings, settings))
-    assert {str(folder) for folder in inputs.values()} <= set(pipeline[stage]["deps"])
+    task = load_task(parse(TaskSettings, composed["task"]))
+    inputs = module.STAGE.inputs(parse(module.STAGE.settings_for(task), composed))
+    assert {str(folder) for folder in inputs.values()} == set(pipeline[stage]["deps"][1:])
 
 
 def test_nothing_large_is_in_git() -> None:
