@@ -123,16 +123,48 @@ def graph() -> grimp.ImportGraph:
     return grimp.build_graph("l1distill", exclude_type_checking_imports=True, cache_dir=None)
 
 
+@pytest.fixture(scope="module")
+def loaded_with_the_task() -> set[str]:
+    """Modules of ours that Python loads when it imports the task."""
+    script = "import sys, l1distill.tasks.anomaly.task; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return {name for name in done.stdout.split() if name.split(".")[0] == "l1distill"}
+
+
 @pytest.mark.parametrize("stage", PIPELINE)
 def test_every_module_that_a_stage_imports_is_in_its_fingerprint(
-    graph: grimp.ImportGraph, stage: str
+    graph: grimp.ImportGraph, loaded_with_the_task: set[str], stage: str
 ) -> None:
+    """By grimp, also what it imports when it runs; of the task what Python loads with it."""
+    module = f"l1distill.stages.{stage}"
+    imported = {module} | graph.find_upstream_modules(module) | loaded_with_the_task
+    assert len(imported) > 20
+    assert {name.replace(".", "/") for name in imported} <= _listed(stage)
+
+
+def _listed(stage: str) -> set[str]:
+    """Modules in a stage's fingerprint, as paths."""
     sources = fingerprint.fingerprint(stage, ROOT / "conf")["sources"]
-    imported = graph.find_upstream_modules(f"l1distill.stages.{stage}")
-    files = {name.replace(".", "/") for name in imported}
-    listed = {name.removesuffix(".py").removesuffix("/__init__") for name in sources}
-    assert len(imported) > 5
-    assert files <= listed
+    return {name.removesuffix(".py").removesuffix("/__init__") for name in sources}
+
+
+def test_a_stage_depends_on_what_it_calls_of_its_task_alone() -> None:
+    """Another teacher, plot or study leaves the data as they are; other collisions do not."""
+    task = "l1distill/tasks/anomaly"
+    assert {f"{task}/{name}" for name in ("task", "generation", "generator/shard")} <= _listed(
+        "generate"
+    )
+    assert "l1distill/simulation/pileup" in _listed("generate")
+    for name in ("teachers", "teacher", "losses", "study_pages", "plots/training", "comparison"):
+        assert f"{task}/{name}" not in _listed("generate"), name
+    assert {f"{task}/teachers", f"{task}/plots/training"} <= _listed("teacher")
+    for name in ("study_pages", "generator/shard", "comparison"):
+        assert f"{task}/{name}" not in _listed("teacher"), name
+    assert f"{task}/teachers" not in _listed("student")
+    assert f"{task}/comparison" in _listed("report")
+    assert f"{task}/study_pages" in _listed("paper")
 
 
 @pytest.mark.parametrize("stage", sorted(cli.STAGES))
@@ -143,17 +175,16 @@ def test_a_fingerprint_holds_what_the_stage_composes(stage: str) -> None:
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     composed = yaml.safe_load(printed)
+    assert {"output", "tracking"} < set(composed)
     for section in ("output", "executor", "tracking"):
-        del composed[section]
+        composed.pop(section, None)
     assert fingerprint.fingerprint(stage, ROOT / "conf")["settings"] == composed
     assert composed["seed"] == 2026
 
 
 def test_versions_are_those_of_the_installed_distributions() -> None:
-    third_party: set[str] = set()
-    for stage in cli.STAGES:
-        third_party |= closure_of([f"l1distill.stages.{stage}"]).third_party
-    assert {"tensorflow", "sklearn", "numpy"} <= third_party
+    third_party = _third_party()
+    assert {"tensorflow", "sklearn", "numpy", "pythia8mc"} <= third_party
     found = {_normal(name): version for name, version in fingerprint.versions(third_party)}
     by_package = importlib.metadata.packages_distributions()
     expected = set()
@@ -163,6 +194,12 @@ def test_versions_are_those_of_the_installed_distributions() -> None:
         expected |= names
     assert set(found) <= expected
     assert found == {name: importlib.metadata.version(name) for name in found}
+
+
+def _third_party() -> set[str]:
+    """All packages that stages and the default task import."""
+    modules = [f"l1distill.stages.{stage}" for stage in cli.STAGES]
+    return set(closure_of([*modules, "l1distill.tasks.anomaly.task"]).third_party)
 
 
 def _normal(name: str) -> str:
@@ -175,9 +212,7 @@ def test_the_common_packages_are_found_without_reading_all_records(
     def unexpected() -> Any:
         raise AssertionError("reads the records of every installed distribution")
 
-    third_party: set[str] = set()
-    for stage in PIPELINE:
-        third_party |= closure_of([f"l1distill.stages.{stage}"]).third_party
+    third_party = _third_party()
     monkeypatch.setattr(importlib.metadata, "packages_distributions", unexpected)
     assert all(version for _, version in fingerprint.versions(third_party))
 
@@ -212,14 +247,15 @@ def test_a_foreign_task_is_in_the_fingerprint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
-    (tmp_path / "digits").mkdir()
+    (tmp_path / "letters").mkdir()
     for name in ("__init__", "task", "layers"):
-        (tmp_path / f"digits/{name}.py").write_text("from digits import layers\n")
-    base = tmp_path / "conf/base.yaml"
-    base.write_text(f"{base.read_text()}task:\n  module: digits.task\n")
+        (tmp_path / f"letters/{name}.py").write_text("from letters import layers\n")
+    task = tmp_path / "conf/task/anomaly.yaml"
+    task.write_text(task.read_text().replace("l1distill.tasks.anomaly.task", "letters.task"))
     monkeypatch.syspath_prepend(tmp_path)
     sources = fingerprint.fingerprint("teacher", tmp_path / "conf")["sources"]
-    assert {"digits/task.py", "digits/layers.py", "l1distill/stages/teacher.py"} <= set(sources)
+    assert {"letters/task.py", "letters/layers.py", "l1distill/stages/teacher.py"} <= set(sources)
+    assert "l1distill/tasks/anomaly/task.py" not in sources
 
 
 def test_it_writes_only_what_has_changed(

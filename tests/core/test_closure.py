@@ -33,7 +33,7 @@ FILES = {
     "shop/parts.py": "from . import sibling\nfrom l1distill.core import errors\n",
     "shop/sibling.py": "from .parts import x  # a circle\n",
     "shop/inner/__init__.py": "from shop.inner import helper\nNAMED = 'shop.not_followed'\n",
-    "shop/inner/helper.py": "",
+    "shop/inner/helper.py": "TEMPLATE = 'page.j2'\n",
     "shop/inner/deep.py": "from ..above import y\n",
     "shop/inner/table.json": "{}",
     "shop/inner/templates/page.j2": "page",
@@ -99,6 +99,29 @@ def test_strings_of_a_package_count_where_it_is_imported_by_name(write: Write) -
     assert "shop/lazy.py" in closure_of(["shop"], root).files
 
 
+def test_of_templates_those_count_that_are_named(write: Write) -> None:
+    files = {
+        "shop/__init__.py": "",
+        "shop/page.py": "PAGE = 'page.html.j2'\nfrom shop.other import fill\n",
+        "shop/other/__init__.py": "",
+        "shop/other/fill.py": "",
+        "shop/other/named.py": "def f(name): return f'{name}.j2'\n",
+        "shop/templates/page.html.j2": "{% extends 'base.j2' %}",
+        "shop/templates/unused.j2": "",
+        "shop/other/templates/base.j2": '{% include "foot-note.j2" %}{# study.j2 #}',
+        "shop/other/templates/foot-note.j2": "",
+        "shop/other/templates/study.j2": "",
+    }
+    root = write(files)
+    expected = {"page.html.j2", "base.j2", "foot-note.j2"}
+    found = {Path(name).name for name in closure_of(["shop.page"], root).files}
+    assert {name for name in found if name.endswith(".j2")} == expected
+    # Where a module puts names together, all templates of its package count.
+    write({"shop/page.py": files["shop/page.py"] + "import shop.other.named\n"})
+    found = {Path(name).name for name in closure_of(["shop.page"], root).files}
+    assert {name for name in found if name.endswith(".j2")} == expected | {"study.j2"}
+
+
 def test_a_module_outside_a_package_has_no_files_but_its_own(write: Write) -> None:
     root = write({"task.py": "import json\n", "events.csv": "1", "other/events.csv": "1"})
     assert closure_of(["task"], root).files == {"task.py": root / "task.py"}
@@ -123,9 +146,9 @@ def test_no_other_file_changes_its_hash(write: Write) -> None:
 def test_a_renamed_or_new_data_file_changes_the_hash(write: Write) -> None:
     root = write(FILES)
     before = closure_sha256(["shop.start"], root)
-    write({"shop/inner/templates/part.j2": ""})
+    write({"shop/inner/sources/main.cpp": ""})
     added = closure_sha256(["shop.start"], root)
-    (root / "shop/inner/templates/part.j2").rename(root / "shop/inner/templates/piece.j2")
+    (root / "shop/inner/sources/main.cpp").rename(root / "shop/inner/sources/part.cpp")
     assert len({before, added, closure_sha256(["shop.start"], root)}) == 3
 
 
@@ -135,6 +158,40 @@ def test_the_hash_is_the_same_elsewhere_and_in_any_order(write: Write) -> None:
     names = ["shop.unused", "shop.start"]
     assert closure_sha256(names, root) == closure_sha256(names[::-1], root / "moved")
     assert closure_sha256(names, root) != closure_sha256(["shop.start"], root)
+
+
+def test_of_an_implementation_only_what_is_called_counts(write: Write) -> None:
+    files = {
+        "shop/__init__.py": "",
+        "shop/start.py": "def run(task): task.make(1); task.size\n",
+        "shop/task.py": (
+            "from shop import settings\n"
+            "class Task:\n"
+            "    kinds = (settings,)\n"
+            "    def __init__(self): import shop.initial\n"
+            "    def make(self, n): from shop import make; return self.check(n)\n"
+            "    def check(self, n): import shop.check\n"
+            "    def study(self): import shop.study, torch; self.draw()\n"
+            "    def draw(self): 'shop.draw'\n"
+            "    @property\n"
+            "    def size(self): import shop.size\n"
+            "    @hook\n"
+            "    def hooked(self): import shop.hooked\n"
+            "def helper(): import shop.helper\n"
+            "TASK = Task()\n"
+        ),
+    }
+    live = {"settings", "initial", "make", "check", "size", "hooked", "helper", "start", "task"}
+    files |= {f"shop/{name}.py": "" for name in (live | {"study", "draw"}) - {"start", "task"}}
+    root, modules = write(files), ["shop.start", "shop.task"]
+    closure = closure_of(modules, root, implementations=["shop.task"])
+    assert closure.modules == {"shop", *(f"shop.{name}" for name in live)}
+    assert closure.third_party == set()
+    assert closure_of(modules, root).modules == closure.modules | {"shop.study", "shop.draw"}
+
+    # A call anywhere in the closure counts, also in what only the implementation imports.
+    write({"shop/check.py": "def check(task): task.study()\n"})
+    assert closure_of(modules, root, implementations=["shop.task"]) == closure_of(modules, root)
 
 
 def test_what_cannot_be_read_is_named(write: Write) -> None:

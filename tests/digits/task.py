@@ -168,7 +168,7 @@ class DigitsTask:
     def check_answers(self, answers: NDArray[Any]) -> str | None:
         return None if answers.ndim == 2 else "logits must be (n, 10)"
 
-    def target(self, answers: NDArray[np.floating[Any]]) -> TargetTransform:
+    def fit_target(self, answers: NDArray[np.floating[Any]]) -> TargetTransform:
         return TargetTransform(transform="identity")
 
     def evaluate(self, answers: Answers, dataset: Dataset) -> Evaluation:
@@ -192,7 +192,7 @@ class DigitsTask:
             headline=("accuracy",),
         )
 
-    def draw(self, drawing: Drawing, dataset: Dataset, folder: Path) -> Sequence[Picture]:
+    def draw_model(self, drawing: Drawing, dataset: Dataset, folder: Path) -> Sequence[Picture]:
         figure, (ax,) = canvas()
         curve = drawing.evaluations[drawing.primary].curves["accuracy"]["by_class"]
         ax.plot(curve.x, curve.y, "o")

@@ -15,7 +15,12 @@ from typing import Any
 from l1distill.core.closure import closure_of
 from l1distill.core.errors import ConfigError
 from l1distill.core.workspace import file_sha256, write_json
-from l1distill.stages.compose import FINGERPRINTS, compose_stage, stages_with_fingerprint
+from l1distill.stages.compose import (
+    FINGERPRINTS,
+    WHERE_AND_HOW,
+    compose_stage,
+    stages_with_fingerprint,
+)
 
 _DESCRIPTION = f"""\
 Writes {FINGERPRINTS}/<stage>.json for each stage of dvc.yaml: its composed settings, the SHA-256 of
@@ -23,8 +28,6 @@ every source file that it imports and the versions of the packages that these im
 stage again if its file has changed; `dvc repro` starts with this command. Prints what has changed.
 """
 
-WITHOUT = ("output", "executor", "tracking")
-"""Sections of the configuration that do not change what a stage computes."""
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 """Distributions that are not called as the package that they install is; others are found too,
 but by reading the records of all that is installed."""
@@ -76,12 +79,9 @@ def fingerprint(stage: str, conf: Path) -> dict[str, Any]:
     Raises:
         ConfigError: the configuration or a source file cannot be read.
     """
-    settings = compose_stage(conf, stage, without=WITHOUT)
-    modules = [f"l1distill.stages.{stage}"]
-    task = settings.get("task")
-    if isinstance(task, Mapping) and "module" in task:
-        modules.append(str(task["module"]))
-    closure = closure_of(modules)
+    settings = compose_stage(conf, stage, without=WHERE_AND_HOW)
+    task = str(settings["task"]["module"])
+    closure = closure_of([f"l1distill.stages.{stage}", task], implementations=[task])
     return {
         "settings": settings,
         "sources": {name: file_sha256(path) for name, path in sorted(closure.files.items())},

@@ -4,21 +4,19 @@ Everything is read from the syntax trees; nothing is imported. A result that was
 of modules is out of date when :func:`closure_sha256` of these modules has changed.
 """
 
-import ast
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
+from l1distill.core.data_files import TEMPLATE, data_files, is_template_name
 from l1distill.core.errors import ConfigError
+from l1distill.core.imports import Imports, read_source
 from l1distill.core.workspace import file_sha256
 
 PACKAGE = __name__.partition(".")[0]
-CONFIGURATION = "conf"
-"""Folder of configuration files: no source, what is composed of them is known to who composes."""
 
 
 @dataclass(frozen=True)
@@ -33,31 +31,33 @@ class Closure:
     """Top-level names of the other packages that they import, without the standard library."""
 
 
-@dataclass(frozen=True)
-class _Imports:
-    """The imports of one file."""
-
-    modules: tuple[str, ...]
-    """From ``import a.b``: modules of any package."""
-    names: tuple[tuple[str, str], ...]
-    """From ``from a.b import c``: (a.b, c), where c may be a module."""
-    strings: tuple[str, ...]
-    """String constants that may be dotted names of modules of the packages that are followed."""
-
-
 @dataclass
 class _Search:
     """The state of a search: what has been reached, and what has still to be read."""
 
     roots: dict[str, Path]
     """The folder that each followed package stands in, by its top-level name."""
+    implementations: frozenset[str]
+    """Modules of whose methods only those count that are called."""
     reached: dict[str, Path] = field(default_factory=dict)
     """Files by module; the parents of a module among them."""
     named: set[str] = field(default_factory=set)
     """Modules that are imported by name, and not only as the parent of another."""
     third_party: set[str] = field(default_factory=set)
+    attributes: set[str] = field(default_factory=set)
+    """Names behind a dot in all that counts."""
     pending: list[str] = field(default_factory=list)
+    uncalled: list[tuple[str, str, Imports]] = field(default_factory=list)
+    """Methods that do not count yet: module, name and imports."""
+    templates: set[str] = field(default_factory=set)
+    """File names of templates that are named in what counts."""
+    all_templates_of: set[Path] = field(default_factory=set)
+    """Folders of modules that put such names together."""
     _found: dict[str, Path | None] = field(default_factory=dict)
+
+    def root_of(self, module: str) -> Path:
+        """Return the folder that a module's package stands in."""
+        return self.roots[module.partition(".")[0]]
 
     def find(self, module: str) -> Path | None:
         """Return the file of a module of the packages that are followed, or None."""
@@ -92,8 +92,18 @@ class _Search:
             self.add(module)
 
     def read(self, module: str) -> None:
-        """Follow all imports of a module that has been reached."""
-        imports = _imports(self.reached[module], module)
+        """Follow the imports of a module that has been reached."""
+        source = read_source(self.reached[module], module)
+        self.follow(module, source.main)
+        for name, imports in source.methods:
+            if module in self.implementations:
+                self.uncalled.append((module, name, imports))
+            else:
+                self.follow(module, imports)
+
+    def follow(self, module: str, imports: Imports) -> None:
+        """Follow the imports of a module or of one of its methods."""
+        self.attributes |= imports.attributes
         for imported in imports.modules:
             self.add_import(imported)
         for source, name in imports.names:
@@ -102,10 +112,25 @@ class _Search:
                 self.add(submodule)
             elif not (name.startswith("__") and source.partition(".")[0] in self.roots):
                 self.add_import(source)  # __version__ alone does not need what __init__ names
-        if module in self.named:
-            for text in imports.strings:
-                if self.find(text) is not None:
-                    self.add(text)
+        for text in imports.strings:
+            if is_template_name(text):
+                self.templates.add(text)
+            elif TEMPLATE in text:
+                self.all_templates_of.add(self.reached[module].parent)
+            elif module in self.named and self.find(text) is not None:
+                self.add(text)
+
+    def run(self) -> None:
+        """Follow everything, until nothing new is reached."""
+        while self.pending:
+            while self.pending:
+                self.read(self.pending.pop())
+            methods, self.uncalled = self.uncalled, []
+            for module, name, imports in methods:
+                if name in self.attributes:
+                    self.follow(module, imports)
+                else:
+                    self.uncalled.append((module, name, imports))
 
 
 def import_closure(module: str, root: Path | None = None) -> tuple[Path, ...]:
@@ -147,7 +172,9 @@ def files_sha256(closure: Closure) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def closure_of(modules: Iterable[str], root: Path | None = None) -> Closure:
+def closure_of(
+    modules: Iterable[str], root: Path | None = None, implementations: Iterable[str] = ()
+) -> Closure:
     """Find all that modules depend on.
 
     Imports are followed wherever they stand, also inside functions, but for those under
@@ -155,34 +182,39 @@ def closure_of(modules: Iterable[str], root: Path | None = None) -> Closure:
     name of a module counts as an import of it: so are workers of subprocesses and lazily loaded
     modules named. (Strings of an ``__init__`` count only if the package is imported by name, not
     as the parent of one of its modules.) Files that are not Python and stand in the folder of a
-    module, or in a folder below it that is no package, belong to the module: templates, measured
-    constants, C++ sources.
+    module, or in a folder below it that is no package, belong to the module: measured constants,
+    C++ sources, templates (``*.j2``: only those that are named).
 
     Args:
         modules: dotted names.
         root: as for :func:`import_closure`.
+        implementations: those of the modules that implement a protocol for the others. What one
+            of their methods imports and names counts only if a method of this name is called
+            somewhere in the closure: a task's studies do not decide what its data look like.
 
     Raises:
         ConfigError: there is no such module, or a file is no valid Python.
     """
-    search = _Search({PACKAGE: _root_of(PACKAGE)})
+    search = _Search({PACKAGE: _root_of(PACKAGE)}, frozenset(implementations))
     for module in modules:
         top = module.partition(".")[0]
         search.roots.setdefault(top, root or _root_of(top))
         if search.find(module) is None:
             raise ConfigError(f"{module}: no such module in {search.roots[top]}")
         search.add(module)
-    while search.pending:
-        search.read(search.pending.pop())
-    files = dict(search.reached)
-    paths = {path: search.roots[name.partition(".")[0]] for name, path in files.items()}
-    for module in search.named:
-        if "." in module or files[module].name == "__init__.py":
-            of_package = search.roots[module.partition(".")[0]]
-            paths |= dict.fromkeys(_data_files(files[module].parent), of_package)
+    search.run()
+    root_of = {search.reached[name].parent: search.root_of(name) for name in search.named}
+    paths = {path: search.root_of(name) for name, path in search.reached.items()}
+    folders = {
+        search.reached[name].parent
+        for name in search.named
+        if "." in name or search.reached[name].name == "__init__.py"
+    }
+    for folder, path in data_files(folders, search.templates, search.all_templates_of):
+        paths[path] = root_of[folder]
     return Closure(
         frozenset(search.reached),
-        {path.relative_to(base).as_posix(): path for path, base in paths.items()},
+        {path.relative_to(root).as_posix(): path for path, root in paths.items()},
         frozenset(search.third_party),
     )
 
@@ -207,62 +239,3 @@ def _file_of(root: Path, module: str) -> Path | None:
         if file.is_file():
             return file
     return None
-
-
-def _data_files(folder: Path) -> Iterator[Path]:
-    """Yield the files that belong to a package's folder and are not Python."""
-    for path in folder.iterdir():
-        if path.name.startswith((".", "__pycache__")):
-            continue
-        if path.is_file():
-            if path.suffix not in {".py", ".pyc", ".pyi"}:
-                yield path
-        elif path.name != CONFIGURATION and not (path / "__init__.py").is_file():
-            yield from _data_files(path)
-
-
-def _imports(path: Path, module: str) -> _Imports:
-    stat = path.stat()
-    return _parsed(path, module, (stat.st_size, stat.st_mtime_ns))
-
-
-@cache
-def _parsed(path: Path, module: str, _identity: tuple[int, int]) -> _Imports:
-    try:
-        tree = ast.parse(path.read_bytes(), filename=str(path))
-    except SyntaxError as error:
-        raise ConfigError(f"{path}: line {error.lineno}: {error.msg}") from error
-    modules: list[str] = []
-    names: list[tuple[str, str]] = []
-    strings: list[str] = []
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in _nodes(tree):
-        if isinstance(node, ast.Import):
-            modules += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            source = node.module or ""
-            if node.level:
-                base = package.split(".")[: len(package.split(".")) - node.level + 1]
-                source = ".".join([*base, source] if source else base)
-            names += [(source, alias.name) for alias in node.names]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value:
-            strings.append(node.value)
-    return _Imports(tuple(modules), tuple(names), tuple(strings))
-
-
-def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Walk a syntax tree but for what only type checkers see."""
-    pending = [tree]
-    while pending:
-        node = pending.pop()
-        yield node
-        if isinstance(node, ast.If) and _is_type_checking(node.test):
-            pending += node.orelse
-        else:
-            pending += ast.iter_child_nodes(node)
-
-
-def _is_type_checking(test: ast.expr) -> bool:
-    return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
-        isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
-    )

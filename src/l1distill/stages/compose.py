@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
+WHERE_AND_HOW = ("output", "executor", "tracking")
+"""Sections of the configuration that do not change what comes out: they are neither recorded nor
+part of a fingerprint."""
 FINGERPRINTS = Path(".fingerprints")
 """Folder of the files by which DVC knows whether a stage is out of date."""
 

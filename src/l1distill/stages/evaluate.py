@@ -47,7 +47,7 @@ def evaluate_model(
     )
     folder.write_history(history)
     pictures = [
-        *task.draw(drawing, dataset, folder.path),
+        *task.draw_model(drawing, dataset, folder.path),
         draw_history(history, folder.path, f"Training of the {model}"),
     ]
     write_captions(pictures, folder.path)

@@ -16,14 +16,13 @@ from l1distill.core.workspace import (
     read_json,
     write_json,
 )
+from l1distill.stages.compose import WHERE_AND_HOW
 from l1distill.stages.stage import Context, Result, S, Stage
 from l1distill.tasks.base import Task
 from l1distill.tracking.outputs import log_outputs, run_of
 from l1distill.tracking.runs import stage_run
 from l1distill.tracking.store import connect, store_errors_as_one_line
 
-WHERE_AND_HOW = {"output", "executor", "tracking"}
-"""Sections of the configuration that do not change what comes out, and so are not recorded."""
 DATA_FOLDER = "data.folder"
 """The one key of the data set that says where it is; all others say how it is made. Of an existing
 data set its record says that, whatever the configuration does."""

@@ -13,10 +13,10 @@ from l1distill.core.progress import progress
 from l1distill.core.settings import Settings
 from l1distill.tasks.base import DataSettings, Task, TaskSettings
 from l1distill.tracking.settings import TrackingSettings
-from l1distill.training.fit import OnEpoch
 
 if TYPE_CHECKING:
     from l1distill.tracking.runs import Run
+    from l1distill.training.fit import OnEpoch
 
 
 class StageSettings(Settings):
@@ -79,7 +79,7 @@ class Context:
         return self.work / f"training-{self.identity[:16]}.npz"
 
     @contextmanager
-    def epochs(self, description: str, total: int) -> Iterator[OnEpoch]:
+    def epochs(self, description: str, total: int) -> "Iterator[OnEpoch]":
         """Show the progress of a training and log the losses of each epoch."""
         with progress(description, total, "epochs") as advance:
 

@@ -122,7 +122,7 @@ def _prepare(settings: Settings, task: Task, dataset: Dataset, teacher: TeacherF
         for name, file in dataset.card.files.items()
     }
     train = answers[dataset.training_sample][dataset.training.rows(Split.TRAIN)]
-    transform = task.target(train)
+    transform = task.fit_target(train)
     return _Lessons(
         encoding=task.encoding(settings.student.inputs, teacher.path),
         transform=transform,

@@ -5,31 +5,35 @@ student learns, and how answers are evaluated. Stages load it by the module that
 names (``task.module``) and know nothing else of it; students know no task at all.
 """
 
+from __future__ import annotations
+
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.artifacts.runs import RunFinder
 from l1distill.core.errors import ConfigError, first_line
 from l1distill.core.settings import Settings
-from l1distill.data.dataset import Dataset
-from l1distill.data.encoding import InputEncoding
-from l1distill.data.splits import Split
-from l1distill.distillation.targets import TargetTransform
-from l1distill.distillation.teacher import Teacher
-from l1distill.evaluation.evaluation import Curves, Evaluation
-from l1distill.firmware.results.documents import Quantity
-from l1distill.reporting.data_page import DataNotes
-from l1distill.reporting.pictures import Picture
-from l1distill.reporting.tables import Table
 from l1distill.training.settings import TrainingSettings
+
+if TYPE_CHECKING:  # a stage depends on those alone that it uses
+    from l1distill.artifacts.runs import RunFinder
+    from l1distill.data.dataset import Dataset
+    from l1distill.data.encoding import InputEncoding
+    from l1distill.data.splits import Split
+    from l1distill.distillation.targets import TargetTransform
+    from l1distill.distillation.teacher import Teacher
+    from l1distill.evaluation.evaluation import Curves, Evaluation
+    from l1distill.firmware.results.documents import Quantity
+    from l1distill.reporting.data_page import DataNotes
+    from l1distill.reporting.pictures import Picture
+    from l1distill.reporting.tables import Table
 
 Answers = Mapping[str, NDArray[np.floating[Any]]]
 """Sample to the answers of a model, (n,) or (n, outputs)."""
@@ -218,7 +222,7 @@ class Task(Protocol):
     def encoding(self, settings: EncodingSettings, constants: Path) -> InputEncoding:
         """Return how raw items become features, fixed by the training split alone."""
 
-    def target(self, answers: NDArray[np.floating[Any]]) -> TargetTransform:
+    def fit_target(self, answers: NDArray[np.floating[Any]]) -> TargetTransform:
         """Fit the transformation of a teacher's answers, given those of the training split."""
 
     def check_answers(self, answers: NDArray[Any]) -> str | None:
@@ -232,7 +236,7 @@ class Task(Protocol):
             dataset: with labels where the task has them.
         """
 
-    def draw(self, drawing: Drawing, dataset: Dataset, folder: Path) -> Sequence[Picture]:
+    def draw_model(self, drawing: Drawing, dataset: Dataset, folder: Path) -> Sequence[Picture]:
         """Draw a trained model into a folder; returns the pictures that a report shows."""
 
     def comparison(self, teacher: Mapping[str, float], student: Mapping[str, float]) -> Table:

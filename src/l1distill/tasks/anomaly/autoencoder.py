@@ -13,8 +13,9 @@ from l1distill.tasks.anomaly.losses import (
     origin_z_score,
     reconstruction_error,
 )
+from l1distill.tasks.anomaly.settings import Score
 from l1distill.tasks.anomaly.standardization import Standardization
-from l1distill.tasks.anomaly.teachers import N_INPUTS, Autoencoder, Score
+from l1distill.tasks.anomaly.teachers import N_INPUTS, Autoencoder
 from l1distill.training.fit import Loss, Step
 
 if TYPE_CHECKING:

@@ -1,41 +1,38 @@
 """The anomaly task: what stages see of it."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.data.dataset import Dataset
-from l1distill.data.encoding import InputEncoding
-from l1distill.data.splits import Split
-from l1distill.distillation.targets import TargetTransform
-from l1distill.evaluation.evaluation import Evaluation
-from l1distill.firmware.results.documents import Quantity
-from l1distill.reporting.data_page import DataNotes
-from l1distill.reporting.pictures import FOLDER, Picture
-from l1distill.reporting.tables import Table
-from l1distill.tasks.anomaly import published
-from l1distill.tasks.anomaly.comparison import compare
-from l1distill.tasks.anomaly.dataset import open_dataset
-from l1distill.tasks.anomaly.encoding import InputSettings, fit_encoding
-from l1distill.tasks.anomaly.evaluation import ROC, evaluate, separate
-from l1distill.tasks.anomaly.generation import check_sources, make_dataset
-from l1distill.tasks.anomaly.settings import AnomalyDataSettings
+from l1distill.tasks.anomaly.encoding import InputSettings
+from l1distill.tasks.anomaly.settings import AnomalyDataSettings, AutoencoderSettings
 from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
-from l1distill.tasks.anomaly.teacher import AnomalyTeacher
-from l1distill.tasks.anomaly.teachers import AutoencoderSettings
-from l1distill.tasks.base import (
-    Answers,
-    DataSettings,
-    Drawing,
-    EncodingSettings,
-    GenerationServices,
-    SettingsTypes,
-    TaskDescription,
-    TeacherSettings,
-)
+from l1distill.tasks.base import SettingsTypes
+
+if TYPE_CHECKING:
+    from l1distill.data.dataset import Dataset
+    from l1distill.data.encoding import InputEncoding
+    from l1distill.data.splits import Split
+    from l1distill.distillation.targets import TargetTransform
+    from l1distill.evaluation.evaluation import Evaluation
+    from l1distill.reporting.data_page import DataNotes
+    from l1distill.reporting.pictures import Picture
+    from l1distill.reporting.tables import Table
+    from l1distill.tasks.anomaly.teacher import AnomalyTeacher
+    from l1distill.tasks.base import (
+        Answers,
+        DataSettings,
+        Drawing,
+        EncodingSettings,
+        GenerationServices,
+        TaskDescription,
+        TeacherSettings,
+    )
 
 EXPECTATIONS = {
     "z_peak_gev": "91.19, the mass of the Z (PDG)",
@@ -48,7 +45,11 @@ EXPECTATIONS = {
 
 
 class AnomalyTask:
-    """Anomaly detection on Level-1 trigger objects (arXiv:2107.02157, arXiv:2108.03986)."""
+    """Anomaly detection on Level-1 trigger objects (arXiv:2107.02157, arXiv:2108.03986).
+
+    Each method imports what it alone needs, so that a stage depends on nothing else: another
+    architecture of the teacher leaves the data as they are.
+    """
 
     name = "anomaly"
     settings = SettingsTypes(
@@ -57,6 +58,8 @@ class AnomalyTask:
 
     def check_sources(self, settings: DataSettings) -> None:
         """Refuse files that are not named or not there."""
+        from l1distill.tasks.anomaly.generation import check_sources
+
         assert isinstance(settings, AnomalyDataSettings)
         check_sources(settings)
 
@@ -64,15 +67,22 @@ class AnomalyTask:
         self, settings: DataSettings, folder: Path, services: GenerationServices
     ) -> Sequence[Picture]:
         """Make events with PYTHIA, or import those of the user's files."""
+        from l1distill.tasks.anomaly.generation import make_dataset
+
         assert isinstance(settings, AnomalyDataSettings)
         return make_dataset(settings, folder, services)
 
     def open(self, folder: Path) -> Dataset:
         """Open a data set of events (n, 19, 3)."""
+        from l1distill.tasks.anomaly.dataset import open_dataset
+
         return open_dataset(folder)
 
     def data_notes(self) -> DataNotes:
         """Return what to expect of the checks, and the published AUC of the CNN AE."""
+        from l1distill.reporting.data_page import DataNotes
+        from l1distill.tasks.anomaly import published
+
         return DataNotes(
             expectations=EXPECTATIONS,
             published_auc=published.AUC,
@@ -85,6 +95,8 @@ class AnomalyTask:
 
     def teacher(self, settings: TeacherSettings, constants: Path) -> AnomalyTeacher:
         """Return an autoencoder."""
+        from l1distill.tasks.anomaly.teacher import AnomalyTeacher
+
         assert isinstance(settings, AutoencoderSettings)
         return AnomalyTeacher(settings, Standardization.read(constants / STANDARDIZATION))
 
@@ -99,6 +111,8 @@ class AnomalyTask:
 
     def encoding(self, settings: EncodingSettings, constants: Path) -> InputEncoding:
         """Return pT in units of each slot, eta and phi."""
+        from l1distill.tasks.anomaly.encoding import fit_encoding
+
         assert isinstance(settings, InputSettings)
         return fit_encoding(Standardization.read(constants / STANDARDIZATION), settings)
 
@@ -108,16 +122,22 @@ class AnomalyTask:
             return "scores must be (n,), finite and above zero"
         return None
 
-    def target(self, answers: NDArray[np.floating[Any]]) -> TargetTransform:
+    def fit_target(self, answers: NDArray[np.floating[Any]]) -> TargetTransform:
         """Return the standardized logarithm of the score."""
+        from l1distill.distillation.targets import TargetTransform
+
         return TargetTransform.fit_log(answers)
 
     def evaluate(self, answers: Answers, dataset: Dataset) -> Evaluation:
         """Return AUC, TPR and ROC curve of each signal."""
+        from l1distill.tasks.anomaly.evaluation import evaluate
+
         return evaluate(answers, dataset)
 
-    def draw(self, drawing: Drawing, dataset: Dataset, folder: Path) -> Sequence[Picture]:
+    def draw_model(self, drawing: Drawing, dataset: Dataset, folder: Path) -> Sequence[Picture]:
         """Draw score distributions and ROC curves."""
+        from l1distill.reporting.pictures import FOLDER, Picture
+        from l1distill.tasks.anomaly.evaluation import ROC, separate
         from l1distill.tasks.anomaly.plots.training import (
             draw_rocs,
             draw_scores,
@@ -156,10 +176,15 @@ class AnomalyTask:
 
     def comparison(self, teacher: Mapping[str, float], student: Mapping[str, float]) -> Table:
         """Compare the AUC of each signal with the published one."""
+        from l1distill.tasks.anomaly.comparison import compare
+
         return compare(teacher, student)
 
     def describe(self) -> TaskDescription:
         """Return the words of the model card."""
+        from l1distill.firmware.results.documents import Quantity
+        from l1distill.tasks.base import TaskDescription
+
         return TaskDescription(
             title="Anomaly trigger",
             summary=(

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.tasks.anomaly.settings import AutoencoderSettings
 from l1distill.tasks.anomaly.standardization import Standardization
 from l1distill.tasks.anomaly.teachers import (
     N_INPUTS,
     Autoencoder,
-    AutoencoderSettings,
     build_teacher,
     firmware_part,
     pruned_layers,

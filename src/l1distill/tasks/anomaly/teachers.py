@@ -1,18 +1,13 @@
 """The teachers: autoencoders of Govorkova et al. (arXiv:2108.03986), section III and figure I."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
-
-from pydantic import Field, model_validator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from l1distill.tasks.anomaly.events import N_OBJECTS
 from l1distill.tasks.anomaly.losses import LOG_VARIANCE_LIMIT
-from l1distill.tasks.base import TeacherSettings
-from l1distill.training.settings import TrainingSettings
+from l1distill.tasks.anomaly.settings import AutoencoderSettings
 
 if TYPE_CHECKING:
-    from typing import Self
-
     import tensorflow as tf
     from tensorflow import keras
 
@@ -22,43 +17,6 @@ LEAKY_SLOPE = 0.25
 firmware could not reproduce exactly."""
 
 _WRAPPED = "prune_low_magnitude_"
-
-Score = Literal["mse", "kl", "rz"]
-"""Anomaly scores, section IV: input-output MSE; of a VAE also D_KL (eq. 2) and R_z (eq. 3)."""
-
-Width = Annotated[int, Field(gt=0, le=4096)]
-
-
-class AutoencoderSettings(TeacherSettings):
-    """Which autoencoder, and how it is trained."""
-
-    architecture: Literal["dnn_ae", "dnn_vae", "cnn_ae", "cnn_vae"] = "cnn_ae"
-    """Dense or convolutional, variational (VAE) or not."""
-    widths: tuple[Width, Width] = (16, 32)
-    """Nodes of the encoder's two dense layers, or filters of its two convolutions; the decoder
-    mirrors them."""
-    latent: Width = 8
-    """Size of the latent space."""
-    beta: float | None = Field(default=None, ge=0, le=1)
-    """Weight of D_KL in a VAE's loss (eq. 1); null for a plain autoencoder."""
-    score: Score = "mse"
-    """The anomaly score that is handed on to students."""
-    training: TrainingSettings = TrainingSettings()
-
-    @property
-    def variational(self) -> bool:
-        """Whether it is a VAE."""
-        return self.architecture.endswith("vae")
-
-    @model_validator(mode="after")
-    def _fit_together(self) -> "Self":
-        if self.variational and self.beta is None:
-            raise ValueError(f"{self.architecture} needs a beta between 0 and 1")
-        if not self.variational and self.beta is not None:
-            raise ValueError(f"{self.architecture} has no D_KL to weigh: set beta=null")
-        if not self.variational and self.score != "mse":
-            raise ValueError(f"score={self.score} needs a VAE; {self.architecture} has only mse")
-        return self
 
 
 class Autoencoder(NamedTuple):
