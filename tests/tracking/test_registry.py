@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from l1distill.artifacts.record import ModelSpec
 from l1distill.core.workspace import write_json
-from l1distill.tracking import ModelSpec, Run, Store, stage_run
 from l1distill.tracking.registry import CHAMPION, register
+from l1distill.tracking.runs import Run, stage_run
+from l1distill.tracking.store import Store
 
 NAME = "trigger"
 SPEC = ModelSpec(
