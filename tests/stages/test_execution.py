@@ -1,12 +1,14 @@
 """How every stage is run: with stages of our own that do next to nothing."""
 
+import json
 import re
 import resource
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import mlflow
@@ -15,16 +17,36 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from l1distill.core.errors import ConfigError, ResourceError
+from l1distill.artifacts.record import Record
+from l1distill.core.errors import ConfigError, DataError, ResourceError
 from l1distill.core.workspace import folder_sha256
-from l1distill.executor import ProcessesSettings
-from l1distill.stages.stage import Context, DataSettings, Result, Stage, StageSettings, execute
-from l1distill.tracking import TrackingSettings
+from l1distill.stages import execution
+from l1distill.stages.stage import Context, Result, Stage, StageSettings
+from l1distill.tasks.base import DataSettings, Task, TaskSettings
+from l1distill.tracking.settings import TrackingSettings
 
 
 class Settings(StageSettings):
     source: Path | None = None
     text: str = "hello"
+
+
+@dataclass(frozen=True)
+class Named:
+    """All of a task that the execution of a stage may look at."""
+
+    name: str
+
+
+def execute(
+    stage: Stage[Any],
+    settings: Settings,
+    parameters: Mapping[str, Any] | None = None,
+    task: str = "toy",
+) -> None:
+    """Run a stage as the command line does, which logs the whole configuration."""
+    logged = {"task.name": task, **(parameters or {})}
+    execution.execute(stage, settings, cast(Task, Named(task)), logged)
 
 
 @contextmanager
@@ -70,15 +92,16 @@ def _write(settings: Settings, context: Context) -> Result:
             file["zeros"] = np.zeros(10_000)
     if settings.text == "memory":
         bytes(2**62)
-    return Result({"length": float(len(settings.text))}, "0" * 32)
+    metrics = {"length": float(len(settings.text)), "letters": float(len(set(settings.text)))}
+    return Result(metrics=metrics, headline=("letters",), dataset_md5="0" * 32)
 
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:
     return {} if settings.source is None else {"first": settings.source}
 
 
-FIRST = Stage("first", Settings, _inputs, _write, artifacts=("out.txt",))
-SECOND = FIRST._replace(name="second")
+FIRST = Stage(name="first", settings=Settings, inputs=_inputs, run=_write, artifacts=("out.txt",))
+SECOND = replace(FIRST, name="second")
 
 
 @pytest.fixture(scope="module")
@@ -100,10 +123,10 @@ def folder(tmp_path: Path, template: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 def _settings(output: str, **changes: object) -> Settings:
     return Settings(
+        task=TaskSettings(name="toy", module="toy"),
         seed=1,
-        executor=ProcessesSettings(kind="processes", workers=None),
         output=Path(output),
-        data=DataSettings.model_validate({"name": "anomaly", "folder": "data", "generator": {}}),
+        data=DataSettings(name="numbers", folder=Path("data")),
         tracking=TrackingSettings(experiment="test", uri=None, model_name="m"),
         **changes,  # type: ignore[arg-type]
     )
@@ -120,13 +143,26 @@ def test_a_stage_writes_its_folder_and_its_run() -> None:
     assert {path.name for path in Path("out").iterdir()} == {
         "out.txt",
         "metrics.json",
+        "summary.json",
         "record.json",
     }
     (run,) = _runs("first")
     assert run.info.status == "FINISHED"
-    assert run.data.params == {"seed": "1", "output": "out", "tracking.uri": "None"}
-    assert run.data.metrics == {"length": 5.0}
+    assert run.data.params == {
+        "task.name": "toy",
+        "seed": "1",
+        "output": "out",
+        "tracking.uri": "None",
+    }
+    assert run.data.metrics == {"length": 5.0, "letters": 4.0}
     assert run.data.tags["output_sha256"] == folder_sha256(Path("out"))
+
+
+def test_the_summary_holds_the_headline_alone() -> None:
+    execute(FIRST, _settings("out"))
+    assert json.loads(Path("out/summary.json").read_text()) == {"letters": 4.0}
+    assert json.loads(Path("out/metrics.json").read_text()) == {"length": 5.0, "letters": 4.0}
+    assert {"summary.json", "metrics.json"} <= set(Record.read(Path("out")).files)
 
 
 def test_where_it_ran_does_not_change_what_comes_out() -> None:
@@ -142,10 +178,10 @@ def test_where_it_ran_does_not_change_what_comes_out() -> None:
 
 
 def test_a_failure_leaves_the_old_output_and_a_failed_run() -> None:
-    execute(FIRST, _settings("out"), {})
+    execute(FIRST, _settings("out"))
     before = folder_sha256(Path("out"))
     with pytest.raises(RuntimeError, match="boom"):
-        execute(FIRST, _settings("out", text="boom"), {})
+        execute(FIRST, _settings("out", text="boom"))
     assert folder_sha256(Path("out")) == before
     assert sorted(run.info.status for run in _runs("first")) == ["FAILED", "FINISHED"]
 
@@ -161,10 +197,10 @@ def test_a_failure_leaves_the_old_output_and_a_failed_run() -> None:
     ],
 )
 def test_a_full_disk_or_memory_is_one_line(fault: str, says: str) -> None:
-    execute(FIRST, _settings("out"), {})
+    execute(FIRST, _settings("out"))
     before = folder_sha256(Path("out"))
     with pytest.raises(ResourceError, match=says) as error:
-        execute(FIRST, _settings("out", text=fault), {})
+        execute(FIRST, _settings("out", text=fault))
     assert "\n" not in str(error.value)
     assert folder_sha256(Path("out")) == before
     assert not Path(".out.part").exists()
@@ -172,7 +208,7 @@ def test_a_full_disk_or_memory_is_one_line(fault: str, says: str) -> None:
 
 
 def test_a_full_store_is_one_line_that_names_it(folder: Path) -> None:
-    execute(FIRST, _settings("out"), {})
+    execute(FIRST, _settings("out"))
     before = folder_sha256(Path("out"))
 
     def many(settings: Settings, context: Context) -> Result:
@@ -180,19 +216,19 @@ def test_a_full_store_is_one_line_that_names_it(folder: Path) -> None:
         return _write(settings, context)
 
     names = f"MLflow store sqlite:///{folder}/mlflow.db: database or disk is full; make room"
-    for stage in (FIRST._replace(run=many), FIRST):  # the second has no room for its run alone
+    for stage in (replace(FIRST, run=many), FIRST):  # the second has no room for its run alone
         with full_database(), pytest.raises(ResourceError, match=re.escape(names)) as error:
             parameters = {f"key{number}": "x" * 400 for number in range(100)}
             execute(stage, _settings("out", text="other"), parameters)
         assert "\n" not in str(error.value)
     assert folder_sha256(Path("out")) == before
-    execute(FIRST, _settings("out"), {})  # there is room again; open runs are ended
+    execute(FIRST, _settings("out"))  # there is room again; open runs are ended
     assert _runs("first")[0].info.status == "FINISHED"
     assert {run.info.status for run in _runs("first")} <= {"FINISHED", "FAILED", "KILLED"}
 
 
 def test_a_full_artifact_folder_is_one_line_that_names_it(folder: Path) -> None:
-    execute(FIRST, _settings("out"), {})
+    execute(FIRST, _settings("out"))
     before = folder_sha256(Path("out"))
     database = Path("mlflow.db").stat().st_size
     with pytest.raises(ResourceError, match=r"/artifacts.*: File too large; make room") as error:
@@ -204,7 +240,7 @@ def test_a_full_artifact_folder_is_one_line_that_names_it(folder: Path) -> None:
                 stack.enter_context(limited(2 * database))
                 return result
 
-            execute(FIRST._replace(run=then_full), large, {})
+            execute(replace(FIRST, run=then_full), large)
     assert "\n" not in str(error.value)
     assert folder_sha256(Path("out")) == before
     assert sorted(run.info.status for run in _runs("first")) == ["FAILED", "FINISHED"]
@@ -216,51 +252,139 @@ def test_a_failure_is_said_also_where_the_store_can_no_longer_take_it() -> None:
         raise RuntimeError("boom")
 
     with pytest.raises(RuntimeError, match="boom"):
-        execute(FIRST._replace(run=broken), _settings("out"), {})
+        execute(replace(FIRST, run=broken), _settings("out"))
 
 
 def test_lineage_points_at_the_run_that_made_the_input() -> None:
-    execute(FIRST, _settings("a"), {})
-    execute(SECOND, _settings("b", source="a"), {})
+    execute(FIRST, _settings("a"))
+    execute(SECOND, _settings("b", source="a"))
     assert _runs("second")[0].data.tags["first_run"] == _runs("first")[0].info.run_id
 
 
 def test_an_input_of_another_stage_is_refused() -> None:
-    execute(SECOND, _settings("a"), {})
-    with pytest.raises(ConfigError, match="a: written by the stage second, needed from first"):
-        execute(SECOND, _settings("b", source="a"), {})
+    execute(SECOND, _settings("a"))
+    with pytest.raises(DataError, match="a: written by the stage second, needed from first"):
+        execute(SECOND, _settings("b", source="a"))
     assert not Path("b").exists()
 
 
+def test_an_input_of_another_task_is_refused() -> None:
+    execute(FIRST, _settings("a"), task="jets")
+    names = "a: written for task=jets, this is task=toy; run first again, or choose task=jets"
+    with pytest.raises(DataError, match=names):
+        execute(SECOND, _settings("b", source="a"))
+    assert not Path("b").exists()
+    assert _runs("second") == []
+    execute(SECOND, _settings("b", source="a"), task="jets")
+
+
+def test_an_input_that_names_no_task_is_refused() -> None:
+    """As versions wrote them that knew one task only."""
+    execute(FIRST, _settings("a"))
+    record = Record.read(Path("a"))
+    record.model_copy(update={"parameters": {"seed": 1}}).write(Path("a"))
+    with pytest.raises(DataError, match="task=toy; run first again"):
+        execute(SECOND, _settings("b", source="a"))
+
+
+def test_what_a_check_refuses_leaves_no_run_and_no_output() -> None:
+    execute(FIRST, _settings("out"))
+    before = folder_sha256(Path("out"))
+    asked = []
+
+    def check(settings: Settings, task: Task) -> None:
+        asked.append((settings.text, task.name))
+        if settings.text != "fine":
+            raise ConfigError("not like this")
+
+    checked = replace(FIRST, check=check)
+    for output in ("out", "new"):
+        with pytest.raises(ConfigError, match="not like this"):
+            execute(checked, _settings(output, text="other"))
+    assert folder_sha256(Path("out")) == before
+    assert not Path("new").exists()
+    assert not Path(".new.part").exists()
+    assert len(_runs("first")) == 1
+    execute(checked, _settings("new", text="fine"))
+    assert asked == [("other", "toy"), ("other", "toy"), ("fine", "toy")]
+    assert len(_runs("first")) == 2
+
+
+def test_losses_of_a_training_are_logged_epoch_by_epoch() -> None:
+    def train(settings: Settings, context: Context) -> Result:
+        with context.epochs("train", 3) as on_epoch:
+            for epoch, loss in enumerate((3.0, 2.0, 1.5)):
+                on_epoch(epoch, {"loss": loss, "val_loss": 2 * loss})
+        return _write(settings, context)
+
+    execute(replace(FIRST, run=train), _settings("out"))
+    (run,) = _runs("first")
+    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "val_loss")
+    assert [(metric.step, metric.value) for metric in history] == [(0, 6.0), (1, 4.0), (2, 3.0)]
+
+
+def test_a_checkpoint_belongs_to_what_decides_what_comes_out() -> None:
+    """A training that was killed goes on where it is the same training, and only there."""
+    checkpoints = []
+
+    def keep(settings: Settings, context: Context) -> Result:
+        checkpoints.append(context.checkpoint.name)
+        assert context.checkpoint.parent.is_dir()
+        return _write(settings, context)
+
+    stage = replace(FIRST, run=keep)
+    execute(FIRST, _settings("source"))
+    execute(stage, _settings("a"), {"rate": 1, "output": "a"})
+    execute(stage, _settings("b"), {"rate": 1, "output": "b", "tracking.uri": "x"})
+    execute(stage, _settings("c"), {"rate": 2, "output": "c"})
+    execute(stage, _settings("d", source="source"), {"rate": 1, "output": "d"})
+    same, again, *others = checkpoints
+    assert same == again
+    assert len({same, *others}) == 3
+
+
+def test_of_data_the_record_says_how_they_were_made() -> None:
+    """Whatever the configuration of a later stage says; only the place is its own."""
+    execute(FIRST, _settings("a"), {"data.events": 100, "data.folder": "there", "seed": 1})
+    parameters = {"data.events": 7, "data.more": 1, "data.folder": "here", "seed": 2}
+    execute(SECOND, _settings("b", source="a"), parameters)
+    assert Record.read(Path("b")).parameters == {
+        "task.name": "toy",
+        "data.events": 100,
+        "data.folder": "here",
+        "seed": 2,
+    }
+
+
 def test_inputs_that_were_not_made_from_one_another_are_refused() -> None:
-    execute(FIRST, _settings("a"), {})
-    execute(SECOND, _settings("b", source="a"), {})
-    execute(FIRST, _settings("a", text="another"), {})
-    third = FIRST._replace(name="third", inputs=lambda _: {"first": Path("a"), "second": Path("b")})
-    with pytest.raises(ConfigError, match="b: made from another a than the one there now"):
-        execute(third, _settings("c"), {})
+    execute(FIRST, _settings("a"))
+    execute(SECOND, _settings("b", source="a"))
+    execute(FIRST, _settings("a", text="another"))
+    third = replace(FIRST, name="third", inputs=lambda _: {"first": Path("a"), "second": Path("b")})
+    with pytest.raises(DataError, match="b: made from another a than the one there now"):
+        execute(third, _settings("c"))
 
 
 def test_what_the_stage_did_not_write_is_not_replaced() -> None:
     Path("mine").mkdir()
     Path("mine/thesis.tex").touch()
     Path("file").touch()
-    execute(SECOND, _settings("theirs"), {})
+    execute(SECOND, _settings("theirs"))
     for output, says in (
         ("mine", "holds files that are not ours"),
         ("file", "is a file"),
         ("theirs", "holds the output of second"),
     ):
         with pytest.raises(ConfigError, match=says):
-            execute(FIRST, _settings(output), {})
+            execute(FIRST, _settings(output))
     assert Path("mine/thesis.tex").exists()
     Path("empty").mkdir()
-    execute(FIRST, _settings("empty"), {})
+    execute(FIRST, _settings("empty"))
     assert Path("empty/out.txt").exists()
 
 
 def test_a_damaged_output_can_be_made_again() -> None:
-    execute(FIRST, _settings("out"), {})
+    execute(FIRST, _settings("out"))
     Path("out/record.json").write_text("{")
-    execute(FIRST, _settings("out"), {})
+    execute(FIRST, _settings("out"))
     assert "first" in Path("out/record.json").read_text()
