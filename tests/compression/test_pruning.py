@@ -13,32 +13,35 @@ from l1distill.compression.pruning import (
     with_zeros_held,
 )
 from l1distill.models.mlp import StudentSettings, build_student
-from l1distill.tasks.anomaly.teachers import TeacherSettings, build_teacher, pruned_layers
-from l1distill.training.fit import (
-    Fit,
-    Sample,
-    TrainingSettings,
-    fit,
-    make_deterministic,
-    supervised,
-)
+from l1distill.tasks.anomaly.teachers import AutoencoderSettings, build_teacher, pruned_layers
+from l1distill.training.determinism import make_deterministic
+from l1distill.training.fit import Fit, fit, ignore_epoch, supervised
+from l1distill.training.settings import TrainingSettings
 from tests.settings import conf
 
 
 def _train(sparsity: float):  # type: ignore[no-untyped-def]
     make_deterministic(1)
-    student = build_student(
-        StudentSettings.model_validate({**conf("student/mlp"), "layers": [8], "weight_bits": 16})
-    )
+    student = build_student(StudentSettings(layers=[8], weight_bits=16), features=57)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(256, 57)).astype(np.float32)
-    sample = Sample(x, x[:, 0])
+    sample = (x, x[:, 0])
     settings = PruningSettings(sparsity=sparsity, begin_epoch=1, end_epoch=6)
     pruned = with_pruning(student, settings, steps_per_epoch=4)
     training = TrainingSettings(epochs=8, batch_size=64, learning_rate=0.01, patience=8)
-    loss = supervised(pruned.model, "mse")
-    what = Fit(pruned.model, loss, training, 1, pruned.callbacks, pruned.full_from_epoch)
-    fit(what, sample, sample, lambda *_: None)
+    fit(
+        Fit(
+            model=pruned.model,
+            loss=supervised(pruned.model, "mse"),
+            settings=training,
+            seed=1,
+            callbacks=pruned.callbacks,
+            best_from_epoch=pruned.full_from_epoch,
+        ),
+        sample,
+        sample,
+        ignore_epoch,
+    )
     return strip(pruned.model)
 
 
@@ -54,7 +57,7 @@ def test_the_target_is_reached_in_each_dense_layer(sparsity: float) -> None:
 
 
 def test_convolutions_are_pruned_and_only_where_asked() -> None:
-    autoencoder = build_teacher(TeacherSettings.model_validate(conf("teacher/cnn_vae")))
+    autoencoder = build_teacher(AutoencoderSettings.model_validate(conf("teacher/cnn_vae")))
     model = autoencoder.model()
     settings = PruningSettings(sparsity=0.5, begin_epoch=0, end_epoch=1)
     pruned = with_pruning(model, settings, 10, pruned_layers(autoencoder))
@@ -77,7 +80,7 @@ def test_no_pruning_leaves_the_network_dense() -> None:
 
 
 def test_measured_sparsity_counts_what_firmware_sees() -> None:
-    student = build_student(StudentSettings.model_validate({**conf("student/mlp"), "layers": [4]}))
+    student = build_student(StudentSettings(layers=[4]), features=57)
     step = 2.0**-5  # six bits, none left of the point
     for layer in student.layers:
         if hasattr(layer, "kernel"):
@@ -106,11 +109,17 @@ def _train_held(epochs: int, checkpoint: Path | None = None) -> Any:
     make_deterministic(1)
     held = with_zeros_held(_sparse_model(), ["sparse", "sparser", "dense"])
     x = np.random.default_rng(1).normal(size=(256, 19)).astype(np.float32)
-    sample = Sample(x, x[:, :16])
+    sample = (x, x[:, :16])
     training = TrainingSettings(epochs=epochs, batch_size=64, learning_rate=0.01, patience=epochs)
-    loss = supervised(held.model, "mse")
-    what = Fit(held.model, loss, training, 1, held.callbacks, held.full_from_epoch)
-    history = fit(what, sample, sample, lambda *_: None, checkpoint)
+    fitted = Fit(
+        model=held.model,
+        loss=supervised(held.model, "mse"),
+        settings=training,
+        seed=1,
+        callbacks=held.callbacks,
+        best_from_epoch=held.full_from_epoch,
+    )
+    history = fit(fitted, sample, sample, ignore_epoch, checkpoint)
     assert history.validation_loss[-1] < history.validation_loss[0]
     return strip(held.model)
 

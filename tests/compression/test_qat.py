@@ -35,7 +35,9 @@ from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.tasks.anomaly.autoencoder import target
 from l1distill.tasks.anomaly.losses import kl_divergence, reconstruction_error
 from l1distill.tasks.anomaly.teachers import Autoencoder, firmware_part
-from l1distill.training.fit import Fit, Step, TrainingSettings, fit, make_deterministic
+from l1distill.training.determinism import make_deterministic
+from l1distill.training.fit import Fit, Step, fit, ignore_epoch
+from l1distill.training.settings import TrainingSettings
 from tests.compression.test_ptq import settle
 from tests.firmware.networks import full_range, outputs
 from tests.tasks.anomaly.test_autoencoder import CONSTANTS, EVENTS
@@ -260,8 +262,15 @@ def test_training_goes_on_in_fixed_point(architecture: str, bits: int) -> None:
     whole, loss = quantized_loss(held.model, decoder, CONSTANTS, beta)
     start = float(np.mean(loss([EVENTS], Step(False, None))))
     training = TrainingSettings(epochs=3, batch_size=50, learning_rate=0.002, patience=3)
-    what = Fit(whole, loss, training, 1, held.callbacks, held.full_from_epoch)
-    history = fit(what, [EVENTS], [EVENTS], lambda *_: None)
+    fitted = Fit(
+        model=whole,
+        loss=loss,
+        settings=training,
+        seed=1,
+        callbacks=held.callbacks,
+        best_from_epoch=held.full_from_epoch,
+    )
+    history = fit(fitted, [EVENTS], [EVENTS], ignore_epoch)
     assert min(history.validation_loss) < start
 
     trained = strip(held.model)

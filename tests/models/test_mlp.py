@@ -6,7 +6,7 @@ import pytest
 from l1distill.core.errors import DataError
 from l1distill.models import keras_files
 from l1distill.models.mlp import StudentSettings, build_student, quantize_inputs
-from l1distill.training.fit import make_deterministic
+from l1distill.training.determinism import make_deterministic
 from tests.settings import conf
 
 
@@ -18,7 +18,7 @@ def settings() -> StudentSettings:
 @pytest.fixture(scope="module")
 def student(settings: StudentSettings):  # type: ignore[no-untyped-def]
     make_deterministic(1)
-    return build_student(settings)
+    return build_student(settings, features=57)
 
 
 def _on_grid(values: np.ndarray, bits: int, integer: int) -> bool:
@@ -49,6 +49,13 @@ def test_weights_are_on_their_grid(student, settings: StudentSettings) -> None: 
 
 def test_parameter_count(student) -> None:  # type: ignore[no-untyped-def]
     assert student.count_params() == (57 * 32 + 32) + (32 * 16 + 16) + (16 + 1)
+
+
+def test_a_student_may_answer_with_several_numbers(settings: StudentSettings) -> None:
+    student = build_student(settings, features=12, outputs=3)
+    assert student.count_params() == (12 * 32 + 32) + (32 * 16 + 16) + (16 * 3 + 3)
+    outputs = student.predict(np.zeros((5, 12), np.float32), verbose=0)
+    assert outputs.shape == (5, 3)
 
 
 def test_equal_networks_are_equal_files(student, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -1,24 +1,25 @@
 from pathlib import Path
 
-import pytest
-
 from l1distill.data.card import Card, SampleCard
 from l1distill.firmware.devices import Device
 from l1distill.firmware.results.report import REQUIRED, ReportEntry, SynthesisReport
-from l1distill.reporting.page import Line, render, signal_rows
-from l1distill.tasks.anomaly.events import SIGNALS
+from l1distill.reporting.page import PipelineReport, render
+from l1distill.reporting.pictures import Picture
+from l1distill.reporting.tables import Column, Table
 from tests.settings import conf
 
+COMPARISON = Table(
+    title="Teacher against student",
+    columns=(
+        Column(name="signal"),
+        Column(name="student AUC", numeric=True, source="measured, here"),
+    ),
+    rows=[["A → 4ℓ", "0.800 ± 0.010"], ["Z' <boson>", "–"]],
+    notes=("The first <note>.", "The second."),
+)
 
-def _metrics(auc: float) -> dict[str, float]:
-    metrics = {"parameters": 2401.0, "sparsity": 0.5}
-    for signal in SIGNALS:
-        metrics |= {f"auc/{signal}": auc, f"auc_error/{signal}": 0.01}
-        metrics |= {f"mse_to_teacher/{signal}": 0.2, f"tpr_fpr1e-3/{signal}": 0.05}
-    return metrics
 
-
-def _line(tmp_path: Path, passed: bool) -> Line:
+def _report(tmp_path: Path, passed: bool) -> PipelineReport:
     picture = tmp_path / "picture.png"
     picture.write_bytes(b"picture")
     device = Device.model_validate(conf("firmware/device/vu9p"))
@@ -35,31 +36,51 @@ def _line(tmp_path: Path, passed: bool) -> Line:
         dataset="anomaly", settings={}, versions={"pythia8mc": "8.317.2"}, files={},
         samples={"w": sample}, checks={}, missing=["No <gluon> splitting."],
     )  # fmt: skip
-    return Line(
+    return PipelineReport(
         card=card,
         dataset_md5="0123456789abcdef",
-        teacher=_metrics(0.9),
-        student=_metrics(0.8),
-        figures=SynthesisReport(device=device, entries=figures),
+        comparison=COMPARISON,
+        synthesis=SynthesisReport(device=device, entries=figures),
         device=device.name,
         verdict={"passed": passed, "model": "trigger", "gates": [gate]},
-        pictures=[("ROC", picture)],
-        data_pictures=[("jets", picture)],
+        pictures=[Picture(caption="ROC", path=picture)],
+        data_pictures=[Picture(caption="jets", path=picture)],
     )
 
 
 def test_a_promoted_student(tmp_path: Path) -> None:
-    page, markdown = render(_line(tmp_path, passed=True))
+    page, markdown = render(_report(tmp_path, passed=True))
     assert "Promoted: all 1 gates passed" in page
-    assert "0.900 ± 0.010" in page
-    assert "0.800 ± 0.010" in page
+    assert "Promoted: all 1 gates passed" in markdown
     assert "yosys 0.70" in page
-    assert "| A → 4ℓ | 0.96 | 0.900 ± 0.010 | 0.800 ± 0.010 | 5.00% | 0.200 |" in markdown
     assert page.count("data:image/png;base64,cGljdHVyZQ==") == 2
+    assert page.index("<figcaption>ROC<") < page.index("<figcaption>jets<")
+
+
+def test_the_comparison_is_shown_as_the_task_made_it(tmp_path: Path) -> None:
+    page, markdown = render(_report(tmp_path, passed=True))
+    for words in (
+        "<h2>Teacher against student</h2>",
+        '<th>signal</th><th class="n">student AUC<br><span class="soft">measured, here</span></th>',
+        '<tr><td>A → 4ℓ</td><td class="n">0.800 ± 0.010</td></tr>',
+        '<p class="soft">The second.</p>',
+    ):
+        assert words in page
+    lines = markdown.splitlines()
+    at = lines.index("## Teacher against student")
+    assert lines[at + 1 : at + 8] == [
+        "",
+        "| signal | student AUC |",
+        "| --- | --- |",
+        "| A → 4ℓ | 0.800 ± 0.010 |",
+        "| Z' <boson> | – |",
+        "",
+        "The first <note>.",
+    ]
 
 
 def test_a_refused_student_says_why(tmp_path: Path) -> None:
-    page, markdown = render(_line(tmp_path, passed=False))
+    page, markdown = render(_report(tmp_path, passed=False))
     assert "Refused: 1 of 1 gates failed" in page
     assert "refused: it was not measured" in page
     assert "missing" in page
@@ -67,13 +88,6 @@ def test_a_refused_student_says_why(tmp_path: Path) -> None:
 
 
 def test_words_from_files_are_escaped(tmp_path: Path) -> None:
-    page, _ = render(_line(tmp_path, passed=True))
-    assert "No &lt;gluon&gt; splitting." in page
-
-
-def test_an_unresolved_working_point_is_said() -> None:
-    student = _metrics(0.8)
-    del student["tpr_fpr1e-3/a_4l"]
-    rows = {row.name: row for row in signal_rows(_metrics(0.9), student)}
-    assert rows["A → 4ℓ"].tpr is None
-    assert rows["LQ → bτ"].tpr == pytest.approx(0.05)
+    page, _ = render(_report(tmp_path, passed=True))
+    for words in ("No &lt;gluon&gt; splitting.", "&lt;boson&gt;", "The first &lt;note&gt;."):
+        assert words in page

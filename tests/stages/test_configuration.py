@@ -8,7 +8,10 @@ from pydantic import BaseModel
 
 from l1distill.cli import STAGES
 from l1distill.core.errors import ConfigError
+from l1distill.stages import configuration, generate, teacher
 from l1distill.stages.configuration import flatten, parse
+from l1distill.tasks.anomaly.task import TASK
+from l1distill.tasks.base import TaskSettings
 from tests.settings import ROOT
 
 
@@ -20,7 +23,8 @@ def _composed(stage: str, *overrides: str) -> dict[str, Any]:
 
 
 def _settings(stage: str) -> type[BaseModel]:
-    settings: type[BaseModel] = importlib.import_module(f"l1distill.stages.{stage}").STAGE.settings
+    stages = importlib.import_module(f"l1distill.stages.{stage}")
+    settings: type[BaseModel] = stages.STAGE.settings_for(TASK)
     return settings
 
 
@@ -28,6 +32,7 @@ CHOICES = [
     (stage, f"{group}={path.stem}")
     for stage, group in (
         *(("generate", "data"), ("generate", "executor"), ("teacher", "teacher")),
+        *(("student", "compression"), ("quantize", "quantization")),
         ("synthesize", "published"),
     )
     for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
@@ -60,6 +65,17 @@ def test_the_shipped_configuration_is_whole(stage: str, override: str) -> None:
         ("weight_bits", None, "student.weight_bits=None"),
         ("layers", [8.5], "student.layers.0=8.5"),
         ("wieght_bits", 8, "student.wieght_bits: no such key; did you mean student.weight_bits?"),
+        ("inputs", {"pt_unit_min_gev": 0}, "student.inputs.pt_unit_min_gev=0: input should be gre"),
+        (
+            "inputs",
+            {"pt_unit_mn_gev": 1},
+            "student.inputs.pt_unit_mn_gev: no such key; did you mean student.inputs.pt_unit_min",
+        ),
+        (
+            "inputs",
+            {"pt_unit_min_gev": 128},
+            "student.inputs: pt_unit_min_gev must not be above pt_unit_max_gev",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(key: str, value: object, says: str) -> None:
@@ -83,7 +99,6 @@ def test_numbers_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("executor.workers=0", "executor.workers=0: input should be greater than or equal to 1"),
         ("seed=-1", "seed=-1: input should be greater than or equal to 0"),
         ("student.layers=[0]", "student.layers.0=0: input should be greater than 0"),
         ("student.layers=[1000000]", "student.layers.0=1000000: input should be less than"),
@@ -98,6 +113,44 @@ def test_numbers_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
 def test_values_that_make_no_sense_are_refused(override: str, says: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         parse(_settings("student"), _composed("student", override))
+    assert str(refusal.value).startswith(says)
+
+
+def test_workers_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^executor\.workers=0: input should be greater than or"):
+        parse(_settings("generate"), _composed("generate", "executor.workers=0"))
+
+
+@pytest.mark.parametrize("stage", sorted(set(STAGES) - {"generate"}))
+def test_only_the_stage_that_fans_work_out_has_an_executor(stage: str) -> None:
+    assert "executor" not in _composed(stage)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_task_of_the_configuration_is_the_one_that_is_shipped(stage: str) -> None:
+    assert parse(TaskSettings, _composed(stage)["task"], "task") == TaskSettings(
+        name=TASK.name, module="l1distill.tasks.anomaly.task"
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        (None, "task.name: missing; give it a value; task.module: missing; give it a value"),
+        ({"name": "anomaly", "modul": "x"}, "task.module: missing"),
+        ({"name": "anomaly", "module": "l1distill.tasks.none"}, "task.module=l1distill.tasks.none"),
+    ],
+)
+def test_a_task_that_is_wrong_is_named_before_anything_else(
+    section: dict[str, str] | None, says: str
+) -> None:
+    composed = _composed("student") | {"seed": "wrong"}
+    if section is None:
+        del composed["task"]
+    else:
+        composed["task"] = section
+    with pytest.raises(ConfigError) as refusal:
+        configuration.run("student", composed, {})
     assert str(refusal.value).startswith(says)
 
 
@@ -139,9 +192,12 @@ def test_keys_of_a_choice_are_named_as_they_are_written(
     [("public", "background: give"), ("nanoaod", "background: give"), ("own", "folders: give")],
 )
 def test_files_are_asked_for_by_the_stage_that_reads_them(data: str, says: str) -> None:
+    settings = parse(_settings("generate"), _composed("generate", f"data={data}"))
+    assert generate.STAGE.check is not None
     with pytest.raises(ConfigError, match=rf"^data\.files\.{says}"):
-        parse(_settings("generate"), _composed("generate", f"data={data}"))
-    parse(_settings("teacher"), _composed("teacher", f"data={data}"))  # reads what it made
+        generate.STAGE.check(settings, TASK)
+    parse(_settings("teacher"), _composed("teacher", f"data={data}"))
+    assert teacher.STAGE.check is None  # it reads what was made
 
 
 def test_a_choice_that_is_not_named_is_asked_for() -> None:

@@ -5,15 +5,20 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import mlflow
 import numpy as np
 import pytest
 
+from l1distill.artifacts.record import Record
+from l1distill.artifacts.runs import LoggedRun
 from l1distill.cli import main
 from l1distill.core.errors import ConfigError
-from l1distill.core.workspace import folder_sha256
+from l1distill.core.workspace import file_sha256, folder_sha256
+from l1distill.data.card import Card, FileCard, write_card
+from l1distill.data.dataset import Dataset, Items, open_dataset
+from l1distill.data.encoding import Feature, InputEncoding
 from l1distill.firmware.bundle.archive import verify_manifest
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Quantize
@@ -22,11 +27,9 @@ from l1distill.firmware.network.serialization import save
 from l1distill.firmware.results.report import SynthesisReport
 from l1distill.stages import synthesize_model
 from l1distill.stages.stage import Context
-from l1distill.stages.synthesize_student import SLOTS, describe
-from l1distill.tasks.anomaly.encoding import InputScaling
-from l1distill.tasks.anomaly.events import ELECTRONS, JETS, MET, MUONS, N_OBJECTS
+from l1distill.stages.synthesize_student import choose_events, describe
 from l1distill.tasks.anomaly.standardization import Standardization
-from l1distill.tracking import Record
+from l1distill.tasks.anomaly.task import TASK
 from l1distill.tracking.runs import PARENT_RUN
 from tests.settings import ROOT
 
@@ -49,6 +52,22 @@ def model() -> Any:
     from tests.firmware.networks import chain, dense, grid, relu
 
     return chain((4,), [grid(4), dense(4, 3), relu(4)], [dense(4, 1), dense(4, 2)])
+
+
+def numbered_dataset(folder: Path) -> Dataset:
+    """Items (1,) with a number each: those of the training sample below 100."""
+    values = {"background": np.arange(17.0)[:, None], "signal": np.arange(100.0, 120.0)[:, None]}
+    files = {}
+    for name, counts in {"background": (10, 4, 3), "signal": (12, 6, 2)}.items():
+        path = folder / f"{name}.h5"
+        with path.open("wb") as file:
+            np.save(file, values[name])
+        parts = dict(zip(("train", "test", "validation"), counts, strict=True))
+        files[name] = FileCard(**parts, sha256=file_sha256(path))
+    write_card(
+        folder, Card(dataset="toy", settings={}, versions={}, files=files, checks={}, missing=[])
+    )
+    return open_dataset(folder, lambda path: Items(values=np.load(path)), "background")
 
 
 def synthesize(*overrides: str) -> int:
@@ -106,7 +125,7 @@ def test_a_score_and_its_threshold_stand_behind_a_model(model: Any, folder: Path
 def test_constants_beside_a_network_say_what_its_error_is(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What comes of them is in tests/firmware/test_scores.py; here, that they come along."""
+    """Here, that they come along; what comes of them: ``firmware/functions/test_score_head``."""
     given = {}
 
     def stop(*arguments: Any, **options: Any) -> None:
@@ -130,13 +149,12 @@ def test_constants_beside_a_network_say_what_its_error_is(
 
 def test_published_rows_come_from_the_runs_of_the_sweep(model: Any, folder: Path) -> None:
     """One row of two works out; the other fails in its own words, after it has said its cost."""
-    from l1distill.firmware.network import serialization as network_file
     from l1distill.firmware.network.fixed_point import FixedPoint
     from l1distill.firmware.network.layers import Dense
     from l1distill.firmware.readers.qkeras import from_qkeras
     from l1distill.tasks.anomaly.firmware_tables import Commands, gather, tables
     from l1distill.tasks.anomaly.study import Study
-    from l1distill.tracking.lookup import LoggedRun, find_runs
+    from l1distill.tracking.lookup import find_runs
 
     fine = FixedPoint(signed=True, integer=1, fraction=30)
     networks = {}
@@ -150,9 +168,9 @@ def test_published_rows_come_from_the_runs_of_the_sweep(model: Any, folder: Path
         layers = (*network.layers[:at], first, *network.layers[at + 1 :])
         quantized = folder / f"outputs/govorkova/{name}_pruning/teacher_ptq_8/quantized"
         quantized.mkdir(parents=True)
-        network_file.save(replace(network, layers=layers), quantized / "network.json")
+        save(replace(network, layers=layers), quantized / "network.json")
         tags = {"output_sha256": folder_sha256(quantized)}
-        networks[name, "ptq", 8] = LoggedRun(name, {}, {}, tags)
+        networks[name, "ptq", 8] = LoggedRun(run_id=name, parameters={}, metrics={}, tags=tags)
     sweep = ("experiment=published_firmware", "published=cnn_vae_vu9p,dnn_vae_vu9p")
     assert synthesize(*sweep, "score.latent=1") != 0
 
@@ -217,8 +235,8 @@ def test_every_device_has_its_short_name() -> None:
     assert {path.name for path in short} == {path.name for path in long}
 
 
-def test_the_card_names_each_input_as_the_scaling_makes_it() -> None:
-    scaling = InputScaling(pt_unit_gev=[2.0 ** (slot % 5) for slot in range(N_OBJECTS)])
+def test_the_card_says_what_the_encoding_and_the_task_know() -> None:
+    features = [Feature(name="pT of MET", unit="GeV", scale=8.0), Feature(name="eta of MET")]
     record = Record(
         stage="student",
         parameters={},
@@ -228,23 +246,42 @@ def test_the_card_names_each_input_as_the_scaling_makes_it() -> None:
         files={"student.h5": "abc123"},
         artifacts=[],
     )
-    nothing = cast(Any, None)
-    context = Context(nothing, Path(), Path(), {"student": record}, {}, "")
-    description = describe(context, scaling, 77)
-    for words in ("`abc123`", "data set `toy`, MD5 `5d`", "77 of its test"):
-        assert words in description.summary
+    nothing: Any = None
+    context = Context(
+        task=TASK,
+        run=nothing,
+        folder=Path(),
+        work=Path(),
+        records={"student": record},
+        hashes={},
+        identity="",
+    )
+    card = describe(context, InputEncoding(shape=[2], features=features), 77)
+    for words in ("`abc123`", "data set `toy`, MD5 `5d`", "77 events of its data set"):
+        assert words in card.summary
+    assert [(each.name, each.unit, each.scale) for each in card.inputs] == [
+        ("pT of MET", "GeV", 8.0),
+        ("eta of MET", "", 1.0),
+    ]
+    ours = TASK.describe()
+    assert card.summary.startswith(ours.summary)
+    assert (card.title, card.outputs, card.limitations) == (
+        ours.title,
+        ours.outputs,
+        ours.limitations,
+    )
 
-    for number, quantity in enumerate(description.inputs):
-        slot, feature = divmod(number, 3)
-        event = np.zeros((1, N_OBJECTS, 3))
-        event[0, slot, feature] = quantity.scale
-        expected = np.zeros((1, 57))
-        expected[0, number] = 1.0
-        assert np.array_equal(scaling.apply(event), expected)
-        assert quantity.name == f"{('pT', 'eta', 'phi')[feature]} of {SLOTS[slot]}"
-        assert quantity.unit == ("GeV", "", "rad")[feature]
-    assert len(description.inputs) == 57
-    assert SLOTS[MET] == "MET"
-    for slots, name in ((ELECTRONS, "electron"), (MUONS, "muon"), (JETS, "jet")):
-        number = slots.stop - slots.start
-        assert list(SLOTS[slots]) == [f"{name} {n + 1}" for n in range(number)]
+
+def test_firmware_is_verified_on_events_of_every_sample_that_no_model_was_fitted_to(
+    tmp_path: Path,
+) -> None:
+    """Each item is a number that says where it stands: 0 to 9 train, 10 to 13 test, ..."""
+    dataset = numbered_dataset(tmp_path)
+    allowed = {*range(10, 14), *range(100, 120)}
+    everything = choose_events(dataset, 1000, seed=1)
+    assert set(everything[:, 0].astype(int)) == allowed
+    few = choose_events(dataset, 12, seed=1)
+    assert len(np.unique(few)) == 12
+    assert set(few[:, 0].astype(int)) <= allowed
+    np.testing.assert_array_equal(few, choose_events(dataset, 12, seed=1))
+    assert not np.array_equal(few, choose_events(dataset, 12, seed=2))

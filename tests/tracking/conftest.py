@@ -7,7 +7,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from l1distill.tracking import Store, TrackingSettings, connect
+from l1distill.tracking.settings import TrackingSettings
+from l1distill.tracking.store import Store, connect
 
 SETTINGS = TrackingSettings(experiment="test", uri=None, model_name="trigger")
 

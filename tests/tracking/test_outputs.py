@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from l1distill.artifacts.record import METRICS, Record
 from l1distill.core.errors import DataError
 from l1distill.core.workspace import file_sha256, write_json
-from l1distill.tracking import METRICS, Record, Store, run_of
+from l1distill.tracking.outputs import run_of
+from l1distill.tracking.store import Store
 
 
 def _output(folder: Path) -> Path:

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from l1distill.artifacts.record import ModelSpec
 from l1distill.core.workspace import write_json
-from l1distill.tracking import ModelSpec, Run, Store, stage_run
 from l1distill.tracking.registry import CHAMPION, register
+from l1distill.tracking.runs import Run, stage_run
+from l1distill.tracking.store import Store
 
 NAME = "trigger"
 SPEC = ModelSpec(
     name="student",
-    script="student",
+    script="l1distill.tracking.served.student",
     artifacts={"student": "student.h5", "inputs": "inputs.json"},
     requirements=["numpy"],
 )
@@ -22,7 +24,7 @@ SPEC = ModelSpec(
 def run(store: Store, tmp_path: Path) -> Iterator[Run]:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "student.h5").write_bytes(b"weights")
-    write_json(tmp_path / "model" / "inputs.json", {"pt_unit_gev": [64.0] * 19})
+    write_json(tmp_path / "model" / "inputs.json", {"shape": [1], "features": [{"name": "x"}]})
     with stage_run(store, "promote") as run:
         yield run
 

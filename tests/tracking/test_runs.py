@@ -11,8 +11,8 @@ import mlflow
 import pytest
 
 from l1distill.core.errors import DataError
-from l1distill.tracking import Store, connect, stage_run
-from l1distill.tracking.runs import PARENT_RUN
+from l1distill.tracking.runs import PARENT_RUN, stage_run
+from l1distill.tracking.store import Store, connect
 from tests.tracking.conftest import SETTINGS
 
 
@@ -41,7 +41,9 @@ def test_a_run_ends_as_its_stage_does(store: Store) -> None:
 def test_the_next_stage_ends_the_run_of_a_killed_one(store: Store) -> None:
     script = textwrap.dedent("""
         import sys, time
-        from l1distill.tracking import TrackingSettings, connect, stage_run
+        from l1distill.tracking.runs import stage_run
+        from l1distill.tracking.settings import TrackingSettings
+        from l1distill.tracking.store import connect
         settings = TrackingSettings(experiment="test", uri=None, model_name="model")
         with stage_run(connect(settings), "killed"):
             print("open", flush=True)
@@ -60,7 +62,9 @@ def test_the_next_stage_ends_the_run_of_a_killed_one(store: Store) -> None:
 
 def test_eight_processes_start_on_an_empty_store_at_once(empty_folder: Path) -> None:
     script = textwrap.dedent("""
-        from l1distill.tracking import TrackingSettings, connect, stage_run
+        from l1distill.tracking.runs import stage_run
+        from l1distill.tracking.settings import TrackingSettings
+        from l1distill.tracking.store import connect
         settings = TrackingSettings(experiment="test", uri=None, model_name="model")
         with stage_run(connect(settings), "parallel"):
             pass
@@ -78,7 +82,8 @@ def test_a_store_that_was_killed_in_the_making_is_made_anew(empty_folder: Path) 
         import os, signal
         from sqlalchemy import event
         from sqlalchemy.engine import Engine
-        from l1distill.tracking import TrackingSettings, connect
+        from l1distill.tracking.settings import TrackingSettings
+        from l1distill.tracking.store import connect
         tables = []
         @event.listens_for(Engine, "before_cursor_execute")
         def stop(connection, cursor, statement, *others):

@@ -161,6 +161,11 @@ def _check_task(records: Mapping[str, Record], folders: Mapping[str, Path], task
     """Refuse inputs of another task."""
     for name, record in records.items():
         written_for = record.parameters.get("task.name")
+        if written_for is None:
+            raise DataError(
+                f"{folders[name]}: written by a version of l1distill that knew no tasks; "
+                f"run {name} again"
+            )
         if written_for != task.name:
             raise DataError(
                 f"{folders[name]}: written for task={written_for}, this is task={task.name}; "

@@ -265,7 +265,8 @@ def load_task(settings: TaskSettings) -> Task:
     """
     try:
         module = importlib.import_module(settings.module)
-    except ImportError as error:
+    except (ImportError, SyntaxError, TypeError, ValueError) as error:
+        # the last two are what Python says of names that no module can have
         raise ConfigError(
             f"task.module={settings.module}: cannot be imported ({first_line(error)}); install it "
             "or put its folder on PYTHONPATH"

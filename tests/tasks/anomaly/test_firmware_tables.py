@@ -1,9 +1,11 @@
 """Published firmware, and which runs stand beside it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
+from l1distill.artifacts.runs import LoggedRun
 from l1distill.firmware.devices import Device
 from l1distill.firmware.results.report import (
     REQUIRED,
@@ -15,7 +17,6 @@ from l1distill.tasks.anomaly import published_firmware as published
 from l1distill.tasks.anomaly.firmware_tables import NOT_RUN, ROWS, Commands, Table, gather, tables
 from l1distill.tasks.anomaly.published_firmware import Published
 from l1distill.tasks.anomaly.study import Study
-from l1distill.tracking.lookup import LoggedRun
 from tests.settings import ROOT, conf
 
 PRINTED = {
@@ -53,14 +54,20 @@ def _figures(row: Published, lut: float) -> SynthesisReport:
 def _study() -> Study:
     networks = {row.network for row in ROWS if row.network}
     return Study(
-        {}, {}, {key: LoggedRun("", {}, {}, {"output_sha256": str(key)}) for key in networks}
+        {},
+        {},
+        {
+            key: LoggedRun(run_id="", parameters={}, metrics={}, tags={"output_sha256": str(key)})
+            for key in networks
+        },
     )
 
 
 def _run(row: Published, run_id: str, network: str = "", error: str = "") -> LoggedRun:
     parameters = {"firmware.device.name": row.device, "score.kind": "sum_mu2", **row.shape}
     tags = {"model_sha256": network or str(row.network), **({"error": error} if error else {})}
-    return LoggedRun(run_id, parameters, {"cost/lut_estimate": 40741.4}, tags)
+    metrics = {"cost/lut_estimate": 40741.4}
+    return LoggedRun(run_id=run_id, parameters=parameters, metrics=metrics, tags=tags)
 
 
 def _made(
@@ -130,7 +137,7 @@ def test_firmware_of_another_network_is_left_out() -> None:
     other = _run(wanted, wanted.key, network="another teacher's")
     shape = published.DISTILLNET
     wider = _run(shape, shape.key)
-    wider = wider._replace(parameters={**wider.parameters, "shape.layers": "[128, 64]"})
+    wider = replace(wider, parameters={**wider.parameters, "shape.layers": "[128, 64]"})
     three, _, distillnet, _ = _made([other, wider], [])
     assert {cell.ours for cell in three.rows[0].cells} == {NOT_RUN}
     assert distillnet.rows[0].cells[1].ours == NOT_RUN

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 
+from l1distill.artifacts.runs import LoggedRun
 from l1distill.tasks.anomaly.study import gather, ratios
-from l1distill.tracking.lookup import LoggedRun
 
 
 def _teacher(run_id: str, sparsity: float, sha256: str = "") -> LoggedRun:
     parameters = {"teacher.architecture": "dnn_ae", "compression.sparsity": str(sparsity)}
     metrics = {"auc/a_4l": 0.8, "auc_error/a_4l": 0.01}
-    return LoggedRun(run_id, parameters, metrics, {"output_sha256": sha256 or run_id})
+    tags = {"output_sha256": sha256 or run_id}
+    return LoggedRun(run_id=run_id, parameters=parameters, metrics=metrics, tags=tags)
 
 
 def _fixed(run_id: str, teacher: str, auc: float = 0.8, bits: int = 8) -> LoggedRun:
@@ -19,7 +20,8 @@ def _fixed(run_id: str, teacher: str, auc: float = 0.8, bits: int = 8) -> Logged
         "quantization.bits": str(bits),
     }
     metrics = {"auc/a_4l": auc, "auc_error/a_4l": 0.01}
-    return LoggedRun(run_id, parameters, metrics, {"teacher_run": teacher})
+    tags = {"teacher_run": teacher}
+    return LoggedRun(run_id=run_id, parameters=parameters, metrics=metrics, tags=tags)
 
 
 def test_the_newest_of_each_kind_counts() -> None:

@@ -7,7 +7,7 @@ from tensorflow import keras
 
 from l1distill.tasks.anomaly.teachers import (
     Autoencoder,
-    TeacherSettings,
+    AutoencoderSettings,
     build_teacher,
     firmware_part,
     pruned_layers,
@@ -74,8 +74,8 @@ TABLES = {
 }
 
 
-def settings(architecture: str) -> TeacherSettings:
-    return TeacherSettings.model_validate(conf(f"teacher/{architecture}"))
+def settings(architecture: str) -> AutoencoderSettings:
+    return AutoencoderSettings.model_validate(conf(f"teacher/{architecture}"))
 
 
 def teacher(architecture: str) -> Autoencoder:
@@ -182,4 +182,4 @@ def test_settings_that_make_no_sense_together(
     architecture: str, change: dict[str, object], words: str
 ) -> None:
     with pytest.raises(ValidationError, match=words):
-        TeacherSettings.model_validate(settings(architecture).model_dump() | change)
+        AutoencoderSettings.model_validate(settings(architecture).model_dump() | change)
