@@ -4,19 +4,13 @@ Source: ``cards/delphes_card_CMS_PileUp.tcl`` of Delphes 3 (de Favereau et al., 
 momentum resolutions after CMS, arXiv:1405.6569, ECAL after arXiv:1306.2016 and 1502.02701.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
 from l1distill.simulation import grid
-from l1distill.simulation.particles import (
-    ELECTRON,
-    MUON,
-    PHOTON,
-    FloatArray,
-    IntArray,
-    Particles,
-)
+from l1distill.simulation.columns import Columns, DetectorObjects, FloatArray, IntArray
+from l1distill.simulation.particles import ELECTRON, MUON, PHOTON, Particles
 
 TRACKER_ETA_MAX = 2.5
 _LOOPER_PT = 0.73  # [GeV]: 0.3 * 3.8 T * 1.29 m / 2, softer tracks never reach the barrel
@@ -24,60 +18,37 @@ _BARREL_ETA = 1.59  # where the barrel of radius 1.29 m and half length 3 m ends
 _ECAL_SHARE = {PHOTON: 1.0, ELECTRON: 1.0, MUON: 0.0, 310: 0.3, 3122: 0.3}
 
 
-class Tracks(NamedTuple):
-    """Reconstructed charged particles, sorted by event.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracks(DetectorObjects):
+    """Reconstructed charged particles, sorted by event; pT is smeared.
 
     Attributes:
-        event: (n,) int64.
         code: (n,) absolute PDG code; 11 and 13 are electrons and muons.
-        pt: (n,) smeared [GeV].
-        eta: (n,).
-        phi: (n,) [rad].
     """
 
-    event: IntArray
     code: IntArray
-    pt: FloatArray
-    eta: FloatArray
-    phi: FloatArray
 
 
-class Deposits(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deposits(Columns):
     """Energy that untracked particles leave in the calorimeters, before any smearing.
 
     Attributes:
-        event: (n,) int64.
+        event: (n,) int64, index of the event in the batch.
         ring: (n,) int64, ring of the tower grid.
         phi: (n,) [rad].
         em: (n,) energy in the electromagnetic calorimeter [GeV].
         had: (n,) energy in the hadronic calorimeter [GeV].
     """
 
-    event: IntArray
     ring: IntArray
     phi: FloatArray
     em: FloatArray
     had: FloatArray
 
 
-class Towers(NamedTuple):
-    """Calorimeter clusters above the thresholds, sorted by event.
-
-    Attributes:
-        event: (n,) int64.
-        pt: (n,) [GeV].
-        eta: (n,).
-        phi: (n,) [rad].
-    """
-
-    event: IntArray
-    pt: FloatArray
-    eta: FloatArray
-    phi: FloatArray
-
-
 def track(particles: Particles, rng: np.random.Generator) -> tuple[Tracks, Deposits]:
-    """Sends particles through the tracker; what it misses reaches the calorimeters.
+    """Simulate the tracker; particles that it misses reach the calorimeters.
 
     A tracked particle leaves no calorimeter energy of its own: energy flow replaces its shower
     by the track.
@@ -92,10 +63,15 @@ def track(particles: Particles, rng: np.random.Generator) -> tuple[Tracks, Depos
     eta = np.abs(particles.eta)
     tracked = particles.charged & (eta < TRACKER_ETA_MAX)
     tracked &= rng.random(len(eta)) < _tracking_efficiency(particles.code, particles.pt, eta)
-    found = [column[tracked] for column in particles]
-    sigma = _track_resolution(found[1], found[2], np.abs(found[3]), found[5])
-    pt = _log_normal(found[2], sigma * found[2], rng)
-    tracks = Tracks(found[0], found[1], pt, found[3], found[4])
+    seen = particles.take(tracked)
+    sigma = _track_resolution(seen.code, seen.pt, np.abs(seen.eta), seen.energy)
+    tracks = Tracks(
+        event=seen.event,
+        code=seen.code,
+        pt=_log_normal(seen.pt, sigma * seen.pt, rng),
+        eta=seen.eta,
+        phi=seen.phi,
+    )
 
     ring = grid.ring_of(particles.eta)
     looper = particles.charged & (particles.pt < _LOOPER_PT) & (eta < _BARREL_ETA)
@@ -106,22 +82,27 @@ def track(particles: Particles, rng: np.random.Generator) -> tuple[Tracks, Depos
         share[code == species] = value
     energy = particles.energy[hits]
     deposits = Deposits(
-        particles.event[hits], ring[hits], particles.phi[hits], share * energy,
-        (1 - share) * energy,
-    )  # fmt: skip
+        event=particles.event[hits],
+        ring=ring[hits],
+        phi=particles.phi[hits],
+        em=share * energy,
+        had=(1 - share) * energy,
+    )
     return tracks, deposits
 
 
-def towers(deposits: Deposits, n_events: int, rng: np.random.Generator) -> Towers:
-    """Sums deposits in towers, smears them and applies the noise thresholds.
+def calorimeter_clusters(
+    deposits: Deposits, n_events: int, rng: np.random.Generator
+) -> DetectorObjects:
+    """Sum deposits in calorimeter towers, smear them and apply the noise thresholds.
 
     Args:
-        deposits: Of any order.
+        deposits: In any order.
         n_events: Number of events in the batch.
         rng: Source of randomness.
 
     Returns:
-        Electromagnetic clusters first within each event, then hadronic ones.
+        The clusters, sorted by event: electromagnetic ones first, then hadronic ones.
     """
     key = deposits.event * grid.N_CELLS + grid.cell_of(deposits.ring, deposits.phi)
     parts = []
@@ -138,15 +119,19 @@ def towers(deposits: Deposits, n_events: int, rng: np.random.Generator) -> Tower
         smeared = _log_normal(true, resolution(true, np.abs(eta)), rng)
         # energy must stand out from the noise by two standard deviations
         kept = (smeared > threshold) & (smeared > 2.0 * resolution(smeared, np.abs(eta)))
-        pt = smeared[kept] / np.cosh(eta[kept])
-        parts.append((event[kept], pt, eta[kept], phi[kept]))
-    columns = [np.concatenate(pair) for pair in zip(*parts, strict=True)]
-    order = np.argsort(columns[0], kind="stable")
-    return Towers(*(column[order] for column in columns))
+        parts.append(
+            DetectorObjects(
+                event=event[kept],
+                pt=smeared[kept] / np.cosh(eta[kept]),
+                eta=eta[kept],
+                phi=phi[kept],
+            )
+        )
+    return DetectorObjects.merge(*parts)
 
 
 def identification_efficiency(code: IntArray, pt: FloatArray, eta: FloatArray) -> FloatArray:
-    """Gives the chance that a tracked lepton is identified (the card's efficiency modules).
+    """Compute the efficiency to identify a tracked lepton (the card's efficiency modules).
 
     Args:
         code: Absolute PDG codes, 11 or 13.
@@ -158,6 +143,7 @@ def identification_efficiency(code: IntArray, pt: FloatArray, eta: FloatArray) -
 
 
 def _tracking_efficiency(code: IntArray, pt: FloatArray, eta: FloatArray) -> FloatArray:
+    """Compute the efficiency to reconstruct the track of a charged particle."""
     central = eta < 1.5
     soft = pt <= 1.0
     hadron = np.where(central, np.where(soft, 0.70, 0.95), np.where(soft, 0.60, 0.85))
@@ -168,14 +154,14 @@ def _tracking_efficiency(code: IntArray, pt: FloatArray, eta: FloatArray) -> Flo
     )
     tail = np.where(pt > 1000.0, np.exp(0.5 - pt * 5e-4), 1.0)
     muon = np.where(central, np.where(soft, 0.75, 0.99), np.where(soft, 0.70, 0.98)) * tail
-    chosen = np.where(code == ELECTRON, electron, np.where(code == MUON, muon, hadron))
-    return np.where(pt > 0.1, chosen, 0.0)
+    efficiency = np.where(code == ELECTRON, electron, np.where(code == MUON, muon, hadron))
+    return np.where(pt > 0.1, efficiency, 0.0)
 
 
 def _track_resolution(
     code: IntArray, pt: FloatArray, eta: FloatArray, energy: FloatArray
 ) -> FloatArray:
-    """Relative pT resolution of tracks; electrons profit from the calorimeter."""
+    """Compute the relative pT resolution of tracks; electrons profit from the calorimeter."""
     region = np.digitize(eta, (0.5, 1.5))
     constant = {
         "hadron": (0.06, 0.10, 0.25), "electron": (0.03, 0.05, 0.15), "muon": (0.01, 0.015, 0.025)
@@ -185,8 +171,9 @@ def _track_resolution(
         "muon": (1.0e-4, 1.5e-4, 3.5e-4),
     }  # fmt: skip
 
-    def of(kind: str) -> FloatArray:
-        return np.hypot(np.array(constant[kind])[region], np.array(slope[kind])[region] * pt)
+    def of(particle: str) -> FloatArray:
+        constants, slopes = np.array(constant[particle]), np.array(slope[particle])
+        return np.hypot(constants[region], slopes[region] * pt)
 
     # Delphes weighs the electron's track with its ECAL cluster
     cluster = _ecal_resolution(energy, eta) / np.maximum(energy, 1e-9)
@@ -195,6 +182,7 @@ def _track_resolution(
 
 
 def _ecal_resolution(energy: FloatArray, eta: FloatArray) -> FloatArray:
+    """Compute the energy resolution of the electromagnetic calorimeter [GeV]."""
     near = np.sqrt((0.008 * energy) ** 2 + 0.11**2 * energy + 0.40**2)
     barrel = (1 + 0.64 * eta**2) * near
     endcap = (2.16 + 5.6 * (eta - 2) ** 2) * near
@@ -203,13 +191,14 @@ def _ecal_resolution(energy: FloatArray, eta: FloatArray) -> FloatArray:
 
 
 def _hcal_resolution(energy: FloatArray, eta: FloatArray) -> FloatArray:
+    """Compute the energy resolution of the hadronic calorimeter [GeV]."""
     central = np.sqrt((0.050 * energy) ** 2 + 1.50**2 * energy)
     forward = np.sqrt((0.130 * energy) ** 2 + 2.70**2 * energy)
     return np.where(eta <= 3.0, central, forward)
 
 
 def _log_normal(mean: FloatArray, sigma: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Draws from log-normal distributions of given mean and width: never negative."""
+    """Draw from log-normal distributions of given mean and width: never negative."""
     square = np.log1p((sigma / np.maximum(mean, 1e-12)) ** 2)
     noise = np.sqrt(square) * rng.standard_normal(len(mean))
     drawn: FloatArray = mean * np.exp(noise - 0.5 * square)

@@ -1,4 +1,4 @@
-"""The calorimeter's towers: rings in eta, each cut evenly in phi.
+"""The calorimeter's tower grid: rings in eta, each divided evenly in phi.
 
 Edges follow the HCAL of the Delphes CMS card: 0.087 x 5 degrees up to |eta| 1.74, growing to
 0.35 x 10 degrees at |eta| 5. Where the card's list has gaps or coarser rings at the very end
@@ -7,7 +7,7 @@ Edges follow the HCAL of the Delphes CMS card: 0.087 x 5 degrees up to |eta| 1.7
 
 import numpy as np
 
-from l1distill.simulation.particles import FloatArray, IntArray
+from l1distill.simulation.columns import FloatArray, IntArray
 
 _BARREL = np.arange(21) * 0.087
 _OUTER = (
@@ -26,7 +26,7 @@ _RING_OF_CELL = np.repeat(np.arange(N_RINGS), PHI_CELLS)
 
 
 def ring_of(eta: FloatArray) -> IntArray:
-    """Finds the ring of each eta; -1 or ``N_RINGS`` beyond the calorimeter.
+    """Find the ring of each eta; -1 or ``N_RINGS`` beyond the calorimeter.
 
     The rings are symmetric: ring r lies opposite ring ``N_RINGS - 1 - r``.
     """
@@ -34,7 +34,7 @@ def ring_of(eta: FloatArray) -> IntArray:
 
 
 def cell_of(ring: IntArray, phi: FloatArray) -> IntArray:
-    """Finds the cell of each position.
+    """Find the cell of each position.
 
     Args:
         ring: Rings in [0, ``N_RINGS``).
@@ -47,7 +47,7 @@ def cell_of(ring: IntArray, phi: FloatArray) -> IntArray:
 
 
 def scatter(cell: IntArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Draws a position inside each cell, so that towers do not pile up at cell centers.
+    """Draw a position inside each cell, so that towers do not pile up at cell centers.
 
     Returns:
         eta and phi [rad], in [-pi, pi).

@@ -1,25 +1,35 @@
 """Hard scatters from PYTHIA, with a veto before the costly step, hadronization."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from l1distill.simulation.particles import FloatArray, Particles, from_batch
-from l1distill.tasks.anomaly.generator.processes import COMMON, SAMPLES, Process
+from l1distill.simulation.columns import FloatArray
+from l1distill.simulation.particles import Particles, particles_of_batch
+from l1distill.simulation.pythia import Process, build_pythia
 
 _BATCH = 200  # hard scatters fetched at once
-_PYTHIA_SEEDS = 900_000_000  # PYTHIA takes seeds up to this
-
-# What a reconstructed lepton above the filter's threshold can come from. Tracks are smeared by a
-# few percent, so the parton-level thresholds leave room below it; tests hold the room against
-# events without veto.
-_PROMPT_PT_SHARE = 0.8
-_HEAVY_PT_SHARE = 1.0
-_ETA_MAX = 2.7
 
 
-class HardEvents(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Veto:
+    """A parton-level selection: what an event must hold to be hadronized.
+
+    Attributes:
+        codes: Absolute PDG codes of final-state particles, one of which the event must hold.
+        pt_min: Its smallest pT [GeV].
+        eta_max: Its largest abs(eta).
+    """
+
+    codes: frozenset[int]
+    pt_min: float
+    eta_max: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class HardEvents:
     """A batch of hadronized hard scatters.
 
     Attributes:
@@ -35,86 +45,65 @@ class HardEvents(NamedTuple):
     truth_mass: FloatArray
 
 
-def build_pythia(commands: tuple[str, ...], seed: int, hook: Any = None) -> Any:
-    """Initializes PYTHIA.
-
-    Args:
-        commands: Settings beyond those common to all processes.
-        seed: Any non-negative integer.
-        hook: A ``UserHooks`` object, or None.
-
-    Raises:
-        RuntimeError: If PYTHIA refuses a setting or does not initialize.
-    """
-    import pythia8mc
-
-    pythia = pythia8mc.Pythia("", False)
-    for command in (*COMMON, *commands, f"Random:seed = {1 + seed % _PYTHIA_SEEDS}"):
-        if not pythia.readString(command):
-            raise RuntimeError(f"PYTHIA refuses the setting {command!r}")
-    if hook is not None:
-        pythia.setUserHooksPtr(hook)
-    if not pythia.init():
-        raise RuntimeError("PYTHIA does not initialize; run it with Print:quiet = off to see why")
-    return pythia
-
-
-def commands_of(process: Process, mpi: bool) -> tuple[str, ...]:
-    """Lists PYTHIA's settings of a process, with or without multi-parton interactions."""
-    return process.commands if mpi else (*process.commands, "PartonLevel:MPI = off")
-
-
 def generate_hard(
-    sample: str, seed: int, mpi: bool, lepton_pt_min: float, batch: int = _BATCH
+    process: Process,
+    *,
+    collision_energy: float,
+    seed: int,
+    veto: Veto | None = None,
+    batch: int = _BATCH,
 ) -> Iterator[HardEvents]:
-    """Generates hard scatters for ever, those that can pass the lepton filter.
+    """Generate hard scatters without end.
 
     Args:
-        sample: A key of ``SAMPLES``.
+        process: What PYTHIA makes.
+        collision_energy: Energy of the proton-proton collision [GeV].
         seed: Seed of this stream.
-        mpi: Whether PYTHIA makes multi-parton interactions.
-        lepton_pt_min: Lepton filter's threshold [GeV].
+        veto: What an event must hold before hadronization; None keeps all events.
         batch: Events to yield at once.
+
+    Yields:
+        Batches of events that pass the veto.
     """
-    process = SAMPLES[sample]
-    hook = _veto_hook(process, lepton_pt_min)
-    pythia = build_pythia(commands_of(process, mpi), seed, hook)
-    tried = 0
+    hook = None if veto is None else _veto_hook(veto)
+    pythia = build_pythia(process.commands, collision_energy=collision_energy, seed=seed, hook=hook)
+    seen = 0
     while True:
         record = pythia.nextBatch(batch)
+        before, seen = seen, seen + len(record) if hook is None else hook.seen
         yield HardEvents(
-            from_batch(record), len(record), hook.seen - tried, _truth_mass(record, process)
+            particles=particles_of_batch(record),
+            events=len(record),
+            tried=seen - before,
+            truth_mass=_truth_mass(record, process.resonance),
         )
-        tried = hook.seen
 
 
-def _truth_mass(record: Any, process: Process) -> FloatArray:
-    if process.resonance is None:
+def _truth_mass(record: Any, resonance: int | None) -> FloatArray:
+    if resonance is None:
         return np.full(len(record), np.nan)
     import awkward as ak
 
-    first = ak.firsts(record.prt.m[abs(record.prt.id) == process.resonance])
+    first = ak.firsts(record.prt.m[abs(record.prt.id) == resonance])
     mass: FloatArray = ak.to_numpy(ak.fill_none(first, np.nan)).astype(np.float64)
     return mass
 
 
-def _veto_hook(process: Process, lepton_pt_min: float) -> Any:
-    """Builds a hook that drops events without a possible source of a hard lepton."""
+def _veto_hook(veto: Veto) -> Any:
+    """Build the PYTHIA hook that drops events which do not pass a veto."""
     import pythia8mc
 
-    class LeptonVeto(pythia8mc.UserHooks):  # type: ignore[misc]
-        def __init__(self, codes: frozenset[int], pt_min: float) -> None:
+    class PartonLevelVeto(pythia8mc.UserHooks):  # type: ignore[misc]
+        def __init__(self) -> None:
             super().__init__()
             self.seen = 0
-            self._codes = codes
-            self._pt_min = pt_min
 
         def canVetoPartonLevel(self) -> bool:
             return True
 
         def doVetoPartonLevel(self, event: Any) -> bool:
             self.seen += 1
-            codes, pt_min = self._codes, self._pt_min
+            codes, pt_min, eta_max = veto.codes, veto.pt_min, veto.eta_max
             # resonances decay last: their products stand at the end of the record
             for index in range(event.size() - 1, 4, -1):
                 particle = event[index]
@@ -122,11 +111,9 @@ def _veto_hook(process: Process, lepton_pt_min: float) -> Any:
                     particle.idAbs() in codes
                     and particle.isFinal()
                     and particle.pT() > pt_min
-                    and abs(particle.eta()) < _ETA_MAX
+                    and abs(particle.eta()) < eta_max
                 ):
                     return False
             return True
 
-    if process.source == "heavy":
-        return LeptonVeto(frozenset((4, 5)), _HEAVY_PT_SHARE * lepton_pt_min)
-    return LeptonVeto(frozenset((11, 13, 15)), _PROMPT_PT_SHARE * lepton_pt_min)
+    return PartonLevelVeto()

@@ -1,16 +1,13 @@
 """Stable particles of many events in flat arrays, as the detector simulation takes them."""
 
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-# The names say the type: numpy's stubs lose it in most expressions, so that checking it
-# would mean a cast on every other line.
-FloatArray = NDArray[Any]  # float64
-IntArray = NDArray[Any]  # int64
-BoolArray = NDArray[np.bool_]
-Flat = TypeVar("Flat", bound=NamedTuple)  # columns of equal length, the event's number first
+from l1distill.simulation.columns import BoolArray, Columns, FloatArray, IntArray
+from l1distill.simulation.kinematics import pseudorapidity
 
 ELECTRON = 11
 MUON = 13
@@ -25,7 +22,8 @@ _INVISIBLE = np.zeros(_CODES, dtype=bool)
 _INVISIBLE[list(_NEUTRINOS)] = True
 
 
-class Particles(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Particles(Columns):
     """Visible stable particles of a batch of events, sorted by event.
 
     Attributes:
@@ -37,7 +35,6 @@ class Particles(NamedTuple):
         energy: (n,) [GeV].
     """
 
-    event: IntArray
     code: IntArray
     pt: FloatArray
     eta: FloatArray
@@ -45,22 +42,22 @@ class Particles(NamedTuple):
     energy: FloatArray
 
     @property
-    def charged(self) -> NDArray[np.bool_]:
+    def charged(self) -> BoolArray:
         """(n,) whether the tracker sees the particle."""
         return _CHARGED[self.code]
 
 
 def is_visible(code: int) -> bool:
-    """Says whether a stable particle leaves a trace in the detector."""
+    """Return whether a stable particle of an absolute PDG code leaves a signal in the detector."""
     return code < _CODES and not _INVISIBLE[code]
 
 
-def from_batch(batch: Any, eta_max: float = 5.2) -> Particles:
-    """Flattens what ``Pythia.nextBatch`` returns: visible, stable, within the calorimeters.
+def particles_of_batch(batch: Any, eta_max: float = 5.2) -> Particles:
+    """Flatten what ``Pythia.nextBatch`` returns: visible, stable, within the calorimeters.
 
     Args:
         batch: Awkward array with PYTHIA's particle record ``prt``.
-        eta_max: Particles beyond are lost in the beam pipe.
+        eta_max: Particles beyond this abs(eta) are lost in the beam pipe.
 
     Returns:
         The particles, in PYTHIA's order.
@@ -80,44 +77,12 @@ def from_batch(batch: Any, eta_max: float = 5.2) -> Particles:
     stable[stable] &= ~_INVISIBLE[code[stable]]
     px, py, pz, energy = (flat(record.p[name])[stable] for name in ("px", "py", "pz", "e"))
     pt = np.hypot(px, py)
-    eta = np.arcsinh(pz / np.maximum(pt, 1e-9))
-    kept = np.abs(eta) < eta_max
-    return Particles(
-        event[stable][kept],
-        code[stable][kept].astype(np.int64),
-        pt[kept],
-        eta[kept],
-        np.arctan2(py, px)[kept],
-        energy[kept],
+    particles = Particles(
+        event=event[stable],
+        code=code[stable].astype(np.int64),
+        pt=pt,
+        eta=pseudorapidity(pt, pz),
+        phi=np.arctan2(py, px),
+        energy=energy,
     )
-
-
-def select_events(items: Flat, kept: NDArray[np.bool_]) -> Flat:
-    """Keeps some events of a batch and numbers them anew, without gaps.
-
-    Args:
-        items: Flat arrays whose first column is the event.
-        kept: (n_events,) which to keep.
-    """
-    number = np.cumsum(kept) - 1
-    event = items[0]
-    mask = kept[event]
-    return items._make([number[event[mask]], *(column[mask] for column in items[1:])])
-
-
-def merge(first: Flat, second: Flat) -> Flat:
-    """Joins two flat records of the same batch, sorted by event.
-
-    Args:
-        first: Comes first within each event.
-        second: Has the same columns.
-    """
-    columns = [np.concatenate(pair) for pair in zip(first, second, strict=True)]
-    order = np.argsort(columns[0], kind="stable")
-    return first._make([column[order] for column in columns])
-
-
-def wrap(phi: FloatArray) -> FloatArray:
-    """Brings angles into [-pi, pi)."""
-    wrapped: FloatArray = (phi + np.pi) % (2 * np.pi) - np.pi
-    return wrapped
+    return particles.take(np.abs(particles.eta) < eta_max)

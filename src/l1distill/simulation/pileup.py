@@ -1,4 +1,4 @@
-"""How much pileup there is: the median energy density, ring by ring in eta.
+"""Pileup density: the median of pT per unit area, ring by ring in eta.
 
 The density is the median of pT per unit area over a grid of cells, as in FastJet's grid-median
 estimator (Cacciari, Salam, Soyez, arXiv:1111.6097). The cells are grouped by |eta|: the tracker's
@@ -6,12 +6,15 @@ edge at 2.5 and the calorimeter's at 3.0 change what pileup leaves in the detect
 averaged across them puts spikes into the jets' eta.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from l1distill.simulation.detector import Towers
-from l1distill.simulation.particles import FloatArray, IntArray
+from l1distill.simulation.columns import BoolArray, DetectorObjects, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from typing import Self
 
 _GROUP_EDGES = np.array([0.0, 1.5, 2.5, 3.0, 4.0, 5.0])  # |eta|
 _ETA_CELLS = (3, 2, 1, 2, 2)  # cells in |eta| of each group, on either side
@@ -28,7 +31,8 @@ _GROUP_OF_STRIP = np.repeat(np.arange(len(_ETA_CELLS)), _ETA_CELLS)
 _AREA = np.diff(_EDGES) * 2 * np.pi / _PHI_CELLS
 
 
-class Density(NamedTuple):
+@dataclass(frozen=True)
+class PileupDensity:
     """Pileup density of each event.
 
     Attributes:
@@ -37,9 +41,31 @@ class Density(NamedTuple):
 
     values: FloatArray
 
+    def at(self, event: IntArray, eta: FloatArray) -> FloatArray:
+        """Look up the density at positions.
 
-def measure_density(flow: Towers, n_events: int) -> Density:
-    """Measures the density of each event as the median over cells, for each |eta| group.
+        Args:
+            event: (n,) event of each object.
+            eta: (n,) its pseudorapidity.
+
+        Returns:
+            (n,) pT per unit area [GeV].
+        """
+        group = np.searchsorted(_GROUP_EDGES, np.abs(eta), side="right") - 1
+        density: FloatArray = self.values[event, np.minimum(group, len(_ETA_CELLS) - 1)]
+        return density
+
+    def select_events(self, kept: BoolArray) -> "Self":
+        """Keep some events.
+
+        Args:
+            kept: (n_events,) whether to keep the event.
+        """
+        return type(self)(self.values[kept])
+
+
+def measure_density(flow: DetectorObjects, n_events: int) -> PileupDensity:
+    """Measure the pileup density of each event as the median over cells, for each |eta| group.
 
     Args:
         flow: Tracks and clusters, charged pileup removed.
@@ -59,20 +85,4 @@ def measure_density(flow: Towers, n_events: int) -> Density:
         np.median(per_area[:, group == _GROUP_OF_STRIP].reshape(n_events, -1), axis=1)
         for group in range(len(_ETA_CELLS))
     ]
-    return Density(np.stack(groups, axis=1))
-
-
-def density_at(density: Density, event: IntArray, eta: FloatArray) -> FloatArray:
-    """Looks up the density at a position.
-
-    Args:
-        density: Of all events.
-        event: (n,) event of each object.
-        eta: (n,) its pseudorapidity.
-
-    Returns:
-        (n,) pT per unit area [GeV].
-    """
-    group = np.searchsorted(_GROUP_EDGES, np.abs(eta), side="right") - 1
-    found: FloatArray = density.values[event, np.minimum(group, len(_ETA_CELLS) - 1)]
-    return found
+    return PileupDensity(np.stack(groups, axis=1))

@@ -1,27 +1,28 @@
 """Pools of collisions that are simulated once and overlaid many times.
 
-Two kinds: ``pileup``, inelastic collisions from other vertices, and ``underlying``, the
-multi-parton interactions of a hard collision. Each use is rotated in phi by a random angle and
-mirrored in eta at random, so that an entry of the pool rarely looks the same twice.
+For example inelastic collisions as pileup, or the multi-parton interactions of a hard collision.
+Each use is rotated in phi by a random angle and mirrored in eta at random, so that an entry of the
+pool rarely looks the same twice.
 """
 
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from l1distill.simulation import grid
+from l1distill.simulation.columns import BoolArray, FloatArray, IntArray
 from l1distill.simulation.detector import Deposits, Tracks, track
-from l1distill.simulation.hard import build_pythia
-from l1distill.simulation.particles import BoolArray, FloatArray, IntArray, from_batch
-from l1distill.tasks.anomaly.generator.processes import MINIMUM_BIAS, UNDERLYING_EVENT
+from l1distill.simulation.kinematics import transverse_momentum
+from l1distill.simulation.particles import particles_of_batch
+from l1distill.simulation.pythia import build_pythia
+from l1distill.simulation.ragged import rows_of_entries
 
-Kind = Literal["pileup", "underlying"]
-
-_COMMANDS = {"pileup": MINIMUM_BIAS, "underlying": UNDERLYING_EVENT}
 _BATCH = 250
 
 
-class Pool(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Pool:
     """Collisions after the tracker, flat; entry i owns rows ``first[i]`` to ``first[i + 1]``.
 
     Attributes:
@@ -58,7 +59,8 @@ class Pool(NamedTuple):
         return len(self.track_first) - 1
 
 
-class Draw(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Draw:
     """Which entries of a pool are overlaid on which events, and how they are turned.
 
     Attributes:
@@ -74,34 +76,60 @@ class Draw(NamedTuple):
     mirror: BoolArray
 
 
-def build_pool(kind: Kind, size: int, seed: int) -> Pool:
-    """Simulates a pool's collisions up to the calorimeters' surface."""
+def build_pool(
+    commands: tuple[str, ...],
+    size: int,
+    *,
+    collision_energy: float,
+    seed: int,
+    progress: Callable[[float], None] | None = None,
+) -> Pool:
+    """Simulate a pool's collisions up to the calorimeters' surface.
+
+    Args:
+        commands: PYTHIA settings of the collisions, such as
+            :data:`~l1distill.simulation.pythia.MINIMUM_BIAS`.
+        size: Number of collisions.
+        collision_energy: Energy of the collision [GeV].
+        seed: Seed of PYTHIA and of the tracker.
+        progress: Called with the fraction done, in (0, 1], after each batch.
+    """
     sequence = np.random.SeedSequence(seed)
     rng = np.random.default_rng(sequence)
-    pythia = build_pythia(_COMMANDS[kind], int(sequence.generate_state(2)[1]))
+    pythia = build_pythia(
+        commands, collision_energy=collision_energy, seed=int(sequence.generate_state(2)[1])
+    )
     all_tracks, all_deposits = [], []
     done = 0
     while done < size:
         batch = pythia.nextBatch(min(_BATCH, size - done))
-        tracks, deposits = track(from_batch(batch), rng)
-        all_tracks.append(tracks._replace(event=tracks.event + done))
-        all_deposits.append(deposits._replace(event=deposits.event + done))
+        tracks, deposits = track(particles_of_batch(batch), rng)
+        all_tracks.append(replace(tracks, event=tracks.event + done))
+        all_deposits.append(replace(deposits, event=deposits.event + done))
         done += len(batch)
-    tracks = Tracks(*(np.concatenate(column) for column in zip(*all_tracks, strict=True)))
-    deposits = Deposits(*(np.concatenate(column) for column in zip(*all_deposits, strict=True)))
+        if progress is not None:
+            progress(done / size)
+    tracks, deposits = Tracks.concatenate(all_tracks), Deposits.concatenate(all_deposits)
     numbers = np.arange(size + 1)
+    px, py = transverse_momentum(tracks.pt, tracks.phi)
     return Pool(
-        np.searchsorted(tracks.event, numbers),
-        *tracks[1:],
-        np.searchsorted(deposits.event, numbers),
-        *deposits[1:],
-        np.bincount(tracks.event, tracks.pt * np.cos(tracks.phi), minlength=size),
-        np.bincount(tracks.event, tracks.pt * np.sin(tracks.phi), minlength=size),
+        track_first=np.searchsorted(tracks.event, numbers),
+        track_code=tracks.code,
+        track_pt=tracks.pt,
+        track_eta=tracks.eta,
+        track_phi=tracks.phi,
+        deposit_first=np.searchsorted(deposits.event, numbers),
+        ring=deposits.ring,
+        phi=deposits.phi,
+        em=deposits.em,
+        had=deposits.had,
+        track_px=np.bincount(tracks.event, px, minlength=size),
+        track_py=np.bincount(tracks.event, py, minlength=size),
     )
 
 
 def draw(pool: Pool, counts: IntArray, rng: np.random.Generator) -> Draw:
-    """Draws entries for events.
+    """Draw entries for events.
 
     Args:
         pool: Where to draw from, with replacement.
@@ -110,56 +138,48 @@ def draw(pool: Pool, counts: IntArray, rng: np.random.Generator) -> Draw:
     """
     total = int(counts.sum())
     return Draw(
-        np.repeat(np.arange(len(counts)), counts),
-        rng.integers(pool.size, size=total),
-        rng.uniform(-np.pi, np.pi, total),
-        rng.random(total) < 0.5,
+        event=np.repeat(np.arange(len(counts)), counts),
+        entry=rng.integers(pool.size, size=total),
+        angle=rng.uniform(-np.pi, np.pi, total),
+        mirror=rng.random(total) < 0.5,
     )
 
 
-def overlay_deposits(pool: Pool, chosen: Draw) -> Deposits:
-    """Collects the calorimeter deposits of the entries drawn."""
-    rows, owner = _rows(pool.deposit_first, chosen.entry)
+def overlay_deposits(pool: Pool, drawn: Draw) -> Deposits:
+    """Collect the calorimeter deposits of the entries drawn."""
+    rows, owner = rows_of_entries(pool.deposit_first, drawn.entry)
     ring = pool.ring[rows]
     return Deposits(
-        chosen.event[owner],
-        np.where(chosen.mirror[owner], grid.N_RINGS - 1 - ring, ring),
-        pool.phi[rows] + chosen.angle[owner],
-        pool.em[rows],
-        pool.had[rows],
+        event=drawn.event[owner],
+        ring=np.where(drawn.mirror[owner], grid.N_RINGS - 1 - ring, ring),
+        phi=pool.phi[rows] + drawn.angle[owner],
+        em=pool.em[rows],
+        had=pool.had[rows],
     )
 
 
-def overlay_tracks(pool: Pool, chosen: Draw) -> Tracks:
-    """Collects the tracks of the entries drawn."""
-    rows, owner = _rows(pool.track_first, chosen.entry)
+def overlay_tracks(pool: Pool, drawn: Draw) -> Tracks:
+    """Collect the tracks of the entries drawn."""
+    rows, owner = rows_of_entries(pool.track_first, drawn.entry)
     eta = pool.track_eta[rows]
     return Tracks(
-        chosen.event[owner],
-        pool.track_code[rows],
-        pool.track_pt[rows],
-        np.where(chosen.mirror[owner], -eta, eta),
-        pool.track_phi[rows] + chosen.angle[owner],
+        event=drawn.event[owner],
+        code=pool.track_code[rows],
+        pt=pool.track_pt[rows],
+        eta=np.where(drawn.mirror[owner], -eta, eta),
+        phi=pool.track_phi[rows] + drawn.angle[owner],
     )
 
 
-def overlay_track_sum(pool: Pool, chosen: Draw, n_events: int) -> tuple[FloatArray, FloatArray]:
-    """Sums the tracks' transverse momenta over the entries that each event drew.
+def overlay_track_sum(pool: Pool, drawn: Draw, n_events: int) -> tuple[FloatArray, FloatArray]:
+    """Sum the tracks' transverse momenta over the entries that each event drew.
 
     Returns:
         px and py, (n_events,) each [GeV].
     """
-    px, py = pool.track_px[chosen.entry], pool.track_py[chosen.entry]
-    cosine, sine = np.cos(chosen.angle), np.sin(chosen.angle)
+    px, py = pool.track_px[drawn.entry], pool.track_py[drawn.entry]
+    cosine, sine = np.cos(drawn.angle), np.sin(drawn.angle)
     return (
-        np.bincount(chosen.event, cosine * px - sine * py, minlength=n_events),
-        np.bincount(chosen.event, sine * px + cosine * py, minlength=n_events),
+        np.bincount(drawn.event, cosine * px - sine * py, minlength=n_events),
+        np.bincount(drawn.event, sine * px + cosine * py, minlength=n_events),
     )
-
-
-def _rows(first: IntArray, entry: IntArray) -> tuple[IntArray, IntArray]:
-    """Lists all rows of the entries, and for each row which entry of the draw owns it."""
-    counts = first[entry + 1] - first[entry]
-    owner = np.repeat(np.arange(len(entry)), counts)
-    start = np.cumsum(counts) - counts
-    return np.arange(len(owner)) - start[owner] + first[entry][owner], owner

@@ -1,27 +1,31 @@
-"""Records of arrays as files: a file under its final name is complete."""
+"""Dataclasses of arrays as NumPy files: a file under its final name is complete."""
 
 import os
 import tempfile
+from dataclasses import fields
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-Record = TypeVar("Record", bound=NamedTuple)
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record", bound="DataclassInstance")
 
 
-def save_record(path: Path, record: NamedTuple) -> None:
-    """Writes a record of arrays, all or nothing."""
+def save_record(path: Path, record: "DataclassInstance") -> None:
+    """Write a dataclass of arrays as an ``.npz`` file, all or nothing."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, **record._asdict())
+            np.savez(file, **{field.name: getattr(record, field.name) for field in fields(record)})
         Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)
 
 
-def load_record(path: Path, kind: type[Record]) -> Record:
-    """Reads a record that ``save_record`` wrote."""
+def load_record(path: Path, record_class: type[Record]) -> Record:
+    """Read a dataclass of arrays that :func:`save_record` wrote."""
     with np.load(path) as file:
-        return kind._make([file[name] for name in kind._fields])
+        return record_class(**{field.name: file[field.name] for field in fields(record_class)})

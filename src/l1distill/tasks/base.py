@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.core.errors import ConfigError, first_line
+from l1distill.core.progress import Advance
 from l1distill.core.settings import Settings
 from l1distill.training.settings import TrainingSettings
 
@@ -76,8 +77,13 @@ class SettingsTypes:
     encoding: type[EncodingSettings]
 
 
-Advance = Callable[[int], None]
-"""Is told how many items were done since its last call."""
+class ShowProgress(Protocol):
+    """Open a progress display; see :func:`l1distill.core.progress.progress`."""
+
+    def __call__(
+        self, description: str, total: int, unit: str, total_weight: float | None = None
+    ) -> AbstractContextManager[Advance]:
+        """Return a context manager that yields the function to call with what is done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,13 +92,13 @@ class GenerationServices:
 
     Attributes:
         executor: opens the executor that the user chose.
-        progress: opens a progress display: description, total, unit.
+        progress: opens a progress display.
         work: folder that survives a kill; removed when the data set is complete.
         cache: folder for converted files, beside the data set.
     """
 
     executor: Callable[[], AbstractContextManager[Executor]]
-    progress: Callable[[str, int, str], AbstractContextManager[Advance]]
+    progress: ShowProgress
     work: Path
     cache: Path
 

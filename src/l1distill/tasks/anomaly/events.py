@@ -1,4 +1,4 @@
-"""The event format: nineteen objects an event, as in the public 40 MHz data set.
+"""Event format: nineteen objects an event, as in the public 40 MHz data set.
 
 Layout of the published files (Govorkova et al., arXiv:2107.02157): HDF5 with one data set
 ``Particles`` of shape (N, 19, 4), float64, gzip. The columns are pT [GeV], eta, phi [rad] and the
@@ -6,7 +6,8 @@ object class; slot 0 is the missing transverse energy (MET, eta 0 by constructio
 electrons, four muons and ten jets, each group sorted by falling pT. Absent objects are zero.
 """
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ LEPTONS = slice(1, 9)
 JETS = slice(9, 19)
 CLASSES = ("MET_class_1", "Four_Ele_class_2", "Four_Mu_class_3", "Ten_Jet_class_4")
 ETA_LIMITS = {"electrons": (ELECTRONS, 3.0), "muons": (MUONS, 2.1), "jets": (JETS, 4.0)}
-"""Physical boundary of eta for each kind of object: what an autoencoder's tanh is re-scaled to
+"""Physical boundary of eta for each type of object: what an autoencoder's tanh is re-scaled to
 (Govorkova et al., arXiv:2108.03986, section III)."""
 
 SIGNALS = ("lq_btau", "a_4l", "h0_tautau", "hch_taunu")
@@ -29,7 +30,8 @@ PROCESSES = ("w", "qcd", "z", "ttbar")  # the order is the Process code, 0 to 3
 _CLASS_OF_SLOT = np.repeat([1, 2, 3, 4], [1, 4, 4, 10]).astype(np.float32)
 
 
-class Events(NamedTuple):
+@dataclass(frozen=True)
+class Events:
     """A set of events.
 
     Attributes:
@@ -42,7 +44,7 @@ class Events(NamedTuple):
 
 
 def to_particles(objects: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Adds the column of object classes, as in the published files: 0 for an absent object.
+    """Add the column of object classes, as in the published files: 0 for an absent object.
 
     Args:
         objects: (n, 19, 3) pT [GeV], eta, phi [rad].

@@ -8,7 +8,6 @@ from l1distill.data.card import Card, write_card
 from l1distill.data.splits import Split
 from l1distill.reporting.pictures import FOLDER, Picture
 from l1distill.tasks.anomaly.dataset import PROCESS, open_dataset
-from l1distill.tasks.anomaly.events import SIGNALS
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
 from l1distill.tasks.anomaly.readers.sample import find_files
 from l1distill.tasks.anomaly.readers.settings import EventFiles, SampleFiles
@@ -55,11 +54,12 @@ def make_dataset(
 
 def _generate(generator: GeneratorSettings, folder: Path, services: GenerationServices) -> None:
     from l1distill.tasks.anomaly.generator.generate import generate
+    from l1distill.tasks.anomaly.generator.plan import total_cost, total_events
 
-    total = generator.background + len(SIGNALS) * generator.signal
+    total, cost = total_events(generator), total_cost(generator)
     with (
         services.executor() as executor,
-        services.progress("generate", total, "events") as advance,
+        services.progress("generate", total, "events", cost) as advance,
     ):
         generate(generator, folder, executor, advance, services.work)
 

@@ -1,25 +1,29 @@
-"""Small samples that the generator's tests share: made once, about a minute on one core."""
+"""Small samples that the generator's tests share: made once, whatever the number of workers."""
 
+import os
+import pickle
+import shutil
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from filelock import FileLock
 
-from l1distill.data.card import Card
-from l1distill.tasks.anomaly.generator.generate import generate
-from l1distill.tasks.anomaly.generator.plan import Shard
+from l1distill.data.card import Card, read_card
+from l1distill.tasks.anomaly.generator.generate import generate, package_versions
+from l1distill.tasks.anomaly.generator.plan import Shard, fingerprint, plan_stocks
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
 from l1distill.tasks.anomaly.generator.shard import (
     ShardContent,
-    make_shard,
-    make_stock,
+    job_path,
+    make_job,
     read_shard,
-    stocks,
 )
 
-TINY = GeneratorSettings(seed=7, background=60, signal=20, pool=400, shard=60)
+TINY = GeneratorSettings(seed=11, background=60, signal=20, pool=400, shard=60)
 
 
 class InlineExecutor(Executor):
@@ -32,43 +36,81 @@ class InlineExecutor(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         if self._stop_after is not None and len(self.names) >= self._stop_after:
             raise KeyboardInterrupt
-        self.names.append(str(args[1]))
+        self.names.append(args[1].name)
         future: Future[Any] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
 
 
-class Dataset(NamedTuple):
+@dataclass(frozen=True)
+class Dataset:
+    """A data set, the work folder that it was made in, and what was said on the way."""
+
     folder: Path
     work: Path
     card: Card
-    executor: InlineExecutor
-    progress: list[int]
+    progress: list[tuple[int, float]]
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """The whole data set in the tiny profile, made in one go in one process."""
-    folder = tmp_path_factory.mktemp("tiny")
-    executor, progress = InlineExecutor(), []
-    card = generate(TINY, folder / "out", executor, progress.append, folder / "work")
-    return Dataset(folder / "out", folder / "work", card, executor, progress)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of pytest-xdist see, to be used under its lock."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., ShardContent]:
+def stocks(shared: Path) -> Path:
+    """The folder with the stocks of ``TINY``, which depend on its seed and pool alone."""
+    folder = shared / "stocks"
+    with FileLock(shared / "stocks.lock"):
+        if not folder.exists():
+            part = shared / "stocks.part"
+            part.mkdir()
+            for stock in plan_stocks(TINY):
+                make_job(TINY, stock, part)
+            part.rename(folder)
+    return folder
+
+
+def copy_stocks(stocks: Path, settings: GeneratorSettings, work: Path) -> Path:
+    """Puts stocks where a run with these settings looks for them; returns that folder."""
+    folder = work / "shards" / fingerprint(settings, package_versions())
+    shutil.copytree(stocks, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(shared: Path, stocks: Path) -> Dataset:
+    """The whole data set in the tiny profile, its shards made in one go in one process."""
+    folder = shared / "tiny"
+    with FileLock(shared / "tiny.lock"):
+        if not folder.exists():
+            part = shared / "tiny.part"
+            progress: list[tuple[int, float]] = []
+
+            def on_progress(events: int, work: float) -> None:
+                progress.append((events, work))
+
+            copy_stocks(stocks, TINY, part / "work")
+            generate(TINY, part / "out", InlineExecutor(), on_progress, part / "work")
+            (part / "progress").write_bytes(pickle.dumps(progress))
+            part.rename(folder)
+    progress = pickle.loads((folder / "progress").read_bytes())
+    return Dataset(folder / "out", folder / "work", read_card(folder / "out"), progress)
+
+
+@pytest.fixture(scope="session")
+def sample(shared: Path, stocks: Path) -> Callable[..., ShardContent]:
     """Makes events of one process; the same request is answered once."""
-    folder = tmp_path_factory.mktemp("samples")
-    settings = GeneratorSettings(seed=11, pool=400)
-    for kind in stocks(settings):
-        make_stock(settings, kind, folder)
-    made: dict[tuple[str, int], ShardContent] = {}
 
     def make(name: str, events: int) -> ShardContent:
-        if (name, events) not in made:
-            shard = Shard(name, 0, events, seed=2024)
-            make_shard(settings, shard, folder)
-            made[name, events] = read_shard(folder, shard)
-        return made[name, events]
+        folder = shared / f"sample-{name}-{events}"
+        shard = Shard(sample=name, number=0, events=events, seed=2024)
+        with FileLock(shared / f"{folder.name}.lock"):
+            if not job_path(folder, shard).exists():
+                shutil.copytree(stocks, folder)
+                make_job(TINY, shard, folder)
+        return read_shard(folder, shard)
 
     return make

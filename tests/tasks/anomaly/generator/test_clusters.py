@@ -15,6 +15,7 @@ from l1distill.executor import (
     open_executor,
 )
 from l1distill.tasks.anomaly.generator.generate import generate
+from l1distill.tasks.anomaly.generator.plan import total_cost, total_events
 from tests.executor.batch_system import BatchSystem
 from tests.tasks.anomaly.generator.conftest import TINY, Dataset
 
@@ -37,12 +38,13 @@ def _workers() -> list[psutil.Process]:
 
 def test_workers_that_are_killed_half_way_change_nothing(tiny: Dataset, tmp_path: Path) -> None:
     """One is killed while it makes a pool, another while shards are made."""
-    progress: list[int] = []
+    progress: list[tuple[int, float]] = []
     killed: list[psutil.Process] = []
 
-    def on_progress(events: int) -> None:
-        progress.append(events)
-        if len(killed) < 1 or (len(killed) < 2 and sum(progress) > 0):
+    def on_progress(events: int, work: float) -> None:
+        progress.append((events, work))
+        pools_done = sum(events for events, _ in progress) > 0
+        if _workers() and (len(killed) < 1 or (len(killed) < 2 and pools_done)):
             victim = _workers()[-1]
             victim.send_signal(signal.SIGKILL)
             killed.append(victim)
@@ -55,7 +57,8 @@ def test_workers_that_are_killed_half_way_change_nothing(tiny: Dataset, tmp_path
     assert len(set(killed)) == 2
     assert _workers() == []
     assert _contents(tmp_path / "out") == _contents(tiny.folder)
-    assert sum(progress) == TINY.background + 4 * TINY.signal
+    assert sum(events for events, _ in progress) == total_events(TINY)
+    assert sum(work for _, work in progress) == pytest.approx(total_cost(TINY))
 
 
 @pytest.mark.parametrize("settings", [SLURM, HTCONDOR], ids=lambda settings: settings.kind)

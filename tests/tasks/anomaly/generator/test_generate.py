@@ -1,21 +1,35 @@
 """The whole data set: complete, reproducible, resumable."""
 
 import shutil
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from l1distill.core.workspace import file_sha256
-from l1distill.data.card import read_card
 from l1distill.tasks.anomaly.event_files import read_events
 from l1distill.tasks.anomaly.events import PROCESSES, SIGNALS
-from l1distill.tasks.anomaly.generator.generate import generate
-from l1distill.tasks.anomaly.generator.plan import plan_shards
+from l1distill.tasks.anomaly.generator.generate import generate, make_jobs
+from l1distill.tasks.anomaly.generator.notes import (
+    ABLATIONS,
+    AblationStudy,
+    ablation_findings,
+    limitations,
+)
+from l1distill.tasks.anomaly.generator.plan import (
+    plan_shards,
+    plan_stocks,
+    total_cost,
+    total_events,
+)
 from l1distill.tasks.anomaly.generator.processes import mix_counts
-from tests.tasks.anomaly.generator.conftest import TINY, Dataset, InlineExecutor
+from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
+from l1distill.tasks.anomaly.generator.shard import job_path, progress_path
+from tests.tasks.anomaly.generator.conftest import TINY, Dataset, InlineExecutor, copy_stocks
 
 BACKGROUND_FILE = "background.h5"
 FILES = sorted([BACKGROUND_FILE, "card.json", *(f"{signal}.h5" for signal in SIGNALS)])
@@ -47,8 +61,7 @@ def test_no_event_appears_twice(tiny: Dataset) -> None:
 
 
 def test_the_card_tells_what_is_there(tiny: Dataset) -> None:
-    card = read_card(tiny.folder)
-    assert card == tiny.card
+    card = tiny.card
     counts = {name: file.events for name, file in card.files.items()}
     assert counts == {"background": 60} | dict.fromkeys(SIGNALS, 20)
     for name, file in card.files.items():
@@ -59,33 +72,30 @@ def test_the_card_tells_what_is_there(tiny: Dataset) -> None:
         assert 0 < entry.acceptance < 1
     assert card.settings["seed"] == TINY.seed
     assert "pythia8mc" in card.versions
+    assert card.missing == limitations()
     assert any("QCD" in line for line in card.missing)
 
 
-def test_progress_adds_up(tiny: Dataset) -> None:
-    assert sum(tiny.progress) == TINY.background + 4 * TINY.signal
-
-
 def test_killed_run_resumes_to_the_same_bytes_on_other_workers(
-    tiny: Dataset, tmp_path: Path
+    tiny: Dataset, stocks: Path, tmp_path: Path
 ) -> None:
     work = tmp_path / "work"
+    shards = copy_stocks(stocks, TINY, work)
     with pytest.raises(KeyboardInterrupt):
-        generate(TINY, tmp_path / "out", InlineExecutor(stop_after=6), work=work)
+        generate(TINY, tmp_path / "out", InlineExecutor(stop_after=3), work=work)
     assert not (tmp_path / "out").exists()
     # what a SIGKILL leaves behind: notes of progress and half-written temporary files
-    (shards,) = (work / "shards").iterdir()
     finished = {path.name for path in shards.glob("*.npz")}
     assert len(finished) == 6
     unfinished = next(shard for shard in plan_shards(TINY) if f"{shard.name}.npz" not in finished)
     (shards / f"{unfinished.name}.progress").write_text("9999")
     (shards / f".{unfinished.name}.npz.abc").write_bytes(b"half")
 
-    progress: list[int] = []
+    progress: list[tuple[int, float]] = []
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
-        generate(TINY, tmp_path / "out", executor, progress.append, work)
+        generate(TINY, tmp_path / "out", executor, lambda *done: progress.append(done), work)
     assert contents(tmp_path / "out") == contents(tiny.folder)
-    assert sum(progress) == TINY.background + 4 * TINY.signal
+    assert_adds_up(progress)
 
 
 def test_only_missing_shards_are_made_again(tiny: Dataset, tmp_path: Path) -> None:
@@ -99,10 +109,11 @@ def test_only_missing_shards_are_made_again(tiny: Dataset, tmp_path: Path) -> No
     assert contents(tmp_path / "out") == contents(tiny.folder)
 
 
-def test_another_seed_does_not_reuse_shards(tiny: Dataset, tmp_path: Path) -> None:
+def test_another_seed_does_not_reuse_shards(tiny: Dataset, stocks: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny.work, tmp_path / "work")
     other = TINY.model_copy(update={"seed": 8})
-    executor = InlineExecutor(stop_after=4)
+    copy_stocks(stocks, other, tmp_path / "work")
+    executor = InlineExecutor(stop_after=1)
     with pytest.raises(KeyboardInterrupt):
         generate(other, tmp_path / "out", executor, work=tmp_path / "work")
     folders = sorted((tmp_path / "work" / "shards").iterdir())
@@ -111,3 +122,91 @@ def test_another_seed_does_not_reuse_shards(tiny: Dataset, tmp_path: Path) -> No
     (shard,) = (path for path in new.glob("*.npz") if not path.name.startswith("stock"))
     with np.load(shard) as one, np.load(same / shard.name) as two:
         assert not np.array_equal(one["objects"], two["objects"])
+
+
+def assert_adds_up(progress: list[tuple[int, float]]) -> None:
+    assert sum(events for events, _ in progress) == total_events(TINY) == 60 + 4 * 20
+    assert sum(work for _, work in progress) == pytest.approx(total_cost(TINY))
+    assert all(events >= 0 and work >= 0 for events, work in progress)
+
+
+def test_progress_adds_up(tiny: Dataset) -> None:
+    assert_adds_up(tiny.progress)
+
+
+class HalfWayExecutor(Executor):
+    """Acts workers that have all done half of their jobs, until they are told to finish."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._running: list[tuple[Future[None], Path]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        _, job, folder = args
+        self.names.append(job.name)
+        progress_path(folder, job).write_text("0.5")
+        future: Future[None] = Future()
+        future.set_running_or_notify_cancel()
+        self._running.append((future, job_path(folder, job)))
+        return future
+
+    def finish(self) -> None:
+        for future, path in self._running:
+            path.touch()
+            future.set_result(None)
+        self._running.clear()
+
+
+def test_stocks_and_parts_of_shards_count_as_work(tmp_path: Path) -> None:
+    """Each stage is looked at when half of it is done, and when all of it is."""
+    stocks, shards = plan_stocks(TINY), plan_shards(TINY)
+    progress: list[tuple[int, float]] = []
+    executor = HalfWayExecutor()
+
+    def on_progress(*done: Any) -> None:
+        progress.append(done)
+        executor.finish()
+
+    make_jobs(TINY, [stocks, shards], tmp_path, executor, on_progress)
+    half = [
+        (sum(job.events // 2 for job in jobs), pytest.approx(sum(job.cost for job in jobs) / 2))
+        for jobs in (stocks, shards)
+    ]
+    assert half[0][0] == 0  # stocks are work without events
+    assert progress == [(0, 0.0), half[0], half[0], half[1], half[1]]
+    assert_adds_up(progress)
+    by_cost = sorted(stocks, key=lambda stock: -stock.cost)
+    assert executor.names[: len(stocks)] == [stock.name for stock in by_cost]
+
+
+def test_what_an_earlier_run_left_is_in_the_first_report(tiny: Dataset, tmp_path: Path) -> None:
+    shutil.copytree(tiny.work, tmp_path / "work")
+    progress: list[tuple[int, float]] = []
+    generate(
+        TINY, tmp_path / "out", InlineExecutor(), lambda *done: progress.append(done),
+        tmp_path / "work",
+    )  # fmt: skip
+    assert progress == [(total_events(TINY), pytest.approx(total_cost(TINY)))]
+
+
+def test_the_card_has_the_ablations_where_they_hold(tiny: Dataset) -> None:
+    study = AblationStudy.model_validate_json(ABLATIONS.read_bytes())
+    assert study.settings["pileup"] == TINY.pileup == 20.0
+    assert tiny.card.ablations == study.ablations
+    assert len(tiny.card.findings) > 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"pileup": 0.0}, {"mpi": "off"}, {"detector": {"jet_pt_min": 30.0}},
+     {"filter": {"muon_pt_min": 25.0}}],
+    ids=str,
+)  # fmt: skip
+def test_other_physics_has_no_ablations(change: dict[str, object]) -> None:
+    assert ablation_findings(GeneratorSettings.model_validate(change)) == ([], [])
+
+
+def test_size_and_seed_are_no_physics() -> None:
+    other = GeneratorSettings(seed=99, background=7, signal=3, pool=50, shard=10)
+    assert ablation_findings(other) == ablation_findings(GeneratorSettings())
+    assert ablation_findings(other)[0]

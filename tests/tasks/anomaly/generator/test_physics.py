@@ -14,16 +14,10 @@ from l1distill.tasks.anomaly.generator.checks import (
     leading_lepton_pt,
     peak_position,
 )
-from l1distill.tasks.anomaly.generator.plan import Shard
+from l1distill.tasks.anomaly.generator.plan import Shard, plan_stocks
 from l1distill.tasks.anomaly.generator.processes import SAMPLES
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
-from l1distill.tasks.anomaly.generator.shard import (
-    ShardContent,
-    make_shard,
-    make_stock,
-    read_shard,
-    stocks,
-)
+from l1distill.tasks.anomaly.generator.shard import ShardContent, make_job, read_shard
 
 Sample = Callable[[str, int], ShardContent]
 
@@ -69,14 +63,14 @@ def test_the_measure_of_the_edge_tells_an_edge_from_none(sample: Sample) -> None
 @pytest.mark.parametrize("name", TRUTH)
 def test_truth_mass(sample: Sample, name: str) -> None:
     mass, tolerance = TRUTH[name]
-    found = sample(name, SIZES[name]).truth_mass
-    assert np.isfinite(found).all()
-    assert abs(np.median(found) - mass) < tolerance
+    masses = sample(name, SIZES[name]).truth_mass
+    assert np.isfinite(masses).all()
+    assert abs(np.median(masses) - mass) < tolerance
 
 
 def test_truth_mass_only_where_there_is_a_resonance(sample: Sample) -> None:
     assert np.isnan(sample("qcd", SIZES["qcd"]).truth_mass).all()
-    assert [name for name, process in SAMPLES.items() if process.resonance is None] == ["qcd"]
+    assert [name for name, sample in SAMPLES.items() if sample.process.resonance is None] == ["qcd"]
 
 
 def test_four_leptons_of_a_light_scalar_have_its_mass(sample: Sample) -> None:
@@ -182,21 +176,26 @@ def test_jets_of_the_fast_mode_are_those_of_a_slice_with_multi_parton_interactio
     tmp_path: Path,
 ) -> None:
     """The fast mode takes multi-parton interactions from a pool; here PYTHIA makes them."""
+    fast = GeneratorSettings(seed=5, pool=800)
+    for stock in plan_stocks(fast):
+        if stock.stock != "decays":  # W events take none
+            make_job(fast, stock, tmp_path)
     jets = {}
-    for mpi, events in (("overlay", 3000), ("full", 900)):
-        settings = GeneratorSettings(seed=5, pool=800, mpi=mpi)
-        folder = tmp_path / mpi
-        folder.mkdir()
-        for kind in stocks(settings):
-            make_stock(settings, kind, folder)
-        shard = Shard("w", 0, events, seed=99)
-        make_shard(settings, shard, folder)
-        jets[mpi] = (read_shard(folder, shard).objects[:, JETS, 0] > 0).sum(axis=1)
+    for number, (mpi, events, seed) in enumerate(
+        (("overlay", 3000, 99), ("full", 900, 99), ("off", 900, 98))
+    ):
+        settings = fast.model_copy(update={"mpi": mpi})
+        shard = Shard(sample="w", number=number, events=events, seed=seed)
+        make_job(settings, shard, tmp_path)
+        jets[mpi] = (read_shard(tmp_path, shard).objects[:, JETS, 0] > 0).sum(axis=1)
     ratio = jets["overlay"].mean() / jets["full"].mean()
-    error = ratio * np.hypot(*(n.std() / n.mean() / np.sqrt(len(n)) for n in jets.values()))
+    error = ratio * np.hypot(
+        *(
+            jets[mpi].std() / jets[mpi].mean() / np.sqrt(len(jets[mpi]))
+            for mpi in ("overlay", "full")
+        )
+    )
     assert error < 0.07, "the slice is too small to tell"
     assert abs(ratio - 1) < 0.15
-    off = GeneratorSettings(seed=5, pool=800, mpi="off")
-    make_shard(off, shard := Shard("w", 1, 900, seed=98), tmp_path / "overlay")
-    without = (read_shard(tmp_path / "overlay", shard).objects[:, JETS, 0] > 0).sum(axis=1)
-    assert without.mean() < 0.92 * jets["full"].mean(), "the test would notice a missing overlay"
+    without = jets["off"].mean()
+    assert without < 0.92 * jets["full"].mean(), "the test would notice a missing overlay"

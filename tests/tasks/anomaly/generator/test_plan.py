@@ -1,7 +1,15 @@
 """Shards depend on the settings alone and cover what was asked for."""
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+import l1distill
+from l1distill.core.closure import closure_of
 from l1distill.tasks.anomaly.events import PROCESSES, SIGNALS
 from l1distill.tasks.anomaly.generator.plan import fingerprint, plan_shards, sample_counts
 from l1distill.tasks.anomaly.generator.processes import MIX, mix_counts
@@ -52,6 +60,45 @@ def test_fingerprint_follows_settings_and_versions() -> None:
     assert base == fingerprint(GeneratorSettings(), {"numpy": "1"})
     assert base != fingerprint(QUICK, {"numpy": "2"})
     assert base != fingerprint(GeneratorSettings(pileup=0.0), {"numpy": "1"})
+    assert base != fingerprint(GeneratorSettings(seed=2), {"numpy": "1"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["simulation/detector.py", "simulation/pythia.py", "tasks/anomaly/generator/reconstruct.py"],
+)
+def test_fingerprint_follows_every_module_that_shapes_events(name: str) -> None:
+    """A changed module gives another folder: no shard from before the change is reused."""
+    names = closure_of(["l1distill.tasks.anomaly.generator.shard"]).files
+    assert f"l1distill/{name}" in names
+
+
+def test_another_source_of_the_simulation_gives_another_folder(tmp_path: Path) -> None:
+    """In copies of the package, of which one is changed."""
+    folders = []
+    for change in (None, "tasks/anomaly/generator/checks.py", "simulation/detector.py"):
+        copy = tmp_path / f"{len(folders)}"
+        shutil.copytree(
+            Path(l1distill.__file__).parent, copy / "l1distill",
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )  # fmt: skip
+        if change is not None:
+            with (copy / "l1distill" / change).open("a") as file:
+                file.write("# a change\n")
+        code = (
+            "from l1distill.tasks.anomaly.generator import plan, settings;"
+            "print(plan.fingerprint(settings.GeneratorSettings(), {}))"
+        )
+        folders.append(
+            subprocess.run(
+                [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(copy)},
+                capture_output=True, text=True, check=True,
+            ).stdout
+        )  # fmt: skip
+    same, after_the_shards, other = folders
+    assert len(same.strip()) == 16
+    assert after_the_shards == same  # checks look at finished events
+    assert other != same
 
 
 def test_pool_grows_with_the_sample() -> None:

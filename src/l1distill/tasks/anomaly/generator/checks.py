@@ -1,10 +1,11 @@
-"""Figures of a finished data set that a reader can hold against known physics."""
+"""Cross-checks of a finished data set against known physics: Z peak, W edge, flat phi."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.simulation.kinematics import massless_pair_mass
 from l1distill.tasks.anomaly.events import ELECTRONS, JETS, LEPTONS, MET, MUONS, PROCESSES, Events
 
 PDG_Z_MASS = 91.19  # [GeV]
@@ -12,7 +13,7 @@ _WINDOW = (70.0, 110.0)  # [GeV], where the Z peak is looked for
 
 
 def dilepton_masses(objects: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Computes the mass of the two hardest leptons of one flavour, taken as massless.
+    """Compute the mass of the two hardest leptons of one flavor, taken as massless.
 
     Args:
         objects: (n, 19, 3) pT [GeV], eta, phi [rad].
@@ -25,14 +26,12 @@ def dilepton_masses(objects: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     two_muons, two_electrons = muons[:, 1, 0] > 0, electrons[:, 1, 0] > 0
     for pairs in (muons[two_muons], electrons[two_electrons & ~two_muons]):
         pairs = pairs[:, :2].astype(np.float64)
-        delta_eta, delta_phi = (pairs[:, 0, k] - pairs[:, 1, k] for k in (1, 2))
-        square = 2 * pairs[:, 0, 0] * pairs[:, 1, 0] * (np.cosh(delta_eta) - np.cos(delta_phi))
-        masses.append(np.sqrt(np.maximum(square, 0.0)))
+        masses.append(massless_pair_mass(pairs[:, 0], pairs[:, 1]))
     return np.concatenate(masses)
 
 
 def peak_position(masses: NDArray[np.float64]) -> float:
-    """Finds the position of the Z peak: the median of a window that follows it.
+    """Find the position of the Z peak: the median of a window that follows it.
 
     Three steps of a 10 GeV window around the last median remove the pull of the photon's tail.
 
@@ -50,13 +49,13 @@ def peak_position(masses: NDArray[np.float64]) -> float:
 
 
 def leading_lepton_pt(objects: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """Looks up the pT of each event's hardest electron or muon, (n,) [GeV]."""
+    """Look up the pT of each event's hardest electron or muon, (n,) [GeV]."""
     hardest: NDArray[np.floating[Any]] = objects[:, LEPTONS, 0].max(axis=1)
     return hardest
 
 
 def jacobian_drop(pt: NDArray[np.floating[Any]]) -> float:
-    """Measures the edge at half the W mass: leptons in 44-50 GeV over those in 34-40 GeV.
+    """Measure the Jacobian edge at half the W mass: leptons in 44-50 GeV over those in 34-40 GeV.
 
     A W at rest gives no lepton beyond 40.2 GeV; a spectrum without the edge falls far less.
     """
@@ -65,7 +64,7 @@ def jacobian_drop(pt: NDArray[np.floating[Any]]) -> float:
 
 
 def phi_asymmetry(objects: NDArray[np.floating[Any]]) -> float:
-    """Measures how far the leptons' and jets' phi is from flat.
+    """Measure how far the phi of leptons and jets is from flat.
 
     Returns:
         Chi-squared per degree of freedom over 16 bins; about 1 for a flat distribution.
@@ -77,16 +76,16 @@ def phi_asymmetry(objects: NDArray[np.floating[Any]]) -> float:
 
 
 def check(background: Events) -> dict[str, float]:
-    """Gathers the cross-checks of a background sample.
+    """Compute the cross-checks of a background sample.
 
     Returns:
-        Name to value; names end in their unit where there is one. A figure that the sample is
+        Name to value; names end in their unit where there is one. A value that the sample is
         too small for is left out.
     """
     objects = background.objects
     jets = objects[:, JETS]
     present = jets[..., 0] > 0
-    figures = {
+    values = {
         "phi_chi2_per_dof": phi_asymmetry(objects),
         "met_mean_gev": float(objects[:, MET, 0].mean()),
         "jets_per_event": float(present.sum(axis=1).mean()),
@@ -94,18 +93,18 @@ def check(background: Events) -> dict[str, float]:
     }
     if background.process is not None:
         for code, name in enumerate(PROCESSES):
-            chosen = background.process == code
-            if chosen.any():
-                figures[f"jets_per_event/{name}"] = float(present[chosen].sum(axis=1).mean())
+            selected = background.process == code
+            if selected.any():
+                values[f"jets_per_event/{name}"] = float(present[selected].sum(axis=1).mean())
         w = leading_lepton_pt(objects[background.process == PROCESSES.index("w")])
         if len(w) >= 200:
-            figures["w_jacobian_drop"] = jacobian_drop(w)
+            values["w_jacobian_drop"] = jacobian_drop(w)
         z = objects[background.process == PROCESSES.index("z")]
         masses = dilepton_masses(z)
         if len(masses) >= 20:
-            figures["z_peak_gev"] = peak_position(masses)
+            values["z_peak_gev"] = peak_position(masses)
             pairs = z[(z[:, LEPTONS, 0] > 0).sum(axis=1) >= 2]
             busy = (pairs[:, JETS, 0] > 0).any(axis=1)
-            figures["met_of_z_pairs_without_jets_gev"] = float(pairs[~busy, MET, 0].mean())
-            figures["met_of_z_pairs_with_jets_gev"] = float(pairs[busy, MET, 0].mean())
-    return {name: round(value, 4) for name, value in figures.items() if np.isfinite(value)}
+            values["met_of_z_pairs_without_jets_gev"] = float(pairs[~busy, MET, 0].mean())
+            values["met_of_z_pairs_with_jets_gev"] = float(pairs[busy, MET, 0].mean())
+    return {name: round(value, 4) for name, value in values.items() if np.isfinite(value)}

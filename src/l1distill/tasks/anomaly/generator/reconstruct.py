@@ -4,27 +4,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.simulation import pool as pools
-from l1distill.simulation.detector import Towers, towers, track
+from l1distill.simulation.columns import DetectorObjects, IntArray
+from l1distill.simulation.detector import Deposits, Tracks, calorimeter_clusters, track
 from l1distill.simulation.hard import HardEvents
-from l1distill.simulation.jets import cluster_jets
-from l1distill.simulation.leptons import (
-    Leptons,
-    find_leptons,
-    fires,
-    isolate,
-    isolation_max,
-)
-from l1distill.simulation.particles import (
-    ELECTRON,
-    MUON,
-    FloatArray,
-    IntArray,
-    merge,
-    select_events,
-    wrap,
-)
-from l1distill.simulation.pileup import Density, measure_density
+from l1distill.simulation.jets import cluster_jets, remove_near
+from l1distill.simulation.kinematics import transverse_momentum, wrap_phi
+from l1distill.simulation.leptons import find_leptons, isolate, isolation_max
+from l1distill.simulation.particles import ELECTRON, MUON
+from l1distill.simulation.pileup import measure_density
 from l1distill.tasks.anomaly.events import ELECTRONS, JETS, MET, MUONS, N_OBJECTS
+from l1distill.tasks.anomaly.generator.lepton_filter import passes_filter
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
 
 
@@ -35,14 +24,14 @@ def reconstruct(
     underlying: pools.Pool | None,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float32], IntArray]:
-    """Simulates the detector and reconstructs what passes the lepton filter.
+    """Simulate the detector and reconstruct the events that pass the lepton filter.
 
     Events that already fail on the hard scatter alone are dropped before pileup is drawn; that
     loses nothing, since more activity never makes a lepton more isolated.
 
     Args:
         hard: Hard scatters.
-        settings: Generator's settings.
+        settings: Settings of pileup, detector and lepton filter.
         pileup: Inelastic collisions.
         underlying: Multi-parton interactions to overlay, or None.
         rng: Source of randomness.
@@ -51,66 +40,63 @@ def reconstruct(
         (n, 19, 3) objects of the events that pass, in their order, and (n,) their numbers in
         ``hard``.
     """
+    detector = settings.detector
     tracks, deposits = track(hard.particles, rng)
-    leptons = find_leptons(tracks, settings, rng)
+    leptons = find_leptons(tracks, detector, rng)
     possible = np.zeros(hard.events, dtype=bool)
-    isolated = leptons.tracks < isolation_max(leptons.code, settings) * leptons.pt
-    possible[leptons.event[isolated & fires(leptons, settings.filter)]] = True
-    tracks = select_events(tracks, possible)
-    deposits = select_events(deposits, possible)
-    leptons = select_events(leptons, possible)
+    isolated = leptons.cone_pt < isolation_max(leptons.code, detector) * leptons.pt
+    possible[leptons.event[isolated & passes_filter(leptons, settings.filter)]] = True
+    tracks = tracks.select_events(possible)
+    deposits = deposits.select_events(possible)
+    leptons = leptons.select_events(possible)
     n_events = int(possible.sum())
     numbers = np.flatnonzero(possible)
     if not n_events:
         return np.zeros((0, N_OBJECTS, 3), dtype=np.float32), numbers
 
     if underlying is not None:
-        chosen = pools.draw(underlying, np.ones(n_events, dtype=np.int64), rng)
-        tracks = merge(tracks, pools.overlay_tracks(underlying, chosen))
-        deposits = merge(deposits, pools.overlay_deposits(underlying, chosen))
-    chosen = pools.draw(pileup, rng.poisson(settings.pileup, n_events), rng)
-    deposits = merge(deposits, pools.overlay_deposits(pileup, chosen))
-    px, py = pools.overlay_track_sum(pileup, chosen, n_events)
-    clusters = towers(deposits, n_events, rng)
-    flow = merge(Towers(tracks.event, *tracks[2:]), clusters)
+        drawn = pools.draw(underlying, np.ones(n_events, dtype=np.int64), rng)
+        tracks = Tracks.merge(tracks, pools.overlay_tracks(underlying, drawn))
+        deposits = Deposits.merge(deposits, pools.overlay_deposits(underlying, drawn))
+    drawn = pools.draw(pileup, rng.poisson(settings.pileup, n_events), rng)
+    deposits = Deposits.merge(deposits, pools.overlay_deposits(pileup, drawn))
+    pileup_px, pileup_py = pools.overlay_track_sum(pileup, drawn, n_events)
+    clusters = calorimeter_clusters(deposits, n_events, rng)
+    flow = DetectorObjects.merge(tracks, clusters)
     density = measure_density(flow, n_events)
 
-    leptons = isolate(leptons, tracks, clusters, density, settings)
+    leptons = isolate(leptons, tracks, clusters, density, detector)
     accepted = np.zeros(n_events, dtype=bool)
-    accepted[leptons.event[fires(leptons, settings.filter)]] = True
-    px = px + np.bincount(flow.event, flow.pt * np.cos(flow.phi), minlength=n_events)
-    py = py + np.bincount(flow.event, flow.pt * np.sin(flow.phi), minlength=n_events)
-    density = Density(density.values[accepted])
-    leptons, flow = select_events(leptons, accepted), select_events(flow, accepted)
+    accepted[leptons.event[passes_filter(leptons, settings.filter)]] = True
+    flow_px, flow_py = transverse_momentum(flow.pt, flow.phi)
+    px = pileup_px + np.bincount(flow.event, flow_px, minlength=n_events)
+    py = pileup_py + np.bincount(flow.event, flow_py, minlength=n_events)
+    leptons, flow = leptons.select_events(accepted), flow.select_events(accepted)
     n_accepted = int(accepted.sum())
 
     objects = np.zeros((n_accepted, N_OBJECTS, 3), dtype=np.float32)
     objects[:, MET, 0] = np.hypot(px, py)[accepted]
     objects[:, MET, 2] = np.arctan2(-py, -px)[accepted]
-    for code, slots in ((ELECTRON, ELECTRONS), (MUON, MUONS)):
-        chosen_leptons = leptons.code == code
-        _fill(objects[:, slots], *(column[chosen_leptons] for column in _momenta(leptons)))
-    jets = cluster_jets(flow, density, leptons, n_accepted, settings.detector)
-    _fill(objects[:, JETS], *jets)
+    _fill(objects[:, ELECTRONS], leptons.take(leptons.code == ELECTRON))
+    _fill(objects[:, MUONS], leptons.take(leptons.code == MUON))
+    jets = cluster_jets(flow, density.select_events(accepted), n_accepted, detector)
+    _fill(objects[:, JETS], remove_near(jets, leptons, detector.jet_radius))
     return objects, numbers[accepted]
 
 
-def _momenta(leptons: Leptons) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
-    return leptons.event, leptons.pt, leptons.eta, leptons.phi
+def _fill(slots: NDArray[np.float32], objects: DetectorObjects) -> None:
+    """Put each event's hardest objects into its slots, sorted by falling pT, in place.
 
-
-def _fill(
-    slots: NDArray[np.float32],
-    event: IntArray,
-    pt: FloatArray,
-    eta: FloatArray,
-    phi: FloatArray,
-) -> None:
-    """Puts each event's hardest objects into its slots, sorted by falling pT."""
-    order = np.lexsort((-pt, event))
-    event = event[order]
-    rank = np.arange(len(event)) - np.searchsorted(event, event, side="left")
+    Args:
+        slots: (n_events, n_slots, 3), all zero.
+        objects: Objects of the type that the slots hold, sorted by event.
+    """
+    objects = objects.take(np.lexsort((-objects.pt, objects.event)))
+    rank = np.arange(len(objects.event)) - np.searchsorted(
+        objects.event, objects.event, side="left"
+    )
     fits = rank < slots.shape[1]
-    chosen = order[fits]
-    values = np.stack([pt[chosen], eta[chosen], wrap(phi[chosen])], axis=1)
-    slots[event[fits], rank[fits]] = values
+    hardest = objects.take(fits)
+    slots[hardest.event, rank[fits]] = np.stack(
+        [hardest.pt, hardest.eta, wrap_phi(hardest.phi)], axis=1
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.core.errors import DataError
-from l1distill.simulation.particles import wrap
+from l1distill.simulation.kinematics import delta_r_squared
 from l1distill.tasks.anomaly.events import ELECTRONS, JETS, MUONS
 from l1distill.tasks.anomaly.readers.checks import check_numbers, check_unit
 from l1distill.tasks.anomaly.readers.sample import (
@@ -245,8 +245,9 @@ def _select(collections: list[Any], selection: Selection) -> tuple[Any, Any, Any
 
     jets = jets[_accepted(jets, files.jet_pt_min, files.jet_eta_max)]
     eta, phi = (ak.concatenate([electrons[c], muons[c]], axis=1) for c in ("eta", "phi"))
-    squared = (jets.eta[:, :, None] - eta[:, None, :]) ** 2
-    squared = squared + wrap(jets.phi[:, :, None] - phi[:, None, :]) ** 2
+    squared = delta_r_squared(
+        jets.eta[:, :, None], jets.phi[:, :, None], eta[:, None, :], phi[:, None, :]
+    )
     return electrons, muons, jets[~ak.any(squared < files.jet_lepton_radius**2, axis=2)]
 
 

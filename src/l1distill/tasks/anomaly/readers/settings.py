@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from l1distill.core.settings import Settings
-from l1distill.tasks.anomaly.generator.settings import DetectorSettings, FilterSettings
+from l1distill.simulation.settings import DetectorSettings
+from l1distill.tasks.anomaly.generator.settings import LeptonFilterSettings
 
 _DETECTOR = DetectorSettings()
 _SAMPLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -103,7 +104,7 @@ class NanoAodFiles(SampleFiles):
     jet_pt_min: float = Field(default=_DETECTOR.jet_pt_min, ge=0)
     jet_eta_max: float = Field(default=_DETECTOR.jet_eta_max, gt=0)
     jet_lepton_radius: float = Field(default=_DETECTOR.jet_radius, ge=0)
-    filter: FilterSettings | None = FilterSettings()
+    filter: LeptonFilterSettings | None = LeptonFilterSettings()
 
 
 class OwnFolders(Settings):

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 
 from l1distill.simulation import grid
-from l1distill.simulation.detector import Deposits, Towers, towers, track
-from l1distill.simulation.jets import cluster_jets
-from l1distill.simulation.leptons import Leptons, find_leptons, fires, isolate
-from l1distill.simulation.particles import Particles, merge, select_events
-from l1distill.simulation.pileup import Density, density_at, measure_density
-from l1distill.tasks.anomaly.generator.settings import DetectorSettings, GeneratorSettings
+from l1distill.simulation.columns import DetectorObjects
+from l1distill.simulation.detector import Deposits, calorimeter_clusters, track
+from l1distill.simulation.jets import cluster_jets, remove_near
+from l1distill.simulation.leptons import find_leptons, isolate
+from l1distill.simulation.particles import Particles
+from l1distill.simulation.pileup import PileupDensity, measure_density
+from l1distill.simulation.settings import DetectorSettings
+from tests.simulation.objects import flow, leptons
 
-SETTINGS = GeneratorSettings()
+DETECTOR = DetectorSettings()
 MANY = 20_000
 
 
@@ -20,20 +22,13 @@ def particles(code: int, pt: float, eta: float, number: int = MANY) -> Particles
     rng = np.random.default_rng(3)
     full = np.full(number, 1.0)
     return Particles(
-        np.arange(number), np.full(number, code), pt * full, eta * full,
-        rng.uniform(-np.pi, np.pi, number), pt * np.cosh(eta) * full,
-    )  # fmt: skip
-
-
-def leptons(*rows: tuple[int, int, float, float, float]) -> Leptons:
-    columns = [np.array(column) for column in zip(*rows, strict=True)]
-    return Leptons(*columns, np.zeros(len(rows)))
-
-
-def flow(*rows: tuple[int, float, float, float]) -> Towers:
-    if not rows:
-        return Towers(np.zeros(0, dtype=np.int64), *(np.zeros(0) for _ in range(3)))
-    return Towers(*(np.array(column) for column in zip(*rows, strict=True)))
+        event=np.arange(number),
+        code=np.full(number, code),
+        pt=pt * full,
+        eta=eta * full,
+        phi=rng.uniform(-np.pi, np.pi, number),
+        energy=pt * np.cosh(eta) * full,
+    )
 
 
 # Efficiency and relative resolution as the Delphes CMS card gives them. The electron's at
@@ -50,8 +45,8 @@ def flow(*rows: tuple[int, float, float, float]) -> Towers:
 )
 def test_tracks(code: int, pt: float, eta: float, efficiency: float, resolution: float) -> None:
     tracks, deposits = track(particles(code, pt, eta), np.random.default_rng(1))
-    found = len(tracks.pt) / MANY
-    assert abs(found - efficiency) < 4 * np.sqrt(efficiency * (1 - efficiency) / MANY)
+    measured = len(tracks.pt) / MANY
+    assert abs(measured - efficiency) < 4 * np.sqrt(efficiency * (1 - efficiency) / MANY)
     assert tracks.pt.mean() == pytest.approx(pt, rel=0.01)
     assert tracks.pt.std() / pt == pytest.approx(resolution, rel=0.05)
     # what is missed goes to the calorimeter, unless it is a muon
@@ -79,7 +74,7 @@ def deposit(em: float, had: float, eta: float) -> Deposits:
     ring = grid.ring_of(np.full(MANY, eta))
     phi = np.random.default_rng(5).uniform(-9, 9, MANY)
     full = np.ones(MANY)
-    return Deposits(np.arange(MANY), ring, phi, em * full, had * full)
+    return Deposits(event=np.arange(MANY), ring=ring, phi=phi, em=em * full, had=had * full)
 
 
 @pytest.mark.parametrize(
@@ -91,29 +86,29 @@ def deposit(em: float, had: float, eta: float) -> Deposits:
     ],
 )
 def test_towers_are_smeared(em: float, had: float, eta: float, resolution: float) -> None:
-    found = towers(deposit(em, had, eta), MANY, np.random.default_rng(2))
-    energy = found.pt * np.cosh(found.eta)
+    clusters = calorimeter_clusters(deposit(em, had, eta), MANY, np.random.default_rng(2))
+    energy = clusters.pt * np.cosh(clusters.eta)
     assert len(energy) > 0.99 * MANY
     assert energy.mean() == pytest.approx(em + had, rel=0.02)
     assert energy.std() / energy.mean() == pytest.approx(resolution, rel=0.05)
-    assert np.abs(found.eta - eta).max() < 0.2
-    turned = np.abs((found.phi - deposit(em, had, eta).phi + np.pi) % (2 * np.pi) - np.pi)
+    assert np.abs(clusters.eta - eta).max() < 0.2
+    turned = np.abs((clusters.phi - deposit(em, had, eta).phi + np.pi) % (2 * np.pi) - np.pi)
     assert turned.max() <= 2 * np.pi / 36 + 1e-9
 
 
 def test_noise_thresholds_hold_back_soft_towers() -> None:
     rng = np.random.default_rng(2)
-    assert len(towers(deposit(0.3, 0.0, 0.0), MANY, rng).pt) < 0.1 * MANY
-    assert len(towers(deposit(0.0, 3.0, 0.0), MANY, rng).pt) < 0.15 * MANY
+    assert len(calorimeter_clusters(deposit(0.3, 0.0, 0.0), MANY, rng).pt) < 0.1 * MANY
+    assert len(calorimeter_clusters(deposit(0.0, 3.0, 0.0), MANY, rng).pt) < 0.15 * MANY
 
 
 def test_deposits_in_one_tower_add_up() -> None:
     one = deposit(20.0, 0.0, 0.5)
-    both = Deposits(*(np.concatenate([column, column]) for column in one))
-    found = towers(both, MANY, np.random.default_rng(2))
-    assert len(found.pt) == MANY
-    assert (found.pt * np.cosh(found.eta)).mean() == pytest.approx(40.0, rel=0.01)
-    assert (np.diff(found.event) >= 0).all()
+    both = Deposits.concatenate([one, one])
+    clusters = calorimeter_clusters(both, MANY, np.random.default_rng(2))
+    assert len(clusters.pt) == MANY
+    assert (clusters.pt * np.cosh(clusters.eta)).mean() == pytest.approx(40.0, rel=0.01)
+    assert (np.diff(clusters.event) >= 0).all()
 
 
 def test_grid_is_symmetric_and_scatters_within_cells() -> None:
@@ -132,15 +127,16 @@ def test_grid_is_symmetric_and_scatters_within_cells() -> None:
 def test_density_of_a_uniform_event_is_its_density_everywhere() -> None:
     rng = np.random.default_rng(1)
     number = 400_000
-    uniform = Towers(
-        np.zeros(number, dtype=np.int64), np.full(number, 0.001),
-        rng.uniform(-5, 5, number), rng.uniform(-np.pi, np.pi, number),
-    )  # fmt: skip
+    uniform = DetectorObjects(
+        event=np.zeros(number, dtype=np.int64),
+        pt=np.full(number, 0.001),
+        eta=rng.uniform(-5, 5, number),
+        phi=rng.uniform(-np.pi, np.pi, number),
+    )
     density = measure_density(uniform, 1)
     expected = 0.001 * number / (10 * 2 * np.pi)
     eta = np.array([0.0, -1.6, 2.6, -3.5, 4.9])
-    found = density_at(density, np.zeros(5, dtype=np.int64), eta)
-    np.testing.assert_allclose(found, expected, rtol=0.05)
+    np.testing.assert_allclose(density.at(np.zeros(5, dtype=np.int64), eta), expected, rtol=0.05)
 
 
 def test_a_hard_jet_does_not_move_the_density() -> None:
@@ -156,64 +152,59 @@ def test_jets_are_clustered_subtracted_and_kept_off_leptons() -> None:
         (0, 30.0, 1.0, 1.0), (0, 10.0, 1.1, 1.1), (0, 25.0, -1.0, -1.0), (0, 50.0, 4.3, 0.0),
         (1, 60.0, 0.0, 3.1), (1, 21.0, 2.0, 0.0),
     )  # fmt: skip
-    density = Density(np.array([[0.0] * 5, [4.0] * 5]))
+    density = PileupDensity(np.array([[0.0] * 5, [4.0] * 5]))
     lepton = leptons((0, 13, 24.0, -1.1, -1.1))
-    event, pt, eta, phi = cluster_jets(objects, density, lepton, 2, DetectorSettings())
-    assert event.tolist() == [0, 1]
-    np.testing.assert_allclose(pt, [40.0, 60.0 - 4.0 * np.pi * 0.16], rtol=0.01)
-    np.testing.assert_allclose(eta, [1.025, 0.0], atol=0.01)
-    np.testing.assert_allclose(phi, [1.025, 3.1], atol=0.01)
+    jets = cluster_jets(objects, density, 2, DETECTOR)
+    assert jets.event.tolist() == [0, 0, 1]
+    jets = remove_near(jets, lepton, DETECTOR.jet_radius)
+    assert jets.event.tolist() == [0, 1]
+    np.testing.assert_allclose(jets.pt, [40.0, 60.0 - 4.0 * np.pi * 0.16], rtol=0.01)
+    np.testing.assert_allclose(jets.eta, [1.025, 0.0], atol=0.01)
+    np.testing.assert_allclose(jets.phi, [1.025, 3.1], atol=0.01)
+
+
+def test_a_large_radius_makes_one_jet_of_two() -> None:
+    """What the radius of the settings is good for; the two objects are 0.7 apart."""
+    objects = flow((0, 60.0, 0.0, 0.0), (0, 50.0, 0.7, 0.0))
+    density = PileupDensity(np.zeros((1, 5)))
+    small, large = (
+        cluster_jets(objects, density, 1, DetectorSettings(jet_radius=radius))
+        for radius in (0.4, 0.8)
+    )
+    assert len(small.pt) == 2
+    np.testing.assert_allclose(large.pt, [110.0], rtol=1e-6)
 
 
 def test_isolation_counts_neighbors_and_forgives_pileup() -> None:
     empty = flow()
     no_tracks, _ = track(particles(211, 5.0, 2.6, 1), np.random.default_rng(1))
     candidates = leptons((0, 11, 40.0, 0.0, 3.1), (1, 11, 40.0, 0.0, 3.1), (2, 13, 40.0, 0.0, 0.0))
-    nothing = Density(np.zeros((3, 5)))
-    assert len(isolate(candidates, no_tracks, empty, nothing, SETTINGS).pt) == 3
+    nothing = PileupDensity(np.zeros((3, 5)))
+    assert len(isolate(candidates, no_tracks, empty, nothing, DETECTOR).pt) == 3
 
     # 6 GeV across the seam in phi: too much for an electron, not for a muon
     near = flow((0, 6.0, 0.2, -3.1), (2, 6.0, 0.2, 0.2))
-    kept = isolate(candidates, no_tracks, near, nothing, SETTINGS)
+    kept = isolate(candidates, no_tracks, near, nothing, DETECTOR)
     assert kept.event.tolist() == [1, 2]
-    pileup = Density(np.full((3, 5), 6.0 / (np.pi * 0.25)))
-    assert len(isolate(candidates, no_tracks, near, pileup, SETTINGS).pt) == 3
+    pileup = PileupDensity(np.full((3, 5), 6.0 / (np.pi * 0.25)))
+    assert len(isolate(candidates, no_tracks, near, pileup, DETECTOR).pt) == 3
     far = flow((0, 30.0, 0.51, 3.1))
-    assert len(isolate(candidates, no_tracks, far, nothing, SETTINGS).pt) == 3
+    assert len(isolate(candidates, no_tracks, far, nothing, DETECTOR).pt) == 3
     soft = flow(*[(0, 0.49, 0.1, 3.0)] * 50)
-    assert len(isolate(candidates, no_tracks, soft, nothing, SETTINGS).pt) == 3
-
-
-def test_lepton_filter_is_sharp_and_knows_its_acceptance() -> None:
-    rows = leptons(
-        (0, 11, 23.01, 2.4, 0.0), (1, 11, 22.99, 0.0, 0.0), (2, 13, 23.01, 2.05, 0.0),
-        (3, 13, 50.0, 2.15, 0.0), (4, 13, 22.99, 0.0, 0.0), (5, 11, 23.01, -2.4, 0.0),
-    )  # fmt: skip
-    found = fires(rows, SETTINGS.filter)
-    assert found.tolist() == [True, False, True, False, False, True]
+    assert len(isolate(candidates, no_tracks, soft, nothing, DETECTOR).pt) == 3
 
 
 def test_leptons_need_the_threshold_and_are_found_with_the_cards_efficiency() -> None:
     rng = np.random.default_rng(4)
     tracks, _ = track(particles(13, 40.0, 0.5), rng)
-    assert len(find_leptons(tracks, SETTINGS, rng).pt) / len(tracks.pt) == pytest.approx(
+    assert len(find_leptons(tracks, DETECTOR, rng).pt) / len(tracks.pt) == pytest.approx(
         0.95, abs=0.01
     )
     tracks, _ = track(particles(11, 40.0, 2.0), rng)
-    assert len(find_leptons(tracks, SETTINGS, rng).pt) / len(tracks.pt) == pytest.approx(
+    assert len(find_leptons(tracks, DETECTOR, rng).pt) / len(tracks.pt) == pytest.approx(
         0.85, abs=0.015
     )
     tracks, _ = track(particles(13, 2.5, 0.5), rng)
-    assert len(find_leptons(tracks, SETTINGS, rng).pt) == 0
+    assert len(find_leptons(tracks, DETECTOR, rng).pt) == 0
     tracks, _ = track(particles(211, 40.0, 0.5), rng)
-    assert len(find_leptons(tracks, SETTINGS, rng).pt) == 0
-
-
-def test_flat_records_are_renumbered_and_merged_by_event() -> None:
-    first = flow((0, 1.0, 0.0, 0.0), (1, 2.0, 0.0, 0.0), (1, 3.0, 0.0, 0.0), (2, 4.0, 0.0, 0.0))
-    kept = select_events(first, np.array([False, True, True]))
-    assert kept.event.tolist() == [0, 0, 1]
-    assert kept.pt.tolist() == [2.0, 3.0, 4.0]
-    both = merge(kept, flow((0, 9.0, 0.0, 0.0)))
-    assert both.event.tolist() == [0, 0, 0, 1]
-    assert both.pt.tolist() == [2.0, 3.0, 9.0, 4.0]
+    assert len(find_leptons(tracks, DETECTOR, rng).pt) == 0
