@@ -39,7 +39,9 @@ def _folders(*folders: Path) -> OwnFolders:
 
 def _rows(events: Events) -> list[bytes]:
     assert events.process is not None
-    return sorted(o.tobytes() + p.tobytes() for o, p in zip(*events, strict=True))
+    return sorted(
+        o.tobytes() + p.tobytes() for o, p in zip(events.objects, events.process, strict=True)
+    )
 
 
 @pytest.fixture

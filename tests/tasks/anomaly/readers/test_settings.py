@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from l1distill.simulation.settings import DetectorSettings
 from l1distill.stages.configuration import flatten
-from l1distill.tasks.anomaly.generator.settings import DetectorSettings, FilterSettings
+from l1distill.tasks.anomaly.generator.settings import LeptonFilterSettings
 from l1distill.tasks.anomaly.readers.settings import EventFiles, NanoAodFiles, PublicFiles
 from tests.settings import conf
 
@@ -40,7 +41,7 @@ def test_cuts_are_those_of_the_simulated_detector() -> None:
     files, detector = NanoAodFiles(reader="nanoaod"), DetectorSettings()
     for name in ("electron_eta_max", "muon_eta_max", "lepton_pt_min", "jet_pt_min", "jet_eta_max"):
         assert getattr(files, name) == getattr(detector, name)
-    assert files.filter == FilterSettings()
+    assert files.filter == LeptonFilterSettings()
 
 
 @pytest.mark.parametrize(
