@@ -14,9 +14,9 @@ from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
 StockName = Literal["pileup", "underlying", "decays"]
 
 # CPU time in units of an accepted event of the quickest process (benchmarks/generator.py), for
-# the time left. Not the costs of processes.py: those size the shards and with them the seeds.
-_COST_OF_ENTRY: dict[StockName, float] = {"pileup": 1.0, "underlying": 1.0, "decays": 1.0}
-_COST_OF_START = 100.0
+# the time left; the costs of events are those of processes.py.
+_COST_OF_ENTRY: dict[StockName, float] = {"pileup": 0.5, "underlying": 0.9, "decays": 0.06}
+_COST_OF_START = 50.0  # PYTHIA's initialization
 
 
 @dataclass(frozen=True, kw_only=True)
