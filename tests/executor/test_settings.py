@@ -5,9 +5,15 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from l1distill.core.errors import ConfigError
+from l1distill.core.settings import Settings
+from l1distill.executor.settings import ExecutorSettings
 from l1distill.stages.configuration import flatten, parse
-from l1distill.stages.generate import STAGE
 from tests.settings import ROOT
+
+
+class _Settings(Settings):
+    executor: ExecutorSettings
+
 
 CHOICES = sorted(path.stem for path in (ROOT / "conf/executor").glob("*.yaml"))
 
@@ -16,7 +22,7 @@ def _composed(*overrides: str) -> dict[str, object]:
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         plain = OmegaConf.to_container(compose("generate", list(overrides)), resolve=True)
     assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    return {"executor": plain["executor"]}
 
 
 def test_there_is_a_choice_for_each_kind() -> None:
@@ -28,7 +34,7 @@ def test_each_choice_is_whole(choice: str) -> None:
     address = ["executor.address=tcp://head:8786"] if choice == "dask" else []
     composed = _composed(f"executor={choice}", *address)["executor"]
     assert isinstance(composed, dict)
-    settings = parse(STAGE.settings, _composed(f"executor={choice}", *address)).executor
+    settings = parse(_Settings, _composed(f"executor={choice}", *address)).executor
     assert settings.kind == choice
     assert flatten(settings.model_dump(mode="json")) == flatten(composed)
 
@@ -48,10 +54,10 @@ def test_each_choice_is_whole(choice: str) -> None:
 )
 def test_what_makes_no_sense_is_named(overrides: list[str], says: str) -> None:
     with pytest.raises(ConfigError) as refusal:
-        parse(STAGE.settings, _composed(*overrides))
+        parse(_Settings, _composed(*overrides))
     assert str(refusal.value).startswith(says)
 
 
 def test_a_key_that_a_file_leaves_out_has_its_default() -> None:
-    executor = parse(STAGE.settings, _composed("executor=slurm", "~executor.walltime")).executor
+    executor = parse(_Settings, _composed("executor=slurm", "~executor.walltime")).executor
     assert executor.walltime == "04:00:00"
