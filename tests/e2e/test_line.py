@@ -153,11 +153,20 @@ def test_dvc_shows_the_line_metrics_and_plots(line: Project) -> None:
     dag = line.dvc("dag", "--mermaid").stdout
     assert all(stage in dag for stage in STAGES)
     metrics = line.dvc("metrics", "show").stdout
-    assert "auc" in metrics
-    assert "firmware/latency_ns" in metrics
+    assert max(map(len, metrics.splitlines())) <= 120
+    header, *rows = [line.split() for line in metrics.splitlines()]
+    assert set(header) == {"Path", "latency_ns", "lut", *(f"auc/{s}" for s in SIGNALS)}
+    shown = {path: dict(zip(header[1:], values, strict=True)) for path, *values in rows}
+    teacher = json.loads((line.folder / "models/teacher/metrics.json").read_text())
+    assert float(shown["models/teacher/summary.json"]["auc/a_4l"]) == pytest.approx(
+        teacher["auc/a_4l"], abs=1e-5
+    )
+    assert float(shown["firmware/student/summary.json"]["lut"]) > 100
+    assert shown["models/student/summary.json"]["lut"] == "-"
     line.dvc("plots", "show", "--out", "plots")
     html = (line.folder / "plots/index.html").read_text()
-    assert "student ROC" in html or "Student, all signals" in html
+    assert all(f"models/student/roc/{signal}.csv" in html for signal in SIGNALS)
+    assert "Distillation loss" in html
 
 
 def test_a_fresh_clone_with_pulled_outputs_can_synthesize_and_promote(

@@ -98,7 +98,7 @@ def _record(
 ) -> Record:
     """Write metrics, summary and record into the stage's folder."""
     write_json(folder / METRICS, result.metrics)
-    write_json(folder / SUMMARY, {name: result.metrics[name] for name in result.headline})
+    write_json(folder / SUMMARY, _summary(result))
     if result.dataset is not None:
         deciding = {key: v for key, v in deciding.items() if not key.startswith("data.")}
     record = Record(
@@ -114,6 +114,15 @@ def _record(
     )
     record.write(folder)
     return record
+
+
+def _summary(result: Result) -> dict[str, float]:
+    """Return the headline metrics.
+
+    ``dvc metrics show`` makes a column of each name in any summary, and a row of each file: what
+    the row says already is left out of the name, so that the table fits a terminal.
+    """
+    return {name.removeprefix("firmware/"): result.metrics[name] for name in result.headline}
 
 
 def _identity(stage: str, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:

@@ -80,7 +80,7 @@ def _run(settings: Settings, context: Context) -> Result:
             "gates": float(len(verdicts)),
             "gates_failed": float(sum(not verdict.passed for verdict in verdicts)),
         },
-        headline=("promoted", "gates_failed"),
+        headline=("promoted",),
         dataset_md5=context.records["student"].dataset_md5,
     )
 

@@ -96,7 +96,7 @@ class Result:
 
     Attributes:
         metrics: all of them, flat.
-        headline: names of those that ``summary.json`` and ``dvc metrics show`` hold.
+        headline: names of those few that ``summary.json`` and ``dvc metrics show`` hold.
         dataset_md5: identity of the data that it worked on.
         model: the model that its folder holds.
         describes: the input whose model its metrics are about.

@@ -98,7 +98,7 @@ def _run(settings: Settings, context: Context) -> Result:
             **distance_to_teacher(given, targets),
             **student.metrics(),
         },
-        headline=(*evaluation.headline, "sparsity"),
+        headline=evaluation.headline,
         dataset_md5=dataset.md5,
         model=MODEL,
     )

@@ -17,7 +17,7 @@ from l1distill.stages.stage import Context, Result
 if TYPE_CHECKING:
     from l1distill.stages.synthesize import Settings
 
-HEADLINE = ("firmware/latency_ns", "firmware/ii_cycles", "firmware/lut", "firmware/mismatches")
+HEADLINE = ("firmware/latency_ns", "firmware/lut")
 
 
 def synthesize_student(
