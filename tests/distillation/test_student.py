@@ -172,17 +172,17 @@ def test_a_student_learns_what_a_classifier_answers() -> None:
     teacher = Classifier()
     training = TrainingSettings(epochs=3, batch_size=32, learning_rate=0.03, patience=3)
     taught = train_teacher(teacher, points(300, 1), points(100, 2), training).model
-    parts = [
+    train, validation = (
         Examples(features=x, targets=teacher.answers(taught, x)["logits"])
         for x, _ in (points(600, 3), points(100, 4))
-    ]
+    )
     settings = STUDENT.model_copy(
         update={
             "layers": [16],
             "training": training.model_copy(update={"epochs": 10, "learning_rate": 0.01}),
         }
     )
-    student = train_student(*parts, settings, pruning=DENSE, seed=1)
+    student = train_student(train, validation, settings, pruning=DENSE, seed=1)
     x, labels = points(500, 5)
     answers, targets = student.predict(x), teacher.answers(taught, x)["logits"]
     assert answers.shape == (500, CLASSES)
