@@ -13,7 +13,8 @@ from l1distill.compression.pruning import (
     with_zeros_held,
 )
 from l1distill.models.mlp import StudentSettings, build_student
-from l1distill.tasks.anomaly.teachers import AutoencoderSettings, build_teacher, pruned_layers
+from l1distill.tasks.anomaly.settings import AutoencoderSettings
+from l1distill.tasks.anomaly.teachers import build_teacher, pruned_layers
 from l1distill.training.determinism import make_deterministic
 from l1distill.training.fit import Fit, fit, ignore_epoch, supervised
 from l1distill.training.settings import TrainingSettings

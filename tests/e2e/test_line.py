@@ -11,12 +11,12 @@ import mlflow
 import numpy as np
 import pytest
 
+from l1distill.artifacts.record import Record
 from l1distill.core.workspace import folder_sha256
+from l1distill.data.encoding import InputEncoding
 from l1distill.data.splits import Split
 from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.tasks.anomaly.dataset import open_dataset
-from l1distill.tasks.anomaly.encoding import InputScaling
-from l1distill.tracking import Record
 from tests.e2e.conftest import Project, edit, experiment_command
 from tests.settings import ROOT, conf
 
@@ -119,9 +119,9 @@ def test_the_champion_scores_as_the_firmware_does(line: Project) -> None:
     line.run(sys.executable, "-c", script)
     with h5py.File(line.folder / "data/anomaly/a_4l.h5") as file:
         events = file["Particles"][:, :, :3]
-    scaling = InputScaling.read(line.folder / "models/student/inputs.json")
+    encoding = InputEncoding.read(line.folder / "models/student/inputs.json")
     emulator = Emulator.load(line.folder / "firmware/student/emulator.json")
-    expected = emulator.predict(scaling.apply(events))[:, 0]
+    expected = emulator.predict(encoding.apply(events))[:, 0]
     scores = np.load(line.folder / "scores.npy")
     np.testing.assert_array_equal(scores, expected)
     assert len(np.unique(scores)) > 5
@@ -131,7 +131,7 @@ def test_the_registry_says_why(line: Project) -> None:
     client = line.client()
     version = client.get_model_version_by_alias("l1distill-trigger", "champion")
     gates = [name for name in version.tags if name.startswith("gate.")]
-    assert len(gates) == len(conf("gates/default"))
+    assert len(gates) == len(conf("gates/anomaly"))
     assert version.tags["gate.mismatches"] == "passed: 0 (≤ 0)"
     assert version.tags["verdict"] == "passed"
     model = client.get_logged_model(version.source.removeprefix("models:/"))

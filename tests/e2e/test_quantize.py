@@ -105,7 +105,7 @@ def test_figures_are_those_of_the_network(
     dataset = open_dataset(line.folder / "data/anomaly")
     constants = json.loads((folder / "standardization.json").read_text())
     samples = [dataset.sample(BACKGROUND).part(Split.TEST)]
-    samples += [dataset.sample(name).objects for name in dataset.signals]
+    samples += [dataset.sample(name).items.values for name in dataset.signals]
     background, *signals = (
         _squared_error(evaluate(network, objects.reshape(-1, 57)), objects, constants)
         for objects in samples

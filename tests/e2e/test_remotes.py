@@ -14,9 +14,9 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from l1distill.artifacts.record import Record
 from l1distill.core.workspace import file_hashes
 from l1distill.tasks.anomaly.dataset import open_dataset
-from l1distill.tracking import Record
 from tests.e2e.conftest import Project
 from tests.settings import ROOT
 
@@ -36,7 +36,7 @@ import numpy as np
 from l1distill.data.card import Card, FileCard, write_card
 from l1distill.tasks.anomaly.event_files import write_events
 from l1distill.tasks.anomaly.events import Events
-from l1distill.tracking import Record
+from l1distill.artifacts.record import Record
 from l1distill.core.workspace import file_hashes, file_sha256
 
 print("made again")
@@ -49,7 +49,8 @@ write_card(
     folder, Card(dataset="anomaly", settings={}, versions={}, files=files, checks={}, missing=[])
 )
 Record(
-    stage="generate", parameters={}, inputs={}, dataset="anomaly", dataset_md5="0" * 32,
+    stage="generate", parameters={"task.name": "anomaly"}, inputs={}, dataset="anomaly",
+    dataset_md5="0" * 32,
     files={name: sha256 for name, sha256 in file_hashes(folder).items() if name != "record.json"},
     artifacts=[],
 ).write(folder)
@@ -169,7 +170,11 @@ def there(pushed: Project, tmp_path: Path) -> Project:
 def _is_whole(project: Project, made: Project) -> bool:
     """Whether the outputs are those that were made, for the line, too, and so is DVC's copy."""
     Record.read(project.folder / DATA)
-    assert open_dataset(project.folder / DATA).objects()["background"].shape == (400, 19, 3)
+    assert open_dataset(project.folder / DATA).sample("background").items.values.shape == (
+        400,
+        19,
+        3,
+    )
     _stored(project.folder / ".dvc/cache", (made.folder / DAMAGED).read_bytes())
     return file_hashes(project.folder / DATA) == file_hashes(made.folder / DATA)
 

@@ -9,9 +9,8 @@ from pydantic import BaseModel, ValidationError
 from l1distill.stages import generate, quantize, student, teacher
 from l1distill.stages.stage import Stage, StageSettings
 from l1distill.tasks.anomaly.encoding import InputSettings
-from l1distill.tasks.anomaly.settings import AnomalyDataSettings
+from l1distill.tasks.anomaly.settings import AnomalyDataSettings, AutoencoderSettings
 from l1distill.tasks.anomaly.task import TASK as ANOMALY
-from l1distill.tasks.anomaly.teachers import AutoencoderSettings
 from l1distill.tasks.base import Task
 from tests.digits.task import TASK as DIGITS
 from tests.digits.task import DigitsDataSettings, DigitsEncodingSettings, DigitsTeacherSettings

@@ -17,7 +17,15 @@ from l1distill.compression.pruning import (
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.models.mlp import StudentSettings, build_student
 from l1distill.training.determinism import make_deterministic
-from l1distill.training.fit import Fit, OnEpoch, fit, ignore_epoch, supervised
+from l1distill.training.fit import (
+    Arrays,
+    Fit,
+    OnEpoch,
+    check_arrays,
+    fit,
+    ignore_epoch,
+    supervised,
+)
 from l1distill.training.history import History
 
 if TYPE_CHECKING:
@@ -103,7 +111,8 @@ def train_student(
     student = student or StudentSettings()
     distillation = distillation or DistillationSettings()
     pruning = pruning or PruningSettings()
-    _check(train, validation)
+    arrays, held_out = _arrays(train), _arrays(validation)
+    check_arrays(arrays, held_out)
     make_deterministic(seed)
     training = student.training
     steps_per_epoch = math.ceil(len(train.features) / training.batch_size)
@@ -118,8 +127,8 @@ def train_student(
             callbacks=pruned.callbacks,
             best_from_epoch=pruned.full_from_epoch,
         ),
-        (train.features, train.targets),
-        (validation.features, validation.targets),
+        arrays,
+        held_out,
         on_epoch,
         checkpoint,
     )
@@ -127,17 +136,17 @@ def train_student(
     return TrainedStudent(model=trained, history=history, sparsity=measure_sparsity(trained))
 
 
-def _check(*examples: Examples) -> None:
-    for part in examples:
-        if part.features.ndim != 2 or part.targets.ndim != 2:
-            raise ValueError(
-                f"features and targets must be (n, features) and (n, outputs), not "
-                f"{part.features.shape} and {part.targets.shape}"
-            )
-        if len(part.features) != len(part.targets):
-            raise ValueError(
-                f"{len(part.features)} features, but {len(part.targets)} targets of the same items"
-            )
+def _arrays(examples: Examples) -> Arrays:
+    """Return features and targets, (n, features) and (n, outputs)."""
+    features, targets = examples.features, examples.targets
+    if features.ndim != 2 or targets.ndim != 2:
+        raise ValueError(
+            "features and targets must be (n, features) and (n, outputs), not "
+            f"{features.shape} and {targets.shape}"
+        )
+    if len(features) != len(targets):
+        raise ValueError(f"{len(features)} features, but {len(targets)} targets of the same items")
+    return features, targets
 
 
 def distance_to_teacher(

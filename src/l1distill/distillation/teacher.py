@@ -16,7 +16,7 @@ from l1distill.compression.pruning import (
     with_pruning,
 )
 from l1distill.training.determinism import make_deterministic
-from l1distill.training.fit import Arrays, Fit, Loss, OnEpoch, fit, ignore_epoch
+from l1distill.training.fit import Arrays, Fit, Loss, OnEpoch, check_arrays, fit, ignore_epoch
 from l1distill.training.history import History
 from l1distill.training.settings import TrainingSettings
 
@@ -106,11 +106,13 @@ def train_teacher(
 
     Raises:
         FloatingPointError: a loss was not finite.
+        ValueError: the arrays do not fit together.
 
     Source:
         Pruning: Zhu and Gupta, arXiv:1710.01878; schedule of arXiv:2108.03986, section VI.
     """
     pruning = pruning or PruningSettings(sparsity=0.0)
+    check_arrays(train, validation)
     make_deterministic(seed)
     model = teacher.build()
     prunable = teacher.prunable_layers()

@@ -85,6 +85,30 @@ def supervised(model: "keras.Model", name: str) -> Loss:
     return loss
 
 
+def check_arrays(train: Arrays, validation: Arrays) -> None:
+    """Refuse arrays that are not about the same items, or none.
+
+    Raises:
+        ValueError: arrays of a split differ in length, a split is empty, or an item to validate
+            with has another shape than one to train with.
+    """
+    for arrays, purpose in ((train, "train"), (validation, "validate")):
+        lengths = [len(array) for array in arrays]
+        if len(set(lengths)) != 1:
+            numbers = " and ".join(map(str, lengths))
+            raise ValueError(
+                f"arrays to {purpose} with must be as long as each other, not {numbers}"
+            )
+        if not lengths[0]:
+            raise ValueError(f"no items to {purpose} with")
+    shapes, others = ([array.shape[1:] for array in arrays] for arrays in (train, validation))
+    if shapes != others:
+        raise ValueError(
+            f"an item to train with has shapes {', '.join(map(str, shapes))}, "
+            f"one to validate with {', '.join(map(str, others))}"
+        )
+
+
 def fit(
     training: Fit,
     train: Arrays,
@@ -108,9 +132,11 @@ def fit(
 
     Raises:
         FloatingPointError: a loss was not finite.
+        ValueError: the arrays do not fit together; see :func:`check_arrays`.
     """
     from tensorflow import keras
 
+    check_arrays(train, validation)
     model, settings = training.model, training.settings
     optimizer = keras.optimizers.Adam(settings.learning_rate)
     optimizer.build(model.trainable_variables)

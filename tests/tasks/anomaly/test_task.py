@@ -13,9 +13,9 @@ from l1distill.data.dataset import Dataset
 from l1distill.tasks.anomaly.dataset import read_items
 from l1distill.tasks.anomaly.events import Events
 from l1distill.tasks.anomaly.generator.checks import check
+from l1distill.tasks.anomaly.settings import AutoencoderSettings
 from l1distill.tasks.anomaly.standardization import Standardization
 from l1distill.tasks.anomaly.task import EXPECTATIONS, TASK
-from l1distill.tasks.anomaly.teachers import AutoencoderSettings
 from l1distill.tasks.base import Drawing, Task
 
 
@@ -71,7 +71,7 @@ def test_scores_without_a_logarithm_are_refused(answers: np.ndarray, refused: bo
     reason = TASK.check_answers(answers)
     assert (reason is not None) == refused
     if not refused:
-        assert TASK.target(answers).transform == "log_standardized"
+        assert TASK.fit_target(answers).transform == "log_standardized"
 
 
 @pytest.mark.parametrize("model", ["teacher", "student"])
@@ -94,7 +94,7 @@ def test_a_trained_model_is_drawn(tmp_path: Path, model: str) -> None:
         primary=primary,
         reference=None if model == "teacher" else evaluations[primary].curves,
     )
-    pictures = TASK.draw(drawing, dataset, tmp_path)
+    pictures = TASK.draw_model(drawing, dataset, tmp_path)
     drawn = {path.name for path in (tmp_path / "plots").iterdir()}
     assert drawn == {"scores.png", "roc.png"} | (
         {"roc_zprime.png"} if model == "teacher" else set()

@@ -5,9 +5,9 @@ import pytest
 from pydantic import ValidationError
 from tensorflow import keras
 
+from l1distill.tasks.anomaly.settings import AutoencoderSettings
 from l1distill.tasks.anomaly.teachers import (
     Autoencoder,
-    AutoencoderSettings,
     build_teacher,
     firmware_part,
     pruned_layers,

@@ -49,8 +49,13 @@ class AutoencoderStudy:
             folder: to write into.
 
         Raises:
-            DataError: no teacher was trained on the data set, or a run lacks a file.
+            DataError: the data set has no signals, no teacher was trained on it, or a run lacks a
+                file.
         """
+        if not dataset.signals:
+            raise DataError(
+                f"{dataset.folder}: has no signals; the study is about how they stand out"
+            )
         study = gather(
             runs.find("teacher", experiments["teachers"], dataset.md5),
             runs.find("quantize", experiments["scan"], dataset.md5),

@@ -1,0 +1,53 @@
+"""A teacher that is no autoencoder: it tells classes apart."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.training.fit import Loss, Step
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from tensorflow import keras
+
+CLASSES = 3
+
+
+class Classifier:
+    """Three classes of points in a plane, and the cross-entropy."""
+
+    def build(self) -> "keras.Model":
+        from tensorflow.keras import Model, layers
+
+        points = layers.Input((2,), name="points")
+        hidden = layers.Dense(8, activation="relu", name="hidden")(points)
+        return Model(points, layers.Dense(CLASSES, name="logits")(hidden), name="classifier")
+
+    def prunable_layers(self) -> Sequence[str]:
+        return ["hidden"]
+
+    def loss(self, model: "keras.Model", batch_size: int) -> Loss:
+        import tensorflow as tf
+
+        def cross_entropy(batch: Sequence["tf.Tensor"], step: Step) -> "tf.Tensor":
+            points, labels = batch
+            logits = model(points, training=step.training)
+            return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(labels, tf.int32), logits)
+
+        return cross_entropy
+
+    def answers(
+        self, model: "keras.Model", items: NDArray[Any]
+    ) -> Mapping[str, NDArray[np.float32]]:
+        return {"logits": model.predict(items, verbose=0)}
+
+
+def points(n: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Points (n, 2) around three centers, and to which of them each belongs (n,)."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, CLASSES, n)
+    centers = np.array([[0.0, 2.0], [-2.0, -1.0], [2.0, -1.0]])
+    x = centers[labels] + rng.normal(0.0, 0.5, (n, 2))
+    return x.astype(np.float32), labels.astype(np.float32)
