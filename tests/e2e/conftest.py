@@ -12,6 +12,7 @@ from typing import NamedTuple
 import mlflow
 import pytest
 
+from tests.in_process import run_in_process
 from tests.settings import ROOT
 
 
@@ -37,7 +38,10 @@ class Project(NamedTuple):
 
     def l1distill(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs a stage."""
-        return self.run(sys.executable, "-m", "l1distill", *arguments, check=check)
+        done = run_in_process(*arguments, folder=self.folder, environment=self.environment)
+        if check:
+            assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
+        return done
 
     def dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs DVC."""
