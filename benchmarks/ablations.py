@@ -23,9 +23,10 @@ from omegaconf import OmegaConf
 from l1distill.core.progress import progress
 from l1distill.core.workspace import write_text
 from l1distill.data.card import Ablation
+from l1distill.data.dataset import Dataset
 from l1distill.data.splits import Split
 from l1distill.executor.processes import local_processes
-from l1distill.tasks.anomaly.dataset import BACKGROUND, Dataset, open_dataset
+from l1distill.tasks.anomaly.dataset import open_dataset
 from l1distill.tasks.anomaly.events import JETS
 from l1distill.tasks.anomaly.generator.generate import ABLATIONS, generate
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
@@ -81,46 +82,39 @@ def make(settings: GeneratorSettings, folder: Path) -> Dataset:
 
 def measure(dataset: Dataset, change: str) -> Ablation:
     """Trains an autoencoder on a data set and measures how signals stand out."""
-    from l1distill.evaluation.roc import separations
-    from l1distill.tasks.anomaly.autoencoder import (
-        anomaly_scores,
-        autoencoder_loss,
-        predict,
-        unrolled,
-    )
-    from l1distill.tasks.anomaly.teachers import TeacherSettings, build_teacher
-    from l1distill.training.fit import Fit, fit, make_deterministic
+    from l1distill.distillation.teacher import train_teacher
+    from l1distill.tasks.anomaly.evaluation import separate
+    from l1distill.tasks.anomaly.settings import AutoencoderSettings
+    from l1distill.tasks.anomaly.teacher import AnomalyTeacher
 
     plain = OmegaConf.to_container(OmegaConf.load("conf/teacher/cnn_ae.yaml"))
-    teacher = TeacherSettings.model_validate(plain)
-    training = teacher.training
-    background = dataset.sample(BACKGROUND)
+    settings = AutoencoderSettings.model_validate(plain)
+    background = dataset.training
     train = background.part(Split.TRAIN)
-    standardization = Standardization.fit(train)
-    make_deterministic(SEED)
-    autoencoder = build_teacher(teacher)
-    model = autoencoder.model()
-    loss = autoencoder_loss(unrolled(autoencoder, training.batch_size), standardization, None)
-    with progress(f"train, {change}", training.epochs, "epochs") as advance:
-        fit(
-            Fit(model, loss, training, SEED),
+    teacher = AnomalyTeacher(settings, Standardization.fit(train))
+    with progress(f"train, {change}", settings.training.epochs, "epochs") as advance:
+        model = train_teacher(
+            teacher,
             [train],
             [background.part(Split.VALIDATION)],
-            lambda *_: advance(1),
-        )
+            settings.training,
+            seed=SEED,
+            on_epoch=lambda *_: advance(1),
+        ).model
 
-    def scores(objects: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        return anomaly_scores(predict(model, objects), standardization, objects)["mse"]
+    def scores(name: str) -> NDArray[np.float32]:
+        events = dataset.sample(name).items.values[dataset.evaluation_rows(name)]
+        return teacher.answers(model, events)["mse"]
 
-    signals = {name: scores(dataset.sample(name).objects) for name in dataset.signals}
-    results = separations(scores(background.part(Split.TEST)), signals)
+    results = separate({name: scores(name) for name in dataset.names}, dataset)
+    objects = background.items.values
     return Ablation(
         change=change,
         train=len(train),
         auc={name: round(result.auc, 4) for name, result in results.items()},
         auc_error={name: round(result.auc_error, 4) for name, result in results.items()},
-        jets_per_event=round(float((background.objects[:, JETS, 0] > 0).sum(axis=1).mean()), 4),
-        met_mean_gev=round(float(np.mean(background.objects[:, 0, 0])), 3),
+        jets_per_event=round(float((objects[:, JETS, 0] > 0).sum(axis=1).mean()), 4),
+        met_mean_gev=round(float(np.mean(objects[:, 0, 0])), 3),
     )
 
 

@@ -22,9 +22,12 @@ from tensorflow import keras
 
 from l1distill.tasks.anomaly.autoencoder import autoencoder_loss, target, unrolled
 from l1distill.tasks.anomaly.losses import reconstruction_error
+from l1distill.tasks.anomaly.settings import AutoencoderSettings
 from l1distill.tasks.anomaly.standardization import Standardization
-from l1distill.tasks.anomaly.teachers import TeacherSettings, build_teacher
-from l1distill.training.fit import Fit, TrainingSettings, fit, make_deterministic
+from l1distill.tasks.anomaly.teachers import build_teacher
+from l1distill.training.determinism import make_deterministic
+from l1distill.training.fit import Fit, fit
+from l1distill.training.settings import TrainingSettings
 
 TARGET = 2.0
 BATCH = 1024  # the paper's
@@ -62,7 +65,7 @@ def peak() -> float:
     return 2 * 2048**3 / best
 
 
-def plain(settings: TeacherSettings, objects: np.ndarray, constants: Standardization) -> float:
+def plain(settings: AutoencoderSettings, objects: np.ndarray, constants: Standardization) -> float:
     """Seconds an epoch of ``model.fit``, the first epoch left out."""
     model = build_teacher(settings).model()
     inputs = [objects.reshape(len(objects), -1)]
@@ -95,14 +98,14 @@ def plain(settings: TeacherSettings, objects: np.ndarray, constants: Standardiza
     return min(seconds[1:])
 
 
-def ours(settings: TeacherSettings, objects: np.ndarray, constants: Standardization) -> float:
+def ours(settings: AutoencoderSettings, objects: np.ndarray, constants: Standardization) -> float:
     """Seconds an epoch of this platform's loop, validation on nothing to speak of."""
     autoencoder = build_teacher(settings)
     model = autoencoder.model()
     loss = autoencoder_loss(unrolled(autoencoder, BATCH), constants, settings.beta)
     ticks = [time.perf_counter()]
     fit(
-        Fit(model, loss, settings.training, 1, xla=True),
+        Fit(model=model, loss=loss, settings=settings.training, seed=1, xla=True),
         [objects],
         [objects[:BATCH]],
         lambda *_: ticks.append(time.perf_counter()),
@@ -120,7 +123,9 @@ def main() -> None:
     table = Table("teacher", "model.fit, s/epoch", "ours, s/epoch", "ratio", "of the matrix peak")
     for name in ARCHITECTURES:
         conf = OmegaConf.to_container(OmegaConf.load(f"conf/teacher/{name}.yaml"))
-        settings = TeacherSettings.model_validate(conf).model_copy(update={"training": training})
+        settings = AutoencoderSettings.model_validate(conf).model_copy(
+            update={"training": training}
+        )
         make_deterministic(1)
         # one after the other, and again: what else the machine does should meet both
         rounds = [

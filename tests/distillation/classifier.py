@@ -44,6 +44,29 @@ class Classifier:
         return {"logits": model.predict(items, verbose=0)}
 
 
+class QuantizableClassifier(Classifier):
+    """All of it goes on the FPGA."""
+
+    def firmware_part(self, model: "keras.Model") -> "keras.Model":
+        return model
+
+    def firmware_inputs(self, items: NDArray[Any]) -> NDArray[Any]:
+        return items
+
+    def firmware_answer(self) -> str:
+        return "logits"
+
+    def firmware_answers(
+        self, outputs: NDArray[np.floating[Any]], items: NDArray[Any]
+    ) -> Mapping[str, NDArray[np.floating[Any]]]:
+        return {"logits": outputs}
+
+    def quantized_loss(
+        self, quantized: "keras.Model", model: "keras.Model"
+    ) -> "tuple[keras.Model, Loss]":
+        return quantized, self.loss(quantized, 0)
+
+
 def points(n: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Points (n, 2) around three centers, and to which of them each belongs (n,)."""
     rng = np.random.default_rng(seed)
