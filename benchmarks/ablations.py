@@ -8,7 +8,6 @@ generator, from where the data card takes it. About half an hour on two
 cores.
 """
 
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -28,7 +27,8 @@ from l1distill.data.splits import Split
 from l1distill.executor.processes import local_processes
 from l1distill.tasks.anomaly.dataset import open_dataset
 from l1distill.tasks.anomaly.events import JETS
-from l1distill.tasks.anomaly.generator.generate import ABLATIONS, generate
+from l1distill.tasks.anomaly.generator.generate import generate
+from l1distill.tasks.anomaly.generator.notes import ABLATIONS, AblationStudy
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
 from l1distill.tasks.anomaly.standardization import Standardization
 
@@ -130,9 +130,9 @@ def main() -> None:
         name += "-".join(f"{key}={value}" for key, value in variant.detector.items())
         results.append(measure(make(settings, folder / (name or "default")), change))
         print(results[-1].model_dump_json(), flush=True)
-        text = json.dumps([result.model_dump() for result in results], indent=2)
-        if len(results) == len(VARIANTS):
-            write_text(ABLATIONS, text + "\n")
+    if chosen == list(VARIANTS):
+        study = AblationStudy(settings=settings_of(Variant()).physics, ablations=results)
+        write_text(ABLATIONS, study.model_dump_json(indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What a person sees after `make repro`."""
 
+import html
 import json
 import re
 import subprocess
@@ -16,6 +17,7 @@ from l1distill.core.workspace import folder_sha256
 from l1distill.data.encoding import InputEncoding
 from l1distill.data.splits import Split
 from l1distill.firmware.emulator.emulator import Emulator
+from l1distill.reporting.pictures import read_captions
 from l1distill.tasks.anomaly.dataset import open_dataset
 from tests.e2e.conftest import Project, edit, experiment_command
 from tests.settings import ROOT, conf
@@ -144,7 +146,15 @@ def test_the_report_is_one_page_with_everything(line: Project) -> None:
     page = (line.folder / "report/index.html").read_text()
     for words in ("Teacher against student", "Promoted", "yosys", "timing closure", "gluon"):
         assert words in page
-    assert page.count("data:image/png;base64,") == 12
+    pictures = [
+        picture
+        for stage in ("student", "teacher", "generate")
+        for picture in read_captions(line.folder / OUTPUTS[stage])
+    ]
+    assert len(pictures) == 16
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
+    assert list(map(html.unescape, captions)) == [picture.caption for picture in pictures]
+    assert page.count("data:image/png;base64,") == 16
     assert not re.search(r"(src|href)=[\"']?(http|/)", page)
     assert "nan" not in re.sub(r"base64,[^\"]+", "", page)
 
@@ -164,9 +174,9 @@ def test_dvc_shows_the_line_metrics_and_plots(line: Project) -> None:
     assert float(shown["firmware/student/summary.json"]["lut"]) > 100
     assert shown["models/student/summary.json"]["lut"] == "-"
     line.dvc("plots", "show", "--out", "plots")
-    html = (line.folder / "plots/index.html").read_text()
-    assert all(f"models/student/roc/{signal}.csv" in html for signal in SIGNALS)
-    assert "Distillation loss" in html
+    drawn = (line.folder / "plots/index.html").read_text()
+    assert all(f"models/student/roc/{signal}.csv" in drawn for signal in SIGNALS)
+    assert "Distillation loss" in drawn
 
 
 def test_a_fresh_clone_with_pulled_outputs_can_synthesize_and_promote(
