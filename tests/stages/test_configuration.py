@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from l1distill.cli import STAGES
 from l1distill.core.errors import ConfigError
 from l1distill.stages import configuration, generate, teacher
-from l1distill.stages.configuration import flatten, parse
+from l1distill.stages.configuration import flatten, parameters_of, parse
 from l1distill.tasks.anomaly.task import TASK
 from l1distill.tasks.base import TaskSettings
 from tests.settings import ROOT
@@ -242,3 +242,16 @@ def test_a_gate_without_a_bound_is_refused() -> None:
 def test_flatten_keeps_lists_and_empty_sections() -> None:
     nested = {"a": {"b": 1, "c": {"d": [1, 2]}}, "e": {}, "f": None}
     assert flatten(nested) == {"a.b": 1, "a.c.d": [1, 2], "e": {}, "f": None}
+
+
+def test_parameters_hold_the_defaults_of_keys_that_are_left_out() -> None:
+    composed = _composed("synthesize", "~firmware.latency_cutoff_ns", "~firmware.rtl_simulator")
+    settings = parse(_settings("synthesize"), composed)
+    defaults = {"firmware.latency_cutoff_ns": 3.5, "firmware.rtl_simulator": "auto"}
+    assert parameters_of(settings, composed) == {**flatten(composed), **defaults}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_parameters_of_the_shipped_configuration_are_what_stands_there(stage: str) -> None:
+    composed = _composed(stage)
+    assert parameters_of(parse(_settings(stage), composed), composed) == flatten(composed)

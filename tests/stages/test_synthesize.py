@@ -2,6 +2,9 @@
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -37,9 +40,10 @@ SMALL = ("firmware.verification_events=300", "firmware.adversarial_events=50")
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path: Path, template: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "conf").symlink_to(ROOT / "conf")
+    shutil.copy(template, tmp_path / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     yield tmp_path
@@ -76,7 +80,12 @@ def synthesize(*overrides: str) -> int:
 
 def test_a_model_in_mlflow_becomes_firmware(model: Any, folder: Path) -> None:
     with mlflow.start_run(experiment_id="0"):  # whatever a test before this one has set
-        mlflow.tensorflow.log_model(model, name="net", registered_model_name="jets")
+        mlflow.tensorflow.log_model(
+            model,
+            name="net",
+            registered_model_name="jets",
+            pip_requirements=["tensorflow"],  # or MLflow loads it again to find them
+        )
     mlflow.MlflowClient().set_registered_model_alias("jets", "best", "1")
     np.save("events.npy", np.random.default_rng(1).normal(size=(100, 4)))
     arguments = ("model=models:/jets@best", "device=vu13p", "output=out", "events=events.npy")
@@ -140,10 +149,10 @@ def test_constants_beside_a_network_say_what_its_error_is(
     save(network, folder / "quantized/network.json")
     for model in ("model=quantized", "model=quantized/network.json"):
         assert synthesize(model, "output=out", "score.kind=mse") == 2
-        assert given["standardization"] is None
+        assert given["error_head"] is None
         constants.write(folder / "quantized/standardization.json")
         assert synthesize(model, "output=out", "score.kind=mse") == 2
-        assert given["standardization"] == constants
+        assert given["error_head"] == constants
         (folder / "quantized/standardization.json").unlink()
 
 
@@ -226,6 +235,42 @@ def test_what_cannot_be_synthesised_is_refused_by_name(
         for word in words:
             assert word in line
     assert not (folder / "out").exists()
+
+
+MISSING = """
+import sys
+from l1distill.cli import main
+for overrides in sys.stdin:
+    assert main(["synthesize", "output=out", *overrides.split()]) == 2
+assert not {"mlflow", "tensorflow", "keras"} & set(sys.modules)
+"""
+
+
+def test_missing_files_are_refused_before_anything_is_imported_or_opened(folder: Path) -> None:
+    (folder / "net.json").write_text("{}")
+    (folder / "mlflow.db").unlink()
+    cases = {
+        "model=nope.h5": "model=nope.h5: no such file or folder",
+        "model=net.json": "model=net.json: is an architecture alone; name its weights= as well",
+        "model=net.json weights=nope.h5": "weights=nope.h5: no such file",
+        "model=net.json weights=net.json events=nope.npz": "events=nope.npz: no such file",
+        "model=net.json weights=net.json precision.calibration=nope.npz": (
+            "precision.calibration=nope.npz: no such file"
+        ),
+        "shape=qdistillnet events=nope.npz": "events=nope.npz: no such file",
+        "": "data/anomaly: no such folder; run the stage that writes it first",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", MISSING],
+        input="".join(f"{overrides}\n" for overrides in cases),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("l1distill: ")]
+    assert said == [f"l1distill: {message}" for message in cases.values()]
+    assert not (folder / "mlflow.db").exists()  # no run
 
 
 def test_every_device_has_its_short_name() -> None:

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import DictConfig, OmegaConf
 
-from l1distill.core.errors import DataError
+from l1distill.core.errors import ResourceError
+from l1distill.tracking.multirun import SweepRun
 from l1distill.tracking.runs import PARENT_RUN, stage_run
 from l1distill.tracking.store import Store, connect
 from tests.tracking.conftest import SETTINGS
@@ -126,7 +129,88 @@ def test_the_run_of_mlflow_run_is_used(store: Store, monkeypatch: pytest.MonkeyP
 )
 def test_a_store_out_of_reach_is_one_line(uri: str, tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"uri": uri.format(folder=tmp_path)})
-    with pytest.raises(DataError, match="MLflow store") as refusal:
+    with pytest.raises(ResourceError, match="MLflow store") as refusal:
         connect(settings)
     assert "tracking.uri" in str(refusal.value)
     assert len(str(refusal.value).splitlines()) == 1
+
+
+def _sweep_config(launcher: str) -> DictConfig:
+    return OmegaConf.create(
+        {
+            "tracking": {"experiment": "test", "uri": None, "model_name": "trigger"},
+            "hydra": {
+                "job": {"config_name": "student"},
+                "overrides": {"task": ["seed=1,2"]},
+                "launcher": {"_target_": f"hydra.{launcher}"},
+            },
+        }
+    )
+
+
+def _ended(status: JobStatus = JobStatus.COMPLETED, value: int = 0) -> JobReturn:
+    return JobReturn(status=status, _return_value=value)
+
+
+def test_the_run_of_a_sweep_is_opened_with_its_first_job(store: Store) -> None:
+    config, sweep = _sweep_config("BasicLauncher"), SweepRun()
+    sweep.on_multirun_start(config)
+    assert _runs() == {}
+    for _ in range(2):
+        with stage_run(store, "student"):
+            pass
+        sweep.on_job_end(config, _ended())
+    runs = store.client.search_runs([store.experiment_id], "tags.stage = 'student'")
+    (parent,) = store.client.search_runs([store.experiment_id], "tags.stage = 'student_sweep'")
+    assert [run.data.tags["mlflow.parentRunId"] for run in runs] == [parent.info.run_id] * 2
+    assert parent.data.params == {"sweep": "seed=1,2"}
+    assert parent.info.status == "RUNNING"
+    sweep.on_multirun_end(config)
+    assert _runs() == {"student": "FINISHED", "student sweep": "FINISHED"}
+    assert PARENT_RUN not in os.environ
+
+
+def test_a_sweep_that_is_refused_as_a_whole_has_no_run(store: Store) -> None:
+    config, sweep = _sweep_config("BasicLauncher"), SweepRun()
+    sweep.on_multirun_start(config)
+    sweep.on_job_end(config, _ended(value=2))
+    sweep.on_multirun_end(config)
+    with stage_run(store, "next"):
+        pass
+    assert _runs() == {"next": "FINISHED"}
+
+
+@pytest.mark.parametrize("ended", [_ended(value=2), _ended(JobStatus.FAILED)])
+def test_a_sweep_with_a_job_that_failed_has_failed(store: Store, ended: JobReturn) -> None:
+    config, sweep = _sweep_config("BasicLauncher"), SweepRun()
+    sweep.on_multirun_start(config)
+    with stage_run(store, "student"):
+        pass
+    sweep.on_job_end(config, _ended())
+    sweep.on_job_end(config, ended)
+    sweep.on_multirun_end(config)
+    assert _runs()["student sweep"] == "FAILED"
+
+
+def test_jobs_in_other_processes_are_told_of_the_run_before_they_begin(store: Store) -> None:
+    config, sweep = _sweep_config("JoblibLauncher"), SweepRun()
+    sweep.on_multirun_start(config)
+    (parent,) = store.client.search_runs([store.experiment_id])
+    assert os.environ[PARENT_RUN] == parent.info.run_id
+    sweep.on_multirun_end(config)
+    assert _runs() == {"student sweep": "FINISHED"}
+
+
+def test_the_run_of_mlflow_run_is_that_of_the_sweep(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project_run = store.client.create_run(store.experiment_id, run_name="project")
+    monkeypatch.setenv("MLFLOW_RUN_ID", project_run.info.run_id)
+    config, sweep = _sweep_config("BasicLauncher"), SweepRun()
+    sweep.on_multirun_start(config)
+    with stage_run(connect(SETTINGS), "student") as run:
+        assert run.run_id != project_run.info.run_id
+    sweep.on_multirun_end(config)
+    tags = store.client.get_run(run.run_id).data.tags
+    assert tags["mlflow.parentRunId"] == project_run.info.run_id
+    assert _runs() == {"student": "FINISHED", "project": "FINISHED"}

@@ -13,6 +13,30 @@ if TYPE_CHECKING:
 FORMS = "HDF5, a SavedModel folder, or an architecture as JSON with weights="
 
 
+def check_files(path: Path, weights: Path | None = None) -> None:
+    """Check that the files of a model are there and belong together, without reading them.
+
+    Args:
+        path: of the model; see :func:`load_foreign`.
+        weights: of the model, if it is JSON.
+
+    Raises:
+        DataError: a file is missing, or the weights do not go with the model.
+    """
+    if not path.exists():
+        raise DataError(f"model={path}: no such file or folder")
+    is_json = path.suffix == ".json"
+    if is_json and weights is None:
+        raise DataError(f"model={path}: is an architecture alone; name its weights= as well")
+    if weights is not None and not is_json:
+        raise DataError(f"weights={weights}: go with an architecture as JSON; leave weights= out")
+    if path.is_dir() and not (path / "saved_model.pb").is_file():
+        raise DataError(f"model={path}: holds no saved_model.pb; give {FORMS}")
+    # a TensorFlow checkpoint is several files whose names begin so
+    if weights is not None and not list(weights.parent.glob(f"{weights.name}*")):
+        raise DataError(f"weights={weights}: no such file")
+
+
 def load_foreign(path: Path, weights: Path | None = None) -> "keras.Model":
     """Reads a model with its weights.
 
@@ -26,18 +50,10 @@ def load_foreign(path: Path, weights: Path | None = None) -> "keras.Model":
     Raises:
         DataError: a file is missing, or is no such model.
     """
-    if not path.exists():
-        raise DataError(f"model={path}: no such file or folder")
-    is_json = path.suffix == ".json"
-    if is_json and weights is None:
-        raise DataError(f"model={path}: is an architecture alone; name its weights= as well")
-    if weights is not None and not is_json:
-        raise DataError(f"weights={weights}: go with an architecture as JSON; leave weights= out")
-    if path.is_dir() and not (path / "saved_model.pb").is_file():
-        raise DataError(f"model={path}: holds no saved_model.pb; give {FORMS}")
+    check_files(path, weights)
     try:
         with silence_library("tensorflow"):
-            if is_json:
+            if weights is not None:
                 model = _from_json(path)
                 _load_weights(model, weights)
             else:
@@ -83,9 +99,7 @@ def _from_json(path: Path) -> Any:
     return deserialize(_as_hdf5(config), custom_objects=_objects(), use_legacy_format=True)
 
 
-def _load_weights(model: Any, weights: Path | None) -> None:
-    if weights is None or not list(weights.parent.glob(f"{weights.name}*")):
-        raise DataError(f"weights={weights}: no such file")
+def _load_weights(model: Any, weights: Path) -> None:
     status = model.load_weights(str(weights))
     if hasattr(status, "assert_existing_objects_matched"):  # a checkpoint
         status.assert_existing_objects_matched()

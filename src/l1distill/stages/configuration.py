@@ -1,12 +1,12 @@
-"""The door: a composed configuration becomes typed settings here, and nowhere past it.
+"""Turn a composed configuration into typed settings, and run the stage with them.
 
-Unknown keys and wrong types are refused with one line before anything is opened or written.
+Unknown keys and wrong types are refused in one line before anything is opened or written.
 """
 
 import difflib
 import importlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -14,36 +14,50 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from l1distill.core.errors import ConfigError
-from l1distill.tasks.base import TaskSettings, load_task
+from l1distill.tasks.base import Task, TaskSettings, load_task
 
 
 def run(stage_name: str, composed: Mapping[str, Any], tags: Mapping[str, str]) -> None:
     """Run the stage of this name with a composed configuration.
 
     Args:
-        stage_name: a stage; its module in this package holds it as ``STAGE``.
+        stage_name: name of the stage; its module in this package holds it as ``STAGE``.
         composed: the resolved configuration, nested.
-        tags: of its run.
+        tags: tags of its run.
 
     Raises:
-        ConfigError: the configuration cannot be used.
-        L1DistillError: an input, a tool or a resource failed.
+        L1DistillError: the configuration or an input cannot be used, or a tool or resource failed.
     """
-    stage = importlib.import_module(f"l1distill.stages.{stage_name}").STAGE
-    task = load_task(parse(TaskSettings, composed.get("task") or {}, "task"))
-    settings = parse(stage.settings_for(task), composed)
     from l1distill.stages.execution import execute
 
-    execute(stage, settings, task, flatten(composed), tags)
+    stage, task = _load(stage_name, composed)
+    settings = parse(stage.settings_for(task), composed)
+    execute(stage, settings, task, parameters_of(settings, composed), tags)
+
+
+def settings_class(stage_name: str, composed: Mapping[str, Any]) -> type[BaseModel]:
+    """Return the class of a stage's settings, for the task that a configuration names.
+
+    Raises:
+        ConfigError: the task cannot be imported.
+    """
+    stage, task = _load(stage_name, composed)
+    settings: type[BaseModel] = stage.settings_for(task)
+    return settings
+
+
+def _load(stage_name: str, composed: Mapping[str, Any]) -> tuple[Any, Task]:
+    task = load_task(parse(TaskSettings, composed.get("task") or {}, "task"))
+    return importlib.import_module(f"l1distill.stages.{stage_name}").STAGE, task
 
 
 def parse(settings: type[BaseModel], composed: Mapping[str, Any], section: str = "") -> Any:
-    """Build typed settings.
+    """Build typed settings from a composed configuration.
 
     Args:
-        settings: their type.
+        settings: their class.
         composed: the nested configuration.
-        section: of the configuration that it is; empty for the whole.
+        section: the section of the configuration that it is; empty for the whole.
 
     Raises:
         ConfigError: a key is unknown or missing or a value is of the wrong type; the line names
@@ -52,12 +66,34 @@ def parse(settings: type[BaseModel], composed: Mapping[str, Any], section: str =
     try:
         return settings.model_validate(dict(composed))
     except ValidationError as error:
-        problems = [_problem(settings, detail, section) for detail in error.errors()]
+        problems = [_explain_problem(settings, detail, section) for detail in error.errors()]
         raise ConfigError("; ".join(problems)) from error
 
 
-def _problem(settings: type[BaseModel], detail: Any, section: str) -> str:
-    path, known = _place(settings, detail["loc"])
+def parameters_of(settings: BaseModel, composed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flat configuration, with the defaults of the keys that it leaves out.
+
+    Args:
+        settings: what was built from ``composed``.
+        composed: the resolved configuration, nested; a file of the user's may leave out keys.
+    """
+    return {**dict(_left_out(settings)), **flatten(composed)}
+
+
+def _left_out(settings: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name in settings.model_fields_set:
+            if isinstance(value, BaseModel):
+                yield from _left_out(value, f"{prefix}{name}.")
+        elif value is not None:
+            plain = settings.model_dump(mode="json", include={name})
+            yield from flatten(plain, prefix).items()
+
+
+def _explain_problem(settings: type[BaseModel], detail: Any, section: str) -> str:
+    """Return what pydantic found wrong, in one line that names the key."""
+    path, known = _locate(settings, detail["loc"])
     path = [section, *path] if section else path
     key = ".".join(path)
     if detail["type"] == "extra_forbidden":
@@ -77,8 +113,8 @@ def _problem(settings: type[BaseModel], detail: Any, section: str) -> str:
     return f"{key}={detail['input']!r:.80}: {message[0].lower()}{message[1:]}"
 
 
-def _place(annotation: Any, location: Sequence[str | int]) -> tuple[list[str], list[str]]:
-    """Finds out what a location of pydantic's means in the configuration.
+def _locate(annotation: Any, location: Sequence[str | int]) -> tuple[list[str], list[str]]:
+    """Translate a location of pydantic's into keys of the configuration.
 
     Returns:
         The keys that lead there, without the names of members that pydantic puts behind a union;
@@ -87,13 +123,13 @@ def _place(annotation: Any, location: Sequence[str | int]) -> tuple[list[str], l
     path: list[str] = []
     known: list[str] = []
     for part in map(str, location):
-        members = _members(annotation)
+        members = members_of(annotation)
         if len(members) > 1:
-            annotation = next((member for member in members if _goes_by(member, part)), Any)
+            annotation = next((member for member in members if _is_named(member, part)), Any)
             continue
         path.append(part)
         (annotation,) = members
-        if _is_model(annotation):
+        if is_settings(annotation):
             fields = annotation.model_fields
             known = list(fields)
             annotation = fields[part].annotation if part in fields else Any
@@ -103,32 +139,35 @@ def _place(annotation: Any, location: Sequence[str | int]) -> tuple[list[str], l
     return path, known
 
 
-def _members(annotation: Any) -> list[Any]:
-    """The types that a value may have, but for None."""
+def members_of(annotation: Any) -> list[Any]:
+    """Return the types that a value may have, without None."""
     origin = get_origin(annotation)
     if origin is Annotated:
-        return _members(get_args(annotation)[0])
+        return members_of(get_args(annotation)[0])
     if origin in {Union, UnionType}:
-        members = [_members(one) for one in get_args(annotation) if one is not type(None)]
+        members = [members_of(one) for one in get_args(annotation) if one is not type(None)]
         return [one for several in members for one in several]
     return [annotation]
 
 
-def _goes_by(member: Any, name: str) -> bool:
-    """Says whether this is what pydantic calls the member of a union: by its tag or its type."""
-    if not _is_model(member):
-        return False
-    kinds = [field.annotation for field in member.model_fields.values()]
-    tags = [tag for kind in kinds if get_origin(kind) is Literal for tag in get_args(kind)]
-    return name in {member.__name__, *tags}
+def _is_named(member: Any, name: str) -> bool:
+    """Return whether pydantic calls the member of a union so: by its tag or by its type."""
+    return is_settings(member) and name in {member.__name__, *tags_of(member)}
 
 
-def _is_model(annotation: Any) -> bool:
+def tags_of(settings: type[BaseModel]) -> list[str]:
+    """Return the values of the literal fields of a class, by which a union tells it apart."""
+    annotations = [field.annotation for field in settings.model_fields.values()]
+    return [tag for one in annotations if get_origin(one) is Literal for tag in get_args(one)]
+
+
+def is_settings(annotation: Any) -> bool:
+    """Return whether a type is a class of settings."""
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def flatten(composed: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns a nested configuration as ``{"a.b": value}``; lists stay values."""
+    """Return a nested configuration as ``{"a.b": value}``; lists stay values."""
     flat: dict[str, Any] = {}
     for key, value in composed.items():
         if isinstance(value, Mapping) and value:
@@ -139,5 +178,5 @@ def flatten(composed: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def sweep_output(hydra_config: Any, output: str) -> str:
-    """Gives each job of a sweep an output folder of its own, in the job's Hydra folder."""
+    """Return an output folder for one job of a sweep, in the job's Hydra folder."""
     return os.path.normpath(Path(hydra_config.runtime.output_dir) / Path(output).name)

@@ -1,5 +1,6 @@
-"""synthesize: a student, or any model, in; verified firmware, its figures and a bundle out."""
+"""synthesize: a student, or any model; writes verified firmware, its report and a bundle."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,59 +10,80 @@ from l1distill.firmware.files import BUNDLE, SYNTHESIS_REPORT
 from l1distill.firmware.settings import FirmwareSettings, PrecisionSettings, ScoreSettings
 from l1distill.models.untrained import ShapeSettings
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
+from l1distill.stages.synthesize_source import (
+    ModelSource,
+    ShapeSource,
+    StudentSource,
+    choose_source,
+)
+from l1distill.tasks.base import Task
 
-LINE = Path("firmware/student")
-"""Where ``dvc.yaml`` keeps the line's own firmware."""
+PIPELINE_OUTPUT = Path("firmware/student")
+"""Where the pipeline keeps the firmware of its student."""
+_SOURCE_KEYS = ("student_folder", "model", "shape", "weights", "events", "precision")
 
 
 class Settings(StageSettings):
-    """What ``l1distill synthesize`` is told."""
+    """Settings of ``l1distill synthesize``."""
 
-    firmware: FirmwareSettings
-    student_folder: Path
+    firmware: FirmwareSettings = FirmwareSettings()
+    """Target device, verification and limits of the tools."""
+    student_folder: Path = Path("models/student")
+    """Output of ``l1distill student``."""
     model: str | None = None
-    """A model of the user's, instead of the student: a path, or a URI of MLflow."""
+    """A model instead of the student: HDF5, SavedModel folder, JSON with ``weights=``, output of
+    ``l1distill quantize``, or ``runs:/...`` and ``models:/...`` of MLflow."""
     shape: ShapeSettings | None = None
-    """A network that nobody has trained, instead of a model."""
+    """An untrained network instead of a model."""
     weights: Path | None = None
+    """Weights of a model that is JSON, as HDF5 or TensorFlow checkpoint."""
     events: Path | None = None
+    """Events that a model is verified on (``.npy``, ``.npz``, ``.h5``); random ones without."""
     precision: PrecisionSettings = PrecisionSettings()
+    """Precision that a model in floating point is rounded to."""
     score: ScoreSettings = ScoreSettings()
+    """Anomaly score that is computed behind the network, in the same firmware."""
+
+    @property
+    def source(self) -> StudentSource | ModelSource | ShapeSource:
+        """What is synthesized, tagged by its kind."""
+        return choose_source({key: getattr(self, key) for key in _SOURCE_KEYS})
 
     @model_validator(mode="after")
-    def _apart_from_the_line(self) -> "Settings":
-        if self.model is not None and self.shape is not None:
-            raise ValueError("shape= is a network of its own; leave model= out, or shape=")
-        if self.weights is not None and self.model is None:
-            raise ValueError("weights= goes with a model=; name that as well")
-        if self.model is None and self.shape is None:
-            if self.events is not None:
-                raise ValueError("events= goes with a model=; name that as well")
-        elif self.output == LINE:
-            what = "model" if self.shape is None else "shape"
-            raise ValueError(f"{what}= needs an output= of its own; {LINE} is the line's")
+    def _check_source(self) -> "Settings":
+        source = self.source
+        if source.kind != "student" and self.output == PIPELINE_OUTPUT:
+            raise ValueError(
+                f"{source.kind}= needs an output= of its own; {PIPELINE_OUTPUT} is the pipeline's"
+            )
         return self
 
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:
-    if settings.model is not None or settings.shape is not None:
-        return {}
-    return {"generate": settings.data.folder, "student": settings.student_folder}
+    source = settings.source
+    if isinstance(source, StudentSource):
+        return {"generate": settings.data.folder, "student": source.student_folder}
+    return {}
+
+
+def _check(settings: Settings, _: Task) -> None:
+    source = settings.source
+    if not isinstance(source, StudentSource):
+        source.check_files()
 
 
 def _run(settings: Settings, context: Context) -> Result:
-    if settings.model is None and settings.shape is None:
+    source = settings.source
+    if isinstance(source, StudentSource):
         from l1distill.stages.synthesize_student import synthesize_student
 
-        return synthesize_student(settings, context, _say)
+        return synthesize_student(settings, context, _print)
     from l1distill.stages.synthesize_model import synthesize_model
 
-    return synthesize_model(settings, context, _say)
+    return synthesize_model(settings, context, _print)
 
 
-def _say(step: str) -> None:
-    import sys
-
+def _print(step: str) -> None:
     print(f"synthesize: {step}", file=sys.stderr, flush=True)
 
 
@@ -71,4 +93,5 @@ STAGE = Stage(
     inputs=_inputs,
     run=_run,
     artifacts=("*.md", SYNTHESIS_REPORT, BUNDLE),
+    check=_check,
 )

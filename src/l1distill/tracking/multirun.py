@@ -1,56 +1,73 @@
-"""A sweep is one parent run; the jobs are its children."""
+"""Log a sweep as one parent run, with its jobs as children."""
 
 import atexit
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from l1distill.tracking.runs import PARENT_RUN
+from l1distill.tracking.runs import PARENT_RUN, open_run, set_parent_opener
 from l1distill.tracking.settings import TrackingSettings
-from l1distill.tracking.store import connect
+from l1distill.tracking.store import Store, connect
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+IN_THIS_PROCESS = "BasicLauncher"
+"""Hydra's launcher that runs the jobs of a sweep in this process, one after the other."""
 
 
 class SweepRun(Callback):
-    """Opens the sweep's run before the first job and closes it after the last.
+    """Open the sweep's run with the run of its first job, and close it after the last.
 
-    Its id goes to the jobs through the environment, which launchers hand to their workers.
+    A sweep whose jobs are all refused before they begin leaves no run. The id goes to the jobs
+    through the environment, which launchers hand to their workers.
     """
 
     def __init__(self) -> None:
-        """Makes a callback that has no run yet."""
+        """Make a callback that has no run yet."""
         self._status = "FINISHED"
         self._run_id: str | None = None
+        self._client: MlflowClient | None = None
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Opens the parent run."""
-        from l1distill.tracking.runs import open_run
+        """Prepare the parent run; open it at once where the jobs run in other processes."""
 
+        def open_parent(store: Store) -> str:
+            return self._open(config, store)
+
+        if str(config.hydra.launcher._target_).endswith(IN_THIS_PROCESS):
+            set_parent_opener(open_parent)
+            return
         tracking = OmegaConf.to_container(config.tracking, resolve=True)
-        store = connect(TrackingSettings.model_validate(tracking))
+        open_parent(connect(TrackingSettings.model_validate(tracking)))
+
+    def _open(self, config: DictConfig, store: Store) -> str:
         stage = config.hydra.job.config_name
         self._client = store.client
         self._run_id = open_run(store, f"{stage} sweep", {"stage": f"{stage}_sweep"})
         overrides = " ".join(config.hydra.overrides.task)
         store.client.log_param(self._run_id, "sweep", overrides)
         os.environ[PARENT_RUN] = self._run_id
-        # Hydra does not call on_multirun_end when a job raised or the user interrupted.
+        # Hydra does not call on_multirun_end when the user interrupted.
         atexit.register(self._close, "FAILED")
+        return self._run_id
 
     def on_job_end(self, config: DictConfig, job_return: Any, **kwargs: Any) -> None:
-        """Remembers that a job failed."""
+        """Remember that a job failed: it raised, or returned another exit status than 0."""
         from hydra.core.utils import JobStatus
 
-        if job_return.status != JobStatus.COMPLETED:
+        if job_return.status != JobStatus.COMPLETED or job_return.return_value:
             self._status = "FAILED"
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Closes the parent run."""
+        """Close the parent run."""
         self._close(self._status)
 
     def _close(self, status: str) -> None:
-        if self._run_id is None:
+        set_parent_opener(None)
+        if self._run_id is None or self._client is None:
             return
         os.environ.pop(PARENT_RUN, None)
         self._client.set_terminated(self._run_id, status)

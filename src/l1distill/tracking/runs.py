@@ -1,9 +1,9 @@
-"""One MLflow run for each stage, which is never left RUNNING."""
+"""Open one MLflow run for each stage, and never leave it RUNNING."""
 
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,10 +116,11 @@ def stage_run(store: Store, stage: str, tags: Mapping[str, str] | None = None) -
     import mlflow
 
     client = store.client
+    parent = _parent_run(store)
     active = mlflow.start_run(
-        run_id=store.project_run,
+        run_id=None if parent == store.project_run else store.project_run,
         run_name=stage,
-        parent_run_id=os.environ.get(PARENT_RUN),
+        parent_run_id=parent,
         tags={"stage": stage, **_process_tags(), **_version_tags(), **(tags or {})},
     )
     end_abandoned_runs(client, active.info.experiment_id)
@@ -137,6 +138,28 @@ def stage_run(store: Store, stage: str, tags: Mapping[str, str] | None = None) -
             mlflow.end_run("KILLED" if interrupted else "FAILED")
         raise
     mlflow.end_run("FINISHED")
+
+
+_parent_opener: Callable[[Store], str] | None = None
+
+
+def set_parent_opener(opener: Callable[[Store], str] | None) -> None:
+    """Have the next stage open a parent run before its own, as in a sweep.
+
+    Args:
+        opener: opens the run, once, and returns its id; None forgets an opener.
+    """
+    global _parent_opener
+    _parent_opener = opener
+
+
+def _parent_run(store: Store) -> str | None:
+    """Return the id of the sweep's run, which is opened now if this is its first job."""
+    if _parent_opener is not None:
+        opener = _parent_opener
+        set_parent_opener(None)
+        return opener(store)
+    return os.environ.get(PARENT_RUN)
 
 
 def open_run(store: Store, name: str, tags: Mapping[str, str]) -> str:

@@ -1,0 +1,299 @@
+"""Show the help of a stage: its groups with their choices, its keys with value, unit and meaning.
+
+The meaning of a key is the docstring under its field in the settings class. It imports no heavy
+package and runs nothing.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from l1distill.stages.composition import (
+    compose_stage,
+    conf_folders,
+    hydra_initialized,
+    to_plain,
+)
+from l1distill.stages.configuration import flatten, is_settings, members_of, settings_class
+
+LOG_WIDTH = 110
+"""Columns of the page where it does not go to a terminal and COLUMNS is not set."""
+NAME_COLUMNS = 32
+UNIT_COLUMNS = 3
+"""Least widths of names and units."""
+VALUE_COLUMNS = (10, 24)
+"""Least and largest width of values; longer ones are wrapped."""
+GENERAL_SECTIONS = ("data", "executor", "tracking")
+"""Sections that every stage has; they come last."""
+_UNIT = re.compile(r"\s*\[([^\]\s,\d]{1,12})\]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """A key of the configuration.
+
+    Attributes:
+        name: dotted name.
+        value: its value, as it is written on the command line.
+        unit: unit of the value; empty if it has none.
+        meaning: what it is, with its choices or bounds.
+    """
+
+    name: str
+    value: str
+    unit: str = ""
+    meaning: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """The keys of one settings class.
+
+    Attributes:
+        name: dotted name; empty for the top level.
+        summary: first line of the docstring of the class.
+        keys: those that are no sections themselves.
+    """
+
+    name: str
+    summary: str
+    keys: Sequence[Key]
+
+
+def print_help(stage: str, summary: str, overrides: Sequence[str]) -> None:
+    """Print the help of a stage for a terminal, or for a log.
+
+    Args:
+        stage: name of the stage.
+        summary: one line about it.
+        overrides: Hydra's overrides; the page shows what they choose.
+
+    Raises:
+        HydraException: an override is wrong.
+    """
+    composed = compose_stage(stage, overrides)
+    groups = composed.choices
+    with hydra_initialized() as loader:
+        options = {group: loader.get_group_options(group.partition("@")[0]) for group in groups}
+    try:
+        plain = to_plain(composed.config)
+    except OmegaConfBaseException:  # a value has still to be given, or cannot be resolved yet
+        plain = to_plain(composed.config, resolve=False)
+    if "experiment" in options:
+        options["experiment"] = experiments_of(options["experiment"], {*groups, *plain})
+    sections = sections_of(settings_class(stage, plain), plain)
+    columns = int(os.environ.get("COLUMNS", LOG_WIDTH))
+    console = Console() if sys.stdout.isatty() else Console(width=columns)
+    with console.capture() as page:
+        console.print(_page(stage, summary, groups, options, list(sections)))
+    print("\n".join(line.rstrip() for line in page.get().splitlines()))
+
+
+def experiments_of(names: Sequence[str], known: set[str]) -> list[str]:
+    """Return the experiments that are meant for a stage.
+
+    Args:
+        names: names of the files in ``conf/experiment``.
+        known: the stage's groups and top-level keys; an experiment that sets another is not for it.
+    """
+    meant = []
+    for name in names:
+        files = [folder / "experiment" / f"{name}.yaml" for folder in conf_folders()]
+        content: Any = OmegaConf.to_container(
+            OmegaConf.load(next(file for file in files if file.is_file()))
+        )
+        overridden = [key for entry in content.pop("defaults", []) for key in entry]
+        swept = content.pop("hydra", {}).get("sweeper", {}).get("params", {})
+        touched = [key.removeprefix("override ").strip("/") for key in [*overridden, *swept]]
+        if {*content, *(key.split(".")[0] for key in touched)} <= known | {"_self_"}:
+            meant.append(name)
+    return meant
+
+
+def sections_of(
+    settings: type[BaseModel], composed: Mapping[str, Any], prefix: str = ""
+) -> Iterator[Section]:
+    """Yield the sections of a configuration, each before those within it.
+
+    Args:
+        settings: class of the configuration's settings.
+        composed: the nested configuration.
+        prefix: of the names, with a dot at its end.
+    """
+    keys: list[Key] = []
+    inner: list[tuple[type[BaseModel], Mapping[str, Any], str]] = []
+    for name, field in settings.model_fields.items():
+        if name not in composed:
+            continue
+        value = composed[name]
+        member = _settings_of(field.annotation, value)
+        if member is not None:
+            inner.append((member, value, f"{prefix}{name}."))
+        elif isinstance(value, Mapping) and value:  # freely named entries, such as gates
+            for entry, content in value.items():
+                keys.append(_entry(f"{prefix}{name}.{entry}", content))
+        else:
+            meaning, unit = _meaning(field)
+            keys.append(Key(name=f"{prefix}{name}", value=_text(value), unit=unit, meaning=meaning))
+    # the class that a stage makes for its task has the docstring of the one that it extends
+    docstring = next((parent.__doc__ for parent in settings.__mro__ if parent.__doc__), "")
+    yield Section(name=prefix.rstrip("."), summary=_plain_text(docstring), keys=keys)
+    for member, content, its_prefix in inner:
+        yield from sections_of(member, content, its_prefix)
+
+
+def _entry(name: str, content: Any) -> Key:
+    if isinstance(content, Mapping):
+        return Key(name=name, value="", meaning=_text(content))
+    return Key(name=name, value=_text(content))
+
+
+def _settings_of(annotation: Any, value: Any) -> type[BaseModel] | None:
+    """Return the settings class of a section, of several the one that its tag belongs to."""
+    if not isinstance(value, Mapping):
+        return None
+    members = [member for member in members_of(annotation) if is_settings(member)]
+    if len(members) < 2:
+        return members[0] if members else None
+    for member in members:
+        literals = {
+            name: get_args(field.annotation)
+            for name, field in member.model_fields.items()
+            if get_origin(field.annotation) is Literal
+        }
+        if any(value.get(name) in tags for name, tags in literals.items() if len(tags) == 1):
+            matching: type[BaseModel] = member
+            return matching
+    return None
+
+
+def _meaning(field: FieldInfo) -> tuple[str, str]:
+    """Return what a field means, with its choices or bounds, and its unit."""
+    text = _plain_text(field.description)
+    found = _UNIT.search(text)
+    unit = found[1] if found else ""
+    text = _UNIT.sub("", text, count=1)
+    limits = _choices(field) or _bounds(field.metadata)
+    return (f"{text} ({limits})" if text and limits else text or limits), unit
+
+
+def _plain_text(docstring: str | None) -> str:
+    """Return the first paragraph of a docstring without markup and without its full stop."""
+    paragraph = (docstring or "").strip().split("\n\n")[0]
+    text = re.sub(r":\w+:`~?([^`]*)`", r"\1", " ".join(paragraph.split()))
+    return text.replace("`", "").removesuffix(".")
+
+
+def _choices(field: FieldInfo) -> str:
+    choices = [
+        choice
+        for member in members_of(field.annotation)
+        if get_origin(member) is Literal
+        for choice in get_args(member)
+    ]
+    return ", ".join(map(str, choices)) if len(choices) > 1 else ""
+
+
+def _bounds(metadata: Sequence[Any]) -> str:
+    """Return the bounds of a number; "at least 0" and the like go without saying."""
+    bounds = {
+        name: value
+        for entry in metadata
+        for name in ("ge", "gt", "le", "lt")
+        if (value := getattr(entry, name, None)) is not None
+    }
+    if {"ge", "le"} <= bounds.keys():
+        return f"{bounds['ge']:,} to {bounds['le']:,}"
+    if len(bounds) == 1 and next(iter(bounds.values())) in {0, 1}:
+        return ""
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    return ", ".join(f"{words[name]} {value:,}" for name, value in bounds.items())
+
+
+def _text(value: Any) -> str:
+    """Return a value as it is written on the command line."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_text(one)}" for key, one in flatten(value).items()) or "{}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _page(
+    stage: str,
+    summary: str,
+    groups: Mapping[str, str | None],
+    options: Mapping[str, Sequence[str]],
+    sections: Sequence[Section],
+) -> Group:
+    usage = Text.assemble(
+        ("usage: ", "bold"),
+        f"l1distill {stage} [group=choice ...] [key=value ...] [-m]\n\n",
+        f"{summary[0].upper()}{summary[1:]}.\n",
+    )
+    choices = Table.grid(padding=(0, 2, 0, 0))
+    choices.add_column(no_wrap=True)
+    choices.add_column(overflow="fold", ratio=1)
+    for group in sorted(group for group in groups if options[group]):
+        names = [
+            Text(f"[{name}]", "bold green") if name == groups[group] else Text(name)
+            for name in options[group]
+        ]
+        choices.add_row(Text(f"  {group}", "cyan"), Text("  ").join(names))
+    notes = Text.assemble(
+        "\nSeveral values are a sweep: ",
+        (f"l1distill {stage} -m seed=1,2,3", "cyan"),
+        ". A value with commas, brackets or = is quoted: ",
+        ("'output=\"a,b\"'", "cyan"),
+        ". Files of yours in ",
+        ("conf/<group>/", "cyan"),
+        " of the working directory are choices, too. ",
+        ("--cfg job", "cyan"),
+        " prints the configuration, ",
+        ("--debug", "cyan"),
+        " shows where an error comes from.",
+    )
+    return Group(
+        usage,
+        Text("groups, [what is chosen]", "bold"),
+        choices,
+        Text("\nkeys, value, unit, meaning", "bold"),
+        *_tables(sections),
+        notes,
+    )
+
+
+def _tables(sections: Sequence[Section]) -> Iterator[RenderableType]:
+    """Yield a heading and a table for each section."""
+    general = {name: place for place, name in enumerate(GENERAL_SECTIONS, start=1)}
+    for section in sorted(sections, key=lambda one: general.get(one.name.split(".")[0], 0)):
+        if not section.keys:
+            continue
+        if section.name:
+            summary = f": {section.summary}" if section.summary else ""
+            yield Text.assemble((f"\n{section.name}", "bold"), summary)
+        name = max(NAME_COLUMNS, *(len(key.name) + 2 for key in section.keys))
+        value = max(VALUE_COLUMNS[0], *(len(key.value) for key in section.keys))
+        unit = max(UNIT_COLUMNS, *(len(key.unit) for key in section.keys))
+        table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        table.add_column(no_wrap=True, width=name)
+        table.add_column(overflow="fold", width=min(value, VALUE_COLUMNS[1]))
+        table.add_column(no_wrap=True, width=unit)
+        table.add_column(ratio=1, overflow="fold")
+        for key in section.keys:
+            table.add_row(
+                Text(f"  {key.name}", "cyan"), Text(key.value), Text(key.unit), Text(key.meaning)
+            )
+        yield table

@@ -1,0 +1,141 @@
+"""Explain in one line what Hydra or OmegaConf refuses: unknown keys, choices, syntax errors."""
+
+import difflib
+import shlex
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf.errors import OmegaConfBaseException
+
+from l1distill.core.errors import first_line
+from l1distill.stages.composition import compose_stage, hydra_initialized, to_plain
+from l1distill.stages.configuration import flatten
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
+"""What the composition of a configuration may raise because of its files or of the overrides."""
+
+
+def explain(error: Exception, stage: str, words: Sequence[str]) -> str:
+    """Explain an error of the composition in one line that names the word and the way out.
+
+    Args:
+        error: one of :data:`COMPOSITION_ERRORS`.
+        stage: name of the stage.
+        words: the overrides as they were given.
+    """
+    if isinstance(error, OverrideParseException):
+        return _explain_syntax(error.override, words)
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"{mark.name}: line {mark.line + 1}: {error.problem}; correct the file"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        options = sorted(error.options or [])
+        choices = f"; there are {', '.join(options)}" if options else ""
+        return f"{group or stage}={name}: no such choice{did_you_mean(name, options)}{choices}"
+    for cause in (error.__cause__, error):
+        if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+            if type(cause).__name__ in {"ConfigAttributeError", "ConfigKeyError"}:
+                reason = _unknown_key(cause.full_key, stage, words) or "cannot be set here"
+                return f"{cause.full_key}: {reason}"
+            return f"{cause.full_key}: {_sentence(first_line(cause))}"
+    overrides = [override for word in words if (override := _parsed(word)) is not None]
+    if "--multirun" in str(error):
+        for override in overrides:
+            if override.is_sweep_override():
+                return _explain_sweep(str(override.input_line))
+    for override in overrides:
+        if not override.is_add() and not override.is_force_add():
+            key = override.key_or_group
+            if unknown := _unknown_key(key, stage, words):
+                return f"{key}: {unknown}"
+    return _sentence(first_line(error))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean ...?`` with the nearest known word; nothing if none is near."""
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {matches[0]}?" if matches else ""
+
+
+def quote_override(key: str, value: str) -> str:
+    """Return an override for the shell, quoted so that Hydra takes the value as it is."""
+    if value.startswith("[") and value.endswith("]"):
+        parts = [part.strip() for part in value[1:-1].split(",")]
+        quoted = ",".join(part if _parsed(f"x={part}") else _in_quotes(part) for part in parts)
+        return shlex.quote(f"{key}=[{quoted}]")
+    return shlex.quote(f"{key}={_in_quotes(value)}")
+
+
+def _in_quotes(value: str) -> str:
+    escaped = value.replace("\\", "\\\\") if value.endswith("\\") else value
+    return '"' + escaped.replace('"', '\\"') + '"'
+
+
+def _explain_syntax(word: str, words: Sequence[str]) -> str:
+    key, equals, value = word.partition("=")
+    if not equals:
+        before = words[max(0, list(words).index(word) - 1)] if word in words else word
+        head, joined, start = before.partition("=")
+        hint = f"; a value with spaces is quoted: {quote_override(head, f'{start} {word}')}"
+        return f"{word}: no key=value{hint if joined else ''}"
+    quoted = quote_override(key, value)
+    if _parsed(shlex.split(quoted)[0]) is None:
+        return f"{word}: no key=value; see l1distill -h"
+    return f"{word}: has a character that Hydra reads as its own; quote the value: {quoted}"
+
+
+def _explain_sweep(word: str) -> str:
+    key, _, value = word.partition("=")
+    return (
+        f"{word}: several values are a sweep, which needs -m; "
+        f"a list is {shlex.quote(f'{key}=[{value}]')}, one text {quote_override(key, value)}"
+    )
+
+
+def _unknown_key(key: str, stage: str, words: Sequence[str]) -> str | None:
+    """Return why a stage has no such key or group; None if it has.
+
+    Args:
+        key: as it was given.
+        stage: name of the stage.
+        words: all overrides; those of groups decide which keys there are.
+    """
+    with hydra_initialized() as loader:
+        is_group = bool(loader.get_group_options(key))
+    keys, groups = _known(stage, words)
+    if key in groups or key in keys:
+        return None
+    if is_group:
+        return f"no group of l1distill {stage}; its groups are {', '.join(groups)}"
+    return f"no such key{did_you_mean(key, [*keys, *groups])}"
+
+
+def _known(stage: str, words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the keys of a stage, sections included, and its groups, as far as they compose."""
+    composed = compose_stage(stage)
+    groups = sorted(composed.choices)
+    of_groups = [word for word in words if word.partition("=")[0] in groups]
+    with suppress(*COMPOSITION_ERRORS):
+        composed = compose_stage(stage, of_groups)
+    leaves = list(flatten(to_plain(composed.config, resolve=False)))
+    sections = {leaf.rsplit(".", n)[0] for leaf in leaves for n in range(1, leaf.count(".") + 1)}
+    return [*leaves, *sorted(sections)], groups
+
+
+def _parsed(word: str) -> "Override | None":
+    try:
+        return OverridesParser.create().parse_override(word)
+    except Exception:  # the generated parser lets its own errors through, too
+        return None
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text.split())
