@@ -1,1 +1,1 @@
-"""What the command line does besides stages: nothing here has a run or an output folder."""
+"""Commands other than stages: without a run and without an output folder."""

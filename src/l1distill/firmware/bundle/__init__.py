@@ -1,1 +1,1 @@
-"""The archive that is handed over, and the replay of its test vectors."""
+"""The bundle with all files of a firmware, its manifest, and the replay of its test vectors."""

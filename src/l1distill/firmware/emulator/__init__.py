@@ -1,1 +1,1 @@
-"""The firmware's emulator, in Python and as C++ sources."""
+"""Bit-exact emulators of the firmware, in Python and as C++ sources."""

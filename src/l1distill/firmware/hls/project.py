@@ -12,14 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from l1distill.firmware.compiler import find_compiler
 from l1distill.firmware.devices import Device
 from l1distill.firmware.hls.nodes import hls_nodes
-from l1distill.firmware.hls.precompiled import precompiled_headers
 from l1distill.firmware.network.network import Network
 from l1distill.firmware.process import Job, TimeLimit, run
 
 PROJECT = "l1distill"
 SIMULATE = "simulate.cpp"
 """The file of a project that holds its C simulation as a program."""
-FLAGS = ("-O1", "-std=c++17", "-w")
+_FLAGS = ("-O1", "-std=c++17", "-w")
 """Most of the time goes into reading the headers; -O1 simulates fast enough."""
 Backend = Literal["Vitis", "Vivado"]
 
@@ -128,9 +127,8 @@ def simulate_hls(
     with tempfile.TemporaryDirectory(prefix="l1distill-hls-") as name:
         work = Path(name)
         (work / "weights").symlink_to(sources / "firmware" / "weights")  # where hls4ml looks
-        headers = precompiled_headers(compiler, FLAGS, sources / "firmware", time_limit)
         include = [f"-I{sources}/firmware/ap_types", f"-I{sources}"]
-        command = [compiler, *FLAGS, *headers, *include, str(sources / SIMULATE), "-o", "simulate"]
+        command = [compiler, *_FLAGS, *include, str(sources / SIMULATE), "-o", "simulate"]
         run("C++ compiler", command, work, time_limit)
         events.tofile(work / "x.bin")
         each = network.outputs if results is None else results

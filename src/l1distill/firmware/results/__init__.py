@@ -1,1 +1,1 @@
-"""The synthesis report: every figure with its unit and its tool."""
+"""The synthesis report: resources, latency and mismatches, each with its unit and its tool."""

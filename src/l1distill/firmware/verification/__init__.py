@@ -1,1 +1,1 @@
-"""Events to verify with, and the comparison of two back ends, bit for bit."""
+"""Verification events, and the bit-exact comparison of each back end with the reference."""

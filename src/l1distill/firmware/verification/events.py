@@ -1,4 +1,4 @@
-"""Events for a model that comes without a data set: from a file, or anything that fits."""
+"""Verification events for a model without a data set: from a file, or random ones."""
 
 import zipfile
 from pathlib import Path
@@ -10,16 +10,16 @@ from l1distill.core.errors import DataError
 from l1distill.firmware.network.network import Network
 
 NAME = "x"
-"""What the events are called in a file that holds several arrays."""
+"""Name of the events in a file that holds several arrays."""
 
 
 def read_events(path: Path, inputs: int, setting: str) -> NDArray[np.float64]:
-    """Reads events from ``.npy``, ``.npz`` or ``.h5``: the only array of it, or that called x.
+    """Read events from ``.npy``, ``.npz`` or ``.h5``: its only array, or that of the name x.
 
     Args:
         path: the file.
-        inputs: how many numbers an event must have.
-        setting: which setting named the file.
+        inputs: number of inputs of the network.
+        setting: the key that named the file, for error messages.
 
     Returns:
         (n, inputs) finite numbers.
@@ -68,16 +68,24 @@ def _only(names: list[str]) -> str:
 
 
 def random_events(network: Network, number: int, seed: int) -> NDArray[np.float64]:
-    """Returns (number, inputs) on the grid of the inputs, from their whole range.
+    """Draw events on the grid of the inputs, from their whole range.
 
     Half of them are sparse, as events with few objects are: sums then stay where rounding counts
     and do not all saturate.
+
+    Args:
+        network: gives the inputs.
+        number: of events.
+        seed: of the random numbers.
+
+    Returns:
+        (number, inputs) inputs of the network.
     """
     rng = np.random.default_rng(seed)
-    kind = network.input_type
-    low, high = round(kind.low / kind.step), round(kind.high / kind.step)
+    input_type = network.input_type
+    low, high = round(input_type.low / input_type.step), round(input_type.high / input_type.step)
     codes = rng.integers(low, high + 1, (number, network.inputs)).astype(np.float64)
     sparse = number // 2
     codes[:sparse] *= rng.random((sparse, network.inputs)) < rng.random((sparse, 1))
-    result: NDArray[np.float64] = codes * kind.step * network.input_units
+    result: NDArray[np.float64] = codes * input_type.step * network.input_units
     return result
