@@ -24,12 +24,11 @@ def test_the_papers_devices_are_there() -> None:
     assert HARDWARE.clock_period_ns == 5.0
 
 
-def test_the_default_file_says_every_key_and_nothing_else() -> None:
+def test_the_default_file_has_every_key_with_its_default() -> None:
     content = yaml.safe_load((CONF / "default.yaml").read_text())
     assert content.pop("defaults") == [{"device": "vu9p"}, "_self_"]
-    settings = FirmwareSettings(device=HARDWARE, **content)
     assert set(content) | {"device"} == set(FirmwareSettings.model_fields)
-    assert settings == FirmwareSettings(device=HARDWARE), "file and defaults disagree"
+    assert FirmwareSettings(device=HARDWARE, **content) == FirmwareSettings()
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,13 @@ class Device(Settings):
     clock_mhz: float = Field(gt=0)
     """Clock frequency [MHz]."""
     luts: int = Field(gt=0)
+    """Number of LUTs."""
     ffs: int = Field(gt=0)
+    """Number of flip-flops."""
     dsps: int = Field(gt=0)
+    """Number of DSP slices."""
     bram_18k: int = Field(gt=0)
-    """Block RAMs of 18 Kibit; a tile of 36 Kibit counts as two."""
+    """Number of block RAMs of 18 Kibit; a tile of 36 Kibit counts as two."""
 
     @property
     def clock_period_ns(self) -> float:

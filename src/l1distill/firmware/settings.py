@@ -59,15 +59,14 @@ class ScoreSettings(Settings):
     kind: Literal["sum_mu2", "kl", "rz", "mse"] | None = None
     """``sum_mu2`` is the sum of the squares of a VAE's means, ``kl`` the D_KL of its latent space,
     ``rz`` its R_z (Govorkova et al., arXiv:2108.03986); ``mse`` the mean squared error
-    of an autoencoder; no score where it is ``None``."""
+    of an autoencoder."""
     latent: int | None = Field(default=None, ge=1)
-    """Number of outputs, from the first, that are means; half of all where it is ``None``."""
+    """Number of outputs, from the first, that are means; half of all by default."""
     pieces: int | None = Field(default=None, ge=1, le=64)
-    """Maximum number of linear pieces of the exponential in ``kl`` and ``rz`` (32 where it is
-    ``None``) and of the tanh in ``mse`` (12); the model card gives the error of the score."""
+    """Maximum number of linear pieces of the exponential in ``kl`` and ``rz`` (32 by default) and
+    of the tanh in ``mse`` (12 by default); the model card gives the error of the score."""
     bits: int | None = Field(default=None, ge=1, le=24)
-    """Bits of the score; as many as it takes to be exact where it is ``None``, for ``kl`` at most
-    24."""
+    """Bits of the score; by default as many as it takes to be exact, for ``kl`` at most 24."""
     threshold: float | None = Field(default=None, allow_inf_nan=False)
     """One bit comes out: whether the score, or the only output, is at least the threshold."""
 
@@ -92,6 +91,6 @@ class PrecisionSettings(Settings):
     """Maximum number of linear pieces of a sigmoid or tanh; the model card gives their error."""
     softmax: Literal["argmax"] | None = None
     """``argmax`` replaces a softmax at the end by 1 for the largest number and 0 for the others; a
-    model that ends in a softmax is refused where it is ``None``."""
+    model that ends in a softmax is refused without it."""
     input_range: float = Field(default=4.0, gt=0)
     """Without any events: inputs are drawn uniformly from plus or minus this range."""
