@@ -1,13 +1,26 @@
+import gc
 import multiprocessing
 import os
+import resource
 import signal
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from l1distill.core.errors import DataError
-from l1distill.core.workspace import folder_sha256, output_folder, read_json, write_json
+from l1distill.core.errors import ConfigError, DataError
+from l1distill.core.workspace import (
+    folder_sha256,
+    output_folder,
+    read_json,
+    write_arrays,
+    write_json,
+    write_text,
+)
 
 
 def test_a_published_folder_replaces_the_old_one_as_a_whole(tmp_path: Path) -> None:
@@ -50,7 +63,7 @@ def test_a_killed_writer_leaves_the_old_output_its_work_and_no_lock(tmp_path: Pa
     process = context.Process(target=_write_slowly, args=(target, started))
     process.start()
     assert started.wait(30)
-    with pytest.raises(DataError, match="another l1distill process"), output_folder(target):
+    with pytest.raises(ConfigError, match="another l1distill process"), output_folder(target):
         pass
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
@@ -95,3 +108,52 @@ def test_a_damaged_json_file_is_named(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(DataError, match=r"record\.json"):
         read_json(path)
+
+
+@pytest.mark.parametrize("output", ["/proc/foo", "/dev/null/foo", "/proc/self/cmdline/foo"])
+def test_a_place_that_cannot_be_written_blames_no_other_process(output: str) -> None:
+    with (
+        pytest.raises(ConfigError, match=r"cannot be written \(.*\); choose another output="),
+        output_folder(Path(output)),
+    ):
+        pass
+
+
+def test_arrays_are_read_as_they_were_written(tmp_path: Path) -> None:
+    path = tmp_path / "arrays.npz"
+    arrays = {"weights": np.arange(6.0).reshape(2, 3), "ended": np.bool_(True), "count": 3}
+    write_arrays(path, arrays)
+    with np.load(path) as file:
+        assert set(file) == set(arrays)
+        assert all(np.array_equal(file[name], array) for name, array in arrays.items())
+        assert file["weights"].dtype == np.float64
+    assert [file.name for file in tmp_path.iterdir()] == ["arrays.npz"]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: write_arrays(path, {"x": np.zeros(10_000), "y": np.zeros(10)}),
+        lambda path: write_text(path, "x" * 10_000),
+        lambda path: write_json(path, {"x": "x" * 10_000}),
+    ],
+)
+def test_a_full_disk_leaves_the_old_file_no_scraps_and_no_second_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
+) -> None:
+    """An archive that is left open complains again, when it is collected."""
+    path = tmp_path / "file"
+    path.write_text("old")
+    unraisable: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write(path)
+        gc.collect()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert unraisable == []
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]

@@ -1,32 +1,43 @@
-"""Folders that are whole or not there, and what identifies their content."""
+"""Write output folders and files all or nothing, and compute the hashes that identify them."""
 
 import hashlib
 import json
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from l1distill.core.errors import DataError
+from l1distill.core.errors import ConfigError, DataError
+from l1distill.core.resources import DISK_FULL
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
-class Output(NamedTuple):
-    """Where a stage writes while it runs."""
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """The folders in which a stage writes while it runs.
+
+    Attributes:
+        target: the output folder.
+        folder: becomes ``target`` when it is published; thrown away when it is not.
+        work: survives a kill, so that a stage can go on where it stopped; removed by
+            :meth:`publish`.
+    """
 
     target: Path
-    """The output folder."""
     folder: Path
-    """Becomes ``target`` when it is published; thrown away when it is not."""
     work: Path
-    """Survives a kill, so that a stage can go on where it stopped; removed by ``publish``."""
 
     def publish(self) -> None:
-        """Puts ``folder`` in the place of ``target``.
+        """Replace ``target`` by ``folder``.
 
         A process that is killed between the two renames leaves no ``target`` at all, never a
         mixed one.
@@ -41,7 +52,7 @@ class Output(NamedTuple):
 
 @contextmanager
 def output_folder(target: Path) -> Iterator[Output]:
-    """Lets a stage write beside ``target``, and keep it only when it says so.
+    """Let a stage write beside ``target``, and replace that only when it is published.
 
     Args:
         target: the output folder, which may exist already and stays as it is until
@@ -51,35 +62,58 @@ def output_folder(target: Path) -> Iterator[Output]:
         The folder to write into and a folder for work that outlives a kill.
 
     Raises:
-        DataError: another process is writing ``target`` now, or the place cannot be written.
+        ConfigError: another process is writing ``target`` now, or the place cannot be written.
     """
     target = target.absolute()
     part, work, old = (target.parent / f".{target.name}.{end}" for end in ("part", "work", "old"))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=target.parent).close()  # a lock blames others where this fails
         lock = FileLock(target.parent / f".{target.name}.lock", timeout=0)
         lock.acquire()
     except Timeout as error:
-        raise DataError(
+        raise ConfigError(
             f"{target}: another l1distill process is writing it; wait for it or choose another "
             "output="
         ) from error
     except OSError as error:
-        raise DataError(
+        if error.errno in DISK_FULL:
+            raise
+        raise ConfigError(
             f"{target}: cannot be written ({error.strerror}); choose another output="
         ) from error
     try:
         for leftover in (part, old):
             shutil.rmtree(leftover, ignore_errors=True)
         part.mkdir()
-        yield Output(target, part, work)
+        yield Output(target=target, folder=part, work=work)
     finally:
         shutil.rmtree(part, ignore_errors=True)
         lock.release()
 
 
+@contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """Let a file be written under a temporary name, and rename it when it is complete.
+
+    Args:
+        path: the file; what is there stays as it is if the block raises.
+
+    Yields:
+        The path to write to.
+    """
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
+        temporary = Path(new.name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes ``content`` as sorted, indented JSON, all or nothing.
+    """Write ``content`` as sorted, indented JSON, all or nothing.
 
     Args:
         path: the file.
@@ -92,17 +126,32 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes ``text`` through a temporary name, so that it is there whole or not at all."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
-    ) as file:
-        file.write(text)
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
+    """Write ``text`` to a file, all or nothing."""
+    with replaced_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, "ArrayLike"]) -> None:
+    """Write arrays as an ``.npz`` file, all or nothing.
+
+    ``numpy.savez`` leaves its archive open when the disk is full; the archive then complains in a
+    traceback of its own when it is collected.
+
+    Args:
+        path: the file.
+        arrays: by name, as ``numpy.load`` gives them.
+    """
+    import numpy as np
+
+    write_array: Any = np.lib.format.write_array
+    with replaced_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                write_array(member, np.asarray(array), allow_pickle=False)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON object.
+    """Read a JSON object.
 
     Raises:
         DataError: the file is missing or is not a JSON object.
@@ -119,7 +168,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def file_sha256(path: Path) -> str:
-    """Returns the hexadecimal SHA-256 of a file's bytes.
+    """Return the hexadecimal SHA-256 of a file's bytes.
 
     A process reads a file once for it, as long as size and time of change stay the same: inputs
     are held against their records by whoever uses them.
@@ -135,7 +184,7 @@ def _sha256(path: Path, _identity: tuple[int, ...]) -> str:
 
 
 def folder_sha256(folder: Path) -> str:
-    """Returns one hash for the names and bytes of all files below ``folder``.
+    """Return one hash for the names and bytes of all files below ``folder``.
 
     This is the identity of a stage's output: it is the same in every clone and on every machine,
     and it holds no time, path or tracking id.
@@ -145,7 +194,7 @@ def folder_sha256(folder: Path) -> str:
 
 
 def file_hashes(folder: Path) -> dict[str, str]:
-    """Returns the SHA-256 of each file below ``folder``, by its sorted relative path."""
+    """Return the SHA-256 of each file below ``folder``, by its sorted relative path."""
     return {
         path.relative_to(folder).as_posix(): file_sha256(path)
         for path in sorted(folder.rglob("*"))

@@ -1,12 +1,12 @@
 """Dataclasses of arrays as NumPy files: a file under its final name is complete."""
 
-import os
-import tempfile
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+
+from l1distill.core.workspace import write_arrays
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -16,13 +16,7 @@ Record = TypeVar("Record", bound="DataclassInstance")
 
 def save_record(path: Path, record: "DataclassInstance") -> None:
     """Write a dataclass of arrays as an ``.npz`` file, all or nothing."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **{field.name: getattr(record, field.name) for field in fields(record)})
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    write_arrays(path, {field.name: getattr(record, field.name) for field in fields(record)})
 
 
 def load_record(path: Path, record_class: type[Record]) -> Record:

@@ -1,7 +1,5 @@
 """Checkpoints: the state of a training on disk, from which a killed training goes on."""
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.core.workspace import write_arrays
 from l1distill.training.history import History
 
 if TYPE_CHECKING:
@@ -68,15 +67,8 @@ class Checkpoint:
         arrays |= {f"best-{i}": a for i, a in enumerate(self.best_weights)}
         arrays |= {f"optimizer-{i}": v.numpy() for i, v in enumerate(self._optimizer.variables)}
         state = np.array([self._best, self._since_best, self.ended], np.float64)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            np.savez(
-                file,
-                state=state,
-                history=np.array([self.history.loss, self.history.validation_loss]),
-                **arrays,
-            )
-        Path(temporary).replace(path)
+        history = np.array([self.history.loss, self.history.validation_loss])
+        write_arrays(path, {"state": state, "history": history, **arrays})
 
     def _load(self, path: Path) -> None:
         with np.load(path) as file:
