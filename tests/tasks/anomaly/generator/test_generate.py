@@ -172,10 +172,10 @@ def test_stocks_and_parts_of_shards_count_as_work(tmp_path: Path) -> None:
         pytest.approx(sum(job.cost for job in jobs) / 2) for jobs in (stocks, shards)
     )
     assert [work for _, work in progress] == [
-        0.0, half_stocks, half_stocks, half_shards, half_shards
+        half_stocks, half_stocks, half_shards, half_shards, 0.0
     ]  # fmt: skip
     # stocks are work without events; two of the shards have an odd number of events
-    assert [events for events, _ in progress] == [0, 0, 0, 69, 71]
+    assert [events for events, _ in progress] == [0, 0, 69, 71, 0]
     assert_adds_up(progress)
     by_cost = sorted(stocks, key=lambda stock: -stock.cost)
     assert executor.names[: len(stocks)] == [stock.name for stock in by_cost]

@@ -58,7 +58,8 @@ def generate(
         output: Folder of the data set; made if need be.
         executor: Runs the jobs; its workers must see the work folder.
         progress: Called about twice a second with the number of events accepted and the work
-            done since the last call; the first call has what an earlier run left.
+            done since the last call. The first call comes when something is done, so that the
+            workers' start is in no rate, and has what an earlier run left.
         work: Folder for ``shards``; ``output`` with ``.work`` appended if None. The caller may
             remove it afterwards.
 
@@ -97,11 +98,10 @@ def make_jobs(
         executor: Runs the jobs.
         progress: See :func:`generate`.
     """
-    report = _Reporter(folder, progress)
-    report.finished = {job for jobs in stages for job in jobs if job_path(folder, job).exists()}
-    report.update(())
+    finished = {job for jobs in stages for job in jobs if job_path(folder, job).exists()}
+    reporter = _Reporter(folder, finished, progress)
     for jobs in stages:
-        waiting = sorted(set(jobs) - report.finished, key=lambda job: (-job.cost, job.name))
+        waiting = sorted(set(jobs) - reporter.finished, key=lambda job: (-job.cost, job.name))
         for job in waiting:
             # a killed run may have left its note
             progress_path(folder, job).unlink(missing_ok=True)
@@ -113,30 +113,46 @@ def make_jobs(
                 done, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
                 for future in done:
                     future.result()
-                    report.finished.add(running.pop(future))
-                report.update(running.values())
+                    reporter.finished.add(running.pop(future))
+                reporter.update(running.values())
         finally:
             for future in running:
                 future.cancel()
+    reporter.update((), last=True)
 
 
 class _Reporter:
-    """Reports the progress of jobs as differences; it never runs backwards."""
+    """Report the progress of jobs as differences, which are never negative.
 
-    def __init__(self, folder: Path, progress: Progress | None) -> None:
-        self.finished: set[Job] = set()
+    Args:
+        folder: Where the files of all jobs are.
+        finished: Jobs that an earlier run finished.
+        progress: Told what is done, see :func:`generate`.
+    """
+
+    def __init__(self, folder: Path, finished: set[Job], progress: Progress | None) -> None:
+        self.finished = finished
         self._folder = folder
         self._progress = progress
+        self._jobs_of_earlier_run = len(finished)
+        self._begun = False
         self._events = 0
         self._work = 0.0
 
-    def update(self, running: Iterable[Job]) -> None:
-        """Report what is done since the last call, of finished and of running jobs."""
+    def update(self, running: Iterable[Job], last: bool = False) -> None:
+        """Report what is done since the last call, of finished and of running jobs.
+
+        Args:
+            running: Jobs whose notes are read.
+            last: Report also if nothing was done.
+        """
         if self._progress is None:
             return
-        fractions = dict.fromkeys(self.finished, 1.0) | {
-            job: _noted_fraction(self._folder, job) for job in running
-        }
+        noted = {job: _noted_fraction(self._folder, job) for job in running}
+        self._begun |= len(self.finished) > self._jobs_of_earlier_run or any(noted.values())
+        if not self._begun and not last:
+            return
+        fractions = dict.fromkeys(self.finished, 1.0) | noted
         events = sum(int(share * job.events) for job, share in fractions.items())
         work = sum(share * job.cost for job, share in fractions.items())
         # a worker that was killed starts its job again from nothing
