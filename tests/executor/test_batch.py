@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from l1distill.core.errors import ResourceError
+from l1distill.core.errors import ConfigError, ResourceError, ToolError
 from l1distill.executor import HTCondorSettings, SlurmSettings, batch, open_executor
 from l1distill.executor.batch import batch_cluster
 from tests.executor.batch_system import BatchSystem
@@ -125,7 +125,8 @@ def test_making_jobs_leaves_ctrl_c_alone(tmp_path: Path) -> None:
 def test_an_option_that_dask_does_not_know(tmp_path: Path) -> None:
     settings = SLURM.model_copy(update={"options": {"color": "red"}})
     with pytest.raises(
-        ResourceError, match=r"^executor=slurm: .*unexpected keyword argument 'colo"
+        ConfigError,
+        match=r"^executor=slurm: .*unexpected keyword argument 'colo.*executor\.options$",
     ):
         batch_cluster(settings, tmp_path)
 
@@ -139,9 +140,7 @@ def test_a_machine_without_the_batch_system(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with (
-        pytest.raises(
-            ResourceError, match=f"^executor={settings.kind}: {program} is not on the PA"
-        ),
+        pytest.raises(ToolError, match=f"^executor={settings.kind}: {program} is not on the PA"),
         open_executor(settings, tmp_path),
     ):
         pass
@@ -153,7 +152,7 @@ def test_a_job_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     sbatch.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with (
-        pytest.raises(ResourceError, match=r"^executor=slurm: sbatch refuses the job: .*n: shrt$"),
+        pytest.raises(ToolError, match=r"^executor=slurm: sbatch refuses the job: .*n: shrt$"),
         open_executor(SLURM, tmp_path / "work"),
     ):
         pass

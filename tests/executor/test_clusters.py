@@ -17,7 +17,7 @@ import psutil
 import pytest
 from distributed import LocalCluster
 
-from l1distill.core.errors import ResourceError
+from l1distill.core.errors import ConfigError, ResourceError
 from l1distill.executor import DaskLocalSettings, DaskSettings, clusters, open_executor
 
 LOCAL = DaskLocalSettings(kind="dask_local", workers=2)
@@ -109,7 +109,7 @@ def test_workers_that_do_not_see_the_folder_do_not_work(
     (marker,) = work.iterdir()
     marker.rename(tmp_path / "elsewhere")
     try:
-        with pytest.raises(ResourceError, match=rf"^{work}: not seen by the worker on .*output="):
+        with pytest.raises(ConfigError, match=rf"^{work}: not seen by the worker on .*output="):
             executor.submit(_pid, 0).result()
     finally:
         (tmp_path / "elsewhere").rename(marker)
@@ -152,9 +152,7 @@ def test_a_scheduler_from_another_environment(
     monkeypatch.setattr(clusters, "__version__", "9.9")
     settings = DaskSettings(kind="dask", address=running_cluster.scheduler_address, wait_s=60)
     with (
-        pytest.raises(
-            ResourceError, match=r"^executor\.address=tcp.* must have l1distill 9\.9; sta"
-        ),
+        pytest.raises(ConfigError, match=r"^executor\.address=tcp.* must have l1distill 9\.9; sta"),
         open_executor(settings, tmp_path),
     ):
         pass

@@ -1,4 +1,4 @@
-"""Where work is fanned out: processes on this machine, or a Dask cluster."""
+"""Executors that run work in parallel: processes on this machine, or a Dask cluster."""
 
 from l1distill.executor.choice import open_executor
 from l1distill.executor.settings import (

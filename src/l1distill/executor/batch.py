@@ -1,4 +1,4 @@
-"""Dask workers as jobs of a batch system."""
+"""Run Dask workers as jobs of a batch system, Slurm or HTCondor."""
 
 import shutil
 import signal
@@ -10,13 +10,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from l1distill.core.errors import ResourceError
+from l1distill.core.errors import ConfigError, ToolError
 from l1distill.executor.settings import HTCondorSettings, SlurmSettings
 
 LOST_AFTER_S = 60.0
-"""A job is submitted again when none of its workers has been there for so long."""
+"""A job is submitted again when none of its workers has been seen for so long [s]."""
 LOOK_EVERY_S = 5.0
-"""Time between two looks for lost jobs."""
+"""Time between two searches for lost jobs [s]."""
 STATUS_PAGE = "127.0.0.1:0"
 """Dask's status page cannot be turned off; it gets a free port, for this machine only."""
 
@@ -24,22 +24,22 @@ _SUBMIT_WITH = {"slurm": "sbatch", "htcondor": "condor_submit"}
 
 
 def logs(work: Path) -> Path:
-    """Names the folder of the jobs' logs."""
+    """Return the folder of the jobs' logs."""
     return work / "jobs"
 
 
 def batch_cluster(settings: SlurmSettings | HTCondorSettings, work: Path) -> Any:
-    """Makes a cluster of batch jobs, none of which is submitted yet.
+    """Make a cluster of batch jobs, none of which is submitted yet.
 
     Args:
-        settings: what a job is to be.
-        work: where the jobs leave their logs and find their keys.
+        settings: of the jobs.
+        work: folder of their logs and keys.
 
     Returns:
         The cluster of dask_jobqueue.
 
     Raises:
-        ResourceError: no job can be made of the settings.
+        ConfigError: dask_jobqueue refuses an option.
     """
     on_interrupt = signal.getsignal(signal.SIGINT)
     dask_jobqueue: Any = import_module("dask_jobqueue")
@@ -54,27 +54,34 @@ def batch_cluster(settings: SlurmSettings | HTCondorSettings, work: Path) -> Any
         "scheduler_options": {"dashboard_address": STATUS_PAGE},
     }
     if isinstance(settings, SlurmSettings):
-        kind = dask_jobqueue.SLURMCluster
+        cluster_class = dask_jobqueue.SLURMCluster
         arguments |= settings.model_dump(include={"queue", "account", "walltime"})
         arguments["job_extra_directives"] = settings.directives
     else:
-        kind = dask_jobqueue.HTCondorCluster
+        cluster_class = dask_jobqueue.HTCondorCluster
         directives = (line.partition("=") for line in settings.directives)
         arguments["disk"] = settings.disk
         arguments["job_extra_directives"] = {
             key.strip(): value.strip() for key, _, value in directives
         }
     try:
-        return kind(job_cls=_closing(kind.job_cls), **arguments | settings.options)
+        return cluster_class(
+            job_cls=_closing(cluster_class.job_cls), **arguments | settings.options
+        )
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ResourceError(f"executor={settings.kind}: {_squeezed(str(error))}") from error
+        raise ConfigError(
+            f"executor={settings.kind}: {_on_one_line(str(error))}; correct executor.options"
+        ) from error
 
 
-def _closing(kind: Any) -> Any:
-    """Makes a kind of job say when it is closed; dask_jobqueue forgets to, and a cluster checks."""
+def _closing(job_class: Any) -> Any:
+    """Derive a job class that sets its status when it is closed.
+
+    dask_jobqueue forgets to, and a cluster checks.
+    """
     from distributed.core import Status
 
-    class Job(kind):  # type: ignore[misc]
+    class Job(job_class):  # type: ignore[misc]
         async def close(self) -> None:
             await super().close()
             self.status = Status.closed
@@ -84,24 +91,25 @@ def _closing(kind: Any) -> Any:
 
 @contextmanager
 def batch_jobs(settings: SlurmSettings | HTCondorSettings, work: Path) -> Iterator[Any]:
-    """Submits jobs, keeps up their number, and cancels them in the end.
+    """Submit jobs, keep up their number, and cancel them in the end.
 
     Args:
-        settings: how many, and what a job is to be.
-        work: where the jobs leave their logs and find their keys.
+        settings: of the jobs, and their number.
+        work: folder of their logs and keys.
 
     Yields:
         The cluster of dask_jobqueue.
 
     Raises:
-        ResourceError: the batch system is not there or refuses a job.
+        ConfigError: dask_jobqueue refuses an option.
+        ToolError: the program that submits jobs is missing or refuses one.
     """
     import dask
     from tornado.ioloop import PeriodicCallback
 
     program = _SUBMIT_WITH[settings.kind]
     if shutil.which(program) is None:
-        raise ResourceError(
+        raise ToolError(
             f"executor={settings.kind}: {program} is not on the PATH; run this where jobs are "
             "submitted, or choose another executor="
         )
@@ -118,15 +126,15 @@ def batch_jobs(settings: SlurmSettings | HTCondorSettings, work: Path) -> Iterat
             cluster.sync(submit)
         except (RuntimeError, ValueError) as error:
             reason = str(error).partition("stderr:")[2] or str(error)
-            raise ResourceError(
-                f"executor={settings.kind}: {program} refuses the job: {_squeezed(reason)}"
+            raise ToolError(
+                f"executor={settings.kind}: {program} refuses the job: {_on_one_line(reason)}"
             ) from error
         last_seen: dict[str, float] = {}
 
-        async def look() -> None:
+        async def replace_lost() -> None:
             await _replace_lost(cluster, settings.jobs, last_seen)
 
-        watch = PeriodicCallback(look, LOOK_EVERY_S * 1000)
+        watch = PeriodicCallback(replace_lost, LOOK_EVERY_S * 1000)
         cluster.periodic_callbacks["lost jobs"] = watch  # stopped by the cluster when it closes
         cluster.loop.add_callback(watch.start)
         print(
@@ -138,7 +146,7 @@ def batch_jobs(settings: SlurmSettings | HTCondorSettings, work: Path) -> Iterat
 
 
 async def _replace_lost(cluster: Any, jobs: int, last_seen: dict[str, float]) -> None:
-    """Submits jobs for those that ended: at their walltime, evicted, or with their node.
+    """Submit jobs for those that ended: at their walltime, evicted, or with their node.
 
     A job that never had a worker may still be in the queue, and is left alone.
     """
@@ -155,5 +163,5 @@ async def _replace_lost(cluster: Any, jobs: int, last_seen: dict[str, float]) ->
         cluster.scale(jobs=jobs)
 
 
-def _squeezed(text: str) -> str:
+def _on_one_line(text: str) -> str:
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""Opens the executor that the configuration asks for."""
+"""Open the executor that the configuration asks for."""
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -14,17 +14,19 @@ from l1distill.executor.settings import ExecutorSettings, ProcessesSettings
 
 @contextmanager
 def open_executor(settings: ExecutorSettings, work: Path) -> Iterator[Executor]:
-    """Opens an executor whose workers are gone when it is closed, or when this process is killed.
+    """Open an executor whose workers end when it is closed, or when this process is killed.
 
     Args:
-        settings: where work is done.
+        settings: of the executor.
         work: a folder that all workers have to see; made if it is not there.
 
     Yields:
         The executor. Functions and arguments must be picklable.
 
     Raises:
-        ResourceError: the workers cannot be had, do not see the folder, or died of their work.
+        ConfigError: an option of the cluster, its environment or ``work`` cannot be used.
+        ToolError: the batch system is not on this machine, or refuses a job.
+        ResourceError: the cluster is out of reach, or workers stay away or were killed.
     """
     if not isinstance(settings, ProcessesSettings):
         with dask_executor(settings, work) as executor:

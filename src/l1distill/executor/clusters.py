@@ -1,8 +1,8 @@
-"""Dask clusters as executors: one on this machine, one of batch jobs, or one that runs already.
+"""Use Dask clusters as executors: on this machine, of batch jobs, or running already.
 
 The scheduler of a cluster that is started here lives in this process: when the process is killed,
 the workers lose their connection and end. Connections to it are encrypted with a key of its own,
-for who reaches a scheduler can run anything in its user's name.
+because whoever reaches a scheduler can run anything in its user's name.
 """
 
 import logging
@@ -19,7 +19,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from l1distill import __version__
-from l1distill.core.errors import ResourceError
+from l1distill.core.errors import ConfigError, ResourceError
 from l1distill.executor.batch import STATUS_PAGE, batch_jobs, logs
 from l1distill.executor.settings import (
     DaskLocalSettings,
@@ -35,18 +35,21 @@ _ANSWER_WITHIN_S = 30.0
 
 @contextmanager
 def dask_executor(settings: ClusterSettings, work: Path) -> Iterator[Executor]:
-    """Opens an executor of a Dask cluster, and closes what it started.
+    """Open an executor of a Dask cluster, and close what it started.
 
     Args:
-        settings: which cluster.
+        settings: of the cluster.
         work: a folder that all workers have to see; made if it is not there.
 
     Yields:
         The executor, once a worker is there.
 
     Raises:
-        ResourceError: the cluster cannot be had, or its workers do not see the folder, stay away
-            for too long, or die of their work.
+        ConfigError: an option is refused, the scheduler runs in another environment, or its
+            workers do not see the folder.
+        ToolError: the batch system is not on this machine, or refuses a job.
+        ResourceError: the cluster is out of reach, or its workers stay away for too long or were
+            killed.
     """
     import dask
 
@@ -72,7 +75,7 @@ def dask_executor(settings: ClusterSettings, work: Path) -> Iterator[Executor]:
 
 @contextmanager
 def _hushed() -> Iterator[None]:
-    """Keeps Dask's log from tearing the progress bar; what goes wrong is raised besides."""
+    """Silence Dask's log, which tears the progress bar; errors are raised besides."""
     import_module("distributed")  # which sets the levels
     names = ("distributed", "distributed.client", "distributed.gc", "tornado.application")
     levels = {logging.getLogger(name): logging.getLogger(name).level for name in names}
@@ -109,20 +112,21 @@ def _client(settings: ClusterSettings, work: Path) -> Iterator[Any]:
             client = distributed.Client(cluster, timeout=_ANSWER_WITHIN_S, set_as_default=False)
         except OSError as error:
             raise ResourceError(
-                f"executor.address={cluster}: no Dask scheduler answers ({error})"
+                f"executor.address={cluster}: no Dask scheduler answers ({error}); start it, or "
+                "correct the address"
             ) from error
         yield stack.enter_context(client)
 
 
 def _check_environment(client: Any, settings: DaskSettings) -> None:
-    """Refuses a cluster that was started without this package: our tasks would kill its workers."""
-    found = list(client.run(version, "l1distill", on_error="return").values())
+    """Refuse a cluster that was started without this package: our tasks would kill its workers."""
+    versions = list(client.run(version, "l1distill", on_error="return").values())
     try:
-        found.append(client.run_on_scheduler(version, "l1distill"))
+        versions.append(client.run_on_scheduler(version, "l1distill"))
     except PackageNotFoundError as error:
-        found.append(error)
-    if any(other != __version__ for other in found):
-        raise ResourceError(
+        versions.append(error)
+    if any(other != __version__ for other in versions):
+        raise ConfigError(
             f"executor.address={settings.address}: the scheduler and its workers must have "
             f"l1distill {__version__}; start them in this environment"
         )
@@ -130,7 +134,7 @@ def _check_environment(client: Any, settings: DaskSettings) -> None:
 
 @contextmanager
 def _one_line(settings: ClusterSettings, work: Path) -> Iterator[None]:
-    """Says in one line what Dask raises when it has lost its workers."""
+    """Turn the errors that Dask raises when it has lost its workers into one-line errors."""
     from distributed import KilledWorker
     from distributed.exceptions import WorkerStartTimeoutError
     from distributed.scheduler import NoWorkerError
@@ -156,7 +160,7 @@ def _one_line(settings: ClusterSettings, work: Path) -> Iterator[None]:
 
 
 class _DaskExecutor(Executor):
-    """Hands tasks to Dask: what is submitted first is begun first, where the marker is seen."""
+    """Hand tasks to Dask in the order of submission; workers must see the marker file."""
 
     def __init__(self, client: Any, marker: Path) -> None:
         self._tasks = client.get_executor(pure=False)
@@ -173,9 +177,13 @@ class _DaskExecutor(Executor):
 
 
 def _run(marker: Path, task: Callable[[], Any]) -> Any:
-    """Runs a task on a worker, if others will see what it writes."""
+    """Run a task on a worker, if others will see what it writes.
+
+    Raises:
+        ConfigError: the worker does not see the folder of the marker.
+    """
     if not marker.exists():
-        raise ResourceError(
+        raise ConfigError(
             f"{marker.parent}: not seen by the worker on {socket.gethostname()}; put output= on a "
             "file system that all workers share"
         )

@@ -1,4 +1,4 @@
-"""Processes on this machine."""
+"""Worker processes on this machine."""
 
 import os
 import signal
@@ -8,13 +8,13 @@ from multiprocessing import get_context, parent_process
 
 
 def local_processes(workers: int | None) -> Executor:
-    """Returns an executor of processes that do not outlive this one.
+    """Return an executor of processes that do not outlive this one.
 
     They are spawned, not forked, because MLflow and TensorFlow have threads running by the time
     a stage fans out.
 
     Args:
-        workers: how many; one a core if None.
+        workers: number of processes; one per core if None.
     """
     return ProcessPoolExecutor(
         workers or os.cpu_count() or 1,
@@ -24,10 +24,10 @@ def local_processes(workers: int | None) -> Executor:
 
 
 def _end_with_parent() -> None:
-    """Ends this worker when its parent is killed, which otherwise leaves it waiting for ever.
+    """End this worker when its parent is killed, which otherwise leaves it waiting for ever.
 
-    On Ctrl-C, which reaches every process of the terminal, the worker leaves without a word: the
-    parent says what is to be said.
+    On Ctrl-C, which reaches every process of the terminal, the worker leaves without a message:
+    the parent prints one.
     """
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     parent = parent_process()

@@ -22,21 +22,21 @@ def rows_of_entries(first: IntArray, entry: IntArray) -> tuple[IntArray, IntArra
     return _expand(first[entry], first[entry + 1] - first[entry])
 
 
-def rows_of_events(event: IntArray, wanted: IntArray) -> tuple[IntArray, IntArray]:
+def rows_of_events(event: IntArray, events: IntArray) -> tuple[IntArray, IntArray]:
     """List all rows of some events in a record that is sorted by event.
 
-    With the events of other objects as ``wanted``, this pairs each of them with all rows of its
+    With the events of other objects as ``events``, this pairs each of them with all rows of its
     event.
 
     Args:
         event: (m,) event of each row, ascending.
-        wanted: (n,) events, in any order, repeated or not.
+        events: (n,) events, in any order, repeated or not.
 
     Returns:
-        The row numbers, and for each of them the index into ``wanted`` that it belongs to.
+        The row numbers, and for each of them the index into ``events`` that it belongs to.
     """
-    first = np.searchsorted(event, wanted, side="left")
-    return _expand(first, np.searchsorted(event, wanted, side="right") - first)
+    first = np.searchsorted(event, events, side="left")
+    return _expand(first, np.searchsorted(event, events, side="right") - first)
 
 
 def _expand(first: IntArray, counts: IntArray) -> tuple[IntArray, IntArray]:

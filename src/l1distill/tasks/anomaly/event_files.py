@@ -1,4 +1,4 @@
-"""Events on disk: the public layout, laid out so that reading is a matter of mapping memory.
+"""Read and write event files: the public layout, contiguous, so that they are memory-mapped.
 
 A file has the data set ``Particles`` of the published files (see :mod:`.events`),
 but contiguous, uncompressed and in float32, the precision that events are generated in. Its events
@@ -26,7 +26,7 @@ _PAGE = 4096  # bytes; data sets begin at a page, so that they are mapped as the
 
 
 class EventSpool:
-    """Collects events of any number and writes them as one file, all or nothing.
+    """Collect any number of events and write them as one file, all or nothing.
 
     Events go to disk as they come, each into its part of the data set; leaving the context without
     an exception puts the parts together under the final name. The same events in the same order
@@ -34,24 +34,24 @@ class EventSpool:
     """
 
     def __init__(self, path: Path) -> None:
-        """Prepares to write ``path``, whose folder must exist."""
+        """Prepare to write ``path``, whose folder must exist."""
         self.path = path
         self.counts = {split.name.lower(): 0 for split in Split}
         """Events by part: train, test, validation."""
         self._has_process: bool | None = None
 
     def __enter__(self) -> "EventSpool":
-        """Opens the scratch files, beside the final one."""
+        """Open the scratch files, beside the final one."""
         self._scratch = Path(tempfile.mkdtemp(dir=self.path.parent, prefix=f".{self.path.name}."))
         self._particles = [self._open("particles", split) for split in Split]
         self._process = [self._open("process", split) for split in Split]
         return self
 
-    def _open(self, kind: str, split: Split) -> BinaryIO:
-        return (self._scratch / f"{kind}-{split.value}").open("w+b")
+    def _open(self, column: str, split: Split) -> BinaryIO:
+        return (self._scratch / f"{column}-{split.value}").open("w+b")
 
     def append(self, events: Events) -> None:
-        """Adds events.
+        """Add events.
 
         Raises:
             ValueError: the objects have another shape than (n, 19, 3) or hold a NaN, an infinity
@@ -75,17 +75,17 @@ class EventSpool:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Writes the file unless there was an exception, and removes the scratch files.
+        """Write the file unless there was an exception, and remove the scratch files.
 
         Raises:
             ValueError: there is no event.
         """
         try:
-            if kind is None:
+            if error_type is None:
                 self._assemble()
         finally:
             for file in (*self._particles, *self._process):
@@ -113,7 +113,7 @@ class EventSpool:
 
 
 def _fill(dataset: Any, parts: list[BinaryIO]) -> None:
-    """Copies scratch files into a data set of HDF5, one after the other."""
+    """Copy scratch files into a data set of HDF5, one after the other."""
     start = 0
     for part in parts:
         part.seek(0)
@@ -129,7 +129,7 @@ def _blocks(file: BinaryIO, dtype: Any, row: tuple[int, ...]) -> Iterator[NDArra
 
 
 def write_events(path: Path, events: Events) -> dict[str, int]:
-    """Writes events that are all in memory; see :class:`EventSpool`.
+    """Write events that are all in memory; see :class:`EventSpool`.
 
     Returns:
         The number of events by part: train, test, validation.
@@ -140,10 +140,10 @@ def write_events(path: Path, events: Events) -> dict[str, int]:
 
 
 def read_events(path: Path) -> Events:
-    """Maps a file of this platform into memory; nothing is read before it is used.
+    """Map an event file of this platform into memory; nothing is read before it is used.
 
-    The content is not checked: what wrote the file did that, and the hash in the data card says
-    whether it is still the same.
+    The content is not checked: the writer did that, and the hash in the data card tells whether
+    it is still the same.
 
     Returns:
         The events, read-only: objects (n, 19, 3) float32, a view of the file.
@@ -167,21 +167,21 @@ def read_events(path: Path) -> Events:
             f"{path}: 'Process' has {len(process)} entries for {len(particles)} events; "
             "remove it and run dvc pull, or run generate again"
         )
-    return Events(particles[..., :3], process)
+    return Events(objects=particles[..., :3], process=process)
 
 
 def _map(
     path: Path, file: h5py.File, name: str, dtype: np.dtype[Any], row: tuple[int, ...]
 ) -> NDArray[Any]:
-    found = file.get(name)
+    dataset = file.get(name)
     offset = None
-    if isinstance(found, h5py.Dataset) and found.shape[1:] == row and found.dtype == dtype:
-        offset = found.id.get_offset()  # None if chunked, compressed or empty
+    if isinstance(dataset, h5py.Dataset) and dataset.shape[1:] == row and dataset.dtype == dtype:
+        offset = dataset.id.get_offset()  # None if chunked, compressed or empty
     if offset is None:
         raise DataError(
             f"{path}: '{name}' is not in the layout of this platform (contiguous {dtype.name}, "
             f"{('n', *row)}); bring foreign files in with l1distill generate data=public"
         )
-    if path.stat().st_size < offset + found.nbytes:
+    if path.stat().st_size < offset + dataset.nbytes:
         raise OSError("truncated")
-    return np.memmap(path, dtype, "r", offset, found.shape)
+    return np.memmap(path, dtype, "r", offset, dataset.shape)

@@ -1,4 +1,4 @@
-"""What the training split alone says about the scale of each slot."""
+"""Standardization of pT: mean and standard deviation of each slot over the training split."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ class Standardization(Constants):
 
     @classmethod
     def fit(cls, objects: NDArray[np.floating[Any]]) -> "Self":
-        """Measures the constants, a block of events at a time.
+        """Compute the constants, a block of events at a time.
 
         Args:
             objects: (n, 19, 3) pT [GeV], eta, phi of the training split.
@@ -49,7 +49,7 @@ class Standardization(Constants):
 def _sum(
     objects: NDArray[np.floating[Any]], center: NDArray[np.float64] | float, power: int
 ) -> NDArray[np.float64]:
-    """Sums a power of the slots' distance to a center, (19,), in double precision."""
+    """Sum a power of the slots' distance to a center, (19,), in double precision."""
     total = np.zeros(objects.shape[1])
     for start in range(0, len(objects), _BLOCK):
         pt = objects[start : start + _BLOCK, :, 0].astype(np.float64)

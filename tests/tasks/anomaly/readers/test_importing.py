@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from l1distill.core.errors import DataError
+from l1distill.core.errors import ConfigError, DataError
 from l1distill.core.workspace import file_sha256
 from l1distill.data.splits import Split, assign
 from l1distill.tasks.anomaly.event_files import read_events
@@ -315,22 +315,26 @@ def test_own_data_sets_become_one(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("paths", "says"),
+    ("paths", "error", "says"),
     [
-        (None, "data.files.background: give it a file, for example data.files.background=/path"),
-        ("none.h5", "data.files.background=none.h5: no such file"),
-        ("none*.h5", "data.files.background=none*.h5: matches no file"),
-        (".", "data.files.background=.: a folder; give files, for example"),
-        (["b.h5", "b*.h5"], "data.files.background: names b.h5 twice"),
+        (None, ConfigError, "data.files.background: give it a file, for example data.files.back"),
+        ("none.h5", DataError, "data.files.background=none.h5: no such file"),
+        ("none*.h5", DataError, "data.files.background=none*.h5: matches no file"),
+        (".", ConfigError, "data.files.background=.: a folder; give files, for example"),
+        (["b.h5", "b*.h5"], ConfigError, "data.files.background: names b.h5 twice"),
     ],
 )
 def test_paths_that_lead_nowhere_are_refused(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, paths: str | Sequence[str] | None, says: str
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    paths: str | Sequence[str] | None,
+    error: type[Exception],
+    says: str,
 ) -> None:
     monkeypatch.chdir(bench.folder)
     write_public(bench.folder / "b.h5", random_objects(10))
     for reader in ("public", "nanoaod"):
-        with pytest.raises(DataError) as refusal:
+        with pytest.raises(error) as refusal:
             bench(reader, background=paths)
         assert str(refusal.value).startswith(says)
     with pytest.raises(DataError, match=r"^data\.files\.signals\.x=gone\.h5: no such file"):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import uproot
 
-from l1distill.core.errors import DataError
+from l1distill.core.errors import DataError, ToolError
 from l1distill.tasks.anomaly.readers.nanoaod import plan
 from l1distill.tasks.anomaly.readers.settings import NanoAodFiles
 from tests.tasks.anomaly.readers.files import Event, Object, random_collisions, write_nanoaod
@@ -412,5 +412,7 @@ def test_a_protocol_without_its_package_says_what_to_install(
         raise ImportError("Install fsspec-xrootd to access xrootd storage system. Note: more")
 
     monkeypatch.setattr(fsspec.core, "get_filesystem_class", missing)
-    refusal = _refusal(_files("root://host//store/b.root"))
-    assert refusal.startswith("root://host//store/b.root: Install fsspec-xrootd to access xrootd")
+    with pytest.raises(ToolError) as refusal:
+        _read(_files("root://host//store/b.root"))
+    message = str(refusal.value)
+    assert message.startswith("root://host//store/b.root: Install fsspec-xrootd to access xrootd")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from l1distill.core.errors import DataError
+from l1distill.core.errors import ConfigError, DataError
 from l1distill.core.workspace import file_sha256
 from l1distill.data.card import Card, FileCard, write_card
 from l1distill.tasks.anomaly.event_files import write_events
@@ -99,9 +99,9 @@ def test_a_file_that_is_not_the_cards_is_refused(two: tuple[Path, Path]) -> None
 
 
 def test_folders_that_are_no_data_sets_are_refused(tmp_path: Path, two: tuple[Path, Path]) -> None:
-    with pytest.raises(DataError, match=r"^data\.files\.folders: give it data sets"):
+    with pytest.raises(ConfigError, match=r"^data\.files\.folders: give it data sets"):
         plan(_folders())
     with pytest.raises(DataError, match="nowhere: no such data set"):
         plan(_folders(two[0], tmp_path / "nowhere"))
-    with pytest.raises(DataError, match=r"^data\.files\.folders: names .*one twice"):
+    with pytest.raises(ConfigError, match=r"^data\.files\.folders: names .*one twice"):
         plan(_folders(two[0], two[1], two[1] / ".." / "one"))

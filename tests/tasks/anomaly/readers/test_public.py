@@ -71,7 +71,7 @@ def test_the_limit_goes_over_files(tmp_path: Path) -> None:
 def test_numbers_of_events_are_those_of_the_file(tmp_path: Path) -> None:
     path = write_public(tmp_path / "b.h5", random_objects(300), chunks=(64, 19, 4))
     files = _files(path, chunk=64)
-    numbers = [chunk.number for chunk in read(files, SourceFile(str(path), 300))]
+    numbers = [chunk.number for chunk in read(files, SourceFile(name=str(path), events=300))]
     assert len(numbers) == 5
     np.testing.assert_array_equal(np.concatenate(numbers), np.arange(300))
 

@@ -1,4 +1,4 @@
-"""Figures that hold a background sample against known physics."""
+"""Plots that compare a background sample with known physics."""
 
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,15 @@ _PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2")
 def draw_checks(
     objects: NDArray[np.floating[Any]], process: NDArray[np.int8], folder: Path
 ) -> list[tuple[str, Path]]:
-    """Draws the Z peak, the W's Jacobian edge, MET against activity, and jets by process.
+    """Draw the Z peak, the W's Jacobian edge, MET against activity, and jets by process.
 
     Args:
         objects: (n, 19, 3) of the background.
         process: (n,) index into ``events.PROCESSES``.
-        folder: gets one PNG a figure.
+        folder: gets one PNG per plot.
 
     Returns:
-        Caption and file of each figure.
+        Caption and file of each plot.
     """
     by_name = {name: objects[process == code] for code, name in enumerate(PROCESSES)}
     figure, (ax,) = canvas()

@@ -1,33 +1,39 @@
-"""Figures of a data set: what its events look like, background and signals together."""
+"""Plot the distributions of a data set, background and signals together."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.reporting.plots.style import BACKGROUND, canvas, save
-from l1distill.tasks.anomaly.events import ELECTRONS, JETS, MET, MUONS
+from l1distill.tasks.anomaly.events import JETS, LEPTONS, MET
 from l1distill.tasks.anomaly.plots.style import color, label
 
 Objects = NDArray[np.floating[Any]]
 
 
-class Variable(NamedTuple):
-    """Something to draw of an event."""
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """A quantity to plot.
+
+    Attributes:
+        caption: of the plot.
+        label: of the horizontal axis, with the unit.
+        edges: of the bins.
+        values: (n, 19, 3) objects to the values to fill, one or more per event.
+    """
 
     caption: str
     label: str
     edges: NDArray[np.float64]
     values: Callable[[Objects], NDArray[Any]]
-    """(n, 19, 3) objects to the values to fill, one or more an event."""
 
 
 def _leading_lepton(objects: Objects) -> NDArray[Any]:
-    leading: NDArray[Any] = np.maximum(
-        objects[:, ELECTRONS, 0].max(axis=1), objects[:, MUONS, 0].max(axis=1)
-    )
+    leading: NDArray[Any] = objects[:, LEPTONS, 0].max(axis=1)
     return leading
 
 
@@ -43,53 +49,59 @@ def _phi(objects: Objects) -> NDArray[Any]:
 
 VARIABLES = {
     "met": Variable(
-        "Missing transverse energy",
-        "missing transverse energy [GeV]",
-        np.linspace(0, 200, 41),
-        lambda o: o[:, MET, 0],
+        caption="Missing transverse energy",
+        label="missing transverse energy [GeV]",
+        edges=np.linspace(0, 200, 41),
+        values=lambda objects: objects[:, MET, 0],
     ),
     "lepton_pt": Variable(
-        "Leading lepton: the filter asks for 23 GeV",
-        "pT of the leading lepton [GeV]",
-        np.linspace(0, 150, 51),
-        _leading_lepton,
+        caption="Transverse momentum of the leading lepton",
+        label="pT of the leading lepton [GeV]",
+        edges=np.linspace(0, 150, 51),
+        values=_leading_lepton,
     ),
     "leptons": Variable(
-        "Leptons in an event",
-        "leptons in an event",
-        np.arange(-0.5, 8.5),
-        lambda o: (o[:, ELECTRONS.start : MUONS.stop, 0] > 0).sum(axis=1),
+        caption="Leptons in an event",
+        label="leptons in an event",
+        edges=np.arange(-0.5, 8.5),
+        values=lambda objects: (objects[:, LEPTONS, 0] > 0).sum(axis=1),
     ),
     "jets": Variable(
-        "Jets in an event",
-        "jets in an event",
-        np.arange(-0.5, 10.5),
-        lambda o: (o[:, JETS, 0] > 0).sum(axis=1),
+        caption="Jets in an event",
+        label="jets in an event",
+        edges=np.arange(-0.5, 10.5),
+        values=lambda objects: (objects[:, JETS, 0] > 0).sum(axis=1),
     ),
     "jet_pt": Variable(
-        "Transverse momentum of jets",
-        "jet pT [GeV]",
-        np.linspace(0, 300, 51),
-        lambda o: _jets(o, 0),
+        caption="Transverse momentum of jets",
+        label="jet pT [GeV]",
+        edges=np.linspace(0, 300, 51),
+        values=lambda objects: _jets(objects, 0),
     ),
     "jet_eta": Variable(
-        "Pseudorapidity of jets", "jet η", np.linspace(-4, 4, 41), lambda o: _jets(o, 1)
+        caption="Pseudorapidity of jets",
+        label="jet η",
+        edges=np.linspace(-4, 4, 41),
+        values=lambda objects: _jets(objects, 1),
     ),
     "phi": Variable(
-        "Azimuth: flat", "φ of leptons and jets [rad]", np.linspace(-np.pi, np.pi, 33), _phi
+        caption="Azimuth: flat",
+        label="φ of leptons and jets [rad]",
+        edges=np.linspace(-np.pi, np.pi, 33),
+        values=_phi,
     ),
 }
 
 
 def draw_events(samples: Mapping[str, Objects], folder: Path) -> list[tuple[str, Path]]:
-    """Draws each of :data:`VARIABLES` into ``folder``.
+    """Draw each of :data:`VARIABLES` into ``folder``.
 
     Args:
         samples: ``background`` and each signal, (n, 19, 3).
-        folder: gets one PNG a variable.
+        folder: gets one PNG per variable.
 
     Returns:
-        Caption and file of each figure.
+        Caption and file of each plot.
     """
     for name, variable in VARIABLES.items():
         figure, (ax,) = canvas()
@@ -108,5 +120,5 @@ def draw_events(samples: Mapping[str, Objects], folder: Path) -> list[tuple[str,
 
 
 def pictures_of(folder: Path) -> list[tuple[str, Path]]:
-    """Lists what :func:`draw_events` drew into ``folder``: caption and file."""
+    """List caption and file of each plot that :func:`draw_events` writes into ``folder``."""
     return [(variable.caption, folder / f"{name}.png") for name, variable in VARIABLES.items()]

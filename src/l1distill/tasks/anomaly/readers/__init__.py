@@ -1,1 +1,1 @@
-"""Readers: events from files that were not made here, each ending in the one event format."""
+"""Readers of files of events from elsewhere; each converts to the event format of the task."""

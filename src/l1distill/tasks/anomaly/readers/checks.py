@@ -1,4 +1,4 @@
-"""Units, ordering and numbers of events from elsewhere: checked, not assumed."""
+"""Check and normalize events from elsewhere: units, order, ranges, NaN and infinity."""
 
 from collections import Counter
 from typing import Any
@@ -24,7 +24,7 @@ _GROUPS = (ELECTRONS, MUONS, JETS)
 def check_numbers(
     source: str, number: NDArray[np.int64], pt: NDArray[Any], *others: NDArray[Any]
 ) -> None:
-    """Refuses what no measurement gives.
+    """Refuse NaN, infinity and negative pT.
 
     Args:
         source: the file.
@@ -53,12 +53,12 @@ def check_numbers(
 
 
 def _rows(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Says for each row whether all of it is good."""
+    """Return for each row whether all of it is good."""
     return np.asarray(good.all(axis=tuple(range(1, good.ndim))))
 
 
 def check_unit(source: str, pt_sum: NDArray[np.floating[Any]], pt_unit: str) -> None:
-    """Refuses pT in another unit than the user says.
+    """Refuse pT in another unit than the configured one.
 
     The scalar sum of an event's pT, MET included, cannot exceed the energy of the collision, not
     even with the heaviest resonance in it, and what a trigger sees sums up to more than some GeV.
@@ -67,8 +67,8 @@ def check_unit(source: str, pt_sum: NDArray[np.floating[Any]], pt_unit: str) -> 
 
     Args:
         source: the file.
-        pt_sum: (n,) of each event, in GeV if the user is right.
-        pt_unit: what the user says.
+        pt_sum: (n,) of each event, in GeV if the unit is right.
+        pt_unit: the configured unit, GeV or MeV.
 
     Raises:
         DataError: the median is out of bounds.
@@ -92,7 +92,7 @@ def check_unit(source: str, pt_sum: NDArray[np.floating[Any]], pt_unit: str) -> 
 def normalize(
     source: str, number: NDArray[np.int64], objects: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.float32], Counter[str]]:
-    """Brings events into the order and ranges of the event format.
+    """Bring events into the order and ranges of the event format.
 
     Args:
         source: the file.
@@ -101,8 +101,8 @@ def normalize(
 
     Returns:
         The same objects, each group by falling pT with empty slots at its end and all zero, MET
-        without eta, phi in [-pi, pi]; and how many events had to be changed, by what was wrong
-        with them.
+        without eta, phi in [-pi, pi]; and the number of events that had to be changed, by the
+        defect.
 
     Raises:
         DataError: see :func:`check_numbers`; or a phi that is no angle in radians.
@@ -137,12 +137,12 @@ def normalize(
 
 
 def _events(bad: NDArray[np.bool_]) -> int:
-    """Counts the rows that something is bad in."""
+    """Count the rows in which anything is bad."""
     return len(bad) - int(_rows(~bad).sum())
 
 
 def _wrap(source: str, number: NDArray[np.int64], phi: NDArray[np.float32]) -> None:
-    """Brings angles (n, 19) into [-pi, pi], in place."""
+    """Bring angles (n, 19) into [-pi, pi], in place."""
     # one turn is another convention, more is another unit
     far = (np.abs(phi) > 2 * _PI).any(axis=1)
     if far.any():

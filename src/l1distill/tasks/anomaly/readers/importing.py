@@ -1,4 +1,4 @@
-"""Import: files of events in, the samples of a data set out."""
+"""Import files of events as the samples of a data set."""
 
 import hashlib
 import json
@@ -6,8 +6,8 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from filelock import FileLock
 from pydantic import ValidationError
@@ -24,13 +24,15 @@ from l1distill.tasks.anomaly.readers.sample import Sample
 from l1distill.tasks.anomaly.readers.settings import EventFiles, NanoAodFiles, PublicFiles
 
 _FORMAT = 1
-"""Raise it when the same files no longer give the same events; converted copies are made anew."""
+"""Version of the conversion: to be raised when the same files give other events, so that converted
+copies are made anew."""
 
 Progress = Callable[[int], None]
 
 
-class Imported(NamedTuple):
-    """What an import brought.
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """The result of an import.
 
     Attributes:
         files: sample, background first, to what its file holds.
@@ -44,24 +46,21 @@ class Imported(NamedTuple):
 
 
 class _Converted(Settings):
-    """What is known about a converted sample; stands beside its copy in the cache.
-
-    Attributes:
-        file: its events by part, and its hash.
-        kept: events taken from each source file.
-        repairs: what was wrong with events, to how many there were.
-    """
+    """Record of a converted sample, kept beside its copy in the cache."""
 
     file: FileCard
+    """Its events by part, and its hash."""
     kept: list[int]
+    """Events taken from each source file."""
     repairs: dict[str, int]
+    """Number of events that were repaired, by defect."""
 
 
 def count_events(files: EventFiles) -> int:
-    """Counts the events that an import will look at, from the headers of the files.
+    """Count the events that an import will look at, from the headers of the files.
 
     Raises:
-        DataError: a file is missing or is not of its kind.
+        DataError: a file is missing or of another format.
     """
     return sum(file.events for sample in _plan(files) for file in sample.files)
 
@@ -69,7 +68,7 @@ def count_events(files: EventFiles) -> int:
 def import_files(
     files: EventFiles, output: Path, progress: Progress | None, cache: Path
 ) -> Imported:
-    """Writes ``<sample>.h5`` for the background and each signal.
+    """Write ``<sample>.h5`` for the background and each signal.
 
     Files are read a chunk at a time. A sample that was converted before, from files of the same
     content by the same settings, is taken from the cache.
@@ -84,7 +83,7 @@ def import_files(
         DataError: a file is missing, damaged or out of reach, or its content is not events.
     """
     report = progress if progress is not None else _ignore
-    imported = Imported({}, [], [])
+    imported = Imported(files={}, sources=[], notes=[])
     for sample in _plan(files):
         target = output / f"{sample.name}.h5"
         key = _key(sample)
@@ -113,11 +112,11 @@ def _plan(files: EventFiles) -> list[Sample]:
 
 
 def _ignore(events: int) -> None:
-    """Takes the place of a progress bar."""
+    """Do nothing, where there is no progress display."""
 
 
 def _key(sample: Sample) -> str | None:
-    """Identifies the converted sample; None if it is not to be kept.
+    """Compute the cache key of a converted sample; None if it is not to be kept.
 
     The order of the files counts, since it is that of the events.
     """
@@ -129,7 +128,7 @@ def _key(sample: Sample) -> str | None:
 
 
 def _cached(sample: Sample, cache: Path, key: str, target: Path, report: Progress) -> _Converted:
-    """Puts the converted sample at ``target``, converting it only if the cache has it not."""
+    """Put the converted sample at ``target``, converting it only if the cache has it not."""
     cache.mkdir(parents=True, exist_ok=True)
     copy, account = cache / f"{key}.h5", cache / f"{key}.json"
     with FileLock(cache / f".{key}.lock"):  # two imports at once convert once
@@ -148,7 +147,7 @@ def _cached(sample: Sample, cache: Path, key: str, target: Path, report: Progres
 
 
 def _look_up(copy: Path, account: Path) -> _Converted | None:
-    """Returns what is known about a converted sample, if it is there and whole."""
+    """Read the record of a converted sample, if its copy is there and complete."""
     try:
         converted = _Converted.model_validate_json(account.read_text(encoding="utf-8"))
         return converted if file_sha256(copy) == converted.file.sha256 else None
@@ -165,9 +164,9 @@ def _convert(sample: Sample, target: Path, report: Progress) -> _Converted:
         for file in sample.files:
             before = sum(spool.counts.values())
             for chunk in sample.chunks(file):
-                objects, found = normalize(file.name, chunk.number, chunk.objects)
-                repairs.update(found)
-                spool.append(Events(objects, chunk.process))
+                objects, repaired = normalize(file.name, chunk.number, chunk.objects)
+                repairs.update(repaired)
+                spool.append(Events(objects=objects, process=chunk.process))
                 report(chunk.read)
             kept.append(sum(spool.counts.values()) - before)
         if not sum(kept):
@@ -176,15 +175,17 @@ def _convert(sample: Sample, target: Path, report: Progress) -> _Converted:
                 "loosen data.files.filter or give other files"
             )
     counts = FileCard(**spool.counts, sha256=file_sha256(target))
-    return _Converted(file=counts, kept=kept, repairs={what: n for what, n in repairs.items() if n})
+    return _Converted(
+        file=counts, kept=kept, repairs={defect: n for defect, n in repairs.items() if n}
+    )
 
 
 def _notes(sample: Sample, converted: _Converted) -> list[str]:
-    """Puts into sentences what a reader of the data card should know."""
+    """Return the sentences about a sample that belong on the data card."""
     events = converted.file.events
     notes = list(sample.notes)
-    for what, count in converted.repairs.items():
-        notes.append(f"{sample.name}: {count} of {events} events {what}.")
+    for defect, count in converted.repairs.items():
+        notes.append(f"{sample.name}: {count} of {events} events {defect}.")
     remote = sum(file.path is None for file in sample.files)
     if remote:
         notes.append(f"{sample.name}: {remote} remote files; their content has no hash here.")

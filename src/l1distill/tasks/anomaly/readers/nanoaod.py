@@ -1,9 +1,10 @@
-"""CMS NanoAOD files: identified leptons, jets beside them, and the missing transverse energy."""
+"""Read CMS NanoAOD files: identified leptons, jets beside them, missing transverse energy."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,8 @@ from l1distill.tasks.anomaly.readers.sample import (
 from l1distill.tasks.anomaly.readers.settings import NanoAodFiles
 
 _KINEMATICS = ("pt", "eta", "phi")
-_LISTS = [f"{kind}_{name}" for kind in ("Electron", "Muon", "Jet") for name in _KINEMATICS]
+_COLLECTIONS = ("Electron", "Muon", "Jet")
+_LISTS = [f"{collection}_{name}" for collection in _COLLECTIONS for name in _KINEMATICS]
 _IDENTIFICATION = {
     "Electron_cutBased": "electron_cut_based_min",
     "Muon_looseId": "muon_loose_id",
@@ -32,22 +34,28 @@ _IDENTIFICATION = {
 """Branch that leptons are identified by, to the setting that asks for it."""
 _OFF = (None, False)
 _METS = ("PuppiMET", "MET")
-_WANTED = [*_LISTS, *_IDENTIFICATION, *(f"{met}_{name}" for met in _METS for name in ("pt", "phi"))]
+_BRANCHES = [
+    *_LISTS,
+    *_IDENTIFICATION,
+    *(f"{met}_{name}" for met in _METS for name in ("pt", "phi")),
+]
 
 
-class Header(NamedTuple):
-    """What the head of a file says.
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """Number of events of a file and its branches.
 
     Attributes:
         events: entries of its tree.
-        branches: those of its branches that matter here.
+        branches: those of its branches that are used here.
     """
 
     events: int
     branches: frozenset[str]
 
 
-class Selection(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Selection:
     """How events are read and selected, the same for all files of an import.
 
     Attributes:
@@ -62,13 +70,13 @@ class Selection(NamedTuple):
 
 
 def plan(files: NanoAodFiles) -> list[Sample]:
-    """Looks at the headers of all files.
+    """Plan the import from the headers of all files.
 
     Raises:
         DataError: a file is out of reach or lacks a branch.
     """
-    found = find_files(files)
-    headers = {name: read_header(name, files.tree) for paths in found.values() for name in paths}
+    paths_of = find_files(files)
+    headers = {name: read_header(name, files.tree) for paths in paths_of.values() for name in paths}
     selection = choose(files, headers)
     recipe = files.model_dump(exclude={"background", "signals", "limit", "chunk"})
     recipe |= {"met": selection.met, "identification": selection.identification}
@@ -80,23 +88,23 @@ def plan(files: NanoAodFiles) -> list[Sample]:
             recipe=recipe,
             notes=_notes(selection),
         )
-        for sample, paths in found.items()
+        for sample, paths in paths_of.items()
     ]
 
 
 def read_header(name: str, tree: str) -> Header:
-    """Reads how many events a file has and which of the branches that matter here.
+    """Read how many events a file has and which of the branches that are used here.
 
     Raises:
         DataError: the file is out of reach, is no ROOT file, or has no such tree.
     """
     with _open(name, tree) as events, readable(name):
-        branches = frozenset(branch for branch in _WANTED if branch in events)
-        return Header(events.num_entries, branches)
+        branches = frozenset(branch for branch in _BRANCHES if branch in events)
+        return Header(events=events.num_entries, branches=branches)
 
 
 def choose(files: NanoAodFiles, headers: Mapping[str, Header]) -> Selection:
-    """Settles what all files are read by.
+    """Choose the branches that all files are read and selected by.
 
     A sample that was selected by other branches than the rest would be told apart by that; so a
     branch counts as there only if every file has it.
@@ -119,15 +127,15 @@ def choose(files: NanoAodFiles, headers: Mapping[str, Header]) -> Selection:
     met = next((met for met in mets if _in_all(headers, _branches_of(met), another)), None)
     if met is None:
         name, header = next(iter(headers.items()))
-        wanted = [branch for met in mets for branch in _branches_of(met)]
-        missing = [branch for branch in wanted if branch not in header.branches]
+        candidates = [branch for met in mets for branch in _branches_of(met)]
+        missing = [branch for branch in candidates if branch not in header.branches]
         raise DataError(f"{name}: no branch {' or '.join(missing)}; {another}")
     identification = [
         branch
         for branch, key in _IDENTIFICATION.items()
         if getattr(files, key) not in _OFF and _in_all(headers, [branch], f"set {_off(files, key)}")
     ]
-    return Selection(files, met, tuple(identification))
+    return Selection(files=files, met=met, identification=tuple(identification))
 
 
 def _branches_of(met: str) -> list[str]:
@@ -139,7 +147,7 @@ def _off(files: NanoAodFiles, key: str) -> str:
 
 
 def _in_all(headers: Mapping[str, Header], branches: list[str], way_out: str) -> bool:
-    """Says whether all files have these branches, or none.
+    """Return whether all files have these branches; False if none has.
 
     Raises:
         DataError: some have them.
@@ -177,7 +185,7 @@ def _notes(selection: Selection) -> list[str]:
 
 
 def read(selection: Selection, source: SourceFile) -> Iterator[Chunk]:
-    """Yields the selected events of a file, ``files.chunk`` looked at at a time.
+    """Yield the selected events of a file, out of ``files.chunk`` read at a time.
 
     Raises:
         DataError: the file is damaged or out of reach, or its numbers are not those of events.
@@ -193,8 +201,7 @@ def read(selection: Selection, source: SourceFile) -> Iterator[Chunk]:
         check_numbers(source.name, number, met[..., 0], met[..., 1:])
         met[..., 0] *= files.gev
         collections = [
-            _collection(source.name, number, arrays, selection, kind)
-            for kind in ("Electron", "Muon", "Jet")
+            _collection(source.name, number, arrays, selection, name) for name in _COLLECTIONS
         ]
         pt_sum = met[:, 0, 0] + sum(ak.to_numpy(ak.sum(each.pt, axis=1)) for each in collections)
         check_unit(source.name, pt_sum, files.pt_unit)
@@ -202,34 +209,34 @@ def read(selection: Selection, source: SourceFile) -> Iterator[Chunk]:
         objects = np.concatenate(
             [met, _slots(electrons, ELECTRONS), _slots(muons, MUONS), _slots(jets, JETS)], axis=1
         )
-        kept = _fires(electrons, muons, files)
-        yield Chunk(objects[kept], number[kept], len(number))
+        kept = _passes_filter(electrons, muons, files)
+        yield Chunk(objects=objects[kept], number=number[kept], read=len(number))
 
 
 def _collection(
-    name: str, number: NDArray[np.int64], arrays: Any, selection: Selection, kind: str
+    file: str, number: NDArray[np.int64], arrays: Any, selection: Selection, name: str
 ) -> Any:
-    """Gathers the objects of one kind: an awkward record array with pt [GeV], eta, phi [rad]."""
+    """Gather the objects of a collection in an awkward record array: pt [GeV], eta, phi [rad]."""
     import awkward as ak
 
-    branches = [f"{kind}_{column}" for column in _KINEMATICS]
-    branches += [branch for branch in selection.identification if branch.startswith(f"{kind}_")]
+    branches = [f"{name}_{column}" for column in _KINEMATICS]
+    branches += [branch for branch in selection.identification if branch.startswith(f"{name}_")]
     counts = ak.to_numpy(ak.num(arrays[branches[0]]))
     for branch in branches[1:]:
         differs = ak.to_numpy(ak.num(arrays[branch])) != counts
         if differs.any():
             raise DataError(
-                f"{name}: {branches[0]} and {branch} differ in length in event "
+                f"{file}: {branches[0]} and {branch} differ in length in event "
                 f"{number[np.argmax(differs)]}; make the file again"
             )
     flat = [ak.to_numpy(ak.flatten(arrays[branch])) for branch in branches]
-    check_numbers(name, np.repeat(number, counts), *flat)
-    columns = {branch.removeprefix(f"{kind}_"): arrays[branch] for branch in branches}
+    check_numbers(file, np.repeat(number, counts), *flat)
+    columns = {branch.removeprefix(f"{name}_"): arrays[branch] for branch in branches}
     return ak.zip(columns | {"pt": columns["pt"] * np.float32(selection.files.gev)})
 
 
 def _select(collections: list[Any], selection: Selection) -> tuple[Any, Any, Any]:
-    """Keeps identified leptons and the jets beside them."""
+    """Select identified leptons and the jets that are not near one of them."""
     import awkward as ak
 
     files = selection.files
@@ -255,21 +262,21 @@ def _accepted(objects: Any, pt_min: float, eta_max: float) -> Any:
     return (objects.pt > pt_min) & (abs(objects.eta) < eta_max)
 
 
-def _fires(electrons: Any, muons: Any, files: NanoAodFiles) -> NDArray[np.bool_]:
-    """Says which events pass the lepton filter, (n,); all if there is none."""
+def _passes_filter(electrons: Any, muons: Any, files: NanoAodFiles) -> NDArray[np.bool_]:
+    """Return which events pass the lepton filter, (n,); all if there is none."""
     import awkward as ak
 
-    chosen = files.filter
-    if chosen is None:
+    settings = files.filter
+    if settings is None:
         return np.ones(len(electrons), dtype=bool)
-    electron = _accepted(electrons, chosen.electron_pt_min, chosen.electron_eta_max)
-    muon = _accepted(muons, chosen.muon_pt_min, chosen.muon_eta_max)
+    electron = _accepted(electrons, settings.electron_pt_min, settings.electron_eta_max)
+    muon = _accepted(muons, settings.muon_pt_min, settings.muon_eta_max)
     passes: NDArray[np.bool_] = ak.to_numpy(ak.any(electron, axis=1) | ak.any(muon, axis=1))
     return passes
 
 
 def _slots(objects: Any, slots: slice) -> NDArray[np.float32]:
-    """Fills slots with each event's hardest objects, (n, slots, 3); empty ones are zero."""
+    """Fill slots with each event's hardest objects, (n, slots, 3); empty ones are zero."""
     import awkward as ak
 
     size = slots.stop - slots.start
@@ -279,7 +286,7 @@ def _slots(objects: Any, slots: slice) -> NDArray[np.float32]:
 
 
 def _iterate(selection: Selection, source: SourceFile) -> Iterator[tuple[int, Any]]:
-    """Yields the number of the first event and the arrays of each chunk."""
+    """Yield the number of the first event and the arrays of each chunk."""
     branches = [*_LISTS, *selection.identification, *_branches_of(selection.met)]
     with _open(source.name, selection.files.tree) as events:
         chunks = events.iterate(
@@ -300,15 +307,18 @@ def _iterate(selection: Selection, source: SourceFile) -> Iterator[tuple[int, An
 
 def _check_shapes(name: str, arrays: Any, branches: list[str]) -> None:
     for branch in branches:
-        wanted = 1 if branch.split("_")[0] in _METS else 2
-        if arrays[branch].ndim != wanted:
-            found = "no list of numbers" if wanted == 2 else "no number"
-            raise DataError(f"{name}: the branch {branch} holds {found} an event, unlike NanoAOD")
+        dimensions = 1 if branch.split("_")[0] in _METS else 2
+        if arrays[branch].ndim != dimensions:
+            content = "no list of numbers" if dimensions == 2 else "no number"
+            raise DataError(
+                f"{name}: the branch {branch} holds {content} per event, unlike NanoAOD; give CMS "
+                "NanoAOD files"
+            )
 
 
 @contextmanager
 def _open(name: str, tree: str) -> Iterator[Any]:
-    """Opens a file and finds its tree."""
+    """Open a file and find its tree."""
     import uproot  # type: ignore[import-untyped]
 
     with readable(name):
@@ -318,11 +328,11 @@ def _open(name: str, tree: str) -> Iterator[Any]:
     with file:
         with readable(name):
             names = file.keys(recursive=False, cycle=False)
-            found = file[tree] if tree in names else None
-        if found is None:
+            events = file[tree] if tree in names else None
+        if events is None:
             there = ", ".join(names) or "nothing"
             raise DataError(f"{name}: no tree {tree} (found: {there}); set data.files.tree")
         # TTrees are what NanoAOD is made of, RNTuples what it will be
-        if not isinstance(found, (uproot.TTree, uproot.behaviors.RNTuple.RNTuple)):
+        if not isinstance(events, (uproot.TTree, uproot.behaviors.RNTuple.RNTuple)):
             raise DataError(f"{name}: {tree} is no tree of events; set data.files.tree")
-        yield found
+        yield events

@@ -1,4 +1,4 @@
-"""Data sets of this platform: their samples, put one behind the other by name."""
+"""Read data sets of this platform; samples of the same name are concatenated."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from l1distill.core.errors import DataError
+from l1distill.core.errors import ConfigError
 from l1distill.tasks.anomaly.dataset import PROCESS, open_dataset
 from l1distill.tasks.anomaly.event_files import read_events
 from l1distill.tasks.anomaly.readers.sample import Chunk, Sample, SourceFile
@@ -16,17 +16,18 @@ _CHUNK = 65_536  # events: 15 MB
 
 
 def plan(files: OwnFolders) -> list[Sample]:
-    """Looks at the cards of all data sets.
+    """Plan the import from the cards of all data sets.
 
     Raises:
-        DataError: a folder is no data set, or is named twice.
+        ConfigError: no folder is named, or one is named twice.
+        DataError: a folder is no data set.
     """
     if files.lacking is not None:
-        raise DataError(files.lacking)
+        raise ConfigError(files.lacking)
     folders = [Path(folder).expanduser().resolve() for folder in files.folders]
     for folder in folders:
         if folders.count(folder) > 1:
-            raise DataError(
+            raise ConfigError(
                 f"data.files.folders: names {folder} twice; its events would count twice"
             )
     cards = {folder: open_dataset(folder).card for folder in folders}
@@ -43,7 +44,9 @@ def plan(files: OwnFolders) -> list[Sample]:
         samples.append(
             Sample(
                 name=name,
-                files=[SourceFile(str(path), events) for path, events in sources.items()],
+                files=[
+                    SourceFile(name=str(path), events=events) for path, events in sources.items()
+                ],
                 chunks=partial(read, all(known)),
                 recipe=None,
                 notes=notes + (lost if any(known) and not all(known) else []),
@@ -53,7 +56,7 @@ def plan(files: OwnFolders) -> list[Sample]:
 
 
 def read(with_process: bool, source: SourceFile) -> Iterator[Chunk]:
-    """Yields the events of a sample's file, after it was held against its card.
+    """Yield the events of a sample's file, after its hash was compared with its card.
 
     Raises:
         DataError: the file is missing, damaged or not the one of its card.
@@ -66,4 +69,9 @@ def read(with_process: bool, source: SourceFile) -> Iterator[Chunk]:
         if with_process and PROCESS in sample.items.columns:
             process = np.asarray(sample.items.columns[PROCESS][part])
         objects = sample.items.values[part]
-        yield Chunk(objects, np.arange(part.start, part.stop), len(objects), process)
+        yield Chunk(
+            objects=objects,
+            number=np.arange(part.start, part.stop),
+            read=len(objects),
+            process=process,
+        )

@@ -1,4 +1,4 @@
-"""HDF5 files in the public layout, as published: gzip, float64, a column of object classes."""
+"""Read HDF5 files in the public layout: gzip, float64, a column of object classes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ _CLASS_OF_SLOT = to_particles(np.ones((1, N_OBJECTS, 3)))[0, :, _CLASS]
 
 
 def plan(files: PublicFiles) -> list[Sample]:
-    """Looks at the headers of all files.
+    """Plan the import from the headers of all files.
 
     Raises:
         DataError: a file is missing or is not in the public layout.
@@ -51,7 +51,7 @@ def plan(files: PublicFiles) -> list[Sample]:
 
 
 def read(files: PublicFiles, source: SourceFile) -> Iterator[Chunk]:
-    """Yields the events of a file, ``files.chunk`` at a time.
+    """Yield the events of a file, ``files.chunk`` at a time.
 
     Raises:
         DataError: the file is damaged, or its numbers are not those of events.
@@ -65,7 +65,7 @@ def read(files: PublicFiles, source: SourceFile) -> Iterator[Chunk]:
             objects = values[..., :_CLASS].astype(np.float64)
             objects[..., 0] *= files.gev
             check_unit(source.name, objects[..., 0].sum(axis=1), files.pt_unit)
-            yield Chunk(objects, number, len(number))
+            yield Chunk(objects=objects, number=number, read=len(number))
 
 
 def _count(name: str) -> int:
@@ -75,7 +75,7 @@ def _count(name: str) -> int:
 
 @contextmanager
 def _particles(name: str) -> Iterator[Any]:
-    """Opens a file and checks its layout."""
+    """Open a file and check its layout."""
     if is_remote(name):
         raise DataError(f"{name}: HDF5 files are read from this machine only; download it first")
     try:
@@ -92,8 +92,8 @@ def _check_layout(name: str, file: h5py.File) -> None:
     advice = "give a file in the public event format"
     particles = file.get("Particles")
     if not isinstance(particles, h5py.Dataset):
-        found = ", ".join(sorted(file)) or "nothing"
-        raise DataError(f"{name}: no data set 'Particles' (found: {found}); {advice}")
+        names = ", ".join(sorted(file)) or "nothing"
+        raise DataError(f"{name}: no data set 'Particles' (found: {names}); {advice}")
     if particles.ndim != 3 or particles.shape[1:] != (N_OBJECTS, len(FEATURES)):
         raise DataError(
             f"{name}: 'Particles' has shape {particles.shape}, expected "
@@ -111,7 +111,7 @@ def _check_layout(name: str, file: h5py.File) -> None:
 
 
 def _step(particles: Any, chunk: int) -> int:
-    """Events to read at once: whole chunks of the file, so that none is decompressed twice.
+    """Compute how many events to read at once: whole chunks, so that none is decompressed twice.
 
     Published files have chunks of many events by one column, more of them in a row than fit into
     HDF5's cache. A file whose chunks are larger than ``chunk`` is read slowly rather than whole.
@@ -123,7 +123,7 @@ def _step(particles: Any, chunk: int) -> int:
 
 
 def _check_classes(name: str, number: NDArray[np.int64], values: NDArray[Any]) -> None:
-    """Holds the class of each object, (n, 19, 4), against the slot that it is in."""
+    """Compare the class of each object, (n, 19, 4), with the slot that it is in."""
     wrong = (values[..., 0] > 0) & (values[..., _CLASS] != _CLASS_OF_SLOT)
     if wrong.any():
         event, slot = np.argwhere(wrong)[0]

@@ -1,23 +1,31 @@
-"""What a reader hands over: samples, their files, and chunks of events."""
+"""Samples to import, their files, and chunks of their events."""
 
 import glob
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.core.errors import DataError, L1DistillError, first_line
+from l1distill.core.errors import (
+    ConfigError,
+    DataError,
+    L1DistillError,
+    ToolError,
+    first_line,
+)
 from l1distill.tasks.anomaly.dataset import BACKGROUND
 from l1distill.tasks.anomaly.readers.settings import SampleFiles
 
 
-class Chunk(NamedTuple):
-    """Some events of a file, as the file has them.
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """Some events of a file, before they are normalized.
 
     Attributes:
         objects: (n, 19, 3) pT [GeV], eta, phi [rad].
@@ -32,7 +40,8 @@ class Chunk(NamedTuple):
     process: NDArray[np.int8] | None = None
 
 
-class SourceFile(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class SourceFile:
     """A file to read.
 
     Attributes:
@@ -45,7 +54,7 @@ class SourceFile(NamedTuple):
 
     @property
     def path(self) -> Path | None:
-        """Where it is on this machine; None for a URL."""
+        """Its path on this machine; None for a URL."""
         return None if is_remote(self.name) else Path(self.name)
 
     @property
@@ -54,16 +63,17 @@ class SourceFile(NamedTuple):
         return Path(urlsplit(self.name).path if is_remote(self.name) else self.name).name
 
 
-class Sample(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Sample:
     """A sample to import.
 
     Attributes:
         name: background, or the signal.
         files: what to read, in this order.
         chunks: yields a file's events.
-        recipe: all that decides, besides the content of the files, what becomes of them; None
-            if the files are so quick to read that a converted copy is not worth its place.
-        notes: sentences on what is unknown or was chosen.
+        recipe: all that decides the result besides the content of the files; None if the files
+            are so quick to read that a converted copy is not worth its space.
+        notes: sentences for the data card on choices and on what is unknown.
     """
 
     name: str
@@ -74,24 +84,25 @@ class Sample(NamedTuple):
 
 
 def is_remote(name: str) -> bool:
-    """Says whether this is a URL."""
+    """Return whether this is a URL."""
     return "://" in name
 
 
 def find_files(files: SampleFiles) -> dict[str, list[str]]:
-    """Finds the files of every sample that is not left out, the background first.
+    """Find the files of every sample that is not left out, the background first.
 
     Raises:
-        DataError: there is no background, a file is missing, a glob matches nothing, or a file is
-            named twice.
+        ConfigError: there is no background, or a key names a folder or a file twice.
+        DataError: a file is missing, or a glob matches nothing.
+        ToolError: a package for the protocol of a URL is missing.
     """
     if files.background is None:
-        raise DataError(str(files.lacking))
-    found = {BACKGROUND: _expand("data.files.background", files.background)}
+        raise ConfigError(str(files.lacking))
+    paths_of = {BACKGROUND: _expand("data.files.background", files.background)}
     for name, paths in files.signals.items():
         if paths is not None:
-            found[name] = _expand(f"data.files.signals.{name}", paths)
-    return found
+            paths_of[name] = _expand(f"data.files.signals.{name}", paths)
+    return paths_of
 
 
 def _expand(key: str, patterns: Sequence[str]) -> list[str]:
@@ -99,7 +110,7 @@ def _expand(key: str, patterns: Sequence[str]) -> list[str]:
     for pattern in patterns:
         for name in _matches(key, pattern):
             if name in names:
-                raise DataError(f"{key}: names {name} twice; its events would count twice")
+                raise ConfigError(f"{key}: names {name} twice; its events would count twice")
             names.append(name)
     return names
 
@@ -109,17 +120,17 @@ def _matches(key: str, pattern: str) -> list[str]:
         return _remote_matches(key, pattern)
     path = Path(pattern).expanduser()
     if path.is_dir():
-        raise DataError(f"{key}={pattern}: a folder; give files, for example {path / '*'}")
+        raise ConfigError(f"{key}={pattern}: a folder; give files, for example {path / '*'}")
     if path.exists():  # perhaps with brackets in its name
         return [str(path)]
     if not glob.has_magic(pattern):
-        raise DataError(f"{key}={pattern}: no such file")
+        raise DataError(f"{key}={pattern}: no such file; correct the path")
     # pathlib's glob would match hidden files, for example unfinished copies
     names = glob.glob(str(path), recursive=True)  # noqa: PTH207
-    found = sorted(name for name in names if Path(name).is_file())
-    if not found:
-        raise DataError(f"{key}={pattern}: matches no file")
-    return found
+    matches = sorted(name for name in names if Path(name).is_file())
+    if not matches:
+        raise DataError(f"{key}={pattern}: matches no file; correct the pattern")
+    return matches
 
 
 def _remote_matches(key: str, pattern: str) -> list[str]:
@@ -129,39 +140,40 @@ def _remote_matches(key: str, pattern: str) -> list[str]:
 
     with readable(f"{key}={pattern}"):
         system, path = fsspec.url_to_fs(pattern)
-        found = sorted(system.unstrip_protocol(name) for name in system.glob(path))
-    if not found:
-        raise DataError(f"{key}={pattern}: matches no file")
-    return found
+        matches = sorted(system.unstrip_protocol(name) for name in system.glob(path))
+    if not matches:
+        raise DataError(f"{key}={pattern}: matches no file; correct the pattern")
+    return matches
 
 
 @contextmanager
 def readable(name: str) -> Iterator[None]:
-    """Turns whatever uproot and fsspec raise for a file into one line.
+    """Turn whatever uproot and fsspec raise for a file into a one-line error.
 
     Raises:
-        DataError: anything was raised.
+        ToolError: a package for the file's protocol or compression is missing.
+        DataError: anything else was raised.
     """
     try:
         yield
     except L1DistillError:
         raise
     except ImportError as error:  # a protocol whose package is not here
-        what = first_line(error).split(". ")[0]
-        raise DataError(
-            f"{name}: {what}; install that beside l1distill, or copy the file here"
+        reason = first_line(error).split(". ")[0]
+        raise ToolError(
+            f"{name}: {reason}; install that beside l1distill, or copy the file here"
         ) from error
     except FileNotFoundError as error:
         raise DataError(f"{name}: no such file; correct the path") from error
     except Exception as error:  # of the network, the decompressors or the format: any class
-        what = textwrap.shorten(str(error) or type(error).__name__, 160)
+        reason = textwrap.shorten(str(error) or type(error).__name__, 160)
         raise DataError(
-            f"{name}: cannot be read ({what}); correct the path or copy the file again"
+            f"{name}: cannot be read ({reason}); correct the path or copy the file again"
         ) from error
 
 
 def limited(events: Mapping[str, int], limit: int | None) -> list[SourceFile]:
-    """Shares ``limit`` out to files, the first ones first.
+    """Share a limit on the number of events out to files, the first ones first.
 
     Args:
         events: file to the number of its events.
@@ -173,6 +185,6 @@ def limited(events: Mapping[str, int], limit: int | None) -> list[SourceFile]:
     files = []
     left = sum(events.values()) if limit is None else limit
     for name, there in events.items():
-        files.append(SourceFile(name, min(there, left)))
+        files.append(SourceFile(name=name, events=min(there, left)))
         left -= files[-1].events
     return [file for file in files if file.events]

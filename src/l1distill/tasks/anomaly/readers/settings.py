@@ -1,4 +1,4 @@
-"""What a user may say about files of events."""
+"""Settings of the readers of files of events."""
 
 import re
 from typing import Annotated, Literal
@@ -22,21 +22,18 @@ Paths = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
 
 
 class SampleFiles(Settings):
-    """What the readers of foreign files have in common.
-
-    Attributes:
-        background: Files of the background.
-        signals: Signal to its files; null leaves it out.
-        pt_unit: What pT is in.
-        limit: Read no more events of a sample than this, from its first file on.
-        chunk: Events in memory at a time.
-    """
+    """What the readers of foreign files have in common."""
 
     background: Paths | None = None
+    """Files of the background: a path, URL or glob, or a list of them."""
     signals: dict[str, Paths | None] = Field(default={})
+    """Files of each signal, by its name; null leaves the signal out."""
     pt_unit: Literal["GeV", "MeV"] = "GeV"
+    """Unit of pT in the files."""
     limit: int | None = Field(default=None, ge=1)
+    """Largest number of events read of a sample, from its first file on; null for all."""
     chunk: int = Field(default=65_536, ge=1)
+    """Events in memory at a time."""
 
     @field_validator("signals")
     @classmethod
@@ -51,7 +48,7 @@ class SampleFiles(Settings):
 
     @property
     def lacking(self) -> str | None:
-        """Says what is to be named before anything can be read."""
+        """The error message while nothing is named that could be read, else None."""
         if self.background is not None:
             return None
         return (
@@ -61,7 +58,7 @@ class SampleFiles(Settings):
 
     @property
     def gev(self) -> float:
-        """The unit of pT [GeV]."""
+        """The unit of pT in the files, in GeV."""
         return {"GeV": 1.0, "MeV": 1e-3}[self.pt_unit]
 
 
@@ -69,57 +66,54 @@ class PublicFiles(SampleFiles):
     """HDF5 files in the public layout (:mod:`l1distill.tasks.anomaly.events`)."""
 
     reader: Literal["public"]
+    """Format of the files."""
 
 
 class NanoAodFiles(SampleFiles):
     """CMS NanoAOD files; paths may be URLs (``https://``, ``root://``).
 
     The defaults are those of the simulated detector, and the loose working points of CMS.
-
-    Attributes:
-        tree: The tree of events.
-        met: Which missing transverse energy; auto: PuppiMET if the files have it, else MET.
-        electron_eta_max: Electrons beyond are dropped.
-        muon_eta_max: Muons beyond are dropped.
-        lepton_pt_min: Leptons below are dropped [GeV].
-        electron_cut_based_min: Least ``Electron_cutBased`` (1 veto, 2 loose, 3 medium, 4 tight);
-            null: not asked for.
-        muon_loose_id: Ask for ``Muon_looseId``.
-        muon_isolation_max: ``Muon_pfRelIso04_all`` must be below this; null: not asked for.
-        jet_pt_min: Jets below are dropped [GeV].
-        jet_eta_max: Jets beyond are dropped.
-        jet_lepton_radius: Jets this near to a kept lepton are dropped.
-        filter: The lepton filter; null: keep all events.
     """
 
     reader: Literal["nanoaod"]
+    """Format of the files."""
     tree: str = "Events"
+    """Name of the tree of events."""
     met: Literal["auto", "MET", "PuppiMET"] = "auto"
+    """Missing transverse energy to read; auto for PuppiMET if the files have it, else MET."""
     electron_eta_max: float = Field(default=_DETECTOR.electron_eta_max, gt=0)
+    """Largest abs(eta) of electrons."""
     muon_eta_max: float = Field(default=_DETECTOR.muon_eta_max, gt=0)
+    """Largest abs(eta) of muons."""
     lepton_pt_min: float = Field(default=_DETECTOR.lepton_pt_min, ge=0)
+    """Smallest pT of electrons and muons [GeV]."""
     electron_cut_based_min: int | None = Field(default=2, ge=1, le=4)
+    """Smallest ``Electron_cutBased`` (1 veto, 2 loose, 3 medium, 4 tight); null to not ask."""
     muon_loose_id: bool = True
+    """Whether muons have to pass ``Muon_looseId``."""
     muon_isolation_max: float | None = Field(default=_DETECTOR.muon_isolation_max, gt=0)
+    """Largest ``Muon_pfRelIso04_all``; null to not ask."""
     jet_pt_min: float = Field(default=_DETECTOR.jet_pt_min, ge=0)
+    """Smallest pT of jets [GeV]."""
     jet_eta_max: float = Field(default=_DETECTOR.jet_eta_max, gt=0)
+    """Largest abs(eta) of jets."""
     jet_lepton_radius: float = Field(default=_DETECTOR.jet_radius, ge=0)
+    """Jets within this Delta R of a selected lepton are dropped."""
     filter: LeptonFilterSettings | None = LeptonFilterSettings()
+    """Lepton filter; null to keep all events."""
 
 
 class OwnFolders(Settings):
-    """Data sets of this platform; samples of the same name are put one behind the other.
-
-    Attributes:
-        folders: The folders of the data sets, each with its card.
-    """
+    """Data sets of this platform; samples of the same name are concatenated."""
 
     reader: Literal["own"]
+    """Format of the files."""
     folders: list[str] = Field(default=[])
+    """Folders of the data sets, each with its card."""
 
     @property
     def lacking(self) -> str | None:
-        """Says what is to be named before anything can be read."""
+        """The error message while nothing is named that could be read, else None."""
         if self.folders:
             return None
         return (
@@ -128,4 +122,4 @@ class OwnFolders(Settings):
 
 
 EventFiles = Annotated[PublicFiles | NanoAodFiles | OwnFolders, Field(discriminator="reader")]
-"""Any of them, told apart by ``reader``."""
+"""Settings of any reader, by the value of ``reader``."""
