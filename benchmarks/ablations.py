@@ -1,22 +1,21 @@
-"""Which modeling difference accounts for what: one autoencoder's AUC on data sets that differ.
+"""Measure what each modeling choice does to an autoencoder's AUC, on data sets that differ.
 
 Run from the project's folder: ``python benchmarks/ablations.py FOLDER [variant ...]``. Each variant
 changes one thing about the generator, is generated with the same number of events, and has its own
 CNN autoencoder trained with the settings of ``conf/teacher/cnn_ae.yaml``. Data sets stay in FOLDER,
-so that a killed run goes on; the table of all variants goes to ``ablations.json`` beside the
-generator, from where the data card takes it. About half an hour on two
-cores.
+so that a killed run goes on; the table of all variants, with the physics settings that they start
+from, goes to ``ablations.json`` beside the generator, from where the data card takes it. The
+findings in ``notes.json`` are to be written anew with it. About half an hour on two cores.
 """
 
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from l1distill.core.progress import progress
@@ -26,9 +25,10 @@ from l1distill.data.dataset import Dataset
 from l1distill.data.splits import Split
 from l1distill.executor.processes import local_processes
 from l1distill.tasks.anomaly.dataset import open_dataset
-from l1distill.tasks.anomaly.events import JETS
+from l1distill.tasks.anomaly.events import JETS, MET
 from l1distill.tasks.anomaly.generator.generate import generate
 from l1distill.tasks.anomaly.generator.notes import ABLATIONS, AblationStudy
+from l1distill.tasks.anomaly.generator.plan import total_cost, total_events
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
 from l1distill.tasks.anomaly.standardization import Standardization
 
@@ -36,7 +36,8 @@ EVENTS = {"background": 6_000, "signal": 400}
 SEED = 2026
 
 
-class Variant(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Variant:
     """One change to the generator's settings.
 
     Attributes:
@@ -44,44 +45,50 @@ class Variant(NamedTuple):
         detector: What differs in the detector simulation.
     """
 
-    settings: Mapping[str, Any] = MappingProxyType({})
-    detector: Mapping[str, Any] = MappingProxyType({})
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    detector: Mapping[str, Any] = field(default_factory=dict)
 
 
 LOOSE = {"isolation_radius": 0.3, "electron_isolation_max": 0.45, "muon_isolation_max": 0.45}
 VARIANTS = {
     "as shipped": Variant(),
-    "multi-parton interactions from PYTHIA, mpi=full": Variant({"mpi": "full"}),
-    "no multi-parton interactions, mpi=off": Variant({"mpi": "off"}),
-    "no pileup, pileup=0": Variant({"pileup": 0.0}),
+    "multi-parton interactions from PYTHIA, mpi=full": Variant(settings={"mpi": "full"}),
+    "no multi-parton interactions, mpi=off": Variant(settings={"mpi": "off"}),
+    "no pileup, pileup=0": Variant(settings={"pileup": 0.0}),
     "loose isolation, 0.45 in a cone of 0.3": Variant(detector=LOOSE),
-    "no pileup and loose isolation": Variant({"pileup": 0.0}, LOOSE),
+    "no pileup and loose isolation": Variant(settings={"pileup": 0.0}, detector=LOOSE),
     "jets from 15 GeV": Variant(detector={"jet_pt_min": 15.0}),
     "jets from 30 GeV": Variant(detector={"jet_pt_min": 30.0}),
     "leptons from 10 GeV, as in the card": Variant(detector={"lepton_pt_min": 10.0}),
-    "the standard profile's number of events": Variant({"background": 100_000, "signal": 10_000}),
+    "the standard profile's number of events": Variant(
+        settings={"background": 100_000, "signal": 10_000}
+    ),
 }
 
 
 def settings_of(variant: Variant) -> GeneratorSettings:
-    """Puts a variant on top of the defaults."""
-    plain = GeneratorSettings(seed=SEED, **EVENTS).model_dump()
-    plain |= dict(variant.settings)
-    plain["detector"] |= dict(variant.detector)
+    """Apply a variant to the defaults."""
+    changed = {"seed": SEED, **EVENTS, **variant.settings}
+    plain = GeneratorSettings().model_dump() | changed
+    plain["detector"] = plain["detector"] | dict(variant.detector)
     return GeneratorSettings.model_validate(plain)
 
 
 def make(settings: GeneratorSettings, folder: Path) -> Dataset:
-    """Generates a data set unless it is there."""
+    """Generate a data set unless it is there."""
     if not (folder / "card.json").is_file():
-        total = settings.background + 4 * settings.signal
-        with local_processes(None) as executor, progress(folder.name, total, "events") as advance:
+        with (
+            local_processes(None) as executor,
+            progress(
+                folder.name, total_events(settings), "events", total_cost(settings)
+            ) as advance,
+        ):
             generate(settings, folder, executor, advance)
     return open_dataset(folder)
 
 
 def measure(dataset: Dataset, change: str) -> Ablation:
-    """Trains an autoencoder on a data set and measures how signals stand out."""
+    """Train an autoencoder on a data set and measure how signals separate from the background."""
     from l1distill.distillation.teacher import train_teacher
     from l1distill.tasks.anomaly.evaluation import separate
     from l1distill.tasks.anomaly.settings import AutoencoderSettings
@@ -93,20 +100,19 @@ def measure(dataset: Dataset, change: str) -> Ablation:
     train = background.part(Split.TRAIN)
     teacher = AnomalyTeacher(settings, Standardization.fit(train))
     with progress(f"train, {change}", settings.training.epochs, "epochs") as advance:
-        model = train_teacher(
+        trained = train_teacher(
             teacher,
             [train],
             [background.part(Split.VALIDATION)],
             settings.training,
             seed=SEED,
             on_epoch=lambda *_: advance(1),
-        ).model
-
-    def scores(name: str) -> NDArray[np.float32]:
-        events = dataset.sample(name).items.values[dataset.evaluation_rows(name)]
-        return teacher.answers(model, events)["mse"]
-
-    results = separate({name: scores(name) for name in dataset.names}, dataset)
+        )
+    scores = {}
+    for name, sample in dataset.samples().items():
+        items = sample.items.values[dataset.evaluation_rows(name)]
+        scores[name] = teacher.answers(trained.model, items)[settings.score]
+    results = separate(scores, dataset)
     objects = background.items.values
     return Ablation(
         change=change,
@@ -114,25 +120,24 @@ def measure(dataset: Dataset, change: str) -> Ablation:
         auc={name: round(result.auc, 4) for name, result in results.items()},
         auc_error={name: round(result.auc_error, 4) for name, result in results.items()},
         jets_per_event=round(float((objects[:, JETS, 0] > 0).sum(axis=1).mean()), 4),
-        met_mean_gev=round(float(np.mean(objects[:, 0, 0])), 3),
+        met_mean_gev=round(float(np.mean(objects[:, MET, 0])), 3),
     )
 
 
 def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     folder = Path(sys.argv[1])
-    chosen = sys.argv[2:] or list(VARIANTS)
     results: list[Ablation] = []
-    for change in chosen:
+    for change in sys.argv[2:] or list(VARIANTS):
         variant = VARIANTS[change]
-        settings = settings_of(variant)
         name = "-".join(f"{key}={value}" for key, value in variant.settings.items())
         name += "-".join(f"{key}={value}" for key, value in variant.detector.items())
-        results.append(measure(make(settings, folder / (name or "default")), change))
+        results.append(measure(make(settings_of(variant), folder / (name or "default")), change))
         print(results[-1].model_dump_json(), flush=True)
-    if chosen == list(VARIANTS):
+    if len(results) == len(VARIANTS):
         study = AblationStudy(settings=settings_of(Variant()).physics, ablations=results)
         write_text(ABLATIONS, study.model_dump_json(indent=2) + "\n")
+        print(f"{ABLATIONS}: written; write the findings in notes.json anew")
 
 
 if __name__ == "__main__":

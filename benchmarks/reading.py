@@ -1,4 +1,4 @@
-"""How long it takes until training has seen a million events, format by format, in one run.
+"""Measure how long it takes to read a million events for training, format by format.
 
 Run from the project's folder: ``python benchmarks/reading.py [events]``. Each row is a process of
 its own with a warm page cache: CPU seconds and the growth of its own memory until every number of
@@ -30,7 +30,7 @@ from l1distill.tasks.anomaly.event_files import read_events
 from l1distill.data.splits import Split
 import l1distill.core.workspace
 
-def see(objects):
+def read(objects):
     return sum(float(objects[i:i + 4096, :, :3].sum()) for i in range(0, len(objects), 4096))
 
 def resident():
@@ -48,21 +48,21 @@ ROWS = {
 dataset = open_dataset(folder)
 sample = dataset.sample("background")
 for split in Split:
-    see(sample.part(split))
+    read(sample.part(split))
 """,
-    "this platform, mapped, no hash": 'see(read_events(folder / "background.h5").objects)',
-    "HDF5 float64 contiguous, read whole": 'see(h5py.File(folder / "plain.h5")["Particles"][:])',
-    "HDF5 float64 gzip, as published": 'see(h5py.File(folder / "gzip.h5")["Particles"][:])',
+    "this platform, mapped, no hash": 'read(read_events(folder / "background.h5").objects)',
+    "HDF5 float64 contiguous, read whole": 'read(h5py.File(folder / "plain.h5")["Particles"][:])',
+    "HDF5 float64 gzip, as published": 'read(h5py.File(folder / "gzip.h5")["Particles"][:])',
 }
 
 
 def make(folder: Path, events: int) -> None:
-    """Writes the same events in each format."""
+    """Write the same events in each format."""
     rng = np.random.default_rng(0)
     objects = rng.exponential(30.0, (events, 19, 3)).astype(np.float32)
     objects[rng.random((events, 19)) < 0.8] = 0.0
     path = folder / "background.h5"
-    counts = write_events(path, Events(objects))
+    counts = write_events(path, Events(objects=objects))
     files = {"background": FileCard(**counts, sha256=file_sha256(path))}
     write_card(
         folder, Card(dataset="", settings={}, versions={}, files=files, checks={}, missing=[])
@@ -78,7 +78,7 @@ def make(folder: Path, events: int) -> None:
 
 
 def measure(folder: Path, code: str) -> tuple[float, float]:
-    """Runs a row in a process of its own: CPU seconds and growth of anonymous memory [MiB]."""
+    """Run a row in a process of its own: CPU seconds and growth of anonymous memory [MiB]."""
     command = [sys.executable, "-c", PROLOGUE + code + EPILOGUE, str(folder)]
     best = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(3)]
     return min(tuple(map(float, done.stdout.split())) for done in best)  # type: ignore[type-var]
@@ -98,7 +98,7 @@ def main() -> None:
                 label, f"{size:.0f}", f"{seconds:.3f}", f"{events / seconds:,.0f}", f"{memory:.0f}"
             )
     Console(width=110).print(table)
-    print(f"wanted: 1,000,000 events in less than {TARGET_S} CPU-s, at most one copy in memory")
+    print(f"target: 1,000,000 events in less than {TARGET_S} CPU-s, at most one copy in memory")
 
 
 if __name__ == "__main__":
