@@ -10,7 +10,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from l1distill.cli import STAGES
-from l1distill.stages.compose import compose_stage
+from l1distill.stages.composition import compose_stage, to_plain
 from l1distill.stages.configuration import parse
 from l1distill.tasks.base import TaskSettings, load_task
 from tests.settings import ROOT
@@ -83,7 +83,7 @@ def test_every_stage_of_dvc_is_a_stage_with_a_fingerprint() -> None:
 )
 def test_dvc_knows_the_folders_that_a_stage_reads_and_writes(stage: str) -> None:
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    composed = compose_stage(ROOT / "conf", stage)
+    composed = to_plain(compose_stage(stage).config)
     (output,) = pipeline[stage]["outs"]
     assert list(output) == [composed["output"]]
     module = importlib.import_module(f"l1distill.stages.{stage}")

@@ -2,6 +2,7 @@
 nothing but write, and on the shipped configuration."""
 
 import importlib.metadata
+import json
 import re
 import shutil
 import subprocess
@@ -14,12 +15,18 @@ import pytest
 import yaml
 
 from l1distill import cli
-from l1distill.commands import fingerprint
+from l1distill.commands.fingerprint import run
 from l1distill.core.closure import closure_of
 from l1distill.core.errors import ConfigError
+from l1distill.stages.fingerprint import _versions, fingerprint, versions
 from tests.settings import ROOT
 
 PIPELINE = ("generate", "teacher", "student", "synthesize", "promote", "report")
+
+
+@pytest.fixture(autouse=True)
+def _no_version_is_known() -> None:
+    _versions.cache_clear()
 
 
 class Checkout:
@@ -146,7 +153,7 @@ def test_every_module_that_a_stage_imports_is_in_its_fingerprint(
 
 def _listed(stage: str) -> set[str]:
     """Modules in a stage's fingerprint, as paths."""
-    sources = fingerprint.fingerprint(stage, ROOT / "conf")["sources"]
+    sources = fingerprint(stage)["sources"]
     return {name.removesuffix(".py").removesuffix("/__init__") for name in sources}
 
 
@@ -168,24 +175,23 @@ def test_a_stage_depends_on_what_it_calls_of_its_task_alone() -> None:
 
 
 @pytest.mark.parametrize("stage", sorted(cli.STAGES))
-def test_a_fingerprint_holds_what_the_stage_composes(stage: str) -> None:
+def test_a_fingerprint_holds_what_the_stage_composes(
+    stage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Against what Hydra's own command line prints for the stage."""
-    printed = subprocess.run(
-        [sys.executable, "-m", "l1distill", stage, "--cfg", "job", "--resolve"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    composed = yaml.safe_load(printed)
+    assert cli.main([stage, "--cfg", "job", "--resolve"]) == 0
+    composed = yaml.safe_load(capsys.readouterr().out)
     assert {"output", "tracking"} < set(composed)
     for section in ("output", "executor", "tracking"):
         composed.pop(section, None)
-    assert fingerprint.fingerprint(stage, ROOT / "conf")["settings"] == composed
+    assert fingerprint(stage)["settings"] == composed
     assert composed["seed"] == 2026
 
 
 def test_versions_are_those_of_the_installed_distributions() -> None:
     third_party = _third_party()
     assert {"tensorflow", "sklearn", "numpy", "pythia8mc"} <= third_party
-    found = {_normal(name): version for name, version in fingerprint.versions(third_party)}
+    found = {_normal(name): version for name, version in versions(third_party)}
     by_package = importlib.metadata.packages_distributions()
     expected = set()
     for package in third_party:
@@ -214,11 +220,11 @@ def test_the_common_packages_are_found_without_reading_all_records(
 
     third_party = _third_party()
     monkeypatch.setattr(importlib.metadata, "packages_distributions", unexpected)
-    assert all(version for _, version in fingerprint.versions(third_party))
+    assert all(version for _, version in versions(third_party))
 
 
 def test_a_package_that_is_called_otherwise_or_is_missing() -> None:
-    assert dict(fingerprint.versions(["hydra", "no_such_package"])) == {
+    assert dict(versions(["hydra", "no_such_package"])) == {
         "hydra-core": importlib.metadata.version("hydra-core"),
         "no_such_package": None,
     }
@@ -227,18 +233,15 @@ def test_a_package_that_is_called_otherwise_or_is_missing() -> None:
 def test_an_upgraded_package_changes_the_fingerprint_of_who_imports_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before = {stage: fingerprint.fingerprint(stage, ROOT / "conf") for stage in PIPELINE}
+    before = {stage: fingerprint(stage) for stage in PIPELINE}
     version = importlib.metadata.version
     monkeypatch.setattr(
         importlib.metadata,
         "version",
         lambda name: "99.0" if name == "tensorflow" else version(name),
     )
-    changed = {
-        stage
-        for stage in PIPELINE
-        if fingerprint.fingerprint(stage, ROOT / "conf") != before[stage]
-    }
+    _versions.cache_clear()
+    changed = {stage for stage in PIPELINE if fingerprint(stage) != before[stage]}
     assert {"teacher", "student"} <= changed
     assert not changed & {"generate", "report"}
 
@@ -246,14 +249,15 @@ def test_an_upgraded_package_changes_the_fingerprint_of_who_imports_it(
 def test_a_foreign_task_is_in_the_fingerprint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(ROOT / "conf", tmp_path / "conf")
     (tmp_path / "letters").mkdir()
     for name in ("__init__", "task", "layers"):
         (tmp_path / f"letters/{name}.py").write_text("from letters import layers\n")
-    task = tmp_path / "conf/task/anomaly.yaml"
-    task.write_text(task.read_text().replace("l1distill.tasks.anomaly.task", "letters.task"))
+    own = tmp_path / "conf/task/anomaly.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("name: anomaly\nmodule: letters.task\n")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    sources = fingerprint.fingerprint("teacher", tmp_path / "conf")["sources"]
+    sources = fingerprint("teacher")["sources"]
     assert {"letters/task.py", "letters/layers.py", "l1distill/stages/teacher.py"} <= set(sources)
     assert "l1distill/tasks/anomaly/task.py" not in sources
 
@@ -264,21 +268,24 @@ def test_it_writes_only_what_has_changed(
     for name in ("conf", "dvc.yaml"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
-    fingerprint.run([])
+    run([])
     assert set(capsys.readouterr().out.splitlines()) == {f"{stage}: new" for stage in PIPELINE}
     files = {stage: tmp_path / f".fingerprints/{stage}.json" for stage in PIPELINE}
     inodes = {stage: path.stat().st_ino for stage, path in files.items()}
     content = files["student"].read_text()
     files["student"].write_text(content.replace('"weight_bits": 6', '"weight_bits": 7'))
     files["report"].write_text("cut off {")
-    fingerprint.run([])
-    assert set(capsys.readouterr().out.splitlines()) == {
-        "student: settings student weight_bits",
-        "report: new",
-    }
+    promote = json.loads(files["promote"].read_text())
+    promote["sources"] = dict.fromkeys(list(promote["sources"])[:-8], "")
+    files["promote"].write_text(json.dumps(promote))
+    run([])
+    student, promoted, report = capsys.readouterr().out.splitlines()
+    assert (student, report) == ("student: student.weight_bits", "report: new")
+    assert re.fullmatch(r"promote: l1distill/__init__\.py, ([\w/.]+, ){4}\d+ more", promoted)
     assert files["student"].read_text() == content
     assert {stage for stage in PIPELINE if files[stage].stat().st_ino != inodes[stage]} == {
         "student",
+        "promote",
         "report",
     }
 
@@ -314,9 +321,9 @@ def test_a_definition_that_cannot_be_used_is_one_line(
         (tmp_path / "dvc.yaml").write_text(definition)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=re.escape(message)):
-        fingerprint.run([])
+        run([])
 
 
 def test_it_takes_no_arguments() -> None:
     with pytest.raises(ConfigError, match=r"--force: .*no arguments"):
-        fingerprint.run(["--force"])
+        run(["--force"])

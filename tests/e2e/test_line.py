@@ -311,7 +311,7 @@ def test_a_student_value_reruns_only_what_follows(line: Project) -> None:
         said = line.dvc("repro").stdout
     finally:
         path.write_text(kept)
-    assert "student: settings student weight_bits" in said
+    assert "student: student.weight_bits" in said
     assert re.findall(r"Running stage '(\w+)'", said) == [
         "fingerprint",
         "student",

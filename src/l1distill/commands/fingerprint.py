@@ -6,31 +6,23 @@ the source files that it imports, and the versions of the other packages that th
 """
 
 import argparse
-import importlib.metadata
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from l1distill.core.closure import closure_of
 from l1distill.core.errors import ConfigError
-from l1distill.core.workspace import file_sha256, write_json
-from l1distill.stages.compose import (
-    FINGERPRINTS,
-    WHERE_AND_HOW,
-    compose_stage,
-    stages_with_fingerprint,
-)
+from l1distill.core.workspace import write_json
+from l1distill.stages.fingerprint import FOLDER, fingerprint, stages_with_fingerprint
 
 _DESCRIPTION = f"""\
-Writes {FINGERPRINTS}/<stage>.json for each stage of dvc.yaml: its composed settings, the SHA-256 of
+Writes {FOLDER}/<stage>.json for each stage of dvc.yaml: its composed settings, the SHA-256 of
 every source file that it imports and the versions of the packages that these import. DVC runs a
 stage again if its file has changed; `dvc repro` starts with this command. Prints what has changed.
 """
 
-DISTRIBUTIONS = {"sklearn": "scikit-learn"}
-"""Distributions that are not called as the package that they install is; others are found too,
-but by reading the records of all that is installed."""
+SHOWN = 5
+"""How many changes are named."""
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -46,14 +38,14 @@ def run(arguments: Sequence[str]) -> None:
     _, unknown = _parser().parse_known_args(arguments)
     if unknown:
         raise ConfigError(f"{unknown[0]}: l1distill fingerprint takes no arguments")
-    FINGERPRINTS.mkdir(exist_ok=True)
+    FOLDER.mkdir(exist_ok=True)
     for stage in stages_with_fingerprint(Path("dvc.yaml")):
-        content = fingerprint(stage, Path("conf"))
-        path = FINGERPRINTS / f"{stage}.json"
+        content = fingerprint(stage)
+        path = FOLDER / f"{stage}.json"
         before = _read(path)
         if content != before:
             write_json(path, content)
-            print(f"{stage}: {', '.join(_changes(before, content)) if before else 'new'}")
+            print(f"{stage}: {_changed(before, content) if before else 'new'}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,47 +56,6 @@ def _parser() -> argparse.ArgumentParser:
     )
 
 
-def fingerprint(stage: str, conf: Path) -> dict[str, Any]:
-    """Gather what decides the output of a stage beside the folders that it reads.
-
-    Args:
-        stage: the name of the stage.
-        conf: the folder of configuration files.
-
-    Returns:
-        ``settings``, composed and resolved; ``sources``, the SHA-256 of each file of the stage's
-        import closure and of its task's; and ``packages``, the versions of the distributions that
-        they import.
-
-    Raises:
-        ConfigError: the configuration or a source file cannot be read.
-    """
-    settings = compose_stage(conf, stage, without=WHERE_AND_HOW)
-    task = str(settings["task"]["module"])
-    closure = closure_of([f"l1distill.stages.{stage}", task], implementations=[task])
-    return {
-        "settings": settings,
-        "sources": {name: file_sha256(path) for name, path in sorted(closure.files.items())},
-        "packages": dict(versions(closure.third_party)),
-    }
-
-
-def versions(packages: Iterable[str]) -> Iterator[tuple[str, str | None]]:
-    """Yield the distributions that top-level packages come from, with their versions.
-
-    A package that is not installed has None.
-    """
-    for package in sorted(packages):
-        name = DISTRIBUTIONS.get(package, package)
-        try:
-            yield name, importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found = importlib.metadata.packages_distributions().get(package, [])
-            yield from ((name, importlib.metadata.version(name)) for name in sorted(set(found)))
-            if not found:
-                yield package, None
-
-
 def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -112,11 +63,18 @@ def _read(path: Path) -> Any:
         return None
 
 
-def _changes(before: Any, now: Any, prefix: str = "") -> Iterator[str]:
-    """Yield the keys whose values differ."""
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Name the settings, source files and packages that differ, the first few of them."""
+    names = [name for part in now for name in _differences(before.get(part), now[part])]
+    more = [f"{len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    return ", ".join([*names[:SHOWN], *more])
+
+
+def _differences(before: Any, now: Any, prefix: str = "") -> Iterator[str]:
     if not (isinstance(before, Mapping) and isinstance(now, Mapping)):
-        yield prefix
+        yield prefix or "all"
         return
     for key in sorted({*before, *now}):
         if before.get(key) != now.get(key):
-            yield from _changes(before.get(key), now.get(key), f"{prefix} {key}".strip())
+            name = f"{prefix}.{key}" if prefix else key
+            yield from _differences(before.get(key), now.get(key), name)

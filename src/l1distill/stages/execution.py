@@ -16,7 +16,7 @@ from l1distill.core.workspace import (
     read_json,
     write_json,
 )
-from l1distill.stages.compose import WHERE_AND_HOW
+from l1distill.stages.sections import WHERE_AND_HOW
 from l1distill.stages.stage import Context, Result, S, Stage
 from l1distill.tasks.base import Task
 from l1distill.tracking.outputs import log_outputs, run_of

@@ -1,0 +1,4 @@
+"""Sections of the configuration."""
+
+WHERE_AND_HOW = ("output", "executor", "tracking")
+"""Those that do not change what comes out: neither recorded nor part of a fingerprint."""
