@@ -41,6 +41,25 @@ def test_a_run_ends_as_its_stage_does(store: Store) -> None:
     assert {"stage", "git_commit", "dvc_lock_md5"} <= set(logged.tags)
 
 
+def test_a_failure_is_logged_without_trying_for_minutes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is gone may be the very reason."""
+    retries = []
+
+    def set_tag(*arguments: str) -> None:
+        retries.append(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"])
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(store.client, "set_tag", set_tag)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "9")
+    with pytest.raises(RuntimeError, match="boom"), stage_run(store, "bad"):
+        raise RuntimeError("boom")
+    assert retries == ["1"]
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "9"
+    assert _runs() == {"bad": "FAILED"}
+
+
 def test_the_next_stage_ends_the_run_of_a_killed_one(store: Store) -> None:
     script = textwrap.dedent("""
         import sys, time

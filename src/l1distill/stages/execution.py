@@ -21,7 +21,8 @@ from l1distill.stages.stage import Context, Result, S, Stage
 from l1distill.tasks.base import Task
 from l1distill.tracking.outputs import log_outputs, run_of
 from l1distill.tracking.runs import stage_run
-from l1distill.tracking.store import connect, store_errors_as_one_line
+from l1distill.tracking.store import connect
+from l1distill.tracking.store_errors import store_errors_as_one_line
 
 DATA_FOLDER = "data.folder"
 """The one key of the data set that says where it is; all others say how it is made. Of an existing

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PARENT_RUN = "L1DISTILL_PARENT_RUN"
 """Environment variable with the run id of the sweep that the process belongs to."""
+RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+"""Environment variable with how often MLflow's client repeats a request to a server."""
 BATCH = 100
 """Most parameters that the tracking server takes in one call."""
 
@@ -128,16 +130,29 @@ def stage_run(store: Store, stage: str, tags: Mapping[str, str] | None = None) -
         yield Run(client, active.info.run_id, active.info.experiment_id)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
-        # what went wrong first is what is said, also where the store is full or gone by now; the
-        # next stage ends the run then
-        with suppress(Exception):
+        # The first error is reported, also where the store is full or gone by now: the client does
+        # not try for minutes then, and the next stage ends the run.
+        with _few_retries(), suppress(Exception):
             if not interrupted:
                 text = f"{type(error).__name__}: {error}"[:5000]
                 client.set_tag(active.info.run_id, "error", text)
-        with suppress(Exception):
+        with _few_retries(), suppress(Exception):
             mlflow.end_run("KILLED" if interrupted else "FAILED")
         raise
     mlflow.end_run("FINISHED")
+
+
+@contextmanager
+def _few_retries() -> Iterator[None]:
+    """Let MLflow's client try a request to a server twice, not for minutes."""
+    before = os.environ.get(RETRIES)
+    os.environ[RETRIES] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[RETRIES]
+        if before is not None:
+            os.environ[RETRIES] = before
 
 
 _parent_opener: Callable[[Store], str] | None = None

@@ -1,19 +1,19 @@
-"""Reaching the tracking store, and saying clearly when it cannot be reached."""
+"""Connect to the MLflow tracking store; one line if it cannot be reached."""
 
 import os
 import socket
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
 from l1distill.core.errors import L1DistillError, ResourceError, first_line
-from l1distill.core.resources import exception_chain
 from l1distill.tracking.settings import TrackingSettings
+from l1distill.tracking.store_errors import WAY_OUT, database_reason
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,19 +24,27 @@ EXPERIMENT_KIND = "mlflow.experimentKind"
 """Tag by which the UI shows runs and models first, not traces of language models."""
 CONNECT_TIMEOUT_S = 5.0
 DEFAULT_PORTS = {"http": 80, "https": 443}
+_OF_MLFLOW = ("sqlalchemy", "requests", "alembic")
+"""Packages whose errors MLflow lets through."""
 
 
-class Store(NamedTuple):
-    """A tracking store that answered."""
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """A tracking store that answered.
+
+    Attributes:
+        client: the connected client.
+        experiment_id: the experiment that runs go to.
+        project_run: the run that ``mlflow run`` opened for this process, which the stage then uses.
+    """
 
     client: "MlflowClient"
     experiment_id: str
     project_run: str | None
-    """The run that ``mlflow run`` opened for this process, which the stage then uses."""
 
 
 def connect(settings: TrackingSettings) -> Store:
-    """Reaches the store, creates its tables if it is new, and selects the experiment.
+    """Connect to the store, create its tables if it is new, and select the experiment.
 
     A fresh SQLite store is initialized under a file lock: several processes that create its
     tables at once fail with "duplicate column name".
@@ -53,7 +61,7 @@ def connect(settings: TrackingSettings) -> Store:
     _check_reachable(uri)
     try:
         with _first_use_lock(uri):
-            _create(uri)
+            _create_tables(uri)
             client = mlflow.MlflowClient()
             client.search_experiments(max_results=1)
             project_run = os.environ.get(RUN_ID)
@@ -75,13 +83,13 @@ def connect(settings: TrackingSettings) -> Store:
         known = isinstance(error, MlflowException | OSError | ImportError | ValueError)
         if not known and type(error).__module__.split(".")[0] not in _OF_MLFLOW:
             raise
-        reason = _database_says(error) or f"{first_line(error)}; {_WAY_OUT}"
+        reason = database_reason(error) or f"{first_line(error)}; {WAY_OUT}"
         raise ResourceError(f"MLflow store {uri}: {reason}") from error
-    return Store(client, experiment_id, project_run)
+    return Store(client=client, experiment_id=experiment_id, project_run=project_run)
 
 
-def _create(uri: str) -> None:
-    """Creates the tables of a new SQLite store, all or none.
+def _create_tables(uri: str) -> None:
+    """Create the tables of a new SQLite store, all or none.
 
     MLflow does so in dozens of steps; killed between two of them, it could neither go on with the
     file nor begin again.
@@ -107,60 +115,15 @@ def _experiment_of(client: "MlflowClient", run_id: str) -> str:
         raise ResourceError(f"{RUN_ID}={run_id}: no such run in the store; unset it") from error
 
 
-@contextmanager
-def store_errors_as_one_line() -> Iterator[None]:
-    """Says in one line that the store's database file can no longer be written.
-
-    Raises:
-        ResourceError: it is full, locked, read-only or damaged.
-    """
-    try:
-        yield
-    except L1DistillError:
-        raise
-    except Exception as error:
-        reason = _database_says(error)
-        if reason is None:
-            raise
-        import mlflow
-
-        raise ResourceError(f"MLflow store {mlflow.get_tracking_uri()}: {reason}") from error
-
-
-def _database_says(error: Exception) -> str | None:
-    """Returns SQLite's own words and a way out, where the reason is the file and not a defect."""
-    for cause in exception_chain(error):
-        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
-        if code in _OUT_OF_ROOM:
-            return f"{first_line(cause)}; make room, or {_WAY_OUT}"
-        if code in _UNUSABLE:
-            return f"{first_line(cause)}; {_WAY_OUT}"
-    return None
-
-
-_WAY_OUT = "set MLFLOW_TRACKING_URI or tracking.uri to a store that works"
-_OF_MLFLOW = ("sqlalchemy", "requests", "alembic")
-"""Packages whose errors MLflow lets through."""
-_OUT_OF_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-_UNUSABLE = (
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_READONLY,
-)
-
-
 def _check_reachable(uri: str) -> None:
-    """Fails at once where MLflow's own client would try again for minutes."""
+    """Fail at once where MLflow's own client would try again for minutes."""
     reason = _unreachable(uri)
     if reason:
-        raise ResourceError(f"MLflow store {uri}: cannot be reached ({reason}); {_WAY_OUT}")
+        raise ResourceError(f"MLflow store {uri}: cannot be reached ({reason}); {WAY_OUT}")
 
 
 def _unreachable(uri: str) -> str | None:
-    """Says why a store cannot be used, where that can be told quickly."""
+    """Return why a store cannot be used, if that can be found quickly, else None."""
     database = _sqlite_file(uri)
     if database is not None:
         try:
