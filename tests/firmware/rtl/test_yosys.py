@@ -27,9 +27,9 @@ def count(
 
 
 def test_counts_grow_with_the_network(tmp_path: Path) -> None:
-    small, small_bits = count(Case(layers=(3,), weights=(3, 0)), tmp_path / "small")
-    wide, wide_bits = count(Case(layers=(9,), weights=(3, 0)), tmp_path / "wide")
-    fine, _ = count(Case(layers=(9,), weights=(8, 0)), tmp_path / "fine")
+    small, small_bits = count(Case(layers=(3,), weights=(3, 0), n_inputs=8), tmp_path / "small")
+    wide, wide_bits = count(Case(layers=(6,), weights=(3, 0), n_inputs=8), tmp_path / "wide")
+    fine, _ = count(Case(layers=(6,), weights=(7, 0), n_inputs=8), tmp_path / "fine")
     assert 0 < small.lut < wide.lut < fine.lut
     assert 0 < small.carry4 < wide.carry4 < fine.carry4
     assert 0 < small.ff <= small_bits
