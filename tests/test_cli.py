@@ -102,6 +102,11 @@ def python(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         (["student", "--resolve"], "--resolve"),
         (["generate", "data=nanoaod", "data.files.metr=1"], "did you mean data.files.met?"),
         (["student", "experiment=govorkova_v7_690t"], "In 'experiment/govorkova_v7_690t': Could"),
+        (["generate", "data=public", "data.files.background=nope.h5"], "nope.h5: no such file"),
+        (["generate", "data=own", "data.files.folders=[nope]"], "nope"),
+        (["generate", "output=/proc/foo"], "/proc/foo: cannot be written (No such file or direct"),
+        (["synthesize", "model=nope.h5", "output=out"], "model=nope.h5: no such file"),
+        (["synthesize", "model=nope.h5"], "model= needs an output= of its own"),
         (["--shell-completion", "install=tcsh"], "take install=bash or uninstall=bash"),
     ],
 )
@@ -346,3 +351,27 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     usages = [line for line in done.stdout.splitlines() if line.startswith("usage: l1distill")]
     assert len(usages) == 1 + len(STAGES) + len(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["teacher"],
+        ["student", "student.weight_bits=99"],
+        ["generate", "data=public", "data.files.background=nope.h5"],
+        ["synthesize", "model=nope.h5", "output=out"],
+        ["quantize", "teacher_folder=nope"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_refused_inputs_import_no_mlflow_and_leave_no_run(
+    l1distill: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    for heavy in ("mlflow", "tensorflow"):
+        for name in [name for name in sys.modules if name.split(".")[0] == heavy]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setitem(sys.modules, heavy, None)  # whoever imports it now fails
+    done = l1distill(*arguments)
+    assert done.status == 2, done.err
+    assert len(done.err.splitlines()) == 1
+    assert not list(tmp_path.glob("mlflow.db*"))

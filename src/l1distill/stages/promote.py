@@ -14,12 +14,13 @@ from l1distill.artifacts.folders import (
     PromotionFolder,
     StudentFolder,
 )
-from l1distill.artifacts.record import ModelSpec
+from l1distill.artifacts.record import ModelSpec, Record
 from l1distill.core.errors import DataError
 from l1distill.firmware.files import BUNDLE, EMULATOR
 from l1distill.registry.gates import Gate, Verdict, judge
 from l1distill.registry.verdict_table import print_verdict
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
+from l1distill.tasks.base import Task
 from l1distill.tracking.registry import register
 
 
@@ -44,12 +45,15 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
     }
 
 
-def _run(settings: Settings, context: Context) -> Result:
-    if "student" not in context.records["synthesize"].inputs:
+def _check(settings: Settings, _: Task) -> None:
+    if "student" not in Record.read(settings.firmware_folder).inputs:
         raise DataError(
             f"firmware_folder={settings.firmware_folder}: is not the firmware of a student of the "
             "pipeline but of a model= of its own, which has no physics to be judged by"
         )
+
+
+def _run(settings: Settings, context: Context) -> Result:
     student = StudentFolder(settings.student_folder)
     firmware = FirmwareFolder(settings.firmware_folder)
     # The report's own figures come last: it is checked for completeness when it is read.
@@ -128,4 +132,5 @@ STAGE = Stage(
     inputs=_inputs,
     run=_run,
     artifacts=("verdict.json",),
+    check=_check,
 )

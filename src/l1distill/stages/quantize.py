@@ -44,6 +44,11 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
     return {"generate": settings.data.folder, "teacher": settings.teacher_folder}
 
 
+def _check(settings: Settings, task: Task) -> None:
+    record = Record.read(settings.teacher_folder)
+    _quantizable(task, _teacher_settings(task, record), settings.teacher_folder)
+
+
 def _run(settings: Settings, context: Context) -> Result:
     task, record = context.task, context.records["teacher"]
     context.run.log_parameters(record.section("teacher", "compression"))
@@ -133,4 +138,5 @@ STAGE = Stage(
     inputs=_inputs,
     run=_run,
     artifacts=("*.json",),
+    check=_check,
 )

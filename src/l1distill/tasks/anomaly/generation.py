@@ -9,6 +9,7 @@ from l1distill.data.splits import Split
 from l1distill.reporting.pictures import FOLDER, Picture
 from l1distill.tasks.anomaly.dataset import PROCESS, open_dataset
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
+from l1distill.tasks.anomaly.readers import own
 from l1distill.tasks.anomaly.readers.sample import find_files
 from l1distill.tasks.anomaly.readers.settings import EventFiles, SampleFiles
 from l1distill.tasks.anomaly.settings import AnomalyDataSettings
@@ -21,7 +22,7 @@ def check_sources(settings: AnomalyDataSettings) -> None:
 
     Raises:
         ConfigError: nothing was named to read.
-        DataError: a file is missing.
+        DataError: a file is missing, or a folder is no data set.
     """
     if settings.files is None:
         return
@@ -29,6 +30,8 @@ def check_sources(settings: AnomalyDataSettings) -> None:
         raise ConfigError(settings.files.lacking)
     if isinstance(settings.files, SampleFiles):
         find_files(settings.files)
+    else:
+        own.plan(settings.files)
 
 
 def make_dataset(

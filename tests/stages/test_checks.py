@@ -1,0 +1,61 @@
+"""What stages refuse before a run is opened, beside what their settings refuse."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from l1distill.artifacts.record import Record
+from l1distill.core.errors import ConfigError, DataError
+from l1distill.stages import promote, quantize
+from l1distill.stages.composition import compose_stage, to_plain
+from l1distill.stages.configuration import parse
+from l1distill.tasks.anomaly.task import TASK
+
+
+def _settings(module: Any, *overrides: str) -> Any:
+    composed = to_plain(compose_stage(module.STAGE.name, overrides).config)
+    return parse(module.STAGE.settings_for(TASK), composed)
+
+
+def _write(folder: Path, stage: str, inputs: dict[str, str], parameters: dict[str, Any]) -> None:
+    folder.mkdir()
+    Record(
+        stage=stage,
+        parameters=parameters,
+        inputs=inputs,
+        dataset="anomaly",
+        dataset_md5="0" * 32,
+        files={},
+        artifacts=[],
+    ).write(folder)
+
+
+def test_firmware_of_no_student_cannot_be_promoted(tmp_path: Path) -> None:
+    settings = _settings(promote, f"firmware_folder={tmp_path / 'firmware'}")
+    assert promote.STAGE.check is not None
+    _write(tmp_path / "firmware", "synthesize", {}, {})
+    with pytest.raises(DataError, match="is not the firmware of a student of the pipeline"):
+        promote.STAGE.check(settings, TASK)
+
+
+def test_firmware_of_a_student_can(tmp_path: Path) -> None:
+    settings = _settings(promote, f"firmware_folder={tmp_path / 'firmware'}")
+    assert promote.STAGE.check is not None
+    _write(tmp_path / "firmware", "synthesize", {"student": "0" * 64}, {})
+    promote.STAGE.check(settings, TASK)
+
+
+def test_a_teacher_that_has_no_form_in_fixed_point_is_refused(tmp_path: Path) -> None:
+    class Other:
+        name = "digits"
+        settings = TASK.settings
+
+        def teacher(self, settings: object, constants: Path) -> object:
+            return object()
+
+    settings = _settings(quantize, f"teacher_folder={tmp_path / 'teacher'}")
+    assert quantize.STAGE.check is not None
+    _write(tmp_path / "teacher", "teacher", {}, {"teacher.architecture": "dnn_ae"})
+    with pytest.raises(ConfigError, match="task=digits: its teachers cannot be brought to fixed"):
+        quantize.STAGE.check(settings, cast(Any, Other()))
