@@ -27,25 +27,33 @@ if TYPE_CHECKING:
     from l1distill.distillation.targets import TargetTransform
     from l1distill.distillation.teacher import Teacher, TrainedTeacher, train_teacher
     from l1distill.evaluation.evaluation import Evaluation
-    from l1distill.firmware.settings import FirmwareSettings
-    from l1distill.firmware.synthesis import synthesize
+    from l1distill.firmware.devices import Device
+    from l1distill.firmware.results.documents import ModelDescription
+    from l1distill.firmware.results.report import SynthesisReport
+    from l1distill.firmware.settings import FirmwareSettings, ScoreSettings
+    from l1distill.firmware.synthesis import Firmware, synthesize
     from l1distill.models.mlp import StudentSettings
     from l1distill.registry.gates import Gate, Verdict, judge
     from l1distill.training.settings import TrainingSettings
 
 _MODULES = {
     "Dataset": "data.dataset",
+    "Device": "firmware.devices",
     "DistillationSettings": "distillation.settings",
     "Evaluation": "evaluation.evaluation",
     "Examples": "distillation.student",
     "Feature": "data.encoding",
+    "Firmware": "firmware.synthesis",
     "FirmwareSettings": "firmware.settings",
     "Gate": "registry.gates",
     "InputEncoding": "data.encoding",
+    "ModelDescription": "firmware.results.documents",
     "PruningSettings": "compression.pruning",
     "QuantizableTeacher": "compression.teacher",
     "QuantizationSettings": "compression.quantization",
+    "ScoreSettings": "firmware.settings",
     "StudentSettings": "models.mlp",
+    "SynthesisReport": "firmware.results.report",
     "TargetTransform": "distillation.targets",
     "Teacher": "distillation.teacher",
     "TrainedStudent": "distillation.student",
@@ -61,17 +69,22 @@ _MODULES = {
 
 __all__ = [
     "Dataset",
+    "Device",
     "DistillationSettings",
     "Evaluation",
     "Examples",
     "Feature",
+    "Firmware",
     "FirmwareSettings",
     "Gate",
     "InputEncoding",
+    "ModelDescription",
     "PruningSettings",
     "QuantizableTeacher",
     "QuantizationSettings",
+    "ScoreSettings",
     "StudentSettings",
+    "SynthesisReport",
     "TargetTransform",
     "Teacher",
     "TrainedStudent",

@@ -27,7 +27,7 @@ STAGES = {
     "teacher": "train the autoencoder that scores how anomalous an event is",
     "quantize": "bring a teacher to fixed point, by rounding it or by training on",
     "student": "distill the teacher into a small quantized, pruned network",
-    "synthesize": "turn the student into verified firmware and its figures",
+    "synthesize": "turn a student, or any model, into verified firmware",
     "promote": "hold the student against the gates and register it",
     "paper": "tables and figures of the study of autoencoders, from all logged runs",
     "report": "gather what the line found on one page",

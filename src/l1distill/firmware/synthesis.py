@@ -116,6 +116,7 @@ def synthesize(
 
     Raises:
         DataError: the model is not supported, or the events do not fit.
+        ConfigError: the network has no such score.
         ToolError: a program is missing, failed, or took too much time or memory.
     """
     progress = progress or (lambda _: None)
