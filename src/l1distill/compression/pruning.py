@@ -18,7 +18,9 @@ class PruningSettings(Settings):
     sparsity: float = Field(default=0.5, ge=0.0, lt=1.0)
     """Share of the weights of each layer that is to be zero; 0 switches pruning off."""
     begin_epoch: int = Field(default=5, ge=0)
+    """Epoch in which weights begin to be set to zero."""
     end_epoch: int = Field(default=25, gt=0)
+    """Epoch from which the sparsity is reached; training goes on after it."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "PruningSettings":

@@ -9,21 +9,19 @@ from l1distill.training.settings import TrainingSettings
 
 
 class QuantizationSettings(Settings):
-    """Which way, and how many bits.
+    """Method and number of bits (Govorkova et al., arXiv:2108.03986, section VI)."""
 
-    Attributes:
-        method: ``ptq`` rounds a trained teacher, ``qat`` trains it on with its numbers rounded
-            (Govorkova et al., section VI).
-        bits: of every number.
-        calibration: events of the training split that ranges are chosen on.
-        verified: events on which hls4ml's C simulation is held against the network; 0: none.
-        time_limit_s: for the compilation of that simulation.
-        training: of ``qat``.
-    """
-
-    method: Literal["ptq", "qat"]
-    bits: int = Field(ge=2, le=16)
-    calibration: int = Field(ge=100)
-    verified: int = Field(ge=0)
-    time_limit_s: float = Field(gt=0)
-    training: TrainingSettings
+    method: Literal["ptq", "qat"] = "ptq"
+    """``ptq`` rounds a trained teacher, ``qat`` trains it on with its numbers rounded."""
+    bits: int = Field(default=8, ge=2, le=16)
+    """Bits of every weight, bias and activation."""
+    calibration: int = Field(default=2048, ge=100)
+    """Events of the training split that ranges are chosen on."""
+    verified: int = Field(default=1000, ge=0)
+    """Events on which hls4ml's C simulation is compared with the network; 0 for none."""
+    time_limit_s: float = Field(default=1200.0, gt=0)
+    """Time limit of the compilation of that simulation [s]."""
+    training: TrainingSettings = TrainingSettings(
+        epochs=30, batch_size=256, learning_rate=0.001, patience=5
+    )
+    """Training of ``qat``."""

@@ -42,7 +42,7 @@ class InputEncoding(Constants):
         """Flatten and scale.
 
         Args:
-            items: (n, *shape) raw items.
+            items: (n, ...) raw items of the encoding's shape.
 
         Returns:
             (n, features), not yet quantized.

@@ -24,13 +24,21 @@ class StudentSettings(Settings):
     layers: list[Annotated[int, Field(gt=0, le=4096)]] = Field(default=[32, 16], min_length=1)
     """Nodes of the hidden layers."""
     weight_bits: int = Field(default=6, ge=2, le=16)
+    """Bits of a weight or bias."""
     weight_integer: int = Field(default=0, ge=0, le=8)
+    """Integer bits of a weight or bias, without the sign."""
     activation_bits: int = Field(default=6, ge=2, le=16)
+    """Bits of an activation of a hidden layer."""
     activation_integer: int = Field(default=2, ge=0, le=8)
+    """Integer bits of an activation of a hidden layer."""
     input_bits: int = Field(default=10, ge=2, le=16)
+    """Bits of an input."""
     input_integer: int = Field(default=3, ge=0, le=8)
+    """Integer bits of an input, without the sign."""
     output_bits: int = Field(default=14, ge=2, le=24)
+    """Bits of an output."""
     output_integer: int = Field(default=4, ge=0, le=8)
+    """Integer bits of an output, without the sign."""
     training: TrainingSettings = TrainingSettings(
         epochs=60, batch_size=64, learning_rate=0.003, patience=15
     )
