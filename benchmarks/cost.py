@@ -8,7 +8,6 @@ with the constants that are in the file. Takes some tens of minutes for 72 on tw
 """
 
 import math
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
-from rich.console import Console
+from recording import arguments, show
 from rich.table import Table
 from scipy.optimize import least_squares
 from scipy.stats import spearmanr
@@ -250,15 +249,17 @@ def report(networks: list[Network], truths: list[Truth]) -> None:
                     f"{judged.cycles_rank:.3f}",
                     f"a factor of {judged.factor:.2f}",
                 )
-    Console(width=110).print(table)
     bits = spearmanr([one.bit_operations for one in found], [truth.lut for truth in truths])
-    print(f"rank correlation of bit operations alone with LUT: {bits.statistic:.3f}")
     luts = [truth.lut for truth in truths]
-    print(f"{number} networks of {min(luts)} to {max(luts)} LUT")
+    notes = [
+        f"{number} networks of {min(luts)} to {max(luts)} LUT; target: a rank correlation of at "
+        f"least {TARGET:g} with yosys",
+        f"rank correlation of bit operations alone with LUT: {bits.statistic:.3f}",
+    ]
     for kind in PROPOSALS:
         those = [one for seed, one in enumerate(networks) if kind_of(seed) == kind]
-        print(f"estimate, {kind}: {1e3 * seconds_each(those):.2f} ms a network")
-    print(f"wanted: a rank correlation of at least {TARGET:g} with yosys")
+        notes.append(f"estimate, {kind}: {1e3 * seconds_each(those):.2f} ms a network")
+    show("cost", table, notes)
 
 
 def seconds_each(networks: list[Network]) -> float:
@@ -271,7 +272,8 @@ def seconds_each(networks: list[Network]) -> float:
 
 
 def main() -> None:
-    number = int(sys.argv[1]) if len(sys.argv) > 1 else NETWORKS
+    given = arguments()
+    number = int(given[0]) if given else NETWORKS
     with ProcessPoolExecutor(2) as pool:
         truths = list(pool.map(synthesize, range(number)))
     report([network(seed) for seed in range(number)], truths)

@@ -6,10 +6,12 @@ pays for them once. The costs of ``plan.py`` are the last column: CPU time in un
 """
 
 import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
+
+from recording import arguments, show
+from rich.table import Table
 
 from l1distill.simulation.pythia import Process, build_pythia
 from l1distill.tasks.anomaly.events import PROCESSES, SIGNALS
@@ -40,13 +42,17 @@ def cpu_seconds(settings: GeneratorSettings, job: Job, folder: Path) -> float:
 
 
 def main() -> None:
-    events = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+    given = arguments()
+    events = int(given[0]) if given else 400
+    table = Table(
+        "", "events/CPU-s", "CPU-ms an entry or event", "cost", "acceptance", "start, CPU-ms"
+    )
     settings = GeneratorSettings(pool=1000)
     w = SAMPLES["w"].process
     for name, process in (("default", w), ("without MPI", w.without_mpi())):
-        print(f"PYTHIA next(), W, {name:12} {pythia_rate(process):8.0f} events/CPU-s")
+        table.add_row(f"PYTHIA next(), W, {name}", f"{pythia_rate(process):.0f}")
     seconds: dict[str, float] = {}
-    rates = {}
+    rates, acceptances, starts = {}, {}, {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for stock in plan_stocks(settings):
@@ -59,19 +65,26 @@ def main() -> None:
             total = cpu_seconds(settings, shard, folder)
             content = read_shard(folder, shard)
             rates[sample] = float(content.passed) / total
+            acceptances[sample] = float(content.passed) / float(content.tried)
+            starts[sample] = start
             seconds[sample] = (total - start) / events
-            print(
-                f"{sample:12} {rates[sample]:8.1f} accepted/CPU-s, "
-                f"acceptance {float(content.passed) / float(content.tried):.4f}, "
-                f"start {1e3 * start:5.0f} CPU-ms"
-            )
     for name, value in seconds.items():
-        cost = value / seconds["w"]
-        print(f"{name:16} {1e3 * value:8.2f} CPU-ms an entry or event, cost {cost:5.2f}")
+        made = name in rates
+        table.add_row(
+            f"{name}, accepted" if made else name,
+            f"{rates[name]:.1f}" if made else "",
+            f"{1e3 * value:.2f}",
+            f"{value / seconds['w']:.2f}",
+            f"{acceptances[name]:.4f}" if made else "",
+            f"{1e3 * starts[name]:.0f}" if made else "",
+        )
     overall = 1 / sum(share / rates[name] for name, share in MIX.items())
-    print(f"background mix {overall:8.1f} accepted/CPU-s (target: at least {TARGET_RATE:.0f})")
+    table.add_row("background mix, accepted", f"{overall:.1f}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory {peak:.0f} MiB")
+    target = f"target: at least {TARGET_RATE:.0f} events of the mix per CPU second"
+    show(
+        "generator", table, [f"{events} events a process; {target}", f"peak memory {peak:.0f} MiB"]
+    )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from rich.console import Console
+from recording import arguments, show
 from rich.table import Table
 
 from l1distill.core.workspace import file_sha256
@@ -85,7 +85,8 @@ def measure(folder: Path, code: str) -> tuple[float, float]:
 
 
 def main() -> None:
-    events = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    given = arguments()
+    events = int(given[0]) if given else 1_000_000
     table = Table("format", "MB", "CPU-s", "events/CPU-s", "memory of its own, MiB")
     with tempfile.TemporaryDirectory(dir=".") as name:
         folder = Path(name)
@@ -97,8 +98,8 @@ def main() -> None:
             table.add_row(
                 label, f"{size:.0f}", f"{seconds:.3f}", f"{events / seconds:,.0f}", f"{memory:.0f}"
             )
-    Console(width=110).print(table)
-    print(f"target: 1,000,000 events in less than {TARGET_S} CPU-s, at most one copy in memory")
+    target = f"target: 1,000,000 events in less than {TARGET_S} CPU-s, at most one copy in memory"
+    show("reading", table, [f"{events:,} events; {target}"])
 
 
 if __name__ == "__main__":

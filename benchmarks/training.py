@@ -7,12 +7,11 @@ layers as the paper has them, three times the forward pass.
 """
 
 import os
-import sys
 import time
 
 import numpy as np
 from omegaconf import OmegaConf
-from rich.console import Console
+from recording import arguments, show
 from rich.table import Table
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -114,8 +113,8 @@ def ours(settings: AutoencoderSettings, objects: np.ndarray, constants: Standard
 
 
 def main() -> None:
-    events = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
-    epochs = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    given = [int(word) for word in arguments()]
+    events, epochs = (*given, *(50_000, 5)[len(given) :])
     training = TrainingSettings(epochs=epochs, batch_size=BATCH, learning_rate=1e-3, patience=99)
     objects = events_like(events)
     constants = Standardization.fit(objects)
@@ -135,9 +134,8 @@ def main() -> None:
         theirs, own = np.min(rounds, axis=0)
         share = flops(build_teacher(settings).model()) * events / own / rate
         table.add_row(name, f"{theirs:.3f}", f"{own:.3f}", f"{theirs / own:.2f}", f"{share:.1%}")
-    Console(width=100).print(table)
-    print(f"{events} events, batches of {BATCH}; matrix product: {rate / 1e9:.0f} GFLOP/s")
-    print(f"wanted: a ratio of at least {TARGET:g}")
+    sizes = f"{events} events, batches of {BATCH}; matrix product: {rate / 1e9:.0f} GFLOP/s"
+    show("training", table, [sizes, f"target: a ratio of at least {TARGET:g}"])
 
 
 if __name__ == "__main__":
