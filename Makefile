@@ -41,6 +41,10 @@ docs: $(READY) ## the documentation, into docs/_build/html; a warning is an erro
 durations: $(READY) ## all tests, and what each file takes into tests/durations.json: order, check
 	$(PYTEST) --record-durations
 
+.PHONY: results
+results: $(READY) ## the figures of the pipeline and of the study, into docs/results and the README
+	$(BIN)/python -m docs.generate.record
+
 .PHONY: ui
 ui: $(READY) ## open the MLflow UI on http://localhost:5000
 	$(BIN)/mlflow ui

@@ -20,7 +20,10 @@ FAST_TOTAL_S = 60.0
 RECORDED = pytest.StashKey[dict[str, float]]()
 
 
-TOGETHER = {"tests/e2e/test_quantize.py": "tests/e2e/test_line.py"}
+TOGETHER = {
+    "tests/e2e/test_docs.py": "tests/e2e/test_line.py",
+    "tests/e2e/test_quantize.py": "tests/e2e/test_line.py",
+}
 """Files that run in the process of another, whose session fixtures they share."""
 
 

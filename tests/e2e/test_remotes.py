@@ -1,4 +1,4 @@
-"""Data that are shared through DVC, with the README's own commands, and what becomes of damage."""
+"""Data that are shared through DVC, with the commands of its how-to guide, and what damage does."""
 
 import asyncio
 import os
@@ -57,22 +57,22 @@ Record(
 """
 
 
-def _readme(having: str) -> str:
-    """The one run of commands in the README's section that has these words."""
-    section = (ROOT / "README.md").read_text().split("### Share data and firmware\n")[1]
-    blocks = re.findall(r"```sh\n(.*?)```", section.split("\n## ")[0], flags=re.DOTALL)
+def _guide(having: str) -> str:
+    """Return the one run of commands in the how-to guide that has these words."""
+    page = (ROOT / "docs/how-to/share_data.md").read_text()
+    blocks = re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)
     (found,) = [run for block in blocks for run in block.split("\n\n") if having in run]
     return found.rstrip() + "\n"
 
 
 def _line(having: str) -> str:
-    """The one line of these commands that has these words."""
-    (line,) = [line for line in _readme(having).splitlines() if having in line]
+    """Return the one line of these commands that has these words."""
+    (line,) = [line for line in _guide(having).splitlines() if having in line]
     return line + "\n"
 
 
 def _shell(project: Project, commands: str, values: Mapping[str, str] | None = None) -> str:
-    """Runs commands of the README, with values in the place of its examples."""
+    """Run commands of the guide, with values in the place of its examples."""
     for example, value in (values or {}).items():
         assert example in commands, example
         commands = commands.replace(example, value)
@@ -80,9 +80,9 @@ def _shell(project: Project, commands: str, values: Mapping[str, str] | None = N
 
 
 def _share(project: Project, remote: str, values: Mapping[str, str]) -> None:
-    """Sets a remote up as the README says, commits that, and pushes."""
-    first, rest = _readme("/path/to/store").split("\n", maxsplit=1)
-    setup = first if remote in first else _readme(remote)
+    """Set a remote up as the guide says, commits that, and pushes."""
+    first, rest = _guide("/path/to/store").split("\n", maxsplit=1)
+    setup = first if remote in first else _guide(remote)
     _shell(project, f"{setup}\n{rest}", values)
     assert project.run("git", "status", "--porcelain").stdout == ""
 
@@ -211,7 +211,7 @@ def test_a_damaged_cache_is_noticed_on_reading_and_healed(
     done = there.l1distill("teacher", check=False)
     assert done.returncode == 2
     assert f"{DAMAGED}: not what generate wrote" in done.stderr
-    said = _shell(there, _readme("chmod u+w") + _line(f"rm {DAMAGED} && dvc {way}"))
+    said = _shell(there, _guide("chmod u+w") + _line(f"rm {DAMAGED} && dvc {way}"))
     assert ("made again" in said) == (way == "repro")
     assert _is_whole(there, made)
 

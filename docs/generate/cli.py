@@ -1,0 +1,24 @@
+"""Render the reference of the command line from what ``--help`` prints."""
+
+import contextlib
+import io
+
+from l1distill import cli
+
+
+def help_of(*arguments: str) -> str:
+    """Return what a command prints for ``--help``."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        status = cli.main([*arguments, "--help"])
+    if status:
+        raise ValueError(f"l1distill {' '.join(arguments)} --help: status {status}")
+    return printed.getvalue().rstrip() + "\n"
+
+
+def page() -> str:
+    """Return the help of the program, of every stage and of every command."""
+    parts = [f"```text\n{help_of()}```\n"]
+    for name in (*cli.STAGES, *cli.COMMANDS):
+        parts += [f"## l1distill {name}\n", f"```text\n{help_of(name)}```\n"]
+    return "\n".join(parts)

@@ -1,0 +1,59 @@
+"""Render the reference of layers from the registries of the readers and of the back ends."""
+
+import pkgutil
+from collections.abc import Iterable
+
+from docs.generate.text import bullets, table
+
+
+def page() -> str:
+    """Return the layers that are read, those that are refused, and what computes them."""
+    import importlib.util
+
+    if importlib.util.find_spec("l1distill.firmware.network.back_ends") is None:
+        return ""
+    from l1distill import compression, firmware
+
+    for package in (firmware, compression):  # back ends register themselves
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    from l1distill.compression.float_layers import LAYER_READERS as FLOAT_READERS
+    from l1distill.firmware.network.back_ends import BACK_ENDS
+    from l1distill.firmware.readers.qkeras_layers import LAYER_READERS, NOT_EXACT
+
+    from l1distill.firmware.network.layers import layer_classes
+    from l1distill.firmware.readers.keras_graph import MERGE_LAYERS
+    from l1distill.firmware.readers.qkeras_weights import WEIGHT_QUANTIZERS
+
+    quantized, plain = ({*readers, *MERGE_LAYERS} for readers in (LAYER_READERS, FLOAT_READERS))
+    rows = [
+        (f"`{name}`", "yes" if name in quantized else "", "rounded" if name in plain else "")
+        for name in sorted(quantized | plain, key=str.lower)
+    ]
+    own = [
+        (f"`{layer.__name__}`", _summary(layer))
+        for layer in layer_classes()
+        if layer.__module__.startswith("l1distill.")
+    ]
+    return "\n".join(
+        (
+            "## Keras and QKeras layers\n",
+            table(("layer", "in a QKeras model", "in a model in floating point"), rows),
+            f"Weights of a QKeras model have one of the quantizers {_code(WEIGHT_QUANTIZERS)}.\n",
+            "In a QKeras model these are refused, because they are not exact:\n",
+            bullets(f"`{name}`: {reason}." for name, reason in NOT_EXACT.items()),
+            "## Layers of the network\n",
+            "Everything above becomes these layers, whose results are exact:\n",
+            table(("layer", "what it computes"), own),
+            "Each of them is in each back end; a test names a back end that lacks one:\n",
+            bullets(sorted(BACK_ENDS)),
+        )
+    )
+
+
+def _summary(layer: type) -> str:
+    return (layer.__doc__ or "").strip().split("\n\n")[0].replace("``", "`")
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -1,0 +1,108 @@
+"""Take the figures of the pipeline and of ``l1distill paper`` into the documentation's records.
+
+``make results`` runs it in the project's folder, after ``make repro``: ``docs/results/quick.json``
+comes from the pipeline's outputs, ``docs/results/paper.md`` from ``outputs/govorkova/paper`` if
+that is there. Then the pages that are made from the records, and the README's table, are written.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from docs.generate import pages
+from l1distill.core.workspace import write_json, write_text
+
+OUTPUTS = {
+    "generate": "data/anomaly",
+    "teacher": "models/teacher",
+    "student": "models/student",
+    "synthesize": "firmware/student",
+    "promote": "promotion",
+}
+STUDY = Path("outputs/govorkova/paper")
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def output_hashes(lock: Path) -> dict[str, str]:
+    """Return the MD5 of each output folder of the pipeline, as ``dvc.lock`` has it."""
+    stages = OmegaConf.load(lock).stages
+    hashes = {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
+    return {path: hashes[path] for path in OUTPUTS.values()}
+
+
+def quick_record(root: Path) -> dict[str, Any]:
+    """Read everything that the page on the pipeline shows from the outputs of the pipeline."""
+    from l1distill.tasks.anomaly import published
+    from l1distill.tasks.anomaly.plots.style import plain_name
+
+    folders = {stage: root / path for stage, path in OUTPUTS.items()}
+    card = _json(folders["generate"] / "card.json")
+    synthesis = _json(folders["synthesize"] / "synthesis.json")
+    verdict = _json(folders["promote"] / "verdict.json")
+    signals = [name for name in card["files"] if name != "background"]
+    return {
+        "command": "make repro",
+        "commit": _commit(),
+        "dataset_md5": _json(folders["teacher"] / "record.json")["dataset_md5"],
+        "seed": card["settings"]["seed"],
+        "background": card["settings"]["background"],
+        "signal": card["settings"]["signal"],
+        "outputs": output_hashes(root / "dvc.lock"),
+        "signals": [
+            {"name": name, "title": plain_name(name), "published": published.AUC[name]}
+            for name in signals
+        ],
+        "published_source": published.PAPER,
+        "why": published.WHY_OURS_DIFFER,
+        "device": synthesis["device"],
+        "metrics": {stage: _json(folder / "metrics.json") for stage, folder in folders.items()},
+        "entries": synthesis["entries"],
+        "gates": verdict["gates"],
+    }
+
+
+def main() -> int:
+    """Write the records and the README's table; says what is missing."""
+    root = Path.cwd()
+    missing = [path for path in OUTPUTS.values() if not (root / path / "metrics.json").is_file()]
+    if missing:
+        print(f"{missing[0]}: not there; run make repro first", file=sys.stderr)
+        return 2
+    record = quick_record(root)
+    write_json(root / "docs/results/quick.json", record)
+    print("docs/results/quick.json: from the outputs of the pipeline")
+    report = root / STUDY / "report.md"
+    if report.is_file():
+        md5 = _json(root / STUDY / "record.json")["dataset_md5"]
+        note = (
+            f"Written by `l1distill paper`, data set MD5 `{md5[:12]}`, recorded at commit "
+            f"`{record['commit'][:12]}`.\n\n"
+        )
+        write_text(root / "docs/results/paper.md", note + as_part(report))
+        print("docs/results/paper.md: from l1distill paper")
+    for path in pages.write_committed():
+        print(f"{path.relative_to(root)}: written anew")
+    return 0
+
+
+def as_part(report: Path) -> str:
+    """Return the tables of a report without its title and pictures, which are not taken over."""
+    lines = report.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if not line.startswith(("# ", "!["))]
+    return "\n".join(kept).strip() + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
