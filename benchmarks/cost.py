@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from rich.table import Table
 from scipy.optimize import least_squares
 from scipy.stats import spearmanr
 
-from l1distill.firmware.cost import Constants, Features, cost_of, estimate, features
+from l1distill.firmware.cost import Constants, Features, count_features, estimate, weigh
 from l1distill.firmware.devices import Device
 from l1distill.firmware.functions.score_head import with_score
 from l1distill.firmware.network.fixed_point import FixedPoint
@@ -188,20 +189,23 @@ def synthesize(seed: int) -> Truth:
 
 def fitted(found: list[Features], truths: list[Truth]) -> Constants:
     """Constants that bring estimates nearest in proportion."""
-    start = Constants()
+    start = asdict(Constants())
+
+    def with_values(values: np.ndarray) -> Constants:
+        return Constants(**dict(zip(start, np.abs(values), strict=True)))
 
     def off(values: np.ndarray) -> np.ndarray:
-        constants = Constants(*np.abs(values))
-        costs = [cost_of(one, STAGE_NS, constants) for one in found]
+        constants = with_values(values)
+        costs = [weigh(one, STAGE_NS, constants) for one in found]
         lut = [np.log(c.lut_estimate / t.lut) for c, t in zip(costs, truths, strict=True)]
         cycles = [
             np.log(c.latency_cycles_estimate / t.cycles) for c, t in zip(costs, truths, strict=True)
         ]
         return np.array(lut + cycles)
 
-    begin = np.array(start)
+    begin = np.array(list(start.values()))
     found_best = least_squares(off, begin, x_scale=np.maximum(begin, 0.05))
-    return Constants(*np.abs(found_best.x))
+    return with_values(found_best.x)
 
 
 class Judged(NamedTuple):
@@ -215,7 +219,7 @@ class Judged(NamedTuple):
 
 def judge(found: Sequence[Features], truths: Sequence[Truth], constants: Constants) -> Judged:
     """Holds estimates against the tools."""
-    costs = [cost_of(one, STAGE_NS, constants) for one in found]
+    costs = [weigh(one, STAGE_NS, constants) for one in found]
     lut = np.array([cost.lut_estimate for cost in costs])
     measured = np.array([truth.lut for truth in truths])
     late = [cost.latency_cycles_estimate for cost in costs]
@@ -229,7 +233,7 @@ def judge(found: Sequence[Features], truths: Sequence[Truth], constants: Constan
 def report(networks: list[Network], truths: list[Truth]) -> None:
     """Fits to one half, judges on the other, all together and each kind by itself."""
     number = len(networks)
-    found = [features(one) for one in networks]
+    found = [count_features(one) for one in networks]
     half = number // 2
     constants = fitted(found[:half], truths[:half])
     print(f"fitted to {half} networks: {constants}")

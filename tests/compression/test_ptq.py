@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from l1distill.compression.ptq import post_training_quantize
-from l1distill.core.errors import DataError
+from l1distill.core.errors import ConfigError, DataError
 from l1distill.firmware.hls import project as hls
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Affine, Conv2D, Dense, Quantize
@@ -260,7 +260,7 @@ def test_what_is_not_exact_is_refused_by_name(name: str) -> None:
 def test_bits_and_events_that_do_not_fit_are_refused(
     bits: int, calibration: NDArray[np.float32], words: str
 ) -> None:
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(ConfigError if "bits=" in words else DataError, match=words):
         post_training_quantize(dense_model(), bits, calibration)
 
 

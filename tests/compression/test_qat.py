@@ -7,9 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from tensorflow import keras
 
-from l1distill.compression.pruning import strip, with_zeros_held
 from l1distill.compression.ptq import post_training_quantize
-from l1distill.compression.qat import quantized_loss, to_qkeras
+from l1distill.compression.qat import to_qkeras
 from l1distill.core.errors import DataError
 from l1distill.firmware.network.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.network.layers import (
@@ -32,24 +31,18 @@ from l1distill.firmware.network.network import (
     widest_sum,
 )
 from l1distill.firmware.readers.qkeras import from_qkeras
-from l1distill.tasks.anomaly.autoencoder import target
-from l1distill.tasks.anomaly.losses import kl_divergence, reconstruction_error
 from l1distill.tasks.anomaly.teachers import Autoencoder, firmware_part
-from l1distill.training.determinism import make_deterministic
-from l1distill.training.fit import Fit, Step, fit, ignore_epoch
-from l1distill.training.settings import TrainingSettings
 from tests.compression.test_ptq import settle
 from tests.firmware.networks import full_range, outputs
-from tests.tasks.anomaly.test_autoencoder import CONSTANTS, EVENTS
+from tests.tasks.anomaly.test_autoencoder import EVENTS
 from tests.tasks.anomaly.test_teachers import ARCHITECTURES, teacher
 
 FLAT = EVENTS.reshape(len(EVENTS), -1)
 X = np.concatenate([FLAT, 6 * FLAT[:100]])
 """Signals reach further than the background that ranges are chosen on."""
-BETA = 0.3
 
 
-class Teacher(NamedTuple):
+class SmallTeacher(NamedTuple):
     """A teacher with statistics of batch normalization as training leaves them, half its weights
     zero, and what of it goes on the FPGA."""
 
@@ -60,7 +53,7 @@ class Teacher(NamedTuple):
         return post_training_quantize(self.part, bits, FLAT[:200])
 
 
-def _teacher(architecture: str) -> Teacher:
+def small_teacher(architecture: str) -> SmallTeacher:
     keras.utils.set_random_seed(2)
     autoencoder = teacher(architecture)
     part = firmware_part(autoencoder, autoencoder.model())
@@ -69,25 +62,27 @@ def _teacher(architecture: str) -> Teacher:
             kernel, *bias = layer.get_weights()
             kernel[np.abs(kernel) < np.median(np.abs(kernel))] = 0.0
             layer.set_weights([kernel, *bias])
-    return Teacher(autoencoder, settle(part, FLAT))
+    return SmallTeacher(autoencoder, settle(part, FLAT))
 
 
-def _linear(network: Network) -> list[Dense | Conv2D]:
+def linear_layers(network: Network) -> list[Dense | Conv2D]:
     return [layer for layer in network.layers if isinstance(layer, Dense | Conv2D)]
 
 
-def _types(network: Network) -> list[FixedPoint]:
-    weights = [kind for layer in _linear(network) for kind in (layer.kernel_type, layer.bias_type)]
+def types_of(network: Network) -> list[FixedPoint]:
+    weights = [
+        kind for layer in linear_layers(network) for kind in (layer.kernel_type, layer.bias_type)
+    ]
     return weights + [layer.type for layer in network.layers if isinstance(layer, Quantize)]
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_model_computes_what_the_network_does(architecture: str) -> None:
-    found = _teacher(architecture)
+    found = small_teacher(architecture)
     negative = 0
     for bits in (2, 4, 8, 16):
         network = found.rounded(bits)
-        negative += sum(kind.integer < 0 for kind in _types(network))
+        negative += sum(kind.integer < 0 for kind in types_of(network))
         model = to_qkeras(network, "quantized")
         expected = evaluate(network, X)
         assert np.unique(expected).size > bits
@@ -170,11 +165,11 @@ def test_branches_are_those_of_the_network() -> None:
 
 
 def test_training_may_begin_with_finer_numbers() -> None:
-    found = _teacher("cnn_ae")
+    found = small_teacher("cnn_ae")
     coarse, fine = found.rounded(4), found.rounded(16)
     model = to_qkeras(coarse, "quantized", fine)
     for read, rounded, finer in zip(
-        _linear(from_qkeras(model)), _linear(coarse), _linear(fine), strict=True
+        linear_layers(from_qkeras(model)), linear_layers(coarse), linear_layers(fine), strict=True
     ):
         gain = 2.0 ** (read.kernel_type.integer - rounded.kernel_type.integer)
         behind, bias = model.get_layer(read.name).get_weights()
@@ -221,71 +216,3 @@ def test_what_qkeras_cannot_compute_is_refused(layer: Layer, words: str) -> None
     with pytest.raises(DataError, match=words) as refusal:
         to_qkeras(network, "quantized")
     assert "\n" not in str(refusal.value)
-
-
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_the_loss_is_that_of_the_quantized_networks_own_answers(architecture: str) -> None:
-    found = _teacher(architecture)
-    network = found.rounded(6)
-    model = to_qkeras(network, "quantized")
-    answers = evaluate(network, FLAT).astype(np.float32)
-    if found.autoencoder.variational:
-        decoder, size = found.autoencoder.decoder, found.autoencoder.size
-        _, loss = quantized_loss(model, decoder, CONSTANTS, BETA)
-        mean, log_variance = answers[:, :size], answers[:, size:]
-        mse = reconstruction_error(target(CONSTANTS, EVENTS), keras.Sequential(decoder)(mean))
-        expected = (1 - BETA) * mse + BETA * kl_divergence(mean, log_variance)
-    else:
-        _, loss = quantized_loss(model, None, CONSTANTS, None)
-        expected = reconstruction_error(target(CONSTANTS, EVENTS), answers)
-    assert np.std(expected) > 0
-    np.testing.assert_allclose(loss([EVENTS], Step(False, None)), expected, rtol=1e-4)
-    if found.autoencoder.variational:
-        noisy = [loss([EVENTS], Step(True, np.array([0, seed], np.int32))) for seed in (1, 2)]
-        assert not np.array_equal(*noisy), "it is trained with noise"
-
-
-@pytest.mark.parametrize(("architecture", "bits"), [("dnn_ae", 4), ("cnn_vae", 8)])
-def test_training_goes_on_in_fixed_point(architecture: str, bits: int) -> None:
-    """As the stage does it: lower loss, the same types and zeros, and still bit for bit."""
-    make_deterministic(1)
-    found = _teacher(architecture)
-    network = found.rounded(bits)
-    model = to_qkeras(network, "quantized", found.rounded(16))
-    names = [layer.name for layer in _linear(network)]
-    before = {name: model.get_layer(name).get_weights()[0] for name in names}
-    held = with_zeros_held(model, names)
-    decoder, beta = None, None
-    if found.autoencoder.variational:
-        decoder, beta = found.autoencoder.decoder, BETA
-        decoding = [weight.numpy() for layer in decoder for weight in layer.trainable_weights]
-    whole, loss = quantized_loss(held.model, decoder, CONSTANTS, beta)
-    start = float(np.mean(loss([EVENTS], Step(False, None))))
-    training = TrainingSettings(epochs=3, batch_size=50, learning_rate=0.002, patience=3)
-    fitted = Fit(
-        model=whole,
-        loss=loss,
-        settings=training,
-        seed=1,
-        callbacks=held.callbacks,
-        best_from_epoch=held.full_from_epoch,
-    )
-    history = fit(fitted, [EVENTS], [EVENTS], ignore_epoch)
-    assert min(history.validation_loss) < start
-
-    trained = strip(held.model)
-    for name in names:
-        kernel = trained.get_layer(name).get_weights()[0]
-        assert np.mean(before[name] == 0.0) == pytest.approx(0.5, abs=0.02)
-        np.testing.assert_array_equal(kernel == 0.0, before[name] == 0.0, name)
-        assert not np.array_equal(kernel, before[name])
-    result, untrained = from_qkeras(trained), from_qkeras(model)
-    assert _types(result) == _types(untrained)
-    for layer in _linear(result):
-        assert np.mean(layer.kernel == 0.0) >= 0.48
-    np.testing.assert_array_equal(outputs(trained, X), evaluate(result, X))
-    assert not np.array_equal(evaluate(result, X), evaluate(network, X))
-    if decoder is not None:
-        after = [weight.numpy() for layer in decoder for weight in layer.trainable_weights]
-        assert len(after) > 4
-        assert not any(map(np.array_equal, decoding, after)), "all of the decoder is trained along"

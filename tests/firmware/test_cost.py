@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from l1distill.firmware.cost import estimate, signed_digits
+from l1distill.firmware.cost import estimate
+from l1distill.firmware.cost.layer_cost import signed_digits
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Conv2D, Dense, MaxPool2D, Quantize, Reshape
 from l1distill.firmware.network.network import Network, connect

@@ -31,6 +31,7 @@ from l1distill.firmware.results.report import SynthesisReport
 from l1distill.stages import synthesize_model
 from l1distill.stages.stage import Context
 from l1distill.stages.synthesize_student import choose_events, describe
+from l1distill.tasks.anomaly.reconstruction import ObjectsErrorHead
 from l1distill.tasks.anomaly.standardization import Standardization
 from l1distill.tasks.anomaly.task import TASK
 from l1distill.tracking.runs import PARENT_RUN
@@ -152,7 +153,7 @@ def test_constants_beside_a_network_say_what_its_error_is(
         assert given["error_head"] is None
         constants.write(folder / "quantized/standardization.json")
         assert synthesize(model, "output=out", "score.kind=mse") == 2
-        assert given["error_head"] == constants
+        assert given["error_head"] == ObjectsErrorHead(standardization=constants)
         (folder / "quantized/standardization.json").unlink()
 
 

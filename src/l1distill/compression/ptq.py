@@ -8,33 +8,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from l1distill.compression.float_model import (
-    Activation,
-    Class,
-    Curve,
-    Part,
-    Step,
-    Unrounded,
-    fold,
-    needs_rounding,
-    read_float_model,
-    shift,
-)
-from l1distill.core.errors import DataError
-from l1distill.firmware.functions.activations import Curves
+from l1distill.compression.batch_norm_folding import fold_batch_normalization
+from l1distill.compression.float_layers import Activation, ArgmaxStep, FunctionStep, Step
+from l1distill.compression.float_model import Part, read_float_model
+from l1distill.compression.rounding import needs_rounding, round_constants
+from l1distill.core.errors import ConfigError, DataError
+from l1distill.firmware.functions.activations import FunctionApproximator
 from l1distill.firmware.network.builder import Builder
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import (
     Affine,
     BinaryLayer,
-    Conv2D,
-    Dense,
     Quantize,
     Reshape,
     UnaryLayer,
 )
 from l1distill.firmware.network.network import Network
-from l1distill.firmware.readers.keras_graph import one_by_one
+from l1distill.firmware.readers.keras_graph import pairwise_merges
+from l1distill.firmware.readers.softmax import check_argmax
 
 BITS = range(2, 17)
 _TOLERANCE = 1e-5
@@ -50,9 +41,9 @@ def post_training_quantize(
     bits: int,
     calibration: ArrayLike,
     input_type: FixedPoint | None = None,
-    curves: Curves | None = None,
+    functions: FunctionApproximator | None = None,
 ) -> Network:
-    """Gives every number of a trained network ``bits`` bits, without training it again.
+    """Quantize a trained network: give every number ``bits`` bits, without training it again.
 
     Each kernel, bias and activation has one type, which rounds half to even and saturates. Its
     integer bits are those of the least mean square error: over the tensor for constants, over the
@@ -82,19 +73,20 @@ def post_training_quantize(
         calibration: (n, ...) inputs of the model, such as a thousand events of the training split.
         input_type: the type of all inputs, where they are scaled already; ``None`` for a range of
             each input's own, from the calibration.
-        curves: makes sigmoid and tanh, and keeps how far off they are; with ``bits`` bits and
-            its own number of pieces if None.
+        functions: makes sigmoid and tanh, and records how far off they are; with ``bits`` bits
+            and its own number of pieces if None.
 
     Returns:
         The network in fixed point; its inputs are those of the model, flattened.
 
     Raises:
+        ConfigError: ``bits`` is out of range.
         DataError: a layer is not supported or not exact, or the calibration does not fit.
     """
     if bits not in BITS:
-        raise DataError(f"bits={bits}: post-training quantization takes {BITS[0]} to {BITS[-1]}")
-    curves = curves or Curves(bits)
-    shape, parts = read_float_model(model, curves.softmax)
+        raise ConfigError(f"bits={bits}: post-training quantization takes {BITS[0]} to {BITS[-1]}")
+    functions = functions or FunctionApproximator(bits)
+    shape, parts = read_float_model(model, functions.softmax)
     events = np.asarray(calibration, dtype=np.float64)
     if len(events) == 0 or not np.isfinite(events).all() or events[0].size != math.prod(shape):
         raise DataError(
@@ -105,165 +97,161 @@ def post_training_quantize(
     front: list[Step] = [Reshape("events", shape=shape)] if len(shape) > 1 else []
     exponents: tuple[int, ...] = ()
     if input_type is None:
-        found = _integers(events, bits, True, 1.0, _HEADROOM, _TOLERANCE)
-        exponents = tuple(found.tolist())
+        integers = _best_integer_bits(events, bits, tolerance=_TOLERANCE, headroom=_HEADROOM)
+        exponents = tuple(integers.tolist())
         input_type = FixedPoint(signed=True, integer=0, fraction=bits - 1)
-        front.insert(0, shift("inputs", np.ldexp(1.0, found)))
-    parts[0].steps[:0] = front
+        front.insert(0, Affine.exact("inputs", np.ldexp(1.0, integers)))
+    parts[0] = replace(parts[0], steps=(*front, *parts[0].steps))
     values = input_type.quantize(events / np.ldexp(1.0, exponents or (0,)))
     builder = Builder(events.shape[1], input_type, exponents)
-    maker = _Maker(builder, bits, values, curves)
-    maker.make([part._replace(steps=fold(part.steps)) for part in parts])
+    _Quantizer(builder, bits, values, functions).append_parts(
+        [replace(part, steps=fold_batch_normalization(part.steps)) for part in parts]
+    )
     return builder.network()
 
 
-class _Maker:
-    """Quantizes layer by layer, with the calibration events at hand."""
+class _Quantizer:
+    """Quantizes step by step, with the calibration events at hand."""
 
     def __init__(
-        self, builder: Builder, bits: int, values: NDArray[np.float64], curves: Curves
+        self,
+        builder: Builder,
+        bits: int,
+        values: NDArray[np.float64],
+        functions: FunctionApproximator,
     ) -> None:
+        """Begin at the inputs, whose values are those of the calibration events."""
         self._builder = builder
         self._bits = bits
-        self._curves = curves
+        self._functions = functions
         self._values = values
-        self._at = 0
+        self._tensor = 0
 
-    def make(self, parts: Sequence[Part]) -> None:
-        """Appends the quantized layers for all steps."""
-        ends: list[tuple[int, NDArray[np.float64]]] = []
+    def append_parts(self, parts: Sequence[Part]) -> None:
+        """Append the quantized layers of all parts."""
+        results: list[tuple[int, NDArray[np.float64]]] = []
         for part in parts:
-            steps = part.steps
             if part.sources:
-                self._at, self._values = ends[part.sources[0]]
+                self._tensor, self._values = results[part.sources[0]]
             if len(part.sources) > 1:
-                joint = steps[0]
-                assert isinstance(joint, BinaryLayer)
-                for step, source in one_by_one(joint, part.sources):
-                    self._append(step, *ends[source])
-            self._make(steps, outputs=part is parts[-1])
-            ends.append((self._at, self._values))
+                merge = part.steps[0]
+                assert isinstance(merge, BinaryLayer)
+                for layer, source in pairwise_merges(merge, part.sources):
+                    self._append_merge(layer, *results[source])
+            self._append_steps(part.steps, is_last=part is parts[-1])
+            results.append((self._tensor, self._values))
 
-    def _make(self, steps: Sequence[Step], outputs: bool) -> None:
-        rounded = [n for n, step in enumerate(steps) if needs_rounding(step)]
-        # what no activation follows is quantized output by output
-        each = bool(
-            outputs
+    def _append_steps(self, steps: Sequence[Step], is_last: bool) -> None:
+        rounded = [number for number, step in enumerate(steps) if needs_rounding(step)]
+        # outputs that no activation follows are quantized one by one
+        rounds_outputs = bool(
+            is_last
             and rounded
             and not isinstance(steps[rounded[-1]], Activation)
-            and not isinstance(steps[-1], Class)
+            and not isinstance(steps[-1], ArgmaxStep)
         )
         for number, step in enumerate(steps):
-            follower = steps[number + 1] if number + 1 < len(steps) else None
+            following = steps[number + 1] if number + 1 < len(steps) else None
             if isinstance(step, Activation):
-                self._activation(step)
+                self._append_activation(step)
                 continue
-            if isinstance(step, Unrounded):
-                self._function(step)
+            if isinstance(step, FunctionStep | ArgmaxStep):
+                self._append_function(step)
                 continue
-            if not isinstance(step, BinaryLayer):
-                self._add(self._quantized(step))
-            if each and number == rounded[-1]:
+            if isinstance(step, UnaryLayer):
+                layer = round_constants(step, self._choose_type)
+                assert isinstance(layer, UnaryLayer)
+                self._append(layer)
+            if rounds_outputs and number == rounded[-1]:
                 continue
-            if number in rounded and not isinstance(follower, Activation | Class):
-                self._activation(Activation(f"{step.name}_quantizer", 1.0))
-        if not each:
-            return
-        flat = self._values[0].size
-        if self._values.ndim > 2:
-            self._add(Reshape("flat_outputs", shape=(flat,)))
-        integers = _integers(self._values, self._bits, True, 1.0, _HEADROOM, _TOLERANCE)
-        self._add(shift("outputs_in", np.ldexp(1.0, -integers)))
-        self._add(
-            Quantize("outputs", type=FixedPoint(signed=True, integer=0, fraction=self._bits - 1))
-        )
-        self._add(shift("outputs_out", np.ldexp(1.0, integers)))
+            if number in rounded and not isinstance(following, Activation | ArgmaxStep):
+                self._append_activation(Activation(name=f"{step.name}_quantizer", slope=1.0))
+        if rounds_outputs:
+            self._round_outputs()
 
-    def _add(self, layer: UnaryLayer) -> None:
-        self._at = self._builder.add(layer, self._at)
+    def _round_outputs(self) -> None:
+        """Give each output a range of its own."""
+        if self._values.ndim > 2:
+            self._append(Reshape("flat_outputs", shape=(self._values[0].size,)))
+        integers = _best_integer_bits(
+            self._values, self._bits, tolerance=_TOLERANCE, headroom=_HEADROOM
+        )
+        self._append(Affine.exact("outputs_in", np.ldexp(1.0, -integers)))
+        output_type = FixedPoint(signed=True, integer=0, fraction=self._bits - 1)
+        self._append(Quantize("outputs", type=output_type))
+        self._append(Affine.exact("outputs_out", np.ldexp(1.0, integers)))
+
+    def _append(self, layer: UnaryLayer) -> None:
+        self._tensor = self._builder.add(layer, self._tensor)
         self._values = layer.apply(self._values)
 
-    def _append(self, layer: BinaryLayer, at: int, values: NDArray[np.float64]) -> None:
-        self._at = self._builder.add(layer, self._at, at)
+    def _append_merge(self, layer: BinaryLayer, other: int, values: NDArray[np.float64]) -> None:
+        self._tensor = self._builder.add(layer, self._tensor, other)
         self._values = layer.apply(self._values, values)
 
-    def _activation(self, step: Activation) -> None:
+    def _append_activation(self, step: Activation) -> None:
         signed = step.slope != 0
-        flat = self._values.reshape(-1, 1)
-        (integer,) = _integers(flat, self._bits, signed, step.slope, _HEADROOM, _TOLERANCE)
-        kind = FixedPoint(
-            signed=signed, integer=int(integer), fraction=self._bits - signed - int(integer)
+        (integer,) = _best_integer_bits(
+            self._values.reshape(-1, 1),
+            self._bits,
+            tolerance=_TOLERANCE,
+            headroom=_HEADROOM,
+            signed=signed,
+            slope=step.slope,
+        ).tolist()
+        result_type = FixedPoint(
+            signed=signed, integer=integer, fraction=self._bits - signed - integer
         )
-        self._add(Quantize(step.name, type=kind, negative_slope=step.slope if signed else 1.0))
+        slope = step.slope if signed else 1.0
+        self._append(Quantize(step.name, type=result_type, negative_slope=slope))
 
-    def _function(self, step: Curve | Class) -> None:
-        tensor = self._builder.value_ranges[self._at]
-        made = (
-            self._curves.layers(step.name, step.function, tensor)
-            if isinstance(step, Curve)
-            else self._curves.one_hot(step.layer, step.name, tensor)
-        )
-        for layer in made:
-            self._add(layer)
+    def _append_function(self, step: FunctionStep | ArgmaxStep) -> None:
+        tensor = self._builder.value_ranges[self._tensor]
+        if isinstance(step, FunctionStep):
+            layers = self._functions.layers(step.name, step.function, tensor)
+        else:
+            check_argmax(step.layer, tensor)
+            layers = self._functions.argmax(step.name, tensor)
+        for layer in layers:
+            self._append(layer)
 
-    def _quantized(self, step: UnaryLayer) -> UnaryLayer:
-        if not needs_rounding(step):
-            return step
-        if isinstance(step, Affine):
-            scale_type, offset_type = self._type(step.scale), self._type(step.offset)
-            return replace(
-                step,
-                scale=scale_type.quantize(step.scale),
-                offset=offset_type.quantize(step.offset),
-                scale_type=scale_type,
-                offset_type=offset_type,
-            )
-        assert isinstance(step, Dense | Conv2D)
-        kernel_type, bias_type = self._type(step.kernel), self._type(step.bias)
-        return replace(
-            step,
-            kernel=kernel_type.quantize(step.kernel),
-            bias=bias_type.quantize(step.bias),
-            kernel_type=kernel_type,
-            bias_type=bias_type,
-        )
-
-    def _type(self, constants: NDArray[np.float64]) -> FixedPoint:
-        (integer,) = _integers(constants.reshape(-1, 1), self._bits, True, 1.0, 0, 0.0)
-        return FixedPoint(signed=True, integer=int(integer), fraction=self._bits - 1 - int(integer))
+    def _choose_type(self, constants: NDArray[np.float64]) -> FixedPoint:
+        (integer,) = _best_integer_bits(constants.reshape(-1, 1), self._bits).tolist()
+        return FixedPoint(signed=True, integer=integer, fraction=self._bits - 1 - integer)
 
 
-def _integers(
+def _best_integer_bits(
     values: NDArray[np.float64],
     bits: int,
-    signed: bool,
-    slope: float,
-    headroom: int,
-    tolerance: float,
+    *,
+    tolerance: float = 0.0,
+    headroom: int = 0,
+    signed: bool = True,
+    slope: float = 1.0,
 ) -> NDArray[np.int64]:
-    """Returns the integer bits that suit each column best.
+    """Return the integer bits of the least mean square error of each column.
 
     Args:
         values: (n, columns) numbers.
         bits: of the type.
+        tolerance: error a wider range may cost, in units of the column's mean square.
+        headroom: bits by which a range may exceed the largest value.
         signed: whether the type is.
         slope: by which negative numbers are multiplied first.
-        headroom: bits by which a range may exceed the largest value.
-        tolerance: error a wider range may cost, in units of the column's mean square.
 
     Returns:
         (columns,) the widest range whose mean square error is within the tolerance of the least.
     """
-    wanted = np.where(values < 0, values * slope, values)
-    largest = np.abs(wanted).max(axis=0)
+    exact = np.where(values < 0, values * slope, values)
+    largest = np.abs(exact).max(axis=0)
     top = np.frexp(largest)[1]  # zeros have the exponent 0
-    wanted = wanted / np.ldexp(1.0, top)
+    exact = exact / np.ldexp(1.0, top)
     offsets = np.arange(headroom, -_FEWER - 1, -1)  # the widest first
     errors = []
     for offset in offsets.tolist():
-        kind = FixedPoint(signed=signed, integer=offset, fraction=bits - signed - offset)
-        errors.append(np.mean((kind.quantize(wanted) - wanted) ** 2, axis=0))
-    allowed = np.min(errors, axis=0) + tolerance * np.mean(wanted**2, axis=0)
+        fixed_type = FixedPoint(signed=signed, integer=offset, fraction=bits - signed - offset)
+        errors.append(np.mean((fixed_type.quantize(exact) - exact) ** 2, axis=0))
+    allowed = np.min(errors, axis=0) + tolerance * np.mean(exact**2, axis=0)
     best = offsets[np.argmax(np.array(errors) <= allowed, axis=0)]
     result: NDArray[np.int64] = (top + best).astype(np.int64)
     return result

@@ -14,6 +14,7 @@ from l1distill.firmware.bundle.archive import file_mode, pack_bundle
 from l1distill.firmware.compiler import find_compiler, find_make
 from l1distill.firmware.emulator.cpp import write_cpp_emulator
 from l1distill.firmware.emulator.emulator import Emulator
+from l1distill.firmware.functions.error_head import ErrorHead
 from l1distill.firmware.functions.score_head import with_score
 from l1distill.firmware.hls import vendor
 from l1distill.firmware.hls.project import write_hls_project
@@ -85,7 +86,7 @@ def synthesize(
     *,
     description: ModelDescription = ANY_NETWORK,
     score: ScoreSettings | None = None,
-    error_head: Any = None,
+    error_head: ErrorHead | None = None,
     constants: Mapping[str, bytes] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Firmware:

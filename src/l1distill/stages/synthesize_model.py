@@ -4,7 +4,7 @@ import hashlib
 import math
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +15,8 @@ from l1distill.compression.ptq import post_training_quantize
 from l1distill.core.workspace import file_sha256, folder_sha256
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.files import NETWORK
-from l1distill.firmware.functions.activations import Curves
+from l1distill.firmware.functions.activations import FunctionApproximator
+from l1distill.firmware.functions.error_head import ErrorHead
 from l1distill.firmware.functions.score_head import with_score
 from l1distill.firmware.network import serialization as network_file
 from l1distill.firmware.network.network import Network, evaluate
@@ -40,7 +41,7 @@ class _Loaded(NamedTuple):
 
     model: Any
     sources: dict[str, str]
-    error_head: Any = None
+    error_head: ErrorHead | None = None
     """The task's error of one of its teachers, where that is the score."""
 
 
@@ -61,24 +62,24 @@ def synthesize_model(settings: "Settings", context: Context, say: Callable[[str]
     loaded, sources, error_head = _load(settings, context.task)
     context.run.set_tags({f"{name}_sha256": sha256 for name, sha256 in sources.items()})
     precision = settings.precision
-    curves = Curves(precision.bits, precision.pieces, precision.softmax)
+    functions = FunctionApproximator(precision.bits, precision.pieces, precision.softmax)
     quantized = isinstance(loaded, Network) or is_quantized(loaded)
     metrics: dict[str, float] = {}
     if isinstance(loaded, Network):
         network = loaded
     elif quantized:
-        network = from_qkeras(loaded, curves)
+        network = from_qkeras(loaded, functions)
     else:
         say(f"rounding a model in floating point to {precision.bits} bits")
-    if not quantized or curves.said:
+    if not quantized or functions.notes:
         events = _calibration(settings, math.prod(input_shape(loaded)))
         if not quantized:
-            network = post_training_quantize(loaded, precision.bits, events, curves=curves)
-        metrics = _differences(loaded, network, events, curves)
+            network = post_training_quantize(loaded, precision.bits, events, functions=functions)
+        metrics = _differences(loaded, network, events, functions)
     whole = with_score(network, settings.score, error_head).network
     metrics |= {
         f"cost/{name}": float(value)
-        for name, value in estimate(whole, settings.firmware.latency_cutoff_ns)._asdict().items()
+        for name, value in asdict(estimate(whole, settings.firmware.latency_cutoff_ns)).items()
     }
     context.run.log_metrics(metrics)
     x = None
@@ -87,10 +88,10 @@ def synthesize_model(settings: "Settings", context: Context, say: Callable[[str]
         x = network.to_port_values(events) * network.input_units
         sources["events"] = file_sha256(settings.events)
     firmware = synthesize(
-        loaded if quantized and not curves.said else network,
+        loaded if quantized and not functions.notes else network,
         x,
         settings.firmware,
-        description=replace(ANY_NETWORK, limitations=curves.said),
+        description=replace(ANY_NETWORK, limitations=functions.notes),
         score=settings.score,
         error_head=error_head,
         progress=say,
@@ -129,25 +130,25 @@ def _load(settings: "Settings", task: Task) -> _Loaded:
 
 
 def _differences(
-    model: Any, network: Network, events: NDArray[Any], curves: Curves
+    model: Any, network: Network, events: NDArray[Any], functions: FunctionApproximator
 ) -> dict[str, float]:
     """Returns how far a network is from its model, which is not exact in fixed point."""
     given = network.to_port_values(events) * network.input_units
     wanted = predict_keras(model, events.astype(np.float32).reshape(-1, *model.input_shape[1:]))
     apart = np.abs(evaluate(network, given) - wanted)
-    if curves.classes:
+    if functions.classes:
         if isinstance(model.output_shape, list):  # other ends beside it
             return {}
         same = np.argmax(wanted, axis=1) == np.argmax(evaluate(network, given), axis=1)
         return {"precision/same_class": float(same.mean())}
     found = {
-        "precision/bits": float(curves.bits),
+        "precision/bits": float(functions.bits),
         "precision/mean_abs_difference": float(apart.mean()),
         "precision/max_abs_difference": float(apart.max()),
         "precision/rms_of_model": float(np.sqrt(np.mean(wanted**2))),
     }
-    if curves.errors:
-        found["precision/max_function_error"] = max(curves.errors.values())
+    if functions.errors:
+        found["precision/max_function_error"] = max(functions.errors.values())
     return found
 
 

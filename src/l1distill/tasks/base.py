@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # a stage depends on those alone that it uses
     from l1distill.distillation.targets import TargetTransform
     from l1distill.distillation.teacher import Teacher
     from l1distill.evaluation.evaluation import Curves, Evaluation
+    from l1distill.firmware.functions.error_head import ErrorHead
     from l1distill.firmware.results.documents import Quantity
     from l1distill.reporting.data_page import DataNotes
     from l1distill.reporting.pictures import Picture
@@ -251,7 +252,7 @@ class Task(Protocol):
     def describe(self) -> TaskDescription:
         """Return what the model card says of this task's students."""
 
-    def error_head(self, constants: Path) -> Any:
+    def error_head(self, constants: Path) -> ErrorHead | None:
         """Return what ``score.kind=mse`` puts behind a teacher of this task, in firmware.
 
         Args:

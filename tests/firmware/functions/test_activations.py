@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from l1distill.compression.ptq import post_training_quantize
-from l1distill.firmware.functions.activations import Curves
+from l1distill.firmware.functions.activations import FunctionApproximator
 from l1distill.firmware.hls import project as hls
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Layer, Reshape
@@ -37,15 +37,15 @@ INPUTS = {
 def test_the_error_that_is_said_holds_for_every_input(function: str, kind: FixedPoint) -> None:
     said = []
     for bits, pieces in ((6, 8), (8, 16), (12, 64)):
-        curves = Curves(bits, pieces)
-        layers = curves.layers("last", function, value_range_of(kind, 1))
+        functions = FunctionApproximator(bits, pieces)
+        layers = functions.layers("last", function, value_range_of(kind, 1))
         x = np.arange(kind.low, kind.high + kind.step, kind.step)[:, None]
         found = evaluate(connect(1, kind, layers), x)
         off = np.abs(found - WANTED[function](x)).max()
-        said.append(curves.errors["last"])
+        said.append(functions.errors["last"])
         assert off <= said[-1] + 1e-12
         assert said[-1] < 1.2 * off, "said too carefully to be of use"
-        assert curves.said == (
+        assert functions.notes == (
             f"Layer last is made of straight pieces: it is off by at most {said[-1]:.2g}.",
         )
         assert np.unique(found).size > 4
@@ -60,7 +60,9 @@ def shaped(shape: tuple[int, ...], function: str) -> Network:
     tensor = value_range_of(kind, shape)
     first: list[Layer] = [Reshape("events", shape=shape)] if len(shape) > 1 else []
     return connect(
-        int(np.prod(shape)), kind, [*first, *Curves(6, 8).layers("last", function, tensor)]
+        int(np.prod(shape)),
+        kind,
+        [*first, *FunctionApproximator(6, 8).layers("last", function, tensor)],
     )
 
 
@@ -95,16 +97,16 @@ def test_a_model_in_floating_point_has_its_functions() -> None:
     wanted = outputs(model, x)
     off = []
     for bits, pieces in ((6, 8), (12, 48)):
-        curves = Curves(bits, pieces)
-        network = post_training_quantize(model, bits, x, curves=curves)
+        functions = FunctionApproximator(bits, pieces)
+        network = post_training_quantize(model, bits, x, functions=functions)
         found = evaluate(network, x)
         off.append(float(np.abs(found - wanted).max()))
-        assert len(curves.errors) == 3
+        assert len(functions.errors) == 3
         assert network.output_type.hls.startswith(f"ufixed<{bits},0")
     assert np.ptp(wanted) > 0.1
     assert off[0] < 0.15
     assert off[1] < 0.01
-    network = post_training_quantize(model, 6, x, curves=Curves(6, 8))
+    network = post_training_quantize(model, 6, x, functions=FunctionApproximator(6, 8))
     assert np.array_equal(trace_network(network).predict(x), evaluate(network, x))
 
 
@@ -116,11 +118,11 @@ def test_a_qkeras_model_has_its_functions() -> None:
     last = QActivation(quantized_sigmoid(5, use_real_sigmoid=True), name="last")
     body = [grid(6), dense(5, 4), real, dense(5, 3), layers.Activation("sigmoid", name="middle")]
     model = model_of((4,), [*body, dense(6, 2), last])
-    curves = Curves(10, 64)
-    network = from_qkeras(model, curves)
+    functions = FunctionApproximator(10, 64)
+    network = from_qkeras(model, functions)
     x = full_range(network)
     wanted, found = outputs(model, x), evaluate(network, x)
-    assert list(curves.errors) == ["inner", "middle", "last"]
+    assert list(functions.errors) == ["inner", "middle", "last"]
     assert network.output_type.bits == 5
     assert np.ptp(wanted) > 0.3
     assert np.abs(found - wanted).max() <= 2.0**-5  # the least of what can differ
@@ -132,7 +134,9 @@ def test_the_verilog_is_exact(tmp_path: Path) -> None:
     from tensorflow.keras import layers
 
     body = [grid(5), dense(4, 3), layers.Activation("tanh"), dense(4, 2)]
-    network = from_qkeras(model_of((4,), [*body, layers.Activation("sigmoid")]), Curves(6, 8))
+    network = from_qkeras(
+        model_of((4,), [*body, layers.Activation("sigmoid")]), FunctionApproximator(6, 8)
+    )
     x = full_range(network)
     found = simulated(network, x, tmp_path)
     assert np.ptp(found) > 0.3

@@ -8,8 +8,8 @@ import pytest
 
 from l1distill.compression.ptq import post_training_quantize
 from l1distill.core.errors import DataError
-from l1distill.firmware.functions.activations import Curves
-from l1distill.firmware.functions.argmax import one_hot
+from l1distill.firmware.functions.activations import FunctionApproximator
+from l1distill.firmware.functions.argmax import argmax_layers
 from l1distill.firmware.hls import project as hls
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.network import Network, connect, evaluate
@@ -27,7 +27,7 @@ BOUNDS = TimeLimit(300.0, "firmware.limit")
 
 
 def network_of(numbers: int, kind: FixedPoint) -> Network:
-    return connect(numbers, kind, one_hot(None, "class", value_range_of(kind, numbers)))
+    return connect(numbers, kind, argmax_layers("class", value_range_of(kind, numbers)))
 
 
 def wanted(values: Any) -> Any:
@@ -79,13 +79,13 @@ def softmax(inside: bool, middle: bool = False) -> Any:
 @pytest.mark.parametrize("inside", [True, False])
 def test_a_model_in_floating_point_says_its_class(inside: bool) -> None:
     model, x = softmax(inside), np.random.default_rng(3).normal(size=(600, 6))
-    curves = Curves(10, softmax="argmax")
-    network = post_training_quantize(model, 10, x, curves=curves)
+    functions = FunctionApproximator(10, softmax="argmax")
+    network = post_training_quantize(model, 10, x, functions=functions)
     found, expected = evaluate(network, x), wanted(outputs(model, x))
     assert expected.any(axis=0).sum() > 2
     assert (found.sum(axis=1) == 1).all()
     assert np.mean((found == expected).all(axis=1)) > 0.99
-    assert "gives a 1 for the largest number" in curves.said[0]
+    assert "gives a 1 for the largest number" in functions.notes[0]
     assert np.array_equal(trace_network(network).predict(x), found)
 
 
@@ -95,7 +95,7 @@ def test_a_qkeras_model_says_its_class() -> None:
     body = [grid(6), dense(5, 4), grid(6, 3)]
     plain = model_of((5,), body)
     whole = model_of((5,), [*body, layers.Activation("softmax")])
-    network = from_qkeras(whole, Curves(8, softmax="argmax"))
+    network = from_qkeras(whole, FunctionApproximator(8, softmax="argmax"))
     x = full_range(network)
     logits = outputs(plain, x)
     assert (np.sort(logits)[:, -1] == np.sort(logits)[:, -2]).any(), "ties are to be met"
@@ -108,4 +108,4 @@ def test_what_no_bits_can_stand_for_is_refused_by_name() -> None:
         post_training_quantize(softmax(inside=False), 8, x)
     with pytest.raises(DataError, match=r"layer last \(Dense\): .* before the end"):
         model = softmax(inside=True, middle=True)
-        post_training_quantize(model, 8, x, curves=Curves(8, softmax="argmax"))
+        post_training_quantize(model, 8, x, functions=FunctionApproximator(8, softmax="argmax"))

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from l1distill.core.errors import DataError
+from l1distill.core.errors import ConfigError
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.emulator import cpp as cpp_emulator
 from l1distill.firmware.functions.score_head import with_score
 from l1distill.firmware.hls import project as hls
+from l1distill.firmware.network.builder import Builder
 from l1distill.firmware.network.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.network.layers import Affine, Dense, Layer, Quantize
 from l1distill.firmware.network.network import Network, connect, evaluate, extend
@@ -153,13 +154,12 @@ def test_the_threshold_itself_passes_and_what_is_just_below_does_not() -> None:
 )
 @pytest.mark.parametrize("pieces", [8, 16, 64])
 def test_the_divergence_is_as_near_its_definition_as_is_said(ends: FixedPoint, pieces: int) -> None:
-    from l1distill.tasks.anomaly.losses import kl_divergence
-
     plain = encoder(ends=ends)
     x = events(plain)
     latent = evaluate(plain, x)
     assert np.unique(latent[:, LATENT:]).size >= 10
-    wanted = np.asarray(kl_divergence(latent[:, :LATENT], latent[:, LATENT:]))
+    mean, log_variance = latent[:, :LATENT], latent[:, LATENT:]
+    wanted = 0.5 * (mean**2 + np.exp(log_variance) - log_variance - 1).sum(axis=1)
     network, words = with_score(plain, ScoreSettings(kind="kl", pieces=pieces))
     assert words is not None
     said = [float(number) for number in re.findall(r"at most (.*)% of itself and (\S+) ", words)[0]]
@@ -208,19 +208,17 @@ def test_log_variances_that_are_too_wide_are_rounded(kind: str) -> None:
     allowed = numbers[0] / 100 * wanted + numbers[1] * (squares if kind == "rz" else 1)
     assert (off <= 1.05 * allowed + network.output_type.step).all()
     assert numbers[0] < {"kl": 4, "rz": 10}[kind]
-    with pytest.raises(DataError, match=r"score\.latent=4 takes 8 numbers, the network gives 6"):
+    with pytest.raises(ConfigError, match=r"score\.latent=4 takes 8 numbers, the network gives 6"):
         scored(encoder(), kind=kind, latent=4)
 
 
 @pytest.mark.parametrize("ends", [ENDS, FixedPoint(signed=True, integer=2, fraction=8)], ids=str)
 @pytest.mark.parametrize("pieces", [16, 64])
 def test_r_z_is_as_near_its_definition_as_is_said(ends: FixedPoint, pieces: int) -> None:
-    from l1distill.tasks.anomaly.losses import origin_z_score
-
     plain = encoder(ends=ends)
     x = events(plain)
     latent = evaluate(plain, x)
-    wanted = np.asarray(origin_z_score(latent[:, :LATENT], latent[:, LATENT:]))
+    wanted = (latent[:, :LATENT] ** 2 * np.exp(-latent[:, LATENT:])).sum(axis=1)
     network, words = with_score(plain, ScoreSettings(kind="rz", pieces=pieces))
     assert words is not None
     said = [float(number) for number in re.findall(r"most (.*)% of itself and (\S+)$", words)[0]]
@@ -249,55 +247,21 @@ def test_the_mean_square_error_of_any_autoencoder_is_its_definition() -> None:
     assert np.array_equal(trace_network(network).predict(x), wanted[:, None])
 
 
-def objects(network: Network, number: int = 400) -> NDArray[np.float64]:
-    """Raw objects as the ports hold them: many are absent, pT within the range."""
-    rng = np.random.default_rng(3)
-    found = np.stack(
-        [
-            rng.exponential(25, (number, 19)) + 3,
-            rng.uniform(-4, 4, (number, 19)),
-            rng.uniform(-np.pi, np.pi, (number, 19)),
-        ],
-        axis=2,
-    )
-    found *= (rng.random((number, 19)) < 0.5)[..., None]
-    found[:, 0, 1] = 0
-    return network.to_port_values(found.reshape(number, -1)) * network.input_units
+def test_a_task_may_have_an_error_of_its_own() -> None:
+    plain = autoencoder(4, (0, 2, -1, 3))
+    given: list[Any] = []
 
+    def largest_output(builder: Builder, units: NDArray[np.float64], pieces: int | None) -> str:
+        given.append((builder.value_ranges[builder.last].shape, units.tolist(), pieces))
+        builder.add(Dense.exact("first", np.eye(4)[:, :1]))
+        return "the first output"
 
-@pytest.mark.parametrize("pieces", [None, 24])
-def test_the_error_of_objects_is_as_near_its_definition_as_is_said(pieces: int | None) -> None:
-    import tensorflow as tf
-
-    from l1distill.tasks.anomaly.autoencoder import target
-    from l1distill.tasks.anomaly.losses import reconstruction_error
-    from l1distill.tasks.anomaly.standardization import Standardization
-
-    rng = np.random.default_rng(1)
-    standardization = Standardization(
-        pt_mean=rng.uniform(0, 40, 19).tolist(), pt_std=rng.uniform(0.1, 20, 19).tolist()
-    )
-    plain = replace(encoder(inputs=57, outputs=57), input_exponents=(8, 2, 2) * 19)
-    plain = replace(plain, input_type=FixedPoint(signed=True, integer=0, fraction=11))
-    x = objects(plain)
-    wanted = np.asarray(
-        reconstruction_error(
-            target(standardization, tf.constant(x.reshape(-1, 19, 3), tf.float32)),
-            evaluate(plain, x).astype(np.float32),
-        ),
-        dtype=np.float64,
-    )
-    network, words = with_score(plain, ScoreSettings(kind="mse", pieces=pieces), standardization)
-    assert words is not None
-    each = float(re.findall(r"each difference off by at most (\S+),", words)[0])
-    assert each < {None: 0.2, 24: 0.12}[pieces]
-    found = evaluate(network, x)[:, 0]
-    # of a sum of squares: twice the error times the mean difference, and the error squared
-    allowed = 2 * each * np.sqrt(wanted) + each**2 + 2e-4 * wanted + network.output_type.step
-    assert (np.abs(found - wanted) <= allowed).all()
-    assert np.corrcoef(found, wanted)[0, 1] > 0.999
-    few = x[:60]
-    assert np.array_equal(trace_network(network).predict(few)[:, 0], found[:60])
+    network, output = with_score(plain, ScoreSettings(kind="mse", pieces=7), largest_output)
+    assert given == [((4,), [1.0, 4.0, 0.5, 8.0], 7)]
+    assert output == "the first output"
+    x = events(plain)
+    positive = network.output_type.quantize(np.maximum(evaluate(plain, x)[:, :1], 0))
+    assert np.array_equal(evaluate(network, x), positive)
 
 
 def test_a_sole_output_is_held_against_a_threshold() -> None:
@@ -386,7 +350,7 @@ def test_the_estimate_counts_the_score() -> None:
 def test_what_does_not_fit_is_refused_by_name(
     network: Network, wanted: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(ConfigError, match=words):
         scored(network, **wanted)
 
 

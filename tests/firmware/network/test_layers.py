@@ -10,11 +10,11 @@ from l1distill.firmware.network.layers import (
     Affine,
     Conv2D,
     Dense,
-    Layer,
     MaxPool2D,
     Quantize,
     Reshape,
     Square,
+    UnaryLayer,
     UpSample2D,
     ZeroPad2D,
 )
@@ -43,7 +43,7 @@ def convolution(height: int, width: int, filters: int, padding: Any, *strides: i
     )
 
 
-LAYERS: list[Layer] = [
+LAYERS: list[UnaryLayer] = [
     *(convolution(3, 2, 2, padding) for padding in ("valid", "same")),
     *(convolution(2, 3, 5, padding) for padding in ("valid", "same")),
     convolution(4, 4, 1, "same"),
@@ -69,7 +69,7 @@ LAYERS: list[Layer] = [
 ]
 
 
-def by_tensorflow(layer: Layer, x: Any) -> Any:
+def by_tensorflow(layer: UnaryLayer, x: Any) -> Any:
     import tensorflow as tf
 
     if isinstance(layer, Conv2D):
@@ -95,7 +95,7 @@ def by_tensorflow(layer: Layer, x: Any) -> Any:
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
-def test_a_layer_computes_what_tensorflow_does(layer: Layer) -> None:
+def test_a_layer_computes_what_tensorflow_does(layer: UnaryLayer) -> None:
     x = numbers(50, *IMAGE)
     result = layer.apply(x)
     assert np.array_equal(result, np.asarray(by_tensorflow(layer, x)))
@@ -103,7 +103,7 @@ def test_a_layer_computes_what_tensorflow_does(layer: Layer) -> None:
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
-def test_what_comes_out_is_what_can_come_out(layer: Layer) -> None:
+def test_what_comes_out_is_what_can_come_out(layer: UnaryLayer) -> None:
     ends = np.sort(numbers(2, *IMAGE), axis=0)
     before = ValueRange(low=ends[0], high=ends[1], fraction=KIND.fraction)
     after = layer.value_range(before)

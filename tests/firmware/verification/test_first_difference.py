@@ -31,7 +31,7 @@ def bend(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Makes the tracing of one layer wrong by one bit of one weight."""
     from l1distill.firmware.rtl import tracing
 
-    right = tracing._trace_layer
+    right = tracing.trace_layer
 
     def wrong(layer: Layer, *values: object) -> object:
         if isinstance(layer, Dense) and layer.name == name:
@@ -40,7 +40,7 @@ def bend(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
             layer = replace(layer, kernel=kernel)
         return right(layer, *values)
 
-    monkeypatch.setattr(tracing, "_trace_layer", wrong)
+    monkeypatch.setattr(tracing, "trace_layer", wrong)
 
 
 def test_a_fault_of_the_emulator_is_located(
@@ -78,7 +78,7 @@ def test_every_layer_of_an_hls_project_that_computes_is_followed(tmp_path: Path)
     network = from_qkeras(NETWORKS["dense"](4))
     hls.write_hls_project(network, HARDWARE, tmp_path)
     source = (tmp_path / "firmware" / f"{hls.PROJECT}.cpp").read_text()
-    sizes = {node.name: 1 for node in hls_nodes(network) if node.kind != "InputLayer"}
+    sizes = {node.name: 1 for node in hls_nodes(network) if node.class_name != "InputLayer"}
     lines, seen = search._with_traces(source, sizes)
     assert set(seen) == set(sizes)
     leaky = next(name for name in seen if name.startswith("layer4_"))

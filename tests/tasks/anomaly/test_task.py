@@ -13,6 +13,7 @@ from l1distill.data.dataset import Dataset
 from l1distill.tasks.anomaly.dataset import read_items
 from l1distill.tasks.anomaly.events import Events
 from l1distill.tasks.anomaly.generator.checks import check
+from l1distill.tasks.anomaly.reconstruction import ObjectsErrorHead
 from l1distill.tasks.anomaly.settings import AutoencoderSettings
 from l1distill.tasks.anomaly.standardization import Standardization
 from l1distill.tasks.anomaly.task import EXPECTATIONS, TASK
@@ -110,7 +111,7 @@ def test_the_error_head_needs_the_constants_of_the_teacher(tmp_path: Path) -> No
     constants = Standardization(pt_mean=[1.0] * 19, pt_std=[2.0] * 19)
     (name,) = TASK.constants()
     constants.write(tmp_path / name)
-    assert TASK.error_head(tmp_path) == constants
+    assert TASK.error_head(tmp_path) == ObjectsErrorHead(standardization=constants)
 
 
 def test_files_that_were_not_named_are_asked_for() -> None:

@@ -1,1 +1,1 @@
-"""Functions made of adders and comparisons: piecewise-linear, argmax, score heads."""
+"""Functions that adders and comparisons compute: piecewise linear, argmax, score heads."""

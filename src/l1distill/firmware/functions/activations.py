@@ -1,16 +1,23 @@
-"""Sigmoid and tanh between the layers of a network, made of straight pieces."""
+"""Sigmoid, tanh and softmax between the layers of a network, approximated by exact layers."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.firmware.functions.argmax import one_hot
-from l1distill.firmware.functions.piecewise_linear import Pieces, evaluated, fit_pieces
+from l1distill.firmware.functions.argmax import argmax_layers
+from l1distill.firmware.functions.piecewise_linear import PiecewiseLinear, fit_piecewise_linear
 from l1distill.firmware.network.fixed_point import FixedPoint, grid_of, smallest_type
-from l1distill.firmware.network.layers import Conv2D, Dense, Quantize, Reshape, UnaryLayer
+from l1distill.firmware.network.layers import (
+    Conv2D,
+    Dense,
+    Quantize,
+    Reshape,
+    UnaryLayer,
+    value_range_after,
+)
 from l1distill.firmware.network.value_range import ValueRange
 
 Array = NDArray[np.float64]
@@ -18,7 +25,8 @@ _FINEST = 12
 """Most digits behind the point of what goes into a function."""
 
 
-class Function(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Function:
     """A rising function with a limit at either end."""
 
     values: Callable[[Array], Array]
@@ -35,17 +43,17 @@ def _sigmoid(x: Array) -> Array:
 
 
 FUNCTIONS: Mapping[str, Function] = {
-    "sigmoid": Function(_sigmoid, 0.25, 3, signed=False),
-    "tanh": Function(np.tanh, 1.0, 2, signed=True),
+    "sigmoid": Function(values=_sigmoid, steepest=0.25, integer=3, signed=False),
+    "tanh": Function(values=np.tanh, steepest=1.0, integer=2, signed=True),
 }
 
 
-class Curves:
-    """Makes layers of the functions of a network, and keeps how far off each is.
+class FunctionApproximator:
+    """Makes the layers of a network's functions, and records the error of each.
 
     Attributes:
-        bits: of what a function gives, where nobody else says.
-        pieces: most pieces of each.
+        bits: of the results of a function, where the model names no type.
+        pieces: most straight pieces of each.
         softmax: what stands for one at an end: a 1 for the largest number; None for nothing.
         errors: by the name of a layer, the largest difference from its function.
         classes: names of layers that give a 1 for the largest number.
@@ -54,63 +62,62 @@ class Curves:
     def __init__(
         self, bits: int, pieces: int = 16, softmax: Literal["argmax"] | None = None
     ) -> None:
-        """Begins without a function."""
-        self.softmax = softmax
-        self.classes: list[str] = []
+        """Begin without a function."""
         self.bits = bits
         self.pieces = pieces
+        self.softmax = softmax
         self.errors: dict[str, float] = {}
+        self.classes: list[str] = []
 
     def layers(
-        self, name: str, function: str, tensor: ValueRange, kind: FixedPoint | None = None
+        self, name: str, function: str, tensor: ValueRange, result_type: FixedPoint | None = None
     ) -> list[UnaryLayer]:
-        """Returns the layers that compute one of :data:`FUNCTIONS` of each number.
+        """Return the layers that approximate one of :data:`FUNCTIONS` of each number.
 
         Args:
             name: of the last of them, and the beginning of the others' names.
-            function: which.
-            tensor: what goes in.
-            kind: what the results are rounded to; between the function's limits if None.
+            function: a key of :data:`FUNCTIONS`.
+            tensor: the value range of the input.
+            result_type: what the results are rounded to; between the function's limits if None.
         """
-        found = FUNCTIONS[function]
-        if kind is None:
-            kind = FixedPoint(signed=found.signed, integer=0, fraction=self.bits - found.signed)
-        made: list[UnaryLayer] = []
+        exact = FUNCTIONS[function]
+        if result_type is None:
+            fraction = self.bits - exact.signed
+            result_type = FixedPoint(signed=exact.signed, integer=0, fraction=fraction)
+        layers: list[UnaryLayer] = []
         # far from zero, and far behind the point, the results do not change any more
-        reach = found.integer + (kind.fraction > 10 - found.signed)
-        fraction = min(tensor.fraction, kind.fraction + 2, _FINEST)
-        narrow = FixedPoint(signed=True, integer=reach, fraction=fraction)
-        rounded = 0.0
-        if (
-            fraction < tensor.fraction
-            or narrow.low > tensor.low.min()
-            or (narrow.high < tensor.high.max())
-        ):
-            rounded = found.steepest * narrow.step / 2 if fraction < tensor.fraction else 0.0
-            made.append(Quantize(f"{name}_in", type=narrow))
-        span = _after(made, tensor)
-        low, high = float(span.low.min()), float(span.high.max())
-        codes = np.arange(low, high + narrow.step / 2, narrow.step)
-        wanted = found.values(codes)
-        pieces = fit_pieces(codes, wanted, self.pieces, np.ones_like(wanted), kind.step / 8)
-        made += _hinges(name, pieces, span)
-        made.append(Quantize(name, type=kind))
-        # a number that has been clipped gives what the end of the range gives
-        at_ends = kind.quantize(evaluated(pieces, codes[[0, -1]]))
-        outside = found.values(np.array([tensor.low.min(), tensor.high.max()]))
-        inside = np.abs(kind.quantize(evaluated(pieces, codes)) - wanted).max()
-        self.errors[name] = float(max(inside, np.abs(at_ends - outside).max())) + rounded
-        return made
+        integer = exact.integer + (result_type.fraction > 10 - exact.signed)
+        fraction = min(tensor.fraction, result_type.fraction + 2, _FINEST)
+        narrow = FixedPoint(signed=True, integer=integer, fraction=fraction)
+        is_rounded = fraction < tensor.fraction
+        if is_rounded or narrow.low > tensor.low.min() or narrow.high < tensor.high.max():
+            layers.append(Quantize(f"{name}_in", type=narrow))
+        inputs = value_range_after(layers, tensor)
+        low, high = float(inputs.low.min()), float(inputs.high.max())
+        grid = np.arange(low, high + narrow.step / 2, narrow.step)
+        values = exact.values(grid)
+        approximated = fit_piecewise_linear(
+            grid, values, self.pieces, np.ones_like(values), result_type.step / 8
+        ).function
+        layers += _piecewise_layers(name, approximated, inputs)
+        layers.append(Quantize(name, type=result_type))
+        inside = np.abs(result_type.quantize(approximated(grid)) - values).max()
+        # a number that has been clipped gives the value at the end of the range
+        at_ends = result_type.quantize(approximated(grid[[0, -1]]))
+        outside = np.abs(at_ends - exact.values(np.array([tensor.low.min(), tensor.high.max()])))
+        rounding = exact.steepest * narrow.step / 2 if is_rounded else 0.0
+        self.errors[name] = float(max(inside, outside.max())) + rounding
+        return layers
 
-    def one_hot(self, layer: Any, name: str, tensor: ValueRange) -> list[UnaryLayer]:
-        """Returns what stands for a softmax; see :func:`.argmax.one_hot`."""
+    def argmax(self, name: str, tensor: ValueRange) -> list[UnaryLayer]:
+        """Return the layers that stand for a softmax; see :func:`.argmax.argmax_layers`."""
         self.classes.append(name)
-        return one_hot(layer, name, tensor)
+        return argmax_layers(name, tensor)
 
     @property
-    def said(self) -> tuple[str, ...]:
-        """A sentence about each function."""
-        off = (
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for the model card about each function that is not exact."""
+        errors = (
             f"Layer {name} is made of straight pieces: it is off by at most {error:.2g}."
             for name, error in self.errors.items()
         )
@@ -119,37 +126,39 @@ class Curves:
             "all others; the model has a softmax there."
             for name in self.classes
         )
-        return (*off, *largest)
+        return (*errors, *largest)
 
 
-def _hinges(name: str, pieces: Pieces, tensor: ValueRange) -> list[UnaryLayer]:
-    """Returns the layers that compute the pieces of every number of a tensor."""
-    channels, number = tensor.shape[-1], len(pieces.knots)
-    kept = np.flatnonzero(pieces.slopes) if pieces.slopes.any() else np.arange(number)
-    knots, slopes = pieces.knots[kept], pieces.slopes[kept]
-    spread = np.repeat(np.eye(channels), len(kept), axis=1)
-    below = np.tile(-knots, channels) + 0.0
-    gathered = np.kron(np.eye(channels), slopes[:, None])
-    start = np.full(channels, pieces.start)
-    made: list[UnaryLayer] = []
-    for what, kernel, bias in (("hinges", spread, below), ("sums", gathered, start)):
-        types: dict[str, Any] = {"kernel_type": grid_of(kernel), "bias_type": grid_of(bias)}
-        if len(tensor.shape) == 1:
-            made.append(Dense(f"{name}_{what}", kernel=kernel, bias=bias, **types))
-        else:
-            made.append(Conv2D(f"{name}_{what}", kernel=kernel[None, None], bias=bias, **types))
+def _piecewise_layers(name: str, function: PiecewiseLinear, tensor: ValueRange) -> list[UnaryLayer]:
+    """Return the layers of a piecewise linear function of every number of a tensor."""
+    channels, pieces = tensor.shape[-1], len(function.knots)
+    kept = np.flatnonzero(function.slopes) if function.slopes.any() else np.arange(pieces)
+    knots, slopes = function.knots[kept], function.slopes[kept]
+    copies = np.repeat(np.eye(channels), len(kept), axis=1)
+    layers: list[UnaryLayer] = []
     if len(tensor.shape) == 2:
-        made.insert(0, Reshape(f"{name}_image", shape=(tensor.shape[0], 1, channels)))
-        made.append(Reshape(f"{name}_sequence", shape=tensor.shape))
-    until = next(n for n, layer in enumerate(made) if layer.name == f"{name}_sums")
-    before = _after(made[:until], tensor)
-    positive = smallest_type(0.0, max(float(before.high.max()), 0.0), before.fraction)
-    positive = replace(positive, rounding="TRN", integer=max(positive.integer, 1 - before.fraction))
-    made.insert(until, Quantize(f"{name}_positive", type=positive))
-    return made
+        layers.append(Reshape(f"{name}_image", shape=(tensor.shape[0], 1, channels)))
+    is_vector = len(tensor.shape) == 1
+    layers.append(
+        _each_channel(f"{name}_hinges", copies, np.tile(-knots, channels) + 0.0, is_vector)
+    )
+    distances = value_range_after(layers, tensor)
+    positive = smallest_type(0.0, max(float(distances.high.max()), 0.0), distances.fraction)
+    integer = max(positive.integer, 1 - distances.fraction)
+    layers.append(
+        Quantize(f"{name}_positive", type=replace(positive, rounding="TRN", integer=integer))
+    )
+    weights, start = np.kron(np.eye(channels), slopes[:, None]), np.full(channels, function.start)
+    layers.append(_each_channel(f"{name}_sums", weights, start, is_vector))
+    if len(tensor.shape) == 2:
+        layers.append(Reshape(f"{name}_sequence", shape=tensor.shape))
+    return layers
 
 
-def _after(layers: list[UnaryLayer], tensor: ValueRange) -> ValueRange:
-    for layer in layers:
-        tensor = layer.value_range(tensor)
-    return tensor
+def _each_channel(name: str, kernel: Array, bias: Array, is_vector: bool) -> UnaryLayer:
+    """Return a layer that multiplies the channels by a matrix, in a vector or at each pixel."""
+    if is_vector:
+        return Dense.exact(name, kernel, bias)
+    kernel_type, bias_type = grid_of(kernel), grid_of(bias)
+    image = kernel[None, None]
+    return Conv2D(name, kernel=image, bias=bias, kernel_type=kernel_type, bias_type=bias_type)

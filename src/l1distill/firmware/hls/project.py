@@ -82,7 +82,7 @@ def write_hls_project(
             },
         }
         layers = [
-            {"name": node.name, "class_name": node.kind, "data_format": "channels_last"}
+            {"name": node.name, "class_name": node.class_name, "data_format": "channels_last"}
             | dict(node.attributes)
             for node in nodes
         ]

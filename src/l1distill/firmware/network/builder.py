@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from l1distill.firmware.network.fixed_point import ONE, FixedPoint
+from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Dense, Layer
 from l1distill.firmware.network.network import Network, connect, value_ranges
 from l1distill.firmware.network.value_range import ValueRange, value_range_of
@@ -72,5 +72,4 @@ class Builder:
 
 def select(name: str, elements: Sequence[int], of: int) -> Dense:
     """Return the layer that picks some of ``of`` elements, which costs nothing in firmware."""
-    kernel = np.eye(of)[:, list(elements)]
-    return Dense(name, kernel=kernel, bias=np.zeros(len(elements)), kernel_type=ONE, bias_type=ONE)
+    return Dense.exact(name, np.eye(of)[:, list(elements)])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from l1distill.core.errors import DataError
+from l1distill.firmware.network.back_ends import BACK_ENDS
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import (
     Add,
@@ -45,6 +46,7 @@ LAYER_NAMES: Mapping[str, type[Layer]] = {
     "concatenate": Concatenate,
 }
 """What each layer is called in the file."""
+BACK_ENDS["network file"] = lambda layer_class: layer_class in LAYER_NAMES.values()
 _FORMER_NAMES: Mapping[str, str] = {"quantise": "quantize"}
 """What layers were called in files of version 0.1."""
 

@@ -1,41 +1,44 @@
-"""Reads how the layers of a Keras model follow one another: in chains, branches and joints."""
+"""Reads the graph of a Keras model: chains of layers, branches, and merges of several tensors."""
 
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple, NoReturn
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
 
 from l1distill.core.errors import DataError
 from l1distill.firmware.network.layers import Add, BinaryLayer, Concatenate, Multiply, Subtract
 
-PASS_THROUGH = ("InputLayer", "Dropout")
+IDENTITY_LAYERS = ("InputLayer", "Dropout")
 """Classes that do nothing when the model only predicts."""
-JOINTS = ("Add", "Subtract", "Multiply", "Concatenate")
+MERGE_LAYERS = ("Add", "Subtract", "Multiply", "Concatenate")
 """Classes that take several tensors."""
 
 
-class Segment(NamedTuple):
-    """Layers one behind the other; what comes out between them goes nowhere else."""
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """Layers one after the other; the tensors between them go nowhere else."""
 
     sources: tuple[int, ...]
-    """Segments that it takes the results of; none for the first, which takes the model's input."""
+    """Segments whose results it takes; none for the first, which takes the model's input."""
     layers: tuple[Any, ...]
-    """Without those that do nothing. Of several sources the first one of them makes one tensor."""
+    """Without identity layers. Of several sources the first layer makes one tensor."""
 
 
-class Graph(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Graph:
     """The layers of a model in an order of computation."""
 
     shape: tuple[int, ...]
-    """What goes in, without events."""
+    """Of the input, without events."""
     segments: tuple[Segment, ...]
     """Each behind its sources."""
-    ends: tuple[int, ...]
-    """Segments whose results come out, side by side."""
+    outputs: tuple[int, ...]
+    """Segments whose results are the model's outputs, side by side."""
 
 
-class _Call(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class _Call:
     """A layer and the numbers of the calls whose results it takes."""
 
     layer: Any
@@ -43,7 +46,7 @@ class _Call(NamedTuple):
 
 
 def refuse(layer: Any, reason: str) -> NoReturn:
-    """Refuses a layer by its name, its class and the reason.
+    """Refuse a Keras layer by its name, its class and the reason.
 
     Raises:
         DataError: always.
@@ -52,10 +55,10 @@ def refuse(layer: Any, reason: str) -> NoReturn:
 
 
 def input_shape(model: Any) -> tuple[int, ...]:
-    """Returns what a model takes, without events.
+    """Return the shape of a model's input, without events.
 
     Raises:
-        DataError: it takes several tensors, or its shape is not fixed.
+        DataError: the model takes several tensors, or its shape is not fixed.
     """
     if len(model.inputs) != 1:
         refuse(model.layers[0], "only models with one input are supported")
@@ -66,56 +69,60 @@ def input_shape(model: Any) -> tuple[int, ...]:
 
 
 def read_graph(model: Any) -> Graph:
-    """Reads a model.
+    """Read the graph of a model from its configuration.
 
-    The models' configuration is asked, not the layers' own nodes: a layer that is shared with
-    another model has nodes of that one too.
+    The layers' own nodes are not asked: a layer that is shared with another model has nodes of
+    that one too.
 
     Args:
         model: a Keras 2 model with one input, whose layers may be such models themselves.
 
-    Returns:
-        Its layers.
-
     Raises:
-        DataError: it is something else.
+        DataError: the model is something else.
     """
     shape = input_shape(model)
-    calls = [_Call(None, ())]
-    found = _read_calls(model, 0, calls)
-    calls, found = _needed(calls, found)
-    takers = Counter([*found, *(source for call in calls for source in call.sources)])
+    calls = [_Call(layer=None, sources=())]
+    outputs = _read_calls(model, 0, calls)
+    calls, outputs = _without_unused(calls, outputs)
+    uses = Counter([*outputs, *(source for call in calls for source in call.sources)])
     segments: list[Segment] = []
     segment_of: list[int] = []
     for call in calls:
-        if len(call.sources) == 1 and takers[call.sources[0]] == 1:
+        if len(call.sources) == 1 and uses[call.sources[0]] == 1:
             number = segment_of[call.sources[0]]
             before = segments[number]
-            segments[number] = before._replace(layers=(*before.layers, call.layer))
+            segments[number] = replace(before, layers=(*before.layers, call.layer))
         else:
             number = len(segments)
             sources = tuple(segment_of[source] for source in call.sources)
-            segments.append(Segment(sources, (call.layer,) if call.sources else ()))
+            layers = (call.layer,) if call.sources else ()
+            segments.append(Segment(sources=sources, layers=layers))
         segment_of.append(number)
-    return Graph(shape, tuple(segments), tuple(segment_of[end] for end in found))
+    return Graph(
+        shape=shape,
+        segments=tuple(segments),
+        outputs=tuple(segment_of[output] for output in outputs),
+    )
 
 
-def _needed(calls: list[_Call], ends: list[int]) -> tuple[list[_Call], list[int]]:
-    """Leaves out what leads nowhere: of a model within the model, results that nobody takes."""
-    needed = {0, *ends}
+def _without_unused(calls: list[_Call], outputs: list[int]) -> tuple[list[_Call], list[int]]:
+    """Leave out unused calls: of a model within the model, results that nobody takes."""
+    needed = {0, *outputs}
     for number in reversed(range(len(calls))):
         if number in needed:
             needed.update(calls[number].sources)
-    place = {number: at for at, number in enumerate(sorted(needed))}
+    new_number = {number: new for new, number in enumerate(sorted(needed))}
     kept = [
-        _Call(calls[number].layer, tuple(place[source] for source in calls[number].sources))
+        replace(
+            calls[number], sources=tuple(new_number[source] for source in calls[number].sources)
+        )
         for number in sorted(needed)
     ]
-    return kept, [place[end] for end in ends]
+    return kept, [new_number[output] for output in outputs]
 
 
 def _read_calls(model: Any, source: int, calls: list[_Call]) -> list[int]:
-    """Appends the calls of a model's layers; returns the numbers of those whose results come out.
+    """Append the calls of a model's layers; return the numbers of those that are its outputs.
 
     Args:
         model: a model that takes one tensor.
@@ -141,13 +148,14 @@ def _read_calls(model: Any, source: int, calls: list[_Call]) -> list[int]:
 
 
 def _inbound(layer: Any, entry: Any) -> list[tuple[str, int]]:
-    """Returns the names of the layers whose results a layer takes, and which of their results."""
+    """Return the names of the layers whose results a layer takes, and which of their results."""
     if len(entry["inbound_nodes"]) > 1:
         times = len(entry["inbound_nodes"])
         refuse(layer, f"is used {times} times; give each use a layer of its own")
     (node,) = entry["inbound_nodes"]
     if not all(isinstance(source, Sequence) and not isinstance(source, str) for source in node):
-        refuse(layer, f"is an operation and no layer; use {', '.join(JOINTS)} of keras.layers")
+        layers = ", ".join(MERGE_LAYERS)
+        refuse(layer, f"is an operation and no layer; use {layers} of keras.layers")
     return [(source[0], source[2]) for source in node]
 
 
@@ -156,58 +164,58 @@ def _read_call(layer: Any, sources: list[int], calls: list[_Call]) -> list[int]:
         if len(sources) > 1:
             refuse(layer, "only models with one input are supported")
         return _read_calls(layer, sources[0], calls)
-    if type(layer).__name__ in PASS_THROUGH:
+    if type(layer).__name__ in IDENTITY_LAYERS:
         return sources
-    if len(sources) > 1 and type(layer).__name__ not in JOINTS:
-        refuse(layer, f"has {len(sources)} inputs; several are for {', '.join(JOINTS)}")
-    calls.append(_Call(layer, tuple(sources)))
+    if len(sources) > 1 and type(layer).__name__ not in MERGE_LAYERS:
+        refuse(layer, f"has {len(sources)} inputs; several are for {', '.join(MERGE_LAYERS)}")
+    calls.append(_Call(layer=layer, sources=tuple(sources)))
     return [len(calls) - 1]
 
 
-def read_joint(layer: Any, shapes: Sequence[tuple[int, ...]]) -> BinaryLayer:
-    """Reads one of :data:`JOINTS`.
+def read_merge(layer: Any, shapes: Sequence[tuple[int, ...]]) -> BinaryLayer:
+    """Read one of :data:`MERGE_LAYERS`.
 
     Args:
         layer: the layer.
-        shapes: of what it takes, without events.
+        shapes: of its inputs, without events.
 
     Returns:
-        What it does with two tensors; of more, with the result for those before and the next one.
+        The layer for two tensors; of more, it takes the result for those before and the next one,
+        see :func:`pairwise_merges`.
 
     Raises:
-        DataError: it repeats a tensor to make it fit, or joins events.
+        DataError: it would have to repeat a tensor, or concatenates events.
     """
-    kind = type(layer).__name__
-    if kind == "Concatenate":
+    if type(layer).__name__ == "Concatenate":
         axes = len(shapes[0]) + 1
         axis = range(axes)[layer.axis] - 1
         if axis < 0:
             refuse(layer, "joins along the axis of the events")
         return Concatenate(layer.name, axis=axis)
     if len(set(shapes)) > 1:
-        words = " and ".join(map(str, sorted(set(shapes))))
-        refuse(layer, f"takes tensors of the shapes {words}; repeat the smaller one beforehand")
-    found: dict[str, BinaryLayer] = {
+        listed = " and ".join(map(str, sorted(set(shapes))))
+        refuse(layer, f"takes tensors of the shapes {listed}; repeat the smaller one beforehand")
+    merges: dict[str, BinaryLayer] = {
         "Add": Add(layer.name),
         "Subtract": Subtract(layer.name),
         "Multiply": Multiply(layer.name),
     }
-    return found[kind]
+    return merges[type(layer).__name__]
 
 
-def one_by_one(joint: BinaryLayer, sources: Sequence[int]) -> list[tuple[BinaryLayer, int]]:
-    """Returns the joints of two tensors each that make one of several.
+def pairwise_merges(merge: BinaryLayer, sources: Sequence[int]) -> list[tuple[BinaryLayer, int]]:
+    """Split a merge of several tensors into merges of two.
 
     Args:
-        joint: see :func:`read_joint`; it leaves its name to the last.
+        merge: see :func:`read_merge`; the last one keeps its name.
         sources: numbers of at least two tensors.
 
     Returns:
-        Joints, each with the tensor that comes to what has been joined before it.
+        Merges, each with the number of the tensor that is merged with the result before.
     """
     last = len(sources) - 1
     return [
-        (joint if number == last else replace(joint, name=f"{joint.name}_{number}"), source)
+        (merge if number == last else replace(merge, name=f"{merge.name}_{number}"), source)
         for number, source in enumerate(sources)
         if number > 0
     ]

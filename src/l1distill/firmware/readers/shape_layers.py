@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,39 +25,38 @@ _MEAN_LIMIT = 2**20
 
 
 def read_shape_layer(
-    layer: Any, tensor: ValueRange | None, inexact: FixedPoint | None = None
+    layer: Any, tensor: ValueRange, inexact_type: FixedPoint | None = None
 ) -> Iterator[UnaryLayer]:
-    """Reads one of :data:`SHAPE_LAYERS`.
+    """Yield the layers that compute one of :data:`SHAPE_LAYERS` or of QKeras' means.
 
     Args:
         layer: the layer.
-        tensor: what goes in.
-        inexact: the type of shares that are on no grid, where somebody will round them; ``None``
-            to refuse them.
+        tensor: the value range of its input.
+        inexact_type: the type of a mean's weights that are no powers of two, where the caller
+            rounds them later; ``None`` to refuse them.
 
     Returns:
-        What it does; nothing where the shape stays the same.
+        The layers; none where the shape stays the same.
 
     Raises:
         DataError: an option of it is not supported.
     """
-    assert tensor is not None
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         refuse(layer, "has data_format='channels_first'; use 'channels_last'")
     name = type(layer).__name__
     if name in MEANS or name in _QUANTIZED_MEANS:
-        yield from _mean_pooling(layer, tensor.shape, inexact)
+        yield from _mean_pooling(layer, tensor.shape, inexact_type)
     else:
         yield from _READERS[name](layer, tensor.shape)
 
 
 def as_image(layer: Any, shape: tuple[int, ...]) -> Reshape:
-    """Returns the view of a sequence, (steps, channels), as an image one column wide."""
+    """Return the view of a sequence, (steps, channels), as an image one column wide."""
     return Reshape(f"{layer.name}_image", shape=(shape[0], 1, shape[1]))
 
 
 def as_sequence(layer: Any, steps: int, channels: int) -> Reshape:
-    """Returns the way back from :func:`as_image`."""
+    """Return the way back from :func:`as_image`."""
     return Reshape(f"{layer.name}_sequence", shape=(steps, channels))
 
 
@@ -69,53 +69,61 @@ def _reshape(layer: Any, shape: tuple[int, ...]) -> Iterator[UnaryLayer]:
         yield Reshape(layer.name, shape=target)
 
 
-class _Windows(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class _Windows:
     """Where the windows of a pooling layer are, along each axis."""
 
     size: tuple[int, ...]
     strides: tuple[int, ...]
     number: tuple[int, ...]
 
+    @classmethod
+    def of(cls, layer: Any, shape: tuple[int, ...]) -> "_Windows":
+        """Return the windows of a layer on an input of (..., channels)."""
+        size = tuple(np.atleast_1d(layer.pool_size).tolist())
+        strides = tuple(np.atleast_1d(layer.strides).tolist())
+        if layer.padding != "valid":
+            refuse(layer, f"has padding={layer.padding!r}; use 'valid'")
+        axes = zip(shape[:-1], size, strides, strict=True)
+        number = tuple((length - window) // stride + 1 for length, window, stride in axes)
+        return cls(size=size, strides=strides, number=number)
 
-def _windows(layer: Any, shape: tuple[int, ...]) -> _Windows:
-    size = tuple(np.atleast_1d(layer.pool_size).tolist())
-    strides = tuple(np.atleast_1d(layer.strides).tolist())
-    if layer.padding != "valid":
-        refuse(layer, f"has padding={layer.padding!r}; use 'valid'")
-    axes = zip(shape[:-1], size, strides, strict=True)
-    number = tuple((length - window) // stride + 1 for length, window, stride in axes)
-    return _Windows(size, strides, number)
+    @classmethod
+    def whole(cls, shape: tuple[int, ...]) -> "_Windows":
+        """Return a single window over all of an input of (..., channels)."""
+        ones = (1,) * (len(shape) - 1)
+        return cls(size=shape[:-1], strides=ones, number=ones)
 
 
 def _max_pooling(layer: Any, shape: tuple[int, ...]) -> Iterator[UnaryLayer]:
-    windows = _windows(layer, shape)
+    windows = _Windows.of(layer, shape)
     if len(shape) == 3:
-        yield from _largest(layer, windows, shape)
+        yield from _max_of_windows(layer, windows, shape)
         return
-    column = _Windows(*((along[0], 1) for along in windows))
+    column = _Windows(
+        size=(*windows.size, 1), strides=(*windows.strides, 1), number=(*windows.number, 1)
+    )
     yield as_image(layer, shape)
-    yield from _largest(layer, column, (shape[0], 1, shape[1]))
+    yield from _max_of_windows(layer, column, (shape[0], 1, shape[1]))
     yield as_sequence(layer, windows.number[0], shape[1])
 
 
-def _largest(layer: Any, windows: _Windows, shape: tuple[int, ...]) -> Iterator[UnaryLayer]:
-    """Yields the largest of each window; those that overlap are brought side by side before."""
+def _max_of_windows(layer: Any, windows: _Windows, shape: tuple[int, ...]) -> Iterator[UnaryLayer]:
+    """Yield the largest of each window; a convolution copies those that overlap side by side."""
     (height, width), (rows, columns) = windows.size, windows.number
     if windows.strides == windows.size:
         yield MaxPool2D(layer.name, size=(height, width))
         return
     channels = shape[2]
-    kernel = np.eye(height * width * channels).reshape(height, width, channels, -1)
-    one, zeros = grid_of([-1.0, 1.0]), np.zeros(height * width * channels)
-    strides = (windows.strides[0], windows.strides[1])
+    copies = height * width * channels
+    one = grid_of([-1.0, 1.0])
     yield Conv2D(
         f"{layer.name}_windows",
-        kernel=kernel,
-        bias=zeros,
+        kernel=np.eye(copies).reshape(height, width, channels, -1),
+        bias=np.zeros(copies),
         kernel_type=one,
         bias_type=one,
-        padding="valid",
-        strides=strides,
+        strides=(windows.strides[0], windows.strides[1]),
     )
     yield Reshape(f"{layer.name}_in", shape=(rows, columns * height * width, channels))
     yield MaxPool2D(layer.name, size=(1, height * width))
@@ -135,40 +143,53 @@ def _global_shape(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _mean_pooling(
-    layer: Any, shape: tuple[int, ...], inexact: FixedPoint | None
+    layer: Any, shape: tuple[int, ...], inexact_type: FixedPoint | None
 ) -> Iterator[UnaryLayer]:
-    whole = "Global" in type(layer).__name__
-    ones = (1,) * (len(shape) - 1)
-    size, strides, counts = _Windows(shape[:-1], ones, ones) if whole else _windows(layer, shape)
-    share = 1.0 / math.prod(size)
-    exact = math.frexp(share)[0] == 0.5
-    if not exact and inexact is None:
+    is_global = "Global" in type(layer).__name__
+    windows = _Windows.whole(shape) if is_global else _Windows.of(layer, shape)
+    share = 1.0 / math.prod(windows.size)
+    is_exact = math.frexp(share)[0] == 0.5
+    if not is_exact and inexact_type is None:
         refuse(
             layer,
-            f"dividing by the {math.prod(size)} numbers of a window is not exact; use a window "
-            "of a power of two, or the largest value",
+            f"dividing by the {math.prod(windows.size)} numbers of a window is not exact; use a "
+            "window of a power of two, or the largest value",
         )
     quantizer = getattr(layer, "average_quantizer_internal", None)
     if quantizer is not None:
         share = float(np.asarray(quantizer(share)))
-    n_in, n_out = math.prod(shape), math.prod(counts) * shape[-1]
+    shape_out = (*windows.number, shape[-1])
+    n_in, n_out = math.prod(shape), math.prod(shape_out)
     if n_in * n_out > _MEAN_LIMIT:
         refuse(layer, f"a mean of {n_in} numbers to {n_out} is too large; pool step by step")
     if share == 0:
         refuse(layer, "its average_quantizer has no number but zero for the share of one")
-    kernel = np.zeros((n_in, n_out))
-    for out in np.ndindex(*counts, shape[-1]):
-        to = int(np.ravel_multi_index(out, (*counts, shape[-1])))
-        for offset in np.ndindex(*size):
-            place = [o * stride + d for o, stride, d in zip(out, strides, offset, strict=False)]
-            kernel[np.ravel_multi_index((*place, out[-1]), shape), to] = share
-    zeros = np.zeros(n_out)
-    kind = grid_of([-share, share]) if exact or inexact is None else inexact
+    share_type = grid_of([-share, share]) if is_exact or inexact_type is None else inexact_type
     yield Reshape(f"{layer.name}_in", shape=(n_in,))
-    yield Dense(layer.name, kernel=kernel, bias=zeros, kernel_type=kind, bias_type=kind)
-    found = _global_shape(layer, shape) if whole else (*counts, shape[-1])
-    if found != (n_out,):
-        yield Reshape(f"{layer.name}_out", shape=found)
+    yield Dense(
+        layer.name,
+        kernel=share * _terms_of_means(windows, shape),
+        bias=np.zeros(n_out),
+        kernel_type=share_type,
+        bias_type=share_type,
+    )
+    if is_global:
+        shape_out = _global_shape(layer, shape)
+    if shape_out != (n_out,):
+        yield Reshape(f"{layer.name}_out", shape=shape_out)
+
+
+def _terms_of_means(windows: _Windows, shape: tuple[int, ...]) -> Any:
+    """Return (n_in, n_out): 1 where a flattened input is in the window of a flattened output."""
+    shape_out = (*windows.number, shape[-1])
+    terms = np.zeros((math.prod(shape), math.prod(shape_out)))
+    for out in np.ndindex(*shape_out):
+        column = int(np.ravel_multi_index(out, shape_out))
+        for offset in np.ndindex(*windows.size):
+            axes = zip(out, windows.strides, offset, strict=False)
+            place = [position * stride + step for position, stride, step in axes]
+            terms[np.ravel_multi_index((*place, out[-1]), shape), column] = 1.0
+    return terms
 
 
 def _up_sampling(layer: Any, shape: tuple[int, ...]) -> Iterator[UnaryLayer]:

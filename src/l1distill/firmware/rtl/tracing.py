@@ -1,46 +1,78 @@
-"""Networks in alkaid's arrays of variables, around what alkaid 0.8.2 gets wrong.
+"""Traces networks as alkaid's arrays of variables, and works around what alkaid 0.8.2 gets wrong.
 
-Each detour names its fault; the parity tests find every one of them without it.
+Each workaround names its fault; ``tests/firmware/rtl/test_tracing.py`` shows that it is needed.
+They hold for :data:`CHECKED_VERSION` alone, see :func:`check_version`.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from l1distill.core.errors import DataError
+from l1distill.core.errors import DataError, ToolError
+from l1distill.firmware.network.back_ends import back_end
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import (
+    Add,
     Affine,
+    Concatenate,
     Conv2D,
     Dense,
     Layer,
     MaxPool2D,
     Multiply,
     Quantize,
+    Reshape,
     Square,
+    Subtract,
+    UpSample2D,
+    ZeroPad2D,
 )
 from l1distill.firmware.network.network import Network
 
+CHECKED_VERSION = "0.8.2"
+"""The version of alkaid that the workarounds in this module were made for."""
+
+
+def check_version() -> None:
+    """Refuse a version of alkaid that the workarounds of this module were not checked with.
+
+    One of them replaces a function inside alkaid. With another version it could leave a fault
+    that it does not know, or bring one in.
+
+    Raises:
+        ToolError: another version is installed.
+    """
+    installed = version("alkaid")
+    if installed != CHECKED_VERSION:
+        raise ToolError(
+            f"alkaid {installed}: the workarounds in {__name__} were checked with "
+            f"{CHECKED_VERSION} alone; install alkaid=={CHECKED_VERSION}, or run "
+            "tests/firmware/rtl/test_tracing.py with the new version and change CHECKED_VERSION"
+        )
+
 
 def trace(network: Network) -> Any:
-    """Returns alkaid's ``CombLogic`` of a network, from its input ports to its outputs.
+    """Return alkaid's ``CombLogic`` of a network, from its input ports to its outputs.
 
     Raises:
         DataError: a constant has more digits than alkaid holds exactly.
+        ToolError: another version of alkaid is installed than the workarounds are for.
     """
+    check_version()
     from alkaid.trace import FVArray, HWConfig
     from alkaid.trace import trace as collect
     from alkaid.trace.passes import optimize
 
-    kind = network.input_type
+    input_type = network.input_type
     shape = (network.inputs,)
     inputs = FVArray.from_kif(
-        np.full(shape, int(kind.signed)),
-        np.full(shape, kind.integer),
-        np.full(shape, kind.fraction),
+        np.full(shape, int(input_type.signed)),
+        np.full(shape, input_type.integer),
+        np.full(shape, input_type.fraction),
         HWConfig(1, -1, -1),
         0.0,
         # at most two adder levels more than the shallowest tree: latency first; and no tables,
@@ -48,20 +80,20 @@ def trace(network: Network) -> Any:
         {"hard_dc": 2, "binary_lut": False},
     )
     # the network's own inputs obey a symmetric range, which the bits of a port cannot say
-    values = _quantize(inputs, kind) if kind.overflow == "SAT_SYM" else inputs
+    values = _quantize(inputs, input_type) if input_type.overflow == "SAT_SYM" else inputs
     tensors = [values[None]]  # layers take several events
     for layer, taken in zip(network.layers, network.wiring, strict=True):
-        tensors.append(_trace_layer(layer, *(tensors[number] for number in taken)))
+        tensors.append(trace_layer(layer, *(tensors[number] for number in taken)))
     logic = collect(inputs, tensors[-1][0], optimize=False)
-    with _every_bit_in_its_place():
+    with _without_msb_canonicalization():
         # not traced a second time, where alkaid would choose the larger of two by itself, see
-        # _largest; from that pass comes the delay of every carry bit
+        # _maximum; from that pass comes the delay of every carry bit
         return optimize(logic._replace(carry_size=1), retrace=False)
 
 
 @contextmanager
-def _every_bit_in_its_place() -> Iterator[None]:
-    """Leaves out a pass of the optimizer: it takes some other bits for the highest one."""
+def _without_msb_canonicalization() -> Iterator[None]:
+    """Leave out a pass of alkaid's optimizer: it takes some other bits for the highest one."""
     from alkaid.trace.passes import canon
 
     faulty = canon.canonicalize_msb_wraps
@@ -72,32 +104,73 @@ def _every_bit_in_its_place() -> Iterator[None]:
         canon.canonicalize_msb_wraps = faulty
 
 
-def _trace_layer(layer: Layer, values: Any, *more: Any) -> Any:
-    if isinstance(layer, Dense):
-        _check_constants(layer, layer.kernel, layer.bias)
-        return _products(layer, values, layer.kernel) + layer.bias
-    if isinstance(layer, Conv2D):
-        _check_constants(layer, layer.kernel, layer.bias)
-        return _products(layer, layer.windows(values), layer.matrix) + layer.bias
-    if isinstance(layer, Affine):
-        _check_constants(layer, layer.scale, layer.offset)
-        return values * layer.scale + layer.offset
-    if isinstance(layer, Quantize):
-        _check_constants(layer, [layer.type.low, layer.type.high])
-        if layer.negative_slope != 1.0:
-            values = _largest(np.stack([values, values * layer.negative_slope], axis=-1))
-        return _quantize(values, layer.type)
-    if isinstance(layer, MaxPool2D):
-        return _largest(layer.windows(values))
-    if isinstance(layer, Square):
-        return _product(values, values)
-    if isinstance(layer, Multiply):
-        return _product(values, *more)
-    return layer.apply(values, *more)
+@back_end("RTL")
+def trace_layer(layer: Layer, *values: Any) -> Any:
+    """Compute a layer with alkaid's variables instead of numbers.
+
+    Args:
+        layer: the layer.
+        values: for each input an ``FVArray`` of (1, ...) variables.
+
+    Returns:
+        An ``FVArray`` of (1, ...) results.
+
+    Raises:
+        DataError: a constant has more digits than alkaid holds exactly.
+    """
+    raise NotImplementedError
+
+
+@trace_layer.register
+def _trace_dense(layer: Dense, values: Any) -> Any:
+    _check_constants(layer, layer.kernel, layer.bias)
+    return _matrix_product(layer, values, layer.kernel) + layer.bias
+
+
+@trace_layer.register
+def _trace_convolution(layer: Conv2D, values: Any) -> Any:
+    _check_constants(layer, layer.kernel, layer.bias)
+    return _matrix_product(layer, layer.windows(values), layer.matrix) + layer.bias
+
+
+@trace_layer.register
+def _trace_affine(layer: Affine, values: Any) -> Any:
+    _check_constants(layer, layer.scale, layer.offset)
+    return values * layer.scale + layer.offset
+
+
+@trace_layer.register
+def _trace_quantizer(layer: Quantize, values: Any) -> Any:
+    _check_constants(layer, [layer.type.low, layer.type.high])
+    if layer.negative_slope != 1.0:
+        values = _maximum(np.stack([values, values * layer.negative_slope], axis=-1))
+    return _quantize(values, layer.type)
+
+
+@trace_layer.register
+def _trace_max_pooling(layer: MaxPool2D, values: Any) -> Any:
+    return _maximum(layer.windows(values))
+
+
+@trace_layer.register
+def _trace_square(_: Square, values: Any) -> Any:
+    return _product(values, values)
+
+
+@trace_layer.register
+def _trace_product(_: Multiply, values: Any, others: Any) -> Any:
+    return _product(values, others)
+
+
+@trace_layer.register
+def _trace_as_numbers(
+    layer: Add | Concatenate | Reshape | Subtract | UpSample2D | ZeroPad2D, *values: Any
+) -> Any:
+    return layer.apply(*values)
 
 
 def _product(values: Any, others: Any) -> Any:
-    """Returns the products of variables, element by element.
+    """Return the products of variables, element by element.
 
     alkaid gives a product a negative delay where it has not been told the size of a carry, and
     then looks for the product in front of its factors.
@@ -116,12 +189,12 @@ def _product(values: Any, others: Any) -> Any:
         product.latency = max(product.latency, value.latency, other.latency)
         return product
 
-    found = np.frompyfunc(one, 2, 1)(np.asarray(values), np.asarray(others))
-    return FVArray(found, values.solver_options, hwconf=values.hwconf)
+    products = np.frompyfunc(one, 2, 1)(np.asarray(values), np.asarray(others))
+    return FVArray(products, values.solver_options, hwconf=values.hwconf)
 
 
 def _check_constants(layer: Layer, *constants: ArrayLike) -> None:
-    """Refuses constants that alkaid would round: it looks at them as float32."""
+    """Refuse constants that alkaid would round: it looks at them as float32."""
     for values in map(np.asarray, constants):
         if not np.array_equal(values.astype(np.float32), values):
             raise DataError(
@@ -131,8 +204,8 @@ def _check_constants(layer: Layer, *constants: ArrayLike) -> None:
             )
 
 
-def _largest(values: Any) -> Any:
-    """Returns the largest along the last axis.
+def _maximum(values: Any) -> Any:
+    """Return the largest along the last axis.
 
     alkaid takes a difference's highest bit for its sign, also where it knows that the
     difference is never negative and has no sign.
@@ -145,12 +218,12 @@ def _largest(values: Any) -> Any:
             return one
         return other if difference.high <= 0 else one.max_of(other)
 
-    found = np.frompyfunc(larger, 2, 1).reduce(np.asarray(values), axis=-1)
-    return FVArray(found, values.solver_options, hwconf=values.hwconf)
+    largest = np.frompyfunc(larger, 2, 1).reduce(np.asarray(values), axis=-1)
+    return FVArray(largest, values.solver_options, hwconf=values.hwconf)
 
 
-def _products(layer: Layer, values: Any, matrix: NDArray[np.float64]) -> Any:
-    """Returns ``values @ matrix`` with the constants among the values worked out beforehand.
+def _matrix_product(layer: Layer, values: Any, matrix: NDArray[np.float64]) -> Any:
+    """Return ``values @ matrix`` with the constants among the values worked out beforehand.
 
     alkaid gets rows wrong that consist of constants, as at the margins of a padded image.
     """
@@ -170,33 +243,34 @@ def _products(layer: Layer, values: Any, matrix: NDArray[np.float64]) -> Any:
     return FVArray(sums.reshape(shape), values.solver_options, hwconf=values.hwconf)
 
 
-def _quantize(values: Any, kind: FixedPoint) -> Any:
-    """Returns ``values`` as ``kind`` holds them."""
+def _quantize(values: Any, fixed_type: FixedPoint) -> Any:
+    """Return variables rounded and clipped to a type."""
     from alkaid.trace import FVArray
 
     result = np.empty(values.shape, dtype=object)
     for index, value in np.ndenumerate(np.asarray(values)):
-        result[index] = _quantize_one(value, kind)
+        result[index] = _quantize_one(value, fixed_type)
     return FVArray(result, values.solver_options, hwconf=values.hwconf)
 
 
-def _quantize_one(value: Any, kind: FixedPoint) -> Any:
-    """Returns a variable, or the number that is the same for all its values.
+def _quantize_one(value: Any, fixed_type: FixedPoint) -> Any:
+    """Return a variable, or the number that is the same for all its values.
 
     alkaid rounds half to even wrongly where only one result is possible, and where adding half a
     step makes the grid coarser, as it does for numbers that are all halves.
     """
-    ends = kind.quantize([float(value.low), float(value.high)])
-    if kind.overflow != "WRAP" and ends[0] == ends[1]:
+    ends = fixed_type.quantize([float(value.low), float(value.high)])
+    if fixed_type.overflow != "WRAP" and ends[0] == ends[1]:
         return float(ends[0])
-    signed, integer, fraction = int(kind.signed), kind.integer, kind.fraction
-    if kind.rounding == "RND_CONV" and kind.overflow != "WRAP":
-        clipped = value.max_of(kind.low).min_of(kind.high)
+    signed, integer, fraction = int(fixed_type.signed), fixed_type.integer, fixed_type.fraction
+    rounding, overflow, step = fixed_type.rounding, fixed_type.overflow, fixed_type.step
+    if rounding == "RND_CONV" and overflow != "WRAP":
+        clipped = value.max_of(fixed_type.low).min_of(fixed_type.high)
         digits = int(clipped.kif[2])
-        if digits > fraction and int((clipped + kind.step / 2).kif[2]) != digits:
+        if digits > fraction and int((clipped + step / 2).kif[2]) != digits:
             # half a step, less the last digit where the digit to be kept is even
             last = 2.0 ** -int(value.kif[2])
             odd = value.quantize(0, 1 - fraction, fraction, "WRAP", "TRN")
-            value = value + odd * (last / kind.step) + (kind.step / 2 - last)
-            return value.quantize(signed, integer, fraction, kind.overflow, "TRN")
-    return value.quantize(signed, integer, fraction, kind.overflow, kind.rounding)
+            value = value + odd * (last / step) + (step / 2 - last)
+            return value.quantize(signed, integer, fraction, overflow, "TRN")
+    return value.quantize(signed, integer, fraction, overflow, rounding)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.firmware.network.layers import Quantize
 from l1distill.firmware.network.network import Network, evaluate_first, value_ranges
 from l1distill.firmware.network.value_range import ValueRange
+from l1distill.firmware.verification.boundaries import DrawBoundaries, layer_boundaries
 from l1distill.firmware.verification.events import random_events
 
 _POOL = 4000
@@ -67,19 +67,21 @@ def adversarial_events(network: Network, number: int, seed: int) -> Adversarial:
     """
     rng = np.random.default_rng(seed)
     corners = _corners(network)[:number]
-    quantizers = [n for n, layer in enumerate(network.layers) if isinstance(layer, Quantize)]
-    if not quantizers or len(corners) == number:
+    rounding = {
+        position: draw
+        for position, layer in enumerate(network.layers)
+        if (draw := layer_boundaries(layer)) is not None
+    }
+    if not rounding or len(corners) == number:
         return Adversarial(x=corners * network.input_units, boundaries=0, met=0)
     ranges = value_ranges(network)
     pool = random_events(network, _POOL, seed) / network.input_units
     pool = np.concatenate([corners, pool])
-    each = (number - len(corners)) // len(quantizers)
+    each = (number - len(corners)) // len(rounding)
     chosen, boundaries, met = [corners], 0, 0
-    for position in quantizers:
-        layer = network.layers[position]
-        assert isinstance(layer, Quantize)
-        (tensor,) = network.wiring[position]
-        targets = _targets(layer, ranges[tensor], each, rng)
+    for position, draw in rounding.items():
+        tensor = network.wiring[position][0]
+        targets = _targets(draw, ranges[tensor], each, rng)
         if not targets.value.size:
             continue
         events, hits = _search(network, tensor, targets, pool, rng)
@@ -104,26 +106,18 @@ def _corners(network: Network) -> NDArray[np.float64]:
 
 
 def _targets(
-    layer: Quantize, before: ValueRange, number: int, rng: np.random.Generator
+    draw: DrawBoundaries, before: ValueRange, number: int, rng: np.random.Generator
 ) -> _Targets:
-    """Return the sums to search for in front of a quantizer, those within the value range only."""
-    fixed_type = layer.type
-    half = fixed_type.step / 2 if fixed_type.rounding == "RND_CONV" else 0.0
+    """Return the sums to search for in front of a layer, those within the value range only."""
     low, high = before.low.ravel(), before.high.ravel()
     elements = np.flatnonzero(low < high)
     if len(elements) > _ELEMENTS:
         elements = np.sort(rng.choice(elements, _ELEMENTS, replace=False))
-    ends = (fixed_type.low, fixed_type.high)
-    values = {0.0, *(end + beside for end in ends for beside in (-half, half))}
-    # halves between an even and an odd value, and between an odd and an even one
-    for code in (0.0, 1.0, *rng.integers(0, 2 ** min(fixed_type.bits, 30), 4).tolist()):
-        values.add(min(fixed_type.low + code * fixed_type.step, fixed_type.high) + half)
     element, value = [], []
     bit = 2.0**-before.fraction
-    for edge in sorted(values):
-        scaled = edge / layer.negative_slope if edge < 0 else edge
+    for boundary in draw(rng):
         for beside in (-bit, 0.0, bit):
-            target = np.round((scaled + beside) / bit) * bit  # on the grid of the sums
+            target = np.round((boundary + beside) / bit) * bit  # on the grid of the sums
             reached = elements[(low[elements] <= target) & (target <= high[elements])]
             element.append(reached)
             value.append(np.full(len(reached), target))

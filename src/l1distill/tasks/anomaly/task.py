@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from l1distill.data.splits import Split
     from l1distill.distillation.targets import TargetTransform
     from l1distill.evaluation.evaluation import Evaluation
+    from l1distill.firmware.functions.error_head import ErrorHead
     from l1distill.reporting.data_page import DataNotes
     from l1distill.reporting.pictures import Picture
     from l1distill.reporting.tables import Table
@@ -200,10 +201,14 @@ class AnomalyTask:
             ),
         )
 
-    def error_head(self, constants: Path) -> Any:
+    def error_head(self, constants: Path) -> ErrorHead | None:
         """Return the reconstruction error that ``score.kind=mse`` puts behind an autoencoder."""
+        from l1distill.tasks.anomaly.reconstruction import ObjectsErrorHead
+
         path = constants / STANDARDIZATION
-        return Standardization.read(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        return ObjectsErrorHead(standardization=Standardization.read(path))
 
     def study(self) -> Any:
         """Return the study of arXiv:2108.03986."""

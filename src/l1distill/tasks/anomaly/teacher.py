@@ -112,7 +112,7 @@ class AnomalyTeacher:
             model: the trained teacher in floating point; a VAE's decoder is trained with the
                 encoder and thrown away.
         """
-        from l1distill.compression.qat import quantized_loss
+        from l1distill.tasks.anomaly.quantized_training import quantized_loss
 
         chains = self._autoencoder.rebind(model)
         decoder = chains.decoder if self._settings.variational else None

@@ -1,6 +1,12 @@
 """The layers of a quantized network: what each computes, exactly, and its value range."""
 
-from l1distill.firmware.network.layers.base import BinaryLayer, Layer, UnaryLayer, layer_classes
+from l1distill.firmware.network.layers.base import (
+    BinaryLayer,
+    Layer,
+    UnaryLayer,
+    layer_classes,
+    value_range_after,
+)
 from l1distill.firmware.network.layers.elementwise import Quantize, Square
 from l1distill.firmware.network.layers.linear import Affine, Conv2D, Dense, Padding
 from l1distill.firmware.network.layers.merges import Add, Concatenate, Multiply, Subtract
@@ -26,6 +32,7 @@ __all__ = [
     "UpSample2D",
     "ZeroPad2D",
     "layer_classes",
+    "value_range_after",
 ]
 
 Arithmetic = Add | Subtract | Multiply

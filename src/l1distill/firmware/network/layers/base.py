@@ -1,9 +1,12 @@
 """What every layer of a quantized network has to define."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from inspect import isabstract
 from typing import Any
 
+from l1distill.firmware.network.back_ends import BACK_ENDS
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.value_range import Array, ValueRange
 
@@ -13,8 +16,9 @@ class UnaryLayer(ABC):
     """A layer of one tensor.
 
     A new layer is a concrete subclass of this class or of :class:`BinaryLayer`, with every field
-    but the name given by keyword, and one registration in each back end;
-    ``tests/firmware/test_back_ends.py`` names those that are missing.
+    but the name given by keyword, and one registration in each back end of
+    :mod:`l1distill.firmware.network.back_ends`; ``tests/firmware/test_back_ends.py`` names those
+    that are missing.
     """
 
     name: str = field(kw_only=False)
@@ -90,6 +94,7 @@ class BinaryLayer(ABC):
 
 
 Layer = UnaryLayer | BinaryLayer
+BACK_ENDS["evaluation and value ranges"] = lambda layer_class: not isabstract(layer_class)
 
 
 def layer_classes() -> list[type[Layer]]:
@@ -102,6 +107,13 @@ def layer_classes() -> list[type[Layer]]:
         return [leaf for subclass in subclasses for leaf in leaves(subclass)]
 
     return [*leaves(UnaryLayer), *leaves(BinaryLayer)]
+
+
+def value_range_after(layers: Iterable[UnaryLayer], x: ValueRange) -> ValueRange:
+    """Return the value range of the results of a chain of layers, given that of its input."""
+    for layer in layers:
+        x = layer.value_range(x)
+    return x
 
 
 def apply_to_one(layer: Any, x: Array) -> Array:

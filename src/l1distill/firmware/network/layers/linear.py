@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.network.layers.base import UnaryLayer, apply_to_one
 from l1distill.firmware.network.value_range import Array, ValueRange
 
@@ -22,6 +22,19 @@ class Dense(UnaryLayer):
     """Shape (n_out,), every element of ``bias_type``; zeros where the layer has none."""
     kernel_type: FixedPoint
     bias_type: FixedPoint
+
+    @classmethod
+    def exact(cls, name: str, kernel: Array, bias: Array | None = None) -> "Dense":
+        """Make a layer whose constants have the narrowest types that hold them without loss.
+
+        Args:
+            name: of the layer.
+            kernel: (n_in, n_out).
+            bias: (n_out,); zeros if None.
+        """
+        bias = np.zeros(kernel.shape[1]) if bias is None else bias
+        types = {"kernel_type": grid_of(kernel), "bias_type": grid_of(bias)}
+        return cls(name, kernel=kernel, bias=bias, **types)
 
     def apply(self, x: Array) -> Array:
         """Compute (n, n_out) sums of (n, n_in) numbers."""
@@ -121,6 +134,19 @@ class Affine(UnaryLayer):
     """The shape of ``scale``, every element of ``offset_type``."""
     scale_type: FixedPoint
     offset_type: FixedPoint
+
+    @classmethod
+    def exact(cls, name: str, scale: Array, offset: Array | None = None) -> "Affine":
+        """Make a layer whose constants have the narrowest types that hold them without loss.
+
+        Args:
+            name: of the layer.
+            scale: (channels,) or the shape of the whole tensor.
+            offset: the shape of ``scale``; zeros if None.
+        """
+        offset = np.zeros_like(scale) if offset is None else offset
+        types = {"scale_type": grid_of(scale), "offset_type": grid_of(offset)}
+        return cls(name, scale=scale, offset=offset, **types)
 
     def apply(self, x: Array) -> Array:
         """Compute ``x * scale + offset``, the shape of ``x``."""

@@ -1,0 +1,189 @@
+"""Readers of QKeras layers, one for each class, which refuse what firmware cannot reproduce.
+
+Each takes a Keras layer and the value range of its input and yields the layers that compute the
+same; it raises DataError where there are none.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from l1distill.firmware.network.fixed_point import FixedPoint, grid_of
+from l1distill.firmware.network.layers import Affine, Dense, UnaryLayer, value_range_after
+from l1distill.firmware.network.value_range import Array, ValueRange
+from l1distill.firmware.readers.convolutions import check_convolution, convolution_layers
+from l1distill.firmware.readers.keras_graph import refuse
+from l1distill.firmware.readers.qkeras_activations import quantizer_layers
+from l1distill.firmware.readers.qkeras_weights import Weights, read_weights
+from l1distill.firmware.readers.shape_layers import SHAPE_LAYERS, read_shape_layer
+
+_SCALE_FRACTION = 32
+"""A scale has at most so many bits behind the point."""
+_OFFSET_FRACTION = 24
+"""An offset keeps at least so many bits behind the point."""
+
+
+def rescaling_exponents(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the exponent of the power of two that a ``Rescaling`` divides each number by.
+
+    Args:
+        layer: the layer.
+        shape: of its input, without events.
+
+    Raises:
+        DataError: it multiplies by something else, or has an offset.
+    """
+    scale = np.broadcast_to(np.asarray(layer.scale, dtype=np.float64), shape).ravel()
+    if np.any(np.asarray(layer.offset) != 0):
+        refuse(layer, "only powers of two without an offset are free in firmware")
+    mantissas, exponents = np.frexp(scale)
+    if np.any(mantissas != 0.5):
+        refuse(layer, "its scale is not made of powers of two, which alone are free in firmware")
+    return tuple(int(1 - exponent) for exponent in exponents)
+
+
+def _read_rescaling(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
+    exponents = rescaling_exponents(layer, tensor.shape[-1:])
+    yield Affine.exact(layer.name, np.ldexp(1.0, -np.asarray(exponents)))
+
+
+def _read_activation(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
+    yield from quantizer_layers(layer, layer.name, layer.quantizer, tensor)
+
+
+def _read_linear(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
+    kernel_variable, bias_variable = layer.kernel, layer.bias if layer.use_bias else None
+    if type(layer).__name__ == "QConv2DBatchnorm":
+        kernel_variable, bias_variable = layer.get_folded_weights()
+    kernel = read_weights(layer, "kernel", layer.kernel_quantizer_internal, kernel_variable)
+    bias = Weights(values=np.zeros(kernel.values.shape[-1]), fixed_type=kernel.fixed_type)
+    if bias_variable is not None:
+        bias = read_weights(layer, "bias", layer.bias_quantizer_internal, bias_variable)
+    if not kernel.values.any():
+        refuse(layer, "all its weights are zero, so the output is a constant; train it anew")
+    layers = list(_linear_layers(layer, tensor.shape, kernel, bias))
+    yield from layers
+    yield from _own_activation(layer, value_range_after(layers, tensor))
+
+
+def _linear_layers(
+    layer: Any, shape: tuple[int, ...], kernel: Weights, bias: Weights
+) -> Iterator[UnaryLayer]:
+    """Yield the sums, and behind them a scale that is on no grid."""
+    inner_bias: tuple[Array, FixedPoint] = (bias.values, bias.fixed_type)
+    if kernel.scale is not None:  # the bias comes behind the scale
+        inner_bias = (np.zeros_like(bias.values), kernel.fixed_type)
+    values, bias_type = inner_bias
+    if kernel.values.ndim == 2:
+        if len(shape) != 1:
+            refuse(layer, f"its input has the shape {shape}; put a Flatten before it")
+        yield Dense(
+            layer.name,
+            kernel=kernel.values,
+            bias=values,
+            kernel_type=kernel.fixed_type,
+            bias_type=bias_type,
+        )
+    else:
+        yield from convolution_layers(
+            layer, shape, kernel.values, values, kernel.fixed_type, bias_type
+        )
+    if kernel.scale is not None:
+        yield Affine(
+            f"{layer.name}_scale",
+            scale=kernel.scale,
+            offset=bias.values,
+            scale_type=grid_of(kernel.scale),
+            offset_type=bias.fixed_type,
+        )
+
+
+def _own_activation(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
+    """Yield the quantizer that a layer has as its ``activation``."""
+    if layer.activation is not None and getattr(layer.activation, "__name__", "") != "linear":
+        yield from quantizer_layers(layer, f"{layer.name}_activation", layer.activation, tensor)
+
+
+def _read_convolution(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
+    if getattr(layer, "_mask", None) is not None:
+        refuse(layer, "a mask is not supported")
+    check_convolution(layer)
+    yield from _read_linear(layer, tensor)
+
+
+def _read_batch_normalization(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
+    if list(layer.axis) != [len(tensor.shape)]:
+        refuse(layer, f"has axis={list(layer.axis)}; use the last")
+    yield _normalization(layer, tensor, *_qkeras_constants(layer))
+
+
+def _read_quantized_batch_normalization(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
+    constants = layer.constants(layer.moving_mean, layer.moving_variance)
+    yield _normalization(layer, tensor, *constants)
+
+
+def _qkeras_constants(layer: Any) -> tuple[Any, Any]:
+    """Return scale and offset in float32 and in the order of ``tf.nn.batch_normalization``.
+
+    That is what the layer calls.
+    """
+    import tensorflow as tf
+
+    def quantized(name: str, variable: Any, default: float) -> Any:
+        if variable is None:
+            return tf.constant(default)
+        quantizer = getattr(layer, f"{name}_quantizer_internal", None)
+        return variable if quantizer is None else quantizer(variable)
+
+    scale = tf.math.rsqrt(quantized("variance", layer.moving_variance, 1.0) + layer.epsilon)
+    scale = scale * quantized("gamma", layer.gamma if layer.scale else None, 1.0)
+    beta = quantized("beta", layer.beta if layer.center else None, 0.0)
+    return scale, beta - quantized("mean", layer.moving_mean, 0.0) * scale
+
+
+def _normalization(layer: Any, tensor: ValueRange, scale: Any, offset: Any) -> Affine:
+    scale, offset = (np.asarray(value, dtype=np.float64) for value in (scale, offset))
+    if not (np.isfinite(scale).all() and np.isfinite(offset).all()):
+        refuse(layer, "its scale or offset is not finite; train it anew")
+    scale, offset = (np.broadcast_to(value, tensor.shape[-1:]) + 0.0 for value in (scale, offset))
+    # far below what a float32 can tell of the products, which is how QKeras computes them
+    scale = FixedPoint(signed=True, integer=64, fraction=_SCALE_FRACTION).quantize(scale)
+    # beyond the last bit of the products an offset has nothing to add to
+    fraction = max(tensor.fraction + grid_of(scale).fraction, _OFFSET_FRACTION)
+    finest = FixedPoint(signed=True, integer=64, fraction=fraction)
+    if np.abs(offset).max() < 2.0**52 * finest.step:
+        offset = finest.quantize(offset)
+    return Affine.exact(layer.name, scale, offset)
+
+
+def _read_mean(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
+    layers = list(read_shape_layer(layer, tensor))
+    yield from layers
+    yield from _own_activation(layer, value_range_after(layers, tensor))
+
+
+LAYER_READERS: dict[str, Callable[[Any, ValueRange], Iterator[UnaryLayer]]] = {
+    "QDense": _read_linear,
+    "QConv2D": _read_convolution,
+    "QActivation": _read_activation,
+    "QConv1D": _read_convolution,
+    "QConv2DBatchnorm": _read_convolution,
+    "QAveragePooling2D": _read_mean,
+    "QGlobalAveragePooling2D": _read_mean,
+    "QBatchNormalization": _read_batch_normalization,
+    "BatchNormalization": _read_batch_normalization,
+    "QuantizedBatchNormalization": _read_quantized_batch_normalization,
+    "Rescaling": _read_rescaling,
+    **dict.fromkeys(SHAPE_LAYERS, read_shape_layer),
+}
+"""By the name of a layer's class."""
+NOT_EXACT = {
+    "Activation": "its results have no fixed-point type; use QActivation(quantized_sigmoid(...)), "
+    "quantized_tanh or quantized_relu",
+    "Dense": "its weights have no fixed-point type; use QDense",
+    "Conv1D": "its weights have no fixed-point type; use QConv1D",
+    "Conv2D": "its weights have no fixed-point type; use QConv2D",
+    "ReLU": "its results have no fixed-point type; use QActivation(quantized_relu(...))",
+}
+"""Classes that are not exact, and what to do instead."""
