@@ -40,7 +40,10 @@ def test_the_two_commands_are_on_the_first_screen(command: str) -> None:
 
 def test_make_alone_lists_its_targets() -> None:
     listing = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert all(target in listing for target in ("repro", "test", "ui", "lock"))
+    assert all(
+        target in listing
+        for target in ("repro", "check", "test", "lint", "docs", "durations", "ui", "lock")
+    )
 
 
 def test_another_python_is_one_line() -> None:

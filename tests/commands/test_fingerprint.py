@@ -148,6 +148,7 @@ def test_every_module_that_a_stage_imports_is_in_its_fingerprint(
     module = f"l1distill.stages.{stage}"
     imported = {module} | graph.find_upstream_modules(module) | loaded_with_the_task
     assert len(imported) > 20
+    assert "l1distill/stages/results" in _listed(stage)
     assert {name.replace(".", "/") for name in imported} <= _listed(stage)
 
 

@@ -6,18 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from l1distill.artifacts.record import METRICS, RECORD, SUMMARY, Record
+from l1distill.artifacts.record import RECORD, Record
 from l1distill.core.errors import ConfigError, DataError, L1DistillError
 from l1distill.core.resources import resource_errors_as_one_line
-from l1distill.core.workspace import (
-    file_hashes,
-    folder_sha256,
-    output_folder,
-    read_json,
-    write_json,
-)
+from l1distill.core.workspace import folder_sha256, output_folder, read_json
+from l1distill.stages.results import write_results
 from l1distill.stages.sections import WHERE_AND_HOW
-from l1distill.stages.stage import Context, Result, S, Stage
+from l1distill.stages.stage import Context, S, Stage
 from l1distill.tasks.base import Task
 from l1distill.tracking.outputs import log_outputs, run_of
 from l1distill.tracking.runs import stage_run
@@ -83,47 +78,12 @@ def execute(
                 identity=_identity(stage.name, deciding, hashes),
             )
             result = stage.run(settings, context)
-            record = _record(stage, result, deciding, hashes, output.folder, settings.data.name)
+            record = write_results(
+                stage, result, deciding, hashes, output.folder, settings.data.name
+            )
             known_by = {"output_sha256": folder_sha256(output.folder), **lineage}
             log_outputs(run, record, output.folder, known_by)
             output.publish()
-
-
-def _record(
-    stage: Stage[S],
-    result: Result,
-    deciding: Mapping[str, Any],
-    hashes: Mapping[str, str],
-    folder: Path,
-    dataset: str,
-) -> Record:
-    """Write metrics, summary and record into the stage's folder."""
-    write_json(folder / METRICS, result.metrics)
-    write_json(folder / SUMMARY, _summary(result))
-    if result.dataset is not None:
-        deciding = {key: v for key, v in deciding.items() if not key.startswith("data.")}
-    record = Record(
-        stage=stage.name,
-        parameters=dict(deciding),
-        inputs={**hashes, **result.sources},
-        dataset=result.dataset or deciding.get("data.name", dataset),
-        dataset_md5=result.dataset_md5,
-        files=file_hashes(folder),
-        artifacts=list(stage.artifacts),
-        model=result.model,
-        describes=result.describes,
-    )
-    record.write(folder)
-    return record
-
-
-def _summary(result: Result) -> dict[str, float]:
-    """Return the headline metrics.
-
-    ``dvc metrics show`` makes a column of each name in any summary, and a row of each file: what
-    the row says already is left out of the name, so that the table fits a terminal.
-    """
-    return {name.removeprefix("firmware/"): result.metrics[name] for name in result.headline}
 
 
 def _identity(stage: str, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:

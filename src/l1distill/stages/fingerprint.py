@@ -18,6 +18,8 @@ from l1distill.stages.sections import WHERE_AND_HOW
 
 FOLDER = Path(".fingerprints")
 """Where the fingerprints are, one file for each stage of the pipeline."""
+RESULTS = "l1distill.stages.results"
+"""Writes into the output of every stage."""
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 """Distributions that are not called as the package that they install is; others are found too,
 but by reading the records of all that is installed."""
@@ -31,15 +33,16 @@ def fingerprint(stage: str) -> dict[str, Any]:
 
     Returns:
         ``settings``, composed and resolved; ``sources``, the SHA-256 of each file of the stage's
-        import closure and of its task's; and ``packages``, the versions of the distributions that
-        they import.
+        import closure, of its task's and of what writes its results; and ``packages``, the
+        versions of the distributions that they import.
 
     Raises:
         ConfigError: the configuration or a source file cannot be read.
     """
     settings = _settings(stage)
     task = str(settings["task"]["module"])
-    closure = closure_of([f"l1distill.stages.{stage}", task], implementations=[task])
+    modules = [f"l1distill.stages.{stage}", RESULTS, task]
+    closure = closure_of(modules, implementations=[task])
     return {
         "settings": settings,
         "sources": {name: file_sha256(path) for name, path in sorted(closure.files.items())},
