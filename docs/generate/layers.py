@@ -19,10 +19,9 @@ def page() -> str:
             importlib.import_module(module.name)
     from l1distill.compression.float_layers import LAYER_READERS as FLOAT_READERS
     from l1distill.firmware.network.back_ends import BACK_ENDS
-    from l1distill.firmware.readers.qkeras_layers import LAYER_READERS, NOT_EXACT
-
     from l1distill.firmware.network.layers import layer_classes
     from l1distill.firmware.readers.keras_graph import MERGE_LAYERS
+    from l1distill.firmware.readers.qkeras_layers import LAYER_READERS, NOT_EXACT
     from l1distill.firmware.readers.qkeras_weights import WEIGHT_QUANTIZERS
 
     quantized, plain = ({*readers, *MERGE_LAYERS} for readers in (LAYER_READERS, FLOAT_READERS))
