@@ -27,10 +27,10 @@ def load(path: Path | str) -> "keras.Model":
     Raises:
         DataError: the file is missing, damaged, or holds no network.
     """
-    from qkeras.utils import load_qmodel
-
     if not Path(path).is_file():
         raise DataError(f"{path}: no such network; run the stage that trains it first")
+    from qkeras.utils import load_qmodel
+
     try:
         return load_qmodel(str(path), compile=False)
     except (OSError, ValueError, KeyError) as error:
