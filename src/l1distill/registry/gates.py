@@ -10,12 +10,14 @@ from l1distill.core.settings import Settings
 
 
 class Gate(Settings):
-    """One threshold on one metric; both bounds are allowed values."""
+    """One threshold on one metric; a value at a bound passes."""
 
     metric: str
     """The metric's name, as in ``metrics.json``."""
     min: float | None = None
+    """Smallest value that passes; null for no bound."""
     max: float | None = None
+    """Largest value that passes; null for no bound."""
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> "Gate":

@@ -166,6 +166,30 @@ def is_settings(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
+def section_class(annotation: Any, value: Any) -> type[BaseModel] | None:
+    """Return the settings class of a section of the configuration; None for other values.
+
+    Args:
+        annotation: type of the field.
+        value: of the section; of several classes the one that its tag belongs to is returned.
+    """
+    if not isinstance(value, Mapping):
+        return None
+    members = [member for member in members_of(annotation) if is_settings(member)]
+    if len(members) < 2:
+        return members[0] if members else None
+    for member in members:
+        literals = {
+            name: get_args(field.annotation)
+            for name, field in member.model_fields.items()
+            if get_origin(field.annotation) is Literal
+        }
+        if any(value.get(name) in tags for name, tags in literals.items() if len(tags) == 1):
+            matching: type[BaseModel] = member
+            return matching
+    return None
+
+
 def flatten(composed: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return a nested configuration as ``{"a.b": value}``; lists stay values."""
     flat: dict[str, Any] = {}

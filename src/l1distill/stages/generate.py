@@ -6,7 +6,7 @@ from pathlib import Path
 from l1distill.core.progress import progress
 from l1distill.core.workspace import write_text
 from l1distill.executor.choice import open_executor
-from l1distill.executor.settings import ExecutorSettings
+from l1distill.executor.settings import ExecutorSettings, ProcessesSettings
 from l1distill.reporting.data_page import render
 from l1distill.reporting.pictures import write_captions
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
@@ -17,10 +17,10 @@ CONVERTED = ".converted"
 
 
 class Settings(StageSettings):
-    """What ``l1distill generate`` is told."""
+    """Settings of ``l1distill generate``."""
 
-    executor: ExecutorSettings
-    """Where work is fanned out."""
+    executor: ExecutorSettings = ProcessesSettings()
+    """Where the work is done: processes on this machine or a cluster."""
 
 
 def _inputs(_: Settings) -> Mapping[str, Path]:

@@ -26,7 +26,7 @@ from l1distill.stages.composition import (
     hydra_initialized,
     to_plain,
 )
-from l1distill.stages.configuration import flatten, is_settings, members_of, settings_class
+from l1distill.stages.configuration import flatten, members_of, section_class, settings_class
 
 LOG_WIDTH = 110
 """Columns of the page where it does not go to a terminal and COLUMNS is not set."""
@@ -138,7 +138,7 @@ def sections_of(
         if name not in composed:
             continue
         value = composed[name]
-        member = _settings_of(field.annotation, value)
+        member = section_class(field.annotation, value)
         if member is not None:
             inner.append((member, value, f"{prefix}{name}."))
         elif isinstance(value, Mapping) and value:  # freely named entries, such as gates
@@ -158,25 +158,6 @@ def _entry(name: str, content: Any) -> Key:
     if isinstance(content, Mapping):
         return Key(name=name, value="", meaning=_text(content))
     return Key(name=name, value=_text(content))
-
-
-def _settings_of(annotation: Any, value: Any) -> type[BaseModel] | None:
-    """Return the settings class of a section, of several the one that its tag belongs to."""
-    if not isinstance(value, Mapping):
-        return None
-    members = [member for member in members_of(annotation) if is_settings(member)]
-    if len(members) < 2:
-        return members[0] if members else None
-    for member in members:
-        literals = {
-            name: get_args(field.annotation)
-            for name, field in member.model_fields.items()
-            if get_origin(field.annotation) is Literal
-        }
-        if any(value.get(name) in tags for name, tags in literals.items() if len(tags) == 1):
-            matching: type[BaseModel] = member
-            return matching
-    return None
 
 
 def _meaning(field: FieldInfo) -> tuple[str, str]:

@@ -10,14 +10,16 @@ from l1distill.tracking.lookup import StoredRuns
 
 
 class Settings(StageSettings):
-    """What ``l1distill paper`` is told."""
+    """Settings of ``l1distill paper``."""
 
-    teachers: str
+    teachers: str = "govorkova_teachers"
     """The experiment whose runs are the models in floating point."""
-    scan: str
+    scan: str = "govorkova_scan"
     """The experiment whose runs are those in fixed point."""
-    firmware: str
+    firmware: str = "published_firmware"
     """The experiment whose runs are their firmware."""
+    output: Path = Path("outputs/govorkova/paper")
+    """Folder that the stage writes."""
 
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:

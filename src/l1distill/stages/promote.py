@@ -25,16 +25,18 @@ from l1distill.tracking.registry import register
 
 
 class Settings(StageSettings):
-    """What ``l1distill promote`` is told."""
+    """Settings of ``l1distill promote``."""
 
     gates: dict[str, Gate] = Field(min_length=1)
     """Thresholds that all must be met, by their name."""
-    teacher_folder: Path
-    """What ``l1distill teacher`` wrote."""
-    student_folder: Path
-    """What ``l1distill student`` wrote."""
-    firmware_folder: Path
-    """What ``l1distill synthesize`` wrote."""
+    teacher_folder: Path = Path("models/teacher")
+    """Output of ``l1distill teacher``."""
+    student_folder: Path = Path("models/student")
+    """Output of ``l1distill student``."""
+    firmware_folder: Path = Path("firmware/student")
+    """Output of ``l1distill synthesize``."""
+    output: Path = Path("promotion")
+    """Folder that the stage writes."""
 
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:

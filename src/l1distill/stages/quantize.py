@@ -16,7 +16,7 @@ from l1distill.compression.teacher import QuantizableTeacher, network_sparsity, 
 from l1distill.core.errors import ConfigError
 from l1distill.data.dataset import Dataset
 from l1distill.data.splits import Split
-from l1distill.firmware.devices import Device
+from l1distill.firmware.devices import VU9P, Device
 from l1distill.firmware.network import serialization
 from l1distill.firmware.network.network import evaluate
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
@@ -30,14 +30,16 @@ NETWORK = "network.json"
 
 
 class Settings(StageSettings):
-    """What ``l1distill quantize`` is told."""
+    """Settings of ``l1distill quantize``."""
 
-    quantization: QuantizationSettings
+    quantization: QuantizationSettings = QuantizationSettings()
     """Method and bits."""
-    device: Device
+    device: Device = VU9P
     """What the verified HLS project is written for."""
-    teacher_folder: Path
-    """What ``l1distill teacher`` wrote."""
+    teacher_folder: Path = Path("models/teacher")
+    """Output of ``l1distill teacher``."""
+    output: Path = Path("models/quantized")
+    """Folder that the stage writes."""
 
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:

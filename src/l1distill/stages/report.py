@@ -16,16 +16,18 @@ from l1distill.stages.stage import Context, Result, Stage, StageSettings
 
 
 class Settings(StageSettings):
-    """What ``l1distill report`` is told."""
+    """Settings of ``l1distill report``."""
 
-    teacher_folder: Path
-    """What ``l1distill teacher`` wrote."""
-    student_folder: Path
-    """What ``l1distill student`` wrote."""
-    firmware_folder: Path
-    """What ``l1distill synthesize`` wrote."""
-    promotion_folder: Path
-    """What ``l1distill promote`` wrote."""
+    teacher_folder: Path = Path("models/teacher")
+    """Output of ``l1distill teacher``."""
+    student_folder: Path = Path("models/student")
+    """Output of ``l1distill student``."""
+    firmware_folder: Path = Path("firmware/student")
+    """Output of ``l1distill synthesize``."""
+    promotion_folder: Path = Path("promotion")
+    """Output of ``l1distill promote``."""
+    output: Path = Path("report")
+    """Folder that the stage writes."""
 
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:

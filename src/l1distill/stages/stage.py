@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 class StageSettings(Settings):
-    """What every stage is told."""
+    """Settings that every stage has."""
 
     task: TaskSettings
     """The problem: its data, teachers, input encoding, targets and evaluation."""
     seed: int = Field(default=2026, ge=0, lt=2**32)
-    """Of data, weights, shuffling and noise."""
+    """Seed of data, weights, shuffling and noise."""
     output: Path
     """The folder that the stage writes."""
     data: DataSettings
     """The data set, and where its items come from."""
-    tracking: TrackingSettings
+    tracking: TrackingSettings = TrackingSettings()
     """Where runs and models are logged."""
 
 
@@ -46,7 +46,10 @@ def specialize(settings: type[S], task: Task, **sections: type[Settings]) -> typ
         sections: further sections of the configuration to the task's types.
     """
     types = {"data": task.settings.data, **sections}
-    fields: Any = {name: (section, ...) for name, section in types.items()}
+    fields: Any = {
+        name: (section, Field(description=settings.model_fields[name].description))
+        for name, section in types.items()
+    }
     return create_model(settings.__name__, __base__=settings, __doc__=settings.__doc__, **fields)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import create_model, model_validator
+from pydantic import Field, create_model, model_validator
 
 from l1distill.artifacts.folders import INPUTS, STUDENT_MODEL, StudentFolder, TeacherFolder
 from l1distill.artifacts.record import ModelSpec
@@ -38,16 +38,18 @@ class StudentSection(StudentSettings):
 
 
 class Settings(StageSettings):
-    """What ``l1distill student`` is told."""
+    """Settings of ``l1distill student``."""
 
     student: StudentSection
     """Layers, bits, input encoding and training."""
-    distillation: DistillationSettings
+    distillation: DistillationSettings = DistillationSettings()
     """What is learned from the teacher."""
-    compression: PruningSettings
+    compression: PruningSettings = PruningSettings()
     """Pruning while it is trained."""
-    teacher_folder: Path
-    """What ``l1distill teacher`` wrote."""
+    teacher_folder: Path = Path("models/teacher")
+    """Output of ``l1distill teacher``."""
+    output: Path = Path("models/student")
+    """Folder that the stage writes."""
 
     @model_validator(mode="after")
     def _pruning_ends_in_time(self) -> "Settings":
@@ -56,8 +58,9 @@ class Settings(StageSettings):
 
 
 def _sections(task: Task) -> Mapping[str, type[StudentSection]]:
+    inputs = Field(description=StudentSection.model_fields["inputs"].description)
     section = create_model(
-        "StudentSection", __base__=StudentSection, inputs=(task.settings.encoding, ...)
+        "StudentSection", __base__=StudentSection, inputs=(task.settings.encoding, inputs)
     )
     return {"student": section}
 

@@ -43,6 +43,8 @@ class Settings(StageSettings):
     """Precision that a model in floating point is rounded to."""
     score: ScoreSettings = ScoreSettings()
     """Anomaly score that is computed behind the network, in the same firmware."""
+    output: Path = PIPELINE_OUTPUT
+    """Folder that the stage writes."""
 
     @property
     def source(self) -> StudentSource | ModelSource | ShapeSource:

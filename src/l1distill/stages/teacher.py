@@ -17,12 +17,14 @@ from l1distill.tasks.base import TeacherSettings
 
 
 class Settings(StageSettings):
-    """What ``l1distill teacher`` is told."""
+    """Settings of ``l1distill teacher``."""
 
     teacher: TeacherSettings
     """Architecture and training."""
-    compression: PruningSettings
+    compression: PruningSettings = PruningSettings(sparsity=0.0, begin_epoch=0, end_epoch=1)
     """Pruning while it is trained."""
+    output: Path = Path("models/teacher")
+    """Folder that the stage writes."""
 
     @model_validator(mode="after")
     def _pruning_ends_in_time(self) -> "Settings":

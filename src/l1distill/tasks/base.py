@@ -62,7 +62,8 @@ class DataSettings(Settings):
 class TeacherSettings(Settings):
     """A task's teacher; a task adds its architecture."""
 
-    training: TrainingSettings
+    training: TrainingSettings = TrainingSettings()
+    """How the teacher is trained."""
 
 
 class EncodingSettings(Settings):

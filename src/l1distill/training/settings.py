@@ -9,10 +9,10 @@ class TrainingSettings(Settings):
     """Adam with early stopping."""
 
     epochs: int = Field(default=100, gt=0)
-    """Most passes over the training split."""
+    """Maximum number of passes over the training split."""
     batch_size: int = Field(default=256, gt=0)
-    """Items in a step."""
+    """Items per optimizer step."""
     learning_rate: float = Field(default=0.003, gt=0)
-    """Of Adam."""
+    """Learning rate of Adam."""
     patience: int = Field(default=10, gt=0)
     """Epochs without a better validation loss after which the training stops."""

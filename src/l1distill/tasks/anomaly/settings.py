@@ -48,6 +48,7 @@ class AutoencoderSettings(TeacherSettings):
     score: Score = "mse"
     """The anomaly score that is handed on to students."""
     training: TrainingSettings = TrainingSettings()
+    """How the autoencoder is trained."""
 
     @property
     def variational(self) -> bool:

@@ -65,7 +65,7 @@ class SampleFiles(Settings):
 class PublicFiles(SampleFiles):
     """HDF5 files in the public layout (:mod:`l1distill.tasks.anomaly.events`)."""
 
-    reader: Literal["public"]
+    reader: Literal["public"] = "public"
     """Format of the files."""
 
 
@@ -75,7 +75,7 @@ class NanoAodFiles(SampleFiles):
     The defaults are those of the simulated detector, and the loose working points of CMS.
     """
 
-    reader: Literal["nanoaod"]
+    reader: Literal["nanoaod"] = "nanoaod"
     """Format of the files."""
     tree: str = "Events"
     """Name of the tree of events."""
@@ -106,7 +106,7 @@ class NanoAodFiles(SampleFiles):
 class OwnFolders(Settings):
     """Data sets of this platform; samples of the same name are concatenated."""
 
-    reader: Literal["own"]
+    reader: Literal["own"] = "own"
     """Format of the files."""
     folders: list[str] = Field(default=[])
     """Folders of the data sets, each with its card."""
