@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import mlflow
@@ -28,6 +29,7 @@ from l1distill.firmware.network.layers import Quantize
 from l1distill.firmware.network.network import connect
 from l1distill.firmware.network.serialization import save
 from l1distill.firmware.results.report import SynthesisReport
+from l1distill.firmware.settings import PrecisionSettings
 from l1distill.stages import synthesize_model
 from l1distill.stages.stage import Context
 from l1distill.stages.synthesize_student import choose_events, describe
@@ -272,6 +274,25 @@ def test_missing_files_are_refused_before_anything_is_imported_or_opened(folder:
     said = [line for line in done.stderr.splitlines() if line.startswith("l1distill: ")]
     assert said == [f"l1distill: {message}" for message in cases.values()]
     assert not (folder / "mlflow.db").exists()  # no run
+
+
+def test_ranges_are_chosen_on_calibration_events_or_those_to_verify_on_or_random_ones(
+    folder: Path,
+) -> None:
+    one, other = np.arange(8.0).reshape(2, 4), np.arange(12.0).reshape(3, 4)
+    np.save(folder / "one.npy", one)
+    np.save(folder / "other.npy", other)
+    for calibration, events, expected in (
+        ("one.npy", "other.npy", one),
+        (None, "other.npy", other),
+    ):
+        precision = PrecisionSettings(calibration=calibration and Path(calibration))
+        settings: Any = SimpleNamespace(precision=precision, events=Path(events), seed=1)
+        assert np.array_equal(synthesize_model._calibration(settings, 4), expected)
+    settings = SimpleNamespace(precision=PrecisionSettings(input_range=3.0), events=None, seed=1)
+    random = synthesize_model._calibration(settings, 4)
+    assert random.shape[1] == 4
+    assert 2.9 < np.abs(random).max() <= 3.0
 
 
 def test_every_device_has_its_short_name() -> None:

@@ -79,10 +79,10 @@ def _run(settings: Settings, context: Context) -> Result:
     if isinstance(source, StudentSource):
         from l1distill.stages.synthesize_student import synthesize_student
 
-        return synthesize_student(settings, context, _print)
+        return synthesize_student(settings, source, context, _print)
     from l1distill.stages.synthesize_model import synthesize_model
 
-    return synthesize_model(settings, context, _print)
+    return synthesize_model(settings, source, context, _print)
 
 
 def _print(step: str) -> None:

@@ -1,4 +1,4 @@
-"""A task's student to firmware, verified on the events of its data set."""
+"""Synthesis of the pipeline's student, verified on the events of its data set."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from l1distill.firmware.results.documents import ModelDescription, Quantity
 from l1distill.firmware.synthesis import synthesize
 from l1distill.models.mlp import quantize_inputs
 from l1distill.stages.stage import Context, Result
+from l1distill.stages.synthesize_source import StudentSource
 
 if TYPE_CHECKING:
     from l1distill.stages.synthesize import Settings
@@ -21,10 +22,24 @@ HEADLINE = ("firmware/latency_ns", "firmware/lut")
 
 
 def synthesize_student(
-    settings: "Settings", context: Context, say: Callable[[str], None]
+    settings: "Settings",
+    source: StudentSource,
+    context: Context,
+    progress: Callable[[str], None],
 ) -> Result:
-    """Turn the student of ``settings.student_folder`` into firmware; ``say`` is told how far."""
-    folder = StudentFolder(settings.student_folder)
+    """Turn a student into firmware, verified on events of its data set.
+
+    Args:
+        settings: of the stage.
+        source: the student.
+        context: of the stage.
+        progress: is told what is being done.
+
+    Raises:
+        DataError: the student cannot be read, or is not supported.
+        ToolError: a program is missing or failed.
+    """
+    folder = StudentFolder(source.student_folder)
     student, encoding = folder.load_model(), folder.encoding
     dataset = context.task.open(settings.data.folder)
     events = choose_events(dataset, settings.firmware.verification_events, settings.seed)
@@ -38,7 +53,7 @@ def synthesize_student(
         constants={
             name: (folder.path / name).read_bytes() for name in (INPUTS, *context.task.constants())
         },
-        progress=say,
+        progress=progress,
     )
     firmware.write(context.folder)
     return Result(
@@ -72,7 +87,7 @@ def choose_events(dataset: Dataset, number: int, seed: int) -> NDArray[Any]:
 
 
 def describe(context: Context, encoding: InputEncoding, verified: int) -> ModelDescription:
-    """Return what the model card says of a student."""
+    """Return the model card's description of a student."""
     task, student = context.task.describe(), context.records["student"]
     return ModelDescription(
         title=task.title,
