@@ -32,7 +32,7 @@ from l1distill.firmware.results.report import SynthesisReport
 from l1distill.firmware.settings import PrecisionSettings
 from l1distill.stages import synthesize_model
 from l1distill.stages.stage import Context
-from l1distill.stages.synthesize_student import choose_events, describe
+from l1distill.stages.synthesize_student import choose_events, describe_student
 from l1distill.tasks.anomaly.reconstruction import ObjectsErrorHead
 from l1distill.tasks.anomaly.standardization import Standardization
 from l1distill.tasks.anomaly.task import TASK
@@ -323,7 +323,7 @@ def test_the_card_says_what_the_encoding_and_the_task_know() -> None:
         hashes={},
         identity="",
     )
-    card = describe(context, InputEncoding(shape=[2], features=features), 77)
+    card = describe_student(context, InputEncoding(shape=[2], features=features), 77)
     for words in ("`abc123`", "data set `toy`, MD5 `5d`", "77 events of its data set"):
         assert words in card.summary
     assert [(each.name, each.unit, each.scale) for each in card.inputs] == [

@@ -48,7 +48,7 @@ def synthesize_student(
         student,
         vectors,
         settings.firmware,
-        description=describe(context, encoding, len(vectors)),
+        description=describe_student(context, encoding, len(vectors)),
         score=settings.score,
         constants={
             name: (folder.path / name).read_bytes() for name in (INPUTS, *context.task.constants())
@@ -86,7 +86,7 @@ def choose_events(dataset: Dataset, number: int, seed: int) -> NDArray[Any]:
     return chosen
 
 
-def describe(context: Context, encoding: InputEncoding, verified: int) -> ModelDescription:
+def describe_student(context: Context, encoding: InputEncoding, verified: int) -> ModelDescription:
     """Return the model card's description of a student."""
     task, student = context.task.describe(), context.records["student"]
     return ModelDescription(

@@ -1,4 +1,6 @@
+import errno
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from l1distill.core.errors import DataError, ToolError
+from l1distill.core.errors import DataError, ResourceError, ToolError
 from l1distill.core.workspace import file_sha256
 from l1distill.firmware.bundle.archive import unpack_bundle
 from l1distill.firmware.bundle.replay import verify_bundle
@@ -166,6 +168,17 @@ def test_files_in_each_others_way_are_refused(bundle: Path, tmp_path: Path) -> N
     target.write_text("")
     with pytest.raises(DataError, match="cannot be unpacked in"):
         unpack_bundle(bundle, target)
+
+
+def test_a_full_disk_is_not_the_bundles_fault(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(ResourceError, match=r"No space left on device\); make room, or .* TMPDIR"):
+        unpack_bundle(bundle, tmp_path)
 
 
 @pytest.fixture(scope="module")

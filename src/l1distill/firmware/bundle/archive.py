@@ -1,5 +1,6 @@
 """The bundle, a deterministic ``tar.gz`` with a manifest: packing, checking and unpacking."""
 
+import errno
 import gzip
 import hashlib
 import io
@@ -9,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from l1distill.core.errors import DataError
+from l1distill.core.errors import DataError, ResourceError
 from l1distill.firmware.files import MANIFEST
+
+_FILE_IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 
 
 def pack_bundle(files: Mapping[str, bytes]) -> bytes:
@@ -81,7 +84,8 @@ def unpack_bundle(path: Path, folder: Path) -> BundleContent:
         The files that were written.
 
     Raises:
-        DataError: as :func:`read_bundle`, or a file cannot be written.
+        DataError: as :func:`read_bundle`, or two files are in each other's way.
+        ResourceError: the disk is full, or the folder cannot be written.
     """
     content = read_bundle(path)
     try:
@@ -89,7 +93,10 @@ def unpack_bundle(path: Path, folder: Path) -> BundleContent:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
     except OSError as error:
-        raise DataError(f"{path}: cannot be unpacked in {folder} ({error.strerror})") from error
+        message = f"{path}: cannot be unpacked in {folder} ({error.strerror})"
+        if error.errno in _FILE_IN_THE_WAY:
+            raise DataError(message) from error
+        raise ResourceError(f"{message}; make room, or name another folder in TMPDIR") from error
     return content
 
 
