@@ -1,17 +1,21 @@
 """Render the reference of layers from the registries of the readers and of the back ends."""
 
+import importlib
 import pkgutil
 from collections.abc import Iterable
 
 from docs.generate.text import bullets, table
 
+CONTEXT = {
+    "Activation": "linear; sigmoid and tanh of straight pieces; softmax at the end",
+    "LeakyReLU": "before a quantizer",
+    "Softmax": "at the end, as argmax",
+}
+"""Layers of a QKeras model that are read together with what stands around them."""
+
 
 def page() -> str:
     """Return the layers that are read, those that are refused, and what computes them."""
-    import importlib.util
-
-    if importlib.util.find_spec("l1distill.firmware.network.back_ends") is None:
-        return ""
     from l1distill import compression, firmware
 
     for package in (firmware, compression):  # back ends register themselves
@@ -26,7 +30,11 @@ def page() -> str:
 
     quantized, plain = ({*readers, *MERGE_LAYERS} for readers in (LAYER_READERS, FLOAT_READERS))
     rows = [
-        (f"`{name}`", "yes" if name in quantized else "", "rounded" if name in plain else "")
+        (
+            f"`{name}`",
+            CONTEXT.get(name, "yes" if name in quantized else ""),
+            "rounded" if name in plain else "",
+        )
         for name in sorted(quantized | plain, key=str.lower)
     ]
     own = [

@@ -62,9 +62,9 @@ def read_float_layer(layer: Any, tensor: ValueRange) -> Iterator[UnaryStep]:
     Raises:
         DataError: it is not supported.
     """
-    reader = _LAYER_READERS.get(type(layer).__name__)
+    reader = LAYER_READERS.get(type(layer).__name__)
     if reader is None:
-        supported = ", ".join((*_LAYER_READERS, *MERGE_LAYERS))
+        supported = ", ".join((*LAYER_READERS, *MERGE_LAYERS))
         refuse(layer, f"is not supported; supported are {supported}")
     yield from reader(layer, tensor)
 
@@ -148,7 +148,7 @@ def _function_steps(layer: Any, name: str) -> Iterator[UnaryStep]:
         refuse(layer, f"activation {function} is not supported; use relu, {known} or LeakyReLU")
 
 
-_LAYER_READERS: dict[str, Callable[[Any, ValueRange], Iterator[UnaryStep]]] = {
+LAYER_READERS: dict[str, Callable[[Any, ValueRange], Iterator[UnaryStep]]] = {
     "Dense": _read_dense,
     "Conv1D": _read_convolution,
     "Conv2D": _read_convolution,
