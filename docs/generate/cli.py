@@ -2,15 +2,27 @@
 
 import contextlib
 import io
+import os
 
 from l1distill import cli
+
+WIDTH = "90"
+"""Columns that fit on a page."""
 
 
 def help_of(*arguments: str) -> str:
     """Return what a command prints for ``--help``."""
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        status = cli.main([*arguments, "--help"])
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = WIDTH
+    try:
+        with contextlib.redirect_stdout(printed):
+            status = cli.main([*arguments, "--help"])
+    finally:
+        if before is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = before
     if status:
         raise ValueError(f"l1distill {' '.join(arguments)} --help: status {status}")
     return printed.getvalue().rstrip() + "\n"
