@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from l1distill.core.errors import DataError
-from l1distill.models.import_keras import is_quantized, load_foreign
+from l1distill.core.errors import ConfigError, DataError
+from l1distill.models.import_keras import is_quantized, load_keras_model
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_every_form_gives_the_same_model(
     request: pytest.FixtureRequest,
 ) -> None:
     model = request.getfixturevalue(kind)
-    loaded = load_foreign(*save(model, tmp_path))
+    loaded = load_keras_model(*save(model, tmp_path))
     x = np.random.default_rng(1).normal(size=(50, 5)).astype(np.float32)
     assert np.ptp(model(x)) > 0
     assert np.array_equal(loaded(x), model(x))
@@ -94,8 +94,11 @@ def test_what_is_no_model_is_one_line(
         path.write_text(content)
     elif content == "":
         path.mkdir()
-    with pytest.raises(DataError, match=words) as refusal:
-        load_foreign(path, None if weights is None else tmp_path / weights)
+    if weights:
+        (tmp_path / weights).write_text("no weights")
+    error = ConfigError if "weights=" in words else DataError
+    with pytest.raises(error, match=words) as refusal:
+        load_keras_model(path, None if weights is None else tmp_path / weights)
     assert "\n" not in str(refusal.value)
     assert str(path) in str(refusal.value) or "w.h5" in str(refusal.value)
 
@@ -103,7 +106,7 @@ def test_what_is_no_model_is_one_line(
 def test_missing_or_other_weights_are_refused(quantized: Any, plain: Any, tmp_path: Path) -> None:
     path, _ = as_json(quantized, tmp_path)
     with pytest.raises(DataError, match=r"weights=.*none\.h5: no such file"):
-        load_foreign(path, tmp_path / "none.h5")
+        load_keras_model(path, tmp_path / "none.h5")
     plain.save_weights(tmp_path / "other.weights.h5")
     with pytest.raises(DataError, match="cannot be read"):
-        load_foreign(path, tmp_path / "other.weights.h5")
+        load_keras_model(path, tmp_path / "other.weights.h5")

@@ -1,6 +1,7 @@
-"""Batch normalization whose scale and offset are fixed-point numbers from the first step on.
+"""Batch normalization with quantized scale and offset, for quantization-aware training.
 
-Importing this module imports TensorFlow and makes the layer known to Keras' loaders.
+Importing this module imports TensorFlow and makes the layer known to Keras' loaders, also under
+the name that it had before.
 """
 
 from typing import Any
@@ -31,7 +32,7 @@ class QuantizedBatchNormalization(keras.layers.Layer):  # type: ignore[misc]
         epsilon: float = 1e-3,
         **options: Any,
     ) -> None:
-        """Takes QKeras quantizers, ``quantized_bits(..., alpha=1)``, and Keras' own options."""
+        """Take QKeras quantizers, ``quantized_bits(..., alpha=1)``, and Keras' own options."""
         super().__init__(**options)
         self.scale_quantizer = get_quantizer(scale_quantizer)
         self.offset_quantizer = get_quantizer(offset_quantizer)
@@ -39,7 +40,7 @@ class QuantizedBatchNormalization(keras.layers.Layer):  # type: ignore[misc]
         self.epsilon = epsilon
 
     def build(self, input_shape: Any) -> None:
-        """Makes two trainable numbers and two moving statistics for each channel."""
+        """Make two trainable numbers and two moving statistics for each channel."""
 
         def add(name: str, initial: str, trainable: bool) -> Any:
             return self.add_weight(
@@ -53,7 +54,7 @@ class QuantizedBatchNormalization(keras.layers.Layer):  # type: ignore[misc]
         super().build(input_shape)
 
     def call(self, inputs: Any, training: Any = None) -> Any:
-        """Normalizes with the batch's statistics in training, else with the moving ones."""
+        """Normalize with the batch's statistics in training, else with the moving ones."""
         if training is None:
             training = keras.backend.learning_phase()
         if not training:
@@ -66,12 +67,12 @@ class QuantizedBatchNormalization(keras.layers.Layer):  # type: ignore[misc]
         return inputs * scale + offset
 
     def constants(self, mean: Any, variance: Any) -> tuple[Any, Any]:
-        """Returns scale and offset of each channel, quantized."""
+        """Return scale and offset of each channel, quantized."""
         scale = self.scale_quantizer(self.gamma * tf.math.rsqrt(variance + self.epsilon))
         return scale, self.offset_quantizer(self.beta - mean * scale)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what the layer is made from."""
+        """Return the arguments that the layer is made from."""
         return {
             **super().get_config(),
             "scale_quantizer": keras.constraints.serialize(self.scale_quantizer),
@@ -79,3 +80,8 @@ class QuantizedBatchNormalization(keras.layers.Layer):  # type: ignore[misc]
             "momentum": self.momentum,
             "epsilon": self.epsilon,
         }
+
+
+FORMER_NAME = "l1distill>QuantisedBatchNormalization"
+"""What models were saved with up to version 0.1."""
+keras.utils.get_custom_objects()[FORMER_NAME] = QuantizedBatchNormalization

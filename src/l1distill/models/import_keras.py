@@ -1,10 +1,10 @@
-"""Models that were made elsewhere: Keras 2 and QKeras, in any form that these write."""
+"""Imports Keras 2 and QKeras models that were saved elsewhere: HDF5, SavedModel or JSON."""
 
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from l1distill.core.errors import DataError, L1DistillError, first_line
+from l1distill.core.errors import ConfigError, DataError, L1DistillError, first_line
 from l1distill.core.logging import silence_library
 
 if TYPE_CHECKING:
@@ -17,19 +17,20 @@ def check_files(path: Path, weights: Path | None = None) -> None:
     """Check that the files of a model are there and belong together, without reading them.
 
     Args:
-        path: of the model; see :func:`load_foreign`.
+        path: of the model; see :func:`load_keras_model`.
         weights: of the model, if it is JSON.
 
     Raises:
-        DataError: a file is missing, or the weights do not go with the model.
+        ConfigError: the weights do not go with the model.
+        DataError: a file is missing, or no model.
     """
     if not path.exists():
         raise DataError(f"model={path}: no such file or folder")
     is_json = path.suffix == ".json"
     if is_json and weights is None:
-        raise DataError(f"model={path}: is an architecture alone; name its weights= as well")
+        raise ConfigError(f"model={path}: is an architecture alone; name its weights= as well")
     if weights is not None and not is_json:
-        raise DataError(f"weights={weights}: go with an architecture as JSON; leave weights= out")
+        raise ConfigError(f"weights={weights}: go with an architecture as JSON; leave weights= out")
     if path.is_dir() and not (path / "saved_model.pb").is_file():
         raise DataError(f"model={path}: holds no saved_model.pb; give {FORMS}")
     # a TensorFlow checkpoint is several files whose names begin so
@@ -37,8 +38,8 @@ def check_files(path: Path, weights: Path | None = None) -> None:
         raise DataError(f"weights={weights}: no such file")
 
 
-def load_foreign(path: Path, weights: Path | None = None) -> "keras.Model":
-    """Reads a model with its weights.
+def load_keras_model(path: Path, weights: Path | None = None) -> "keras.Model":
+    """Read a Keras model with its weights.
 
     Args:
         path: an HDF5 file, a SavedModel folder, or the JSON of ``model.to_json()``.
@@ -48,6 +49,7 @@ def load_foreign(path: Path, weights: Path | None = None) -> "keras.Model":
         The model, not compiled.
 
     Raises:
+        ConfigError: the weights do not go with the model.
         DataError: a file is missing, or is no such model.
     """
     check_files(path, weights)
@@ -70,7 +72,7 @@ def load_foreign(path: Path, weights: Path | None = None) -> "keras.Model":
 
 
 def is_quantized(model: "keras.Model") -> bool:
-    """Tells QKeras models, which bring their own precision, from those in floating point."""
+    """Tell a QKeras model, which brings its own precision, from one in floating point."""
     for layer in model.layers:
         if hasattr(layer, "layers"):
             if is_quantized(layer):
@@ -87,7 +89,7 @@ def _load(path: Path) -> Any:
 
     if path.suffix == ".keras":
         raise DataError(f"model={path}: Keras' archive does not keep quantizers; save it as HDF5")
-    return keras.models.load_model(path, custom_objects=_objects(), compile=False)
+    return keras.models.load_model(path, custom_objects=_custom_objects(), compile=False)
 
 
 def _from_json(path: Path) -> Any:
@@ -96,7 +98,7 @@ def _from_json(path: Path) -> Any:
     config = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(config, dict) or "class_name" not in config:
         raise DataError(f"model={path}: is not what model.to_json() writes")
-    return deserialize(_as_hdf5(config), custom_objects=_objects(), use_legacy_format=True)
+    return deserialize(_as_hdf5(config), custom_objects=_custom_objects(), use_legacy_format=True)
 
 
 def _load_weights(model: Any, weights: Path) -> None:
@@ -106,7 +108,7 @@ def _load_weights(model: Any, weights: Path) -> None:
 
 
 def _as_hdf5(config: Any) -> Any:
-    """Returns a configuration in the words of HDF5 files."""
+    """Return the configuration of a JSON file as HDF5 files have it."""
     from qkeras import get_quantizer
 
     if isinstance(config, list):
@@ -126,11 +128,12 @@ def _as_hdf5(config: Any) -> Any:
     return entry
 
 
-def _objects() -> dict[str, Any]:
+def _custom_objects() -> dict[str, Any]:
+    """Return the classes of QKeras; our own are known to Keras once they are imported."""
     from qkeras.utils import _add_supported_quantized_objects
 
     import l1distill.models.batch_normalization  # noqa: F401 (makes its layer known)
 
-    found: dict[str, Any] = {}
-    _add_supported_quantized_objects(found)
-    return found
+    objects: dict[str, Any] = {}
+    _add_supported_quantized_objects(objects)
+    return objects

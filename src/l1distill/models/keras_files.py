@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def save(model: "keras.Model", path: Path) -> None:
-    """Writes a network without its optimizer.
+    """Write a network without its optimizer.
 
     HDF5 and not Keras's newer archive: that one holds time stamps, so equal networks would have
     unequal hashes, and QKeras and hls4ml read HDF5.
@@ -22,7 +22,7 @@ def save(model: "keras.Model", path: Path) -> None:
 
 
 def load(path: Path | str) -> "keras.Model":
-    """Reads a network that :func:`save` wrote, QKeras layers included.
+    """Read a network that :func:`save` wrote, QKeras layers included.
 
     Raises:
         DataError: the file is missing, damaged, or holds no network.
@@ -30,6 +30,8 @@ def load(path: Path | str) -> "keras.Model":
     if not Path(path).is_file():
         raise DataError(f"{path}: no such network; run the stage that trains it first")
     from qkeras.utils import load_qmodel
+
+    import l1distill.models.batch_normalization  # noqa: F401 (makes its layer known)
 
     try:
         return load_qmodel(str(path), compile=False)

@@ -21,7 +21,7 @@ from l1distill.firmware.results.documents import ANY_NETWORK
 from l1distill.firmware.settings import PrecisionSettings
 from l1distill.firmware.synthesis import synthesize
 from l1distill.firmware.verification.events import read_events
-from l1distill.models.import_keras import load_foreign
+from l1distill.models.import_keras import load_keras_model
 from l1distill.models.untrained import build_untrained
 from l1distill.stages.stage import Context, Result
 from l1distill.stages.synthesize_source import ModelSource, ShapeSource, find_network
@@ -111,7 +111,7 @@ def _load(settings: "Settings", source: ModelSource | ShapeSource, task: Task) -
 
 def _load_path(path: Path, settings: "Settings", source: ModelSource, task: Task) -> LoadedModel:
     network = find_network(path)
-    model = serialization.load(network) if network else load_foreign(path, source.weights)
+    model = serialization.load(network) if network else load_keras_model(path, source.weights)
     sha256 = {"model": folder_sha256(path) if path.is_dir() else file_sha256(path)}
     error_head = None
     if settings.score.kind == "mse" and network is not None:

@@ -1,12 +1,17 @@
-"""What alkaid gets wrong by itself: each of these fails without its detour."""
+"""What alkaid gets wrong by itself, and that each workaround is for the installed version."""
 
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from importlib.metadata import version
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 
-from l1distill.core.errors import DataError
+from l1distill.core.errors import DataError, ToolError
+from l1distill.firmware.functions.score_head import with_score
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import (
     Affine,
@@ -19,13 +24,16 @@ from l1distill.firmware.network.layers import (
     ZeroPad2D,
 )
 from l1distill.firmware.network.network import connect, evaluate
+from l1distill.firmware.rtl import tracing
 from l1distill.firmware.rtl.tracing import trace
+from l1distill.firmware.settings import ScoreSettings
 from l1distill.firmware.verification.comparison import compare
+from tests.firmware.functions.test_score_head import encoder
 
 KIND = FixedPoint(signed=True, integer=1, fraction=3)
 
 
-def is_exact(inputs: FixedPoint, layers: list[Layer], x: Any) -> None:
+def assert_exact(inputs: FixedPoint, layers: list[Layer], x: Any) -> None:
     network = connect(x.shape[1], inputs, layers)
     result = trace(network).predict(np.ascontiguousarray(x))
     assert compare(evaluate(network, x), result).mismatches == 0, layers
@@ -61,7 +69,7 @@ def test_rounding_of_any_sum(seed: int) -> None:
             Dense("sum", kernel=weights, bias=bias, kernel_type=free, bias_type=free),
             Quantize("round", type=kind),
         ]
-        is_exact(inputs, steps, all_values(inputs, columns))
+        assert_exact(inputs, steps, all_values(inputs, columns))
 
 
 def test_constants_among_what_is_summed() -> None:
@@ -84,7 +92,7 @@ def test_constants_among_what_is_summed() -> None:
                 padding="same",
             ),
         ]
-        is_exact(KIND, steps, x)
+        assert_exact(KIND, steps, x)
 
 
 def test_the_largest_of_numbers_that_know_each_other() -> None:
@@ -96,12 +104,12 @@ def test_the_largest_of_numbers_that_know_each_other() -> None:
         Reshape("image", shape=(2, 2, 1)),
         MaxPool2D("pool", size=(2, 1)),
     ]
-    is_exact(one, steps, x)
+    assert_exact(one, steps, x)
     positive: list[Layer] = [
         Dense("sums", kernel=kernel, bias=np.full(4, 0.25), kernel_type=KIND, bias_type=KIND),
         Quantize("leaky", type=FixedPoint(signed=True, integer=2, fraction=1), negative_slope=0.25),
     ]
-    is_exact(one, positive, x)
+    assert_exact(one, positive, x)
 
 
 def test_constants_with_too_many_digits_are_refused_by_name() -> None:
@@ -110,3 +118,60 @@ def test_constants_with_too_many_digits_are_refused_by_name() -> None:
     layer = Affine("norm", scale=np.ones(1), offset=offset, scale_type=KIND, offset_type=fine)
     with pytest.raises(DataError, match=r"layer norm \(Affine\): .* the 24 bits that alkaid"):
         trace(connect(1, KIND, [layer]))
+
+
+def test_products_of_numbers_that_come_late() -> None:
+    trace(with_score(encoder(), ScoreSettings(kind="rz")).network)
+
+
+def test_the_installed_version_is_the_one_that_was_checked() -> None:
+    assert version("alkaid") == tracing.CHECKED_VERSION, (
+        "alkaid has another version: run this file with it, take out what is not needed any more, "
+        "look for new faults with tests/firmware/test_parity.py, and change CHECKED_VERSION"
+    )
+
+
+def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "version", lambda name: {"alkaid": "0.9.0"}[name])
+    with pytest.raises(ToolError, match=r"alkaid 0\.9\.0: .* install alkaid==0\.8\.2") as refusal:
+        trace(connect(1, KIND, [Quantize("same", type=KIND)]))
+    assert "\n" not in str(refusal.value)
+
+
+def _quantized_by_alkaid(value: Any, fixed_type: FixedPoint) -> Any:
+    signed, integer = int(fixed_type.signed), fixed_type.integer
+    overflow, rounding = fixed_type.overflow, fixed_type.rounding
+    return value.quantize(signed, integer, fixed_type.fraction, overflow, rounding)
+
+
+def _maximum_by_alkaid(values: Any) -> Any:
+    from alkaid.trace import FVArray
+
+    largest = np.frompyfunc(lambda one, other: one.max_of(other), 2, 1)
+    result = largest.reduce(np.asarray(values), axis=-1)
+    return FVArray(result, values.solver_options, hwconf=values.hwconf)
+
+
+WORKAROUNDS: dict[str, tuple[Callable[..., Any], Callable[[], None]]] = {
+    "_without_msb_canonicalization": (nullcontext, partial(test_rounding_of_any_sum, 0)),
+    "_quantize_one": (_quantized_by_alkaid, partial(test_rounding_of_any_sum, 0)),
+    "_matrix_product": (
+        lambda _layer, values, matrix: values @ matrix,
+        test_constants_among_what_is_summed,
+    ),
+    "_maximum": (_maximum_by_alkaid, test_the_largest_of_numbers_that_know_each_other),
+    "_product": (
+        lambda values, others: values * others,
+        test_products_of_numbers_that_come_late,
+    ),
+}
+"""What alkaid does without each, and a test of the above that fails then."""
+
+
+@pytest.mark.parametrize("name", WORKAROUNDS)
+def test_each_workaround_is_still_needed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this fails, alkaid has mended the fault: take the workaround out."""
+    by_alkaid, fails = WORKAROUNDS[name]
+    monkeypatch.setattr(tracing, name, by_alkaid)
+    with pytest.raises((AssertionError, KeyError, StopIteration)):
+        fails()
