@@ -46,8 +46,8 @@ results: $(READY) ## the figures of the pipeline and of the study, into docs/res
 	$(BIN)/python -m docs.generate.record
 
 .PHONY: ui
-ui: $(READY) ## open the MLflow UI on http://localhost:5000
-	$(BIN)/mlflow ui
+ui: $(READY) ## open the logged runs in the browser, with MLflow on http://localhost:5000
+	$(BIN)/l1distill ui
 
 .PHONY: setup
 setup: $(READY) ## only make .venv from requirements.lock

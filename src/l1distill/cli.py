@@ -35,6 +35,7 @@ STAGES = {
 COMMANDS = {
     "verify": "rebuild the emulator of a bundle and replay its test vectors",
     "fingerprint": "write the settings and source hashes by which dvc repro finds what is outdated",
+    "ui": "open the logged runs in the browser, with MLflow's user interface",
 }
 USAGE = """\
 usage: l1distill <stage> [overrides] [-m]
