@@ -205,8 +205,8 @@ def outputs() -> frozenset[str]:
 
 
 def is_output(path: str) -> bool:
-    """Tell whether a path is below a folder that a stage writes."""
-    return any(Path(path).is_relative_to(folder) for folder in outputs())
+    """Tell whether a path is below a folder that a stage or ``make docs`` writes."""
+    return any(Path(path).is_relative_to(folder) for folder in (*outputs(), "docs/_build"))
 
 
 PROGRAMS: dict[str, Callable[[Sequence[str]], None]] = {
