@@ -56,7 +56,10 @@ def _own_tracking() -> Iterator[None]:
     import mlflow
 
     uri = mlflow.get_tracking_uri() if mlflow.tracking.is_tracking_uri_set() else None
-    mlflow.set_tracking_uri(None)
+    chosen = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(None)  # takes the variable out of the environment, too
+    if chosen is not None:
+        os.environ["MLFLOW_TRACKING_URI"] = chosen
     try:
         yield
     finally:
