@@ -51,13 +51,13 @@ class BatchSystem:
     def processes(self) -> list[psutil.Process]:
         """All processes of all jobs that run now."""
         sessions = {int(path.read_text()) for path in self.spool.glob("*.pid")}
-        found = []
+        running = []
         for process in psutil.process_iter():
             with suppress(ProcessLookupError, psutil.Error):
                 alive = process.status() != psutil.STATUS_ZOMBIE
                 if alive and os.getsid(process.pid) in sessions:
-                    found.append(process)
-        return found
+                    running.append(process)
+        return running
 
     def wait_until_idle(self) -> None:
         """Returns when no job runs any more."""
@@ -82,9 +82,9 @@ def _submit(spool: Path, command: list[str], script: Path) -> int:
     return job
 
 
-def _signal(spool: Path, job: int, what: signal.Signals) -> None:
+def _signal(spool: Path, job: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
-        os.killpg(int((spool / f"{job}.pid").read_text()), what)
+        os.killpg(int((spool / f"{job}.pid").read_text()), number)
 
 
 def _cancel(spool: Path, job: int) -> None:

@@ -185,8 +185,8 @@ def test_no_scheduler_at_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyP
         pass
 
 
-@pytest.mark.parametrize("what", [signal.SIGKILL, signal.SIGINT])
-def test_workers_end_with_their_parent(what: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_their_parent(sent: signal.Signals, tmp_path: Path) -> None:
     script = textwrap.dedent("""
         import logging, sys, time
         from pathlib import Path
@@ -214,12 +214,12 @@ def test_workers_end_with_their_parent(what: signal.Signals, tmp_path: Path) -> 
     assert process.stdout.readline() == "busy\n"
     children = psutil.Process(process.pid).children(recursive=True)
     assert children
-    os.killpg(process.pid, what) if what == signal.SIGINT else os.kill(process.pid, what)
+    os.killpg(process.pid, sent) if sent == signal.SIGINT else os.kill(process.pid, sent)
     _, stderr = process.communicate(timeout=60)
     gone, alive = psutil.wait_procs(children, timeout=60)
     assert alive == [], "orphans"
     assert len(gone) == len(children)
-    if what == signal.SIGINT:
+    if sent == signal.SIGINT:
         assert stderr.count("Traceback") == 1, stderr
         assert stderr.rstrip().endswith("KeyboardInterrupt")
         assert "INFO" not in stderr

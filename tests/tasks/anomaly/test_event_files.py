@@ -86,7 +86,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, events: Events) -> None:
         spool.append(events)
         raise KeyboardInterrupt
     assert path.read_bytes() == before
-    assert [found.name for found in tmp_path.iterdir()] == ["a.h5"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def write_nanoaod(
     events: Sequence[Event],
     without: Sequence[str] = (),
     tree: str = "Events",
-    kind: str = "tree",
+    container: str = "tree",
     times: int = 1,
 ) -> Path:
     """Writes a file with NanoAOD's branches, jagged where NanoAOD's are.
@@ -118,7 +118,7 @@ def write_nanoaod(
         events: what.
         without: branches to leave out.
         tree: name of the tree.
-        kind: ``tree`` (TTree) or ``rntuple`` (RNTuple).
+        container: ``tree`` (TTree) or ``rntuple`` (RNTuple).
         times: how many times the events are written.
     """
     content: dict[str, Any] = {"run": np.ones(len(events), np.uint32)}
@@ -135,13 +135,13 @@ def write_nanoaod(
             content.update({f"{prefix}_{column}": values for column, values in fields.items()})
         elif fields:
             content[prefix] = ak.zip(fields)
-    if kind == "rntuple":  # there is no counter to give branches a common prefix by
+    if container == "rntuple":  # there is no counter to give branches a common prefix by
         for prefix in ("Electron", "Muon", "Jet"):
             if prefix in content:
                 objects = content.pop(prefix)
                 content |= {f"{prefix}_{field}": objects[field] for field in objects.fields}
     with uproot.recreate(path) as file:
-        make = file.mktree if kind == "tree" else file.mkrntuple
+        make = file.mktree if container == "tree" else file.mkrntuple
         writer = make(tree, {name: _type(values) for name, values in content.items()})
         half = len(events) // 2  # several baskets, as in a real file
         for part in times * (slice(None, half), slice(half, None)):

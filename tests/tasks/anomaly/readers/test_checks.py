@@ -33,9 +33,9 @@ def test_groups_are_sorted_as_a_plain_loop_would() -> None:
     for group in (ELECTRONS, MUONS, JETS):  # holes and wrong order in most events
         order = rng.permuted(np.tile(np.arange(group.stop - group.start), (200, 1)), axis=1)
         objects[:, group] = np.take_along_axis(objects[:, group], order[..., None], axis=1)
-    wanted = objects.astype(np.float32)
+    expected = objects.astype(np.float32)
     unsorted = 0
-    for event in wanted:
+    for event in expected:
         before = event.copy()
         for group in (ELECTRONS, MUONS, JETS):
             event[group] = sorted(event[group].tolist(), key=lambda each: -each[0])
@@ -43,7 +43,7 @@ def test_groups_are_sorted_as_a_plain_loop_would() -> None:
     assert 100 < unsorted < 200
     given = objects.copy()
     result, repairs = normalize("f.h5", NUMBER, objects)
-    np.testing.assert_array_equal(result, wanted)
+    np.testing.assert_array_equal(result, expected)
     np.testing.assert_array_equal(objects, given, err_msg="what was given is not touched")
     assert repairs[SORTED] == unsorted
 

@@ -80,8 +80,8 @@ def test_public_files_become_samples(bench: Bench) -> None:
     ]
     signals = {"zprime": paths[2], "a_4l": None}
     imported = bench("public", background=paths[:2], signals=signals, chunk=128)
-    wanted = np.concatenate(objects[:2])
-    np.testing.assert_array_equal(bench.objects("background"), _by_part(wanted))
+    expected = np.concatenate(objects[:2])
+    np.testing.assert_array_equal(bench.objects("background"), _by_part(expected))
     np.testing.assert_array_equal(bench.objects("zprime"), _by_part(objects[2]))
     assert sorted(path.name for path in bench.output.iterdir()) == ["background.h5", "zprime.h5"]
 
@@ -149,13 +149,13 @@ def test_a_bad_number_is_named_by_its_place_in_the_file(bench: Bench) -> None:
 def test_mev_gives_what_gev_gives(bench: Bench) -> None:
     objects = random_objects(300)
     bench("public", background=str(write_public(bench.folder / "gev.h5", objects)))
-    wanted = bench.objects("background")
+    expected = bench.objects("background")
     objects[..., 0] *= 1000.0
     path = str(write_public(bench.folder / "mev.h5", objects))
     with pytest.raises(DataError, match=r"mev\.h5: pT looks like MeV.*data\.files\.pt_unit=MeV"):
         bench("public", background=path)
     bench("public", background=path, pt_unit="MeV")
-    np.testing.assert_array_equal(bench.objects("background"), wanted)
+    np.testing.assert_array_equal(bench.objects("background"), expected)
 
 
 def test_files_are_converted_once(bench: Bench) -> None:
@@ -304,8 +304,8 @@ def test_own_data_sets_become_one(bench: Bench) -> None:
     assert bench.reported == 400
     assert not bench.cache.exists(), "a copy would be as quick to read as the original"
     merged = read_events(bench.output / "background.h5")
-    wanted = np.concatenate([random_objects(200, k) for k in range(2)]).astype(np.float32)
-    assert {row.tobytes() for row in np.asarray(merged.objects)} == {r.tobytes() for r in wanted}
+    expected = np.concatenate([random_objects(200, k) for k in range(2)]).astype(np.float32)
+    assert {row.tobytes() for row in np.asarray(merged.objects)} == {r.tobytes() for r in expected}
     assert merged.process is not None
     for source, folder in zip(imported.sources, folders, strict=True):
         assert source.sha256 == file_sha256(folder / "background.h5")

@@ -1,5 +1,6 @@
 """NanoAOD files, held against a loop over events and objects in plain Python."""
 
+import itertools
 import math
 import threading
 import tracemalloc
@@ -82,17 +83,17 @@ def path(collisions: list[Event], tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.mark.parametrize("chunk", [37, 1000])
-@pytest.mark.parametrize("kind", ["tree", "rntuple"])
+@pytest.mark.parametrize("container", ["tree", "rntuple"])
 def test_events_are_those_of_a_plain_loop(
-    tmp_path: Path, collisions: list[Event], chunk: int, kind: str
+    tmp_path: Path, collisions: list[Event], chunk: int, container: str
 ) -> None:
-    path = write_nanoaod(tmp_path / "b.root", collisions, kind=kind)
-    wanted = [_expected(event) for event in collisions]
-    passing = [number for number, rows in enumerate(wanted) if _passes(rows)]
+    path = write_nanoaod(tmp_path / "b.root", collisions, container=container)
+    expected = [_expected(event) for event in collisions]
+    passing = [number for number, rows in enumerate(expected) if _passes(rows)]
     assert 40 < len(passing) < 360
     objects, number, read = _read(_files(path, chunk=chunk))
     assert number.tolist() == passing
-    np.testing.assert_array_equal(objects, np.array(wanted, dtype=np.float32)[passing])
+    np.testing.assert_array_equal(objects, np.array(expected, dtype=np.float32)[passing])
     assert sum(read) == 400
     assert max(read) == min(chunk, 400)
 
@@ -133,8 +134,8 @@ def test_met(
 ) -> None:
     path = write_nanoaod(tmp_path / "b.root", collisions[:50], without)
     files = _files(path, met=met, filter=None)
-    wanted = [_expected(event, used)[0] for event in collisions[:50]]
-    np.testing.assert_array_equal(_read(files)[0][:, 0], np.array(wanted, dtype=np.float32))
+    expected = [_expected(event, used)[0] for event in collisions[:50]]
+    np.testing.assert_array_equal(_read(files)[0][:, 0], np.array(expected, dtype=np.float32))
     assert f"MET is {used} of NanoAOD." in plan(files)[0].notes
 
 
@@ -174,8 +175,8 @@ def test_identification_that_no_file_has_is_left_out_and_noted(
 ) -> None:
     path = write_nanoaod(tmp_path / "b.root", collisions, IDENTIFICATION)
     files = _files(path, filter=None)
-    wanted = [_expected(event, identified=False) for event in collisions]
-    np.testing.assert_array_equal(_read(files)[0], np.array(wanted, dtype=np.float32))
+    expected = [_expected(event, identified=False) for event in collisions]
+    np.testing.assert_array_equal(_read(files)[0], np.array(expected, dtype=np.float32))
     for branch in IDENTIFICATION:
         note = f"Leptons were not identified by {branch}: the files have no such branch."
         assert note in plan(files)[0].notes
@@ -191,8 +192,8 @@ def test_identification_that_nobody_asks_for_is_left_out_and_noted(
         muon_loose_id=False,
         muon_isolation_max=None,
     )
-    wanted = [_expected(event, identified=False) for event in collisions]
-    np.testing.assert_array_equal(_read(files)[0], np.array(wanted, dtype=np.float32))
+    expected = [_expected(event, identified=False) for event in collisions]
+    np.testing.assert_array_equal(_read(files)[0], np.array(expected, dtype=np.float32))
     for branch in IDENTIFICATION:
         assert f"Leptons were not identified by {branch}: not asked for." in plan(files)[0].notes
 
@@ -237,21 +238,21 @@ def test_the_limit_is_on_events_looked_at(path: Path, collisions: list[Event]) -
 def test_mev(tmp_path: Path, path: Path, collisions: list[Event]) -> None:
     in_mev = [
         {
-            kind: [{**one, "pt": np.float32(1000) * one["pt"]} for one in objects]
-            for kind, objects in event.items()
+            collection: [{**one, "pt": np.float32(1000) * one["pt"]} for one in objects]
+            for collection, objects in event.items()
         }
         for event in collisions
     ]
     other = write_nanoaod(tmp_path / "b.root", in_mev)
     objects, number, _ = _read(_files(other, pt_unit="MeV"))
-    wanted, wanted_number, _ = _read(_files(path))
-    np.testing.assert_array_equal(number, wanted_number)
-    np.testing.assert_allclose(objects, wanted, rtol=1e-6)
+    expected, expected_number, _ = _read(_files(path))
+    np.testing.assert_array_equal(number, expected_number)
+    np.testing.assert_allclose(objects, expected, rtol=1e-6)
     assert _refusal(_files(other)).endswith("; set data.files.pt_unit=MeV")
 
 
 @pytest.mark.parametrize(
-    ("kind", "column", "value", "says"),
+    ("collection", "column", "value", "says"),
     [
         ("Electron", "pt", np.nan, "NaN or infinity"),
         ("Jet", "phi", np.inf, "NaN or infinity"),
@@ -263,11 +264,11 @@ def test_mev(tmp_path: Path, path: Path, collisions: list[Event]) -> None:
     ],
 )
 def test_bad_numbers_are_refused_before_a_cut_can_hide_them(
-    tmp_path: Path, collisions: list[Event], kind: str, column: str, value: float, says: str
+    tmp_path: Path, collisions: list[Event], collection: str, column: str, value: float, says: str
 ) -> None:
     bad = [{name: [dict(one) for one in some] for name, some in e.items()} for e in collisions]
-    number = next(n for n in range(250, 400) if bad[n][kind])
-    bad[number][kind][-1][column] = np.float32(value)
+    number = next(n for n in range(250, 400) if bad[n][collection])
+    bad[number][collection][-1][column] = np.float32(value)
     path = write_nanoaod(tmp_path / "b.root", bad)
     refusal = _refusal(_files(path, met="MET", chunk=100))
     assert refusal.startswith(f"{path}: {says} in event {number}; ")
@@ -276,7 +277,8 @@ def test_bad_numbers_are_refused_before_a_cut_can_hide_them(
 def _write_branches(path: Path, **other: Any) -> Path:
     """A file with all branches that are needed, most of them alike."""
     lists = ak.Array([[30.0], [], [40.0, 50.0], [30.0]])
-    names = [f"{kind}_{c}" for kind in ("Electron", "Muon", "Jet") for c in ("pt", "eta", "phi")]
+    columns = [("Electron", "Muon", "Jet"), ("pt", "eta", "phi")]
+    names = [f"{collection}_{column}" for collection, column in itertools.product(*columns)]
     content = dict.fromkeys(names, lists) | {"MET_pt": np.ones(4), "MET_phi": np.ones(4)}
     with uproot.recreate(path) as file:
         file.mkrntuple("Events", {**content, **other})
@@ -288,7 +290,7 @@ def test_lists_of_different_length_are_refused(tmp_path: Path) -> None:
     assert "Muon_pt and Muon_eta differ in length in event 2" in _refusal(_files(path))
 
 
-def test_a_branch_of_another_kind_is_refused(tmp_path: Path) -> None:
+def test_a_branch_of_another_type_is_refused(tmp_path: Path) -> None:
     path = _write_branches(tmp_path / "b.root", Electron_pt=np.ones(4))
     assert _refusal(_files(path)).startswith(f"{path}: the branch Electron_pt holds no list of")
     path = _write_branches(tmp_path / "b.root", MET_phi=ak.Array([[1.0], [], [], []]))
@@ -386,9 +388,9 @@ def url(path: Path) -> Iterator[str]:
 def test_over_http(path: Path, url: str, name: str) -> None:
     files = _files(f"{url}/{name}", chunk=100)
     objects, number, _ = _read(files)
-    wanted, wanted_number, _ = _read(_files(path))
-    np.testing.assert_array_equal(objects, wanted)
-    np.testing.assert_array_equal(number, wanted_number)
+    expected, expected_number, _ = _read(_files(path))
+    np.testing.assert_array_equal(objects, expected)
+    np.testing.assert_array_equal(number, expected_number)
     (file,) = plan(files)[0].files
     assert file.path is None
     assert file.short_name == "b.root"

@@ -55,15 +55,15 @@ def two(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def _read(files: OwnFolders) -> dict[str, Events]:
-    found = {}
+    samples = {}
     for sample in plan(files):
         chunks = [chunk for file in sample.files for chunk in sample.chunks(file)]
         process = [chunk.process for chunk in chunks if chunk.process is not None]
-        found[sample.name] = Events(
+        samples[sample.name] = Events(
             np.concatenate([chunk.objects for chunk in chunks]),
             np.concatenate(process) if process else None,
         )
-    return found
+    return samples
 
 
 @pytest.mark.parametrize("chunk", [64, 1000])
@@ -71,12 +71,12 @@ def test_samples_of_one_name_are_put_together(
     two: tuple[Path, Path], chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(own, "_CHUNK", chunk)
-    found = _read(_folders(*two))
-    assert list(found) == ["background", "a_4l", "zprime"]
-    assert _rows(found["background"]) == sorted(_rows(_events(300, 1)) + _rows(_events(200, 3)))
-    assert found["a_4l"].process is None
-    assert len(found["a_4l"].objects) == 80
-    assert len(found["zprime"].objects) == 50
+    samples = _read(_folders(*two))
+    assert list(samples) == ["background", "a_4l", "zprime"]
+    assert _rows(samples["background"]) == sorted(_rows(_events(300, 1)) + _rows(_events(200, 3)))
+    assert samples["a_4l"].process is None
+    assert len(samples["a_4l"].objects) == 80
+    assert len(samples["zprime"].objects) == 50
 
 
 def test_what_the_data_sets_lack_is_handed_on(two: tuple[Path, Path]) -> None:

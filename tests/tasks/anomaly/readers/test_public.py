@@ -33,8 +33,8 @@ def _read(files: PublicFiles) -> tuple[np.ndarray, list[int]]:
 def test_every_event_comes_back(tmp_path: Path, chunk: int, chunks: tuple[int, ...] | None) -> None:
     objects = random_objects(300)
     path = write_public(tmp_path / "b.h5", objects, chunks)
-    found, sizes = _read(_files(path, chunk=chunk))
-    np.testing.assert_array_equal(found, objects)
+    values, sizes = _read(_files(path, chunk=chunk))
+    np.testing.assert_array_equal(values, objects)
     assert max(sizes) <= chunk
 
 
@@ -49,8 +49,8 @@ def test_mev_becomes_gev(tmp_path: Path) -> None:
     in_mev = objects.copy()
     in_mev[..., 0] *= 1000.0
     path = write_public(tmp_path / "b.h5", in_mev)
-    found, _ = _read(_files(path, pt_unit="MeV"))
-    np.testing.assert_array_equal(found.astype(np.float32), objects.astype(np.float32))
+    values, _ = _read(_files(path, pt_unit="MeV"))
+    np.testing.assert_array_equal(values.astype(np.float32), objects.astype(np.float32))
     with pytest.raises(DataError, match=r"b\.h5: pT looks like MeV.*set data\.files\.pt_unit=MeV"):
         _read(_files(path))
 
@@ -59,8 +59,8 @@ def test_the_limit_goes_over_files(tmp_path: Path) -> None:
     paths = [str(write_public(tmp_path / f"{k}.h5", random_objects(40, k))) for k in range(3)]
     every, _ = _read(_files(paths))
     assert len(every) == 120
-    found, _ = _read(_files(paths, limit=50))
-    np.testing.assert_array_equal(found, every[:50])
+    values, _ = _read(_files(paths, limit=50))
+    np.testing.assert_array_equal(values, every[:50])
     (sample,) = plan(_files(paths, limit=50))
     assert [(Path(file.name).name, file.events) for file in sample.files] == [
         ("0.h5", 40),
