@@ -1,6 +1,8 @@
 """A foreign task runs through all stages, with no edit of the package."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import h5py
@@ -8,11 +10,11 @@ import mlflow
 import numpy as np
 import pytest
 
-from l1distill.cli import main
 from l1distill.core.settings import Settings
 from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.tasks.base import Task
 from tests.digits.task import SAMPLE, TASK
+from tests.in_process import run_in_process
 from tests.settings import ROOT
 
 CONF = f"hydra.searchpath=[file://{ROOT}/tests/digits/conf]"
@@ -23,21 +25,25 @@ FEW = ("firmware.verification_events=200", "firmware.adversarial_events=50")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which every stage has run."""
     folder = tmp_path_factory.mktemp("digits")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        for stage, overrides in {
-            "generate": (),
-            "teacher": (),
-            "student": ("student.layers=[16]", "student.training.epochs=30"),
-            "synthesize": FEW,
-            "promote": (),
-            "report": (),
-        }.items():
-            assert main([stage, CONF, "task=digits", *overrides]) == 0, stage
+    for stage, overrides in {
+        "generate": (),
+        "teacher": (),
+        "student": ("student.layers=[16]", "student.training.epochs=30"),
+        "synthesize": FEW,
+        "promote": (),
+        "report": (),
+    }.items():
+        done = _run(folder, stage, "task=digits", *overrides)
+        assert done.returncode == 0, f"{stage}: {done.stderr}"
     mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
     yield folder
     mlflow.set_tracking_uri(None)
+
+
+def _run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+    stage, *overrides = arguments
+    return run_in_process(stage, CONF, *overrides, folder=folder, environment=environment)
 
 
 def _metrics(folder: Path) -> dict[str, float]:
@@ -90,11 +96,10 @@ def test_the_report_shows_the_task_in_its_own_words(pipeline: Path) -> None:
     assert "AUC" not in page
 
 
-def test_what_belongs_to_another_task_is_refused(
-    pipeline: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(pipeline)
-    assert main(["teacher", "data.folder=data/digits", "output=elsewhere"]) == 2
-    assert "task=digits" in capsys.readouterr().err
-    assert main(["quantize", CONF, "task=digits"]) == 2
-    assert "cannot be brought to fixed point" in capsys.readouterr().err
+def test_what_belongs_to_another_task_is_refused(pipeline: Path) -> None:
+    done = _run(pipeline, "teacher", "data.folder=data/digits", "output=elsewhere")
+    assert done.returncode == 2
+    assert "task=digits" in done.stderr
+    done = _run(pipeline, "quantize", "task=digits")
+    assert done.returncode == 2
+    assert "cannot be brought to fixed point" in done.stderr
