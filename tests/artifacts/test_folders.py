@@ -19,6 +19,7 @@ from l1distill.data.encoding import Feature, InputEncoding
 from l1distill.distillation.targets import TargetTransform
 from l1distill.evaluation.curves import Curve
 from l1distill.evaluation.evaluation import write_curves
+from l1distill.models import keras_files
 from l1distill.registry.gates import Gate, judge
 from l1distill.training.history import History
 
@@ -88,7 +89,7 @@ def test_a_missing_network_is_named(
     tmp_path: Path, folder_class: type[TeacherFolder] | type[StudentFolder]
 ) -> None:
     with pytest.raises(DataError, match=r"(teacher|student)\.h5: no such network"):
-        folder_class(tmp_path).load_model()
+        keras_files.load(folder_class(tmp_path).model)
 
 
 def test_a_student_is_handed_on_with_its_encoding_and_target(tmp_path: Path) -> None:

@@ -21,8 +21,6 @@ from l1distill.reporting.pictures import Picture, read_captions
 from l1distill.training.history import History
 
 if TYPE_CHECKING:
-    from tensorflow import keras
-
     from l1distill.firmware.results.report import SynthesisReport
 
 INPUTS = "inputs.json"
@@ -82,21 +80,10 @@ class ModelFolder(StageFolder):
 class TeacherFolder(ModelFolder):
     """What ``l1distill teacher`` writes: the model, its answers to every item, its curves."""
 
-    def load_model(self) -> "keras.Model":
-        """Read the trained network.
-
-        Raises:
-            DataError: the file is missing, damaged, or holds no network.
-        """
-        from l1distill.models import keras_files
-
-        return keras_files.load(self.path / TEACHER_MODEL)
-
-    def write_model(self, model: "keras.Model") -> None:
-        """Write the trained network."""
-        from l1distill.models import keras_files
-
-        keras_files.save(model, self.path / TEACHER_MODEL)
+    @property
+    def model(self) -> Path:
+        """File of the trained network; :mod:`l1distill.models.keras_files` reads and writes it."""
+        return self.path / TEACHER_MODEL
 
     def write_answers(self, answers: Mapping[str, NDArray[Any]]) -> None:
         """Write the answers that students learn, (n,) or (n, outputs) for each sample."""
@@ -137,21 +124,10 @@ class TeacherFolder(ModelFolder):
 class StudentFolder(ModelFolder):
     """What ``l1distill student`` writes: the model, its input encoding, its target."""
 
-    def load_model(self) -> "keras.Model":
-        """Read the trained network.
-
-        Raises:
-            DataError: the file is missing, damaged, or holds no network.
-        """
-        from l1distill.models import keras_files
-
-        return keras_files.load(self.path / STUDENT_MODEL)
-
-    def write_model(self, model: "keras.Model") -> None:
-        """Write the trained network."""
-        from l1distill.models import keras_files
-
-        keras_files.save(model, self.path / STUDENT_MODEL)
+    @property
+    def model(self) -> Path:
+        """File of the trained network; :mod:`l1distill.models.keras_files` reads and writes it."""
+        return self.path / STUDENT_MODEL
 
     @property
     def encoding(self) -> InputEncoding:

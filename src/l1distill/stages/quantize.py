@@ -19,6 +19,7 @@ from l1distill.data.splits import Split
 from l1distill.firmware.devices import VU9P, Device
 from l1distill.firmware.network import serialization
 from l1distill.firmware.network.network import evaluate
+from l1distill.models import keras_files
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.tasks.base import Task, TeacherSettings
 from l1distill.training.fit import OnEpoch, ignore_epoch
@@ -60,7 +61,7 @@ def _run(settings: Settings, context: Context) -> Result:
     with _epochs(settings, context) as on_epoch:
         network = quantize_teacher(
             teacher,
-            source.load_model(),
+            keras_files.load(source.model),
             settings.quantization,
             task.training_arrays(dataset, Split.TRAIN),
             task.training_arrays(dataset, Split.VALIDATION),

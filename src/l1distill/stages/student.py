@@ -22,6 +22,7 @@ from l1distill.distillation.student import (
     train_student,
 )
 from l1distill.distillation.targets import TargetTransform
+from l1distill.models import keras_files
 from l1distill.models.mlp import StudentSettings
 from l1distill.stages.evaluate import evaluate_model
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
@@ -91,7 +92,7 @@ def _run(settings: Settings, context: Context) -> Result:
         folder,
         reference=teacher.curves(),
     )[ANSWER]
-    folder.write_model(student.model)
+    keras_files.save(student.model, folder.model)
     folder.write_encoding(lessons.encoding)
     folder.write_target(lessons.transform)
     folder.copy_constants(teacher.path, task.constants())

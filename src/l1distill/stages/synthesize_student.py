@@ -11,6 +11,7 @@ from l1distill.data.dataset import Dataset
 from l1distill.data.encoding import InputEncoding
 from l1distill.firmware.results.documents import ModelDescription, Quantity
 from l1distill.firmware.synthesis import synthesize
+from l1distill.models import keras_files
 from l1distill.models.mlp import quantize_inputs
 from l1distill.stages.stage import Context, Result
 from l1distill.stages.synthesize_source import StudentSource
@@ -40,7 +41,7 @@ def synthesize_student(
         ToolError: a program is missing or failed.
     """
     folder = StudentFolder(source.student_folder)
-    student, encoding = folder.load_model(), folder.encoding
+    student, encoding = keras_files.load(folder.model), folder.encoding
     dataset = context.task.open(settings.data.folder)
     events = choose_events(dataset, settings.firmware.verification_events, settings.seed)
     vectors = quantize_inputs(student).predict(encoding.apply(events), batch_size=4096, verbose=0)

@@ -11,6 +11,7 @@ from l1distill.data.dataset import Dataset
 from l1distill.data.splits import Split
 from l1distill.distillation.teacher import Teacher, TrainedTeacher, train_teacher
 from l1distill.evaluation.evaluation import write_curves
+from l1distill.models import keras_files
 from l1distill.stages.evaluate import evaluate_model
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.tasks.base import TeacherSettings
@@ -56,7 +57,7 @@ def _run(settings: Settings, context: Context) -> Result:
     evaluations = evaluate_model(
         "teacher", task, dataset, judged, handed_on, trained.history, folder
     )
-    folder.write_model(trained.model)
+    keras_files.save(trained.model, folder.model)
     folder.write_answers({name: by_answer[handed_on] for name, by_answer in answers.items()})
     folder.copy_constants(settings.data.folder, task.constants())
     metrics: dict[str, float] = {}
