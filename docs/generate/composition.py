@@ -21,6 +21,8 @@ class Job:
     overrides: tuple[str, ...]
     configuration: dict[str, Any]
     choices: dict[str, Any]
+    swept: dict[str, Any] | None
+    """What an experiment sweeps over, by key; None where it is a single job."""
 
 
 def compose(stage: str, overrides: Sequence[str] = ()) -> Job:
@@ -33,11 +35,16 @@ def _compose(stage: str, overrides: tuple[str, ...]) -> Job:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
     from omegaconf import OmegaConf
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = hydra_compose(stage, list(overrides), return_hydra_config=True)
+        swept = None
+        if composed.hydra.mode == RunMode.MULTIRUN:
+            params = composed.hydra.sweeper.get("params")
+            swept = {} if params is None else OmegaConf.to_container(params)
         choices = OmegaConf.to_container(composed.hydra.runtime.choices)
         keys = [str(key) for key in composed if key != "hydra"]
         masked = OmegaConf.masked_copy(composed, keys)
@@ -48,6 +55,7 @@ def _compose(stage: str, overrides: tuple[str, ...]) -> Job:
         overrides,
         {str(key): value for key, value in configuration.items()},
         {str(key): value for key, value in choices.items()},
+        swept,
     )
 
 
@@ -61,29 +69,18 @@ def jobs(stage: str, arguments: Sequence[str]) -> Iterator[Job]:
     Yields:
         The one job; of a sweep, as many jobs as it takes for each value to occur.
     """
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.types import RunMode
-    from omegaconf import OmegaConf
 
     words = [word for word in arguments if word not in {"-m", "--multirun"}]
-    swept = len(words) < len(arguments)
     parser = OverridesParser.create()
     parsed = parser.parse_overrides(words)
-    single = [o.input_line for o in parsed if not o.is_sweep_override()]
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        hydra = hydra_compose(stage, single, return_hydra_config=True).hydra
-        swept = swept or hydra.mode == RunMode.MULTIRUN
-        params = hydra.sweeper.get("params")
-        params = OmegaConf.to_container(params) if swept and params is not None else {}
-    if not swept:
-        yield compose(stage, words)
+    single = compose(stage, [str(o.input_line) for o in parsed if not o.is_sweep_override()])
+    if single.swept is None and len(words) == len(arguments):
+        yield single if len(single.overrides) == len(words) else compose(stage, words)
         return
+    params = single.swept or {}
     given = {override.get_key_element() for override in parsed}
-    own = [f"{key}={value}" for key, value in (params or {}).items() if key not in given]
+    own = [f"{key}={value}" for key, value in params.items() if key not in given]
     choices = []
     for override in [*parser.parse_overrides(own), *parsed]:
         if override.is_sweep_override():
@@ -91,7 +88,7 @@ def jobs(stage: str, arguments: Sequence[str]) -> Iterator[Job]:
             choices.append([f"{override.get_key_element()}={value}" for value in values])
         else:
             choices.append([override.input_line])
-    for number in range(max(map(len, choices))):
+    for number in range(max(map(len, choices), default=1)):
         yield compose(stage, [values[number % len(values)] for values in choices])
 
 
