@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,6 +106,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if missing:
         items[:] = [item for item in items if item not in missing]
         config.hook.pytest_deselected(items=missing)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Keeps absl, which TensorFlow brings, from closing the file that pytest captures to.
+
+    Hydra's configuration of logging closes all handlers, and absl's closes its stream with it
+    unless that is the standard error of the moment or of the process.
+    """
+    absl = sys.modules.get("absl.logging")
+    if absl is not None:
+        absl.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 @pytest.hookimpl(optionalhook=True)

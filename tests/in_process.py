@@ -77,18 +77,11 @@ def _own_signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _own_logging() -> Iterator[None]:
-    """Keeps Hydra's configuration of logging from this process.
-
-    It closes all handlers that there are; that of absl, which TensorFlow brings, closes its stream
-    with it unless that is the standard error of the moment: here the file that pytest captures to.
-    """
+    """Takes back what Hydra does to the root logger for good."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    known = list(logging._handlerList)  # type: ignore[attr-defined]
-    logging._handlerList.clear()  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        logging._handlerList.extend(known)  # type: ignore[attr-defined]
         root.handlers[:] = handlers
         root.setLevel(level)
