@@ -14,9 +14,10 @@ import pytest
 from tests.settings import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-OWN = {"l1distill", "tests"}
+OWN = {"l1distill", "tests", "docs", *(path.stem for path in (ROOT / "benchmarks").glob("*.py"))}
 RUNTIME = PROJECT["project"]["dependencies"]
-DEVELOPMENT = PROJECT["dependency-groups"]["dev"]
+GROUPS = PROJECT["dependency-groups"]
+DEVELOPMENT = [entry for entry in GROUPS["dev"] if isinstance(entry, str)] + GROUPS["docs"]
 
 
 def name_of(requirement: str) -> str:

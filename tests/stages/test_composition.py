@@ -69,5 +69,6 @@ def test_another_program_is_not_given_the_folder(own: Path, tmp_path: Path) -> N
 
 
 def test_composing_leaves_no_trace_in_hydra() -> None:
+    before = HydraConfig.initialized()  # a stage may have run in this process
     compose_stage("student")
-    assert not HydraConfig.initialized()
+    assert HydraConfig.initialized() == before
