@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from l1distill.cli import STAGES
-from l1distill.stages.help_page import Key, experiments_of, print_help, sections_of
+from l1distill.stages.help_page import experiments_of, print_help
+from l1distill.stages.keys import Key, sections_of
 from tests.settings import ROOT
 
 

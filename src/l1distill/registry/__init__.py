@@ -1,1 +1,1 @@
-"""Gates, promotion and the trigger model that is registered."""
+"""Gates: thresholds on metrics that decide whether a student is promoted."""

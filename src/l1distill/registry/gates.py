@@ -1,4 +1,4 @@
-"""Thresholds that a student must meet; what is not measured is not met."""
+"""Compare metrics with the thresholds (gates) that a student must meet to be promoted."""
 
 import math
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ class Verdict:
 
 
 def judge(gates: Mapping[str, Gate], metrics: Mapping[str, float]) -> list[Verdict]:
-    """Holds measured metrics against the gates.
+    """Compare measured metrics with the gates.
 
     Args:
         gates: by their name.

@@ -1,4 +1,4 @@
-"""The verdict as a person reads it on a terminal."""
+"""Print the verdict of the gates as a table."""
 
 import sys
 from collections.abc import Sequence

@@ -4,18 +4,13 @@ The meaning of a key is the docstring under its field in the settings class. It 
 package and runs nothing.
 """
 
-import json
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -26,7 +21,8 @@ from l1distill.stages.composition import (
     hydra_initialized,
     to_plain,
 )
-from l1distill.stages.configuration import flatten, members_of, section_class, settings_class
+from l1distill.stages.configuration import settings_class
+from l1distill.stages.keys import Section, sections_of
 
 LOG_WIDTH = 110
 """Columns of the page where it does not go to a terminal and COLUMNS is not set."""
@@ -37,39 +33,6 @@ VALUE_COLUMNS = (10, 24)
 """Least and largest width of values; longer ones are wrapped."""
 GENERAL_SECTIONS = ("data", "executor", "tracking")
 """Sections that every stage has; they come last."""
-_UNIT = re.compile(r"\s*\[([^\]\s,\d]{1,12})\]")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Key:
-    """A key of the configuration.
-
-    Attributes:
-        name: dotted name.
-        value: its value, as it is written on the command line.
-        unit: unit of the value; empty if it has none.
-        meaning: what it is, with its choices or bounds.
-    """
-
-    name: str
-    value: str
-    unit: str = ""
-    meaning: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """The keys of one settings class.
-
-    Attributes:
-        name: dotted name; empty for the top level.
-        summary: first line of the docstring of the class.
-        keys: those that are no sections themselves.
-    """
-
-    name: str
-    summary: str
-    keys: Sequence[Key]
 
 
 def print_help(stage: str, summary: str, overrides: Sequence[str]) -> None:
@@ -120,96 +83,6 @@ def experiments_of(names: Sequence[str], known: set[str]) -> list[str]:
         if {*content, *(key.split(".")[0] for key in touched)} <= known | {"_self_"}:
             meant.append(name)
     return meant
-
-
-def sections_of(
-    settings: type[BaseModel], composed: Mapping[str, Any], prefix: str = ""
-) -> Iterator[Section]:
-    """Yield the sections of a configuration, each before those within it.
-
-    Args:
-        settings: class of the configuration's settings.
-        composed: the nested configuration.
-        prefix: of the names, with a dot at its end.
-    """
-    keys: list[Key] = []
-    inner: list[tuple[type[BaseModel], Mapping[str, Any], str]] = []
-    for name, field in settings.model_fields.items():
-        if name not in composed:
-            continue
-        value = composed[name]
-        member = section_class(field.annotation, value)
-        if member is not None:
-            inner.append((member, value, f"{prefix}{name}."))
-        elif isinstance(value, Mapping) and value:  # freely named entries, such as gates
-            for entry, content in value.items():
-                keys.append(_entry(f"{prefix}{name}.{entry}", content))
-        else:
-            meaning, unit = _meaning(field)
-            keys.append(Key(name=f"{prefix}{name}", value=_text(value), unit=unit, meaning=meaning))
-    # the class that a stage makes for its task has the docstring of the one that it extends
-    docstring = next((parent.__doc__ for parent in settings.__mro__ if parent.__doc__), "")
-    yield Section(name=prefix.rstrip("."), summary=_plain_text(docstring), keys=keys)
-    for member, content, its_prefix in inner:
-        yield from sections_of(member, content, its_prefix)
-
-
-def _entry(name: str, content: Any) -> Key:
-    if isinstance(content, Mapping):
-        return Key(name=name, value="", meaning=_text(content))
-    return Key(name=name, value=_text(content))
-
-
-def _meaning(field: FieldInfo) -> tuple[str, str]:
-    """Return what a field means, with its choices or bounds, and its unit."""
-    text = _plain_text(field.description)
-    found = _UNIT.search(text)
-    unit = found[1] if found else ""
-    text = _UNIT.sub("", text, count=1)
-    limits = _choices(field) or _bounds(field.metadata)
-    return (f"{text} ({limits})" if text and limits else text or limits), unit
-
-
-def _plain_text(docstring: str | None) -> str:
-    """Return the first paragraph of a docstring without markup and without its full stop."""
-    paragraph = (docstring or "").strip().split("\n\n")[0]
-    text = re.sub(r":\w+:`~?([^`]*)`", r"\1", " ".join(paragraph.split()))
-    return text.replace("`", "").removesuffix(".")
-
-
-def _choices(field: FieldInfo) -> str:
-    choices = [
-        choice
-        for member in members_of(field.annotation)
-        if get_origin(member) is Literal
-        for choice in get_args(member)
-    ]
-    return ", ".join(map(str, choices)) if len(choices) > 1 else ""
-
-
-def _bounds(metadata: Sequence[Any]) -> str:
-    """Return the bounds of a number; "at least 0" and the like go without saying."""
-    bounds = {
-        name: value
-        for entry in metadata
-        for name in ("ge", "gt", "le", "lt")
-        if (value := getattr(entry, name, None)) is not None
-    }
-    if {"ge", "le"} <= bounds.keys():
-        return f"{bounds['ge']:,} to {bounds['le']:,}"
-    if len(bounds) == 1 and next(iter(bounds.values())) in {0, 1}:
-        return ""
-    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-    return ", ".join(f"{words[name]} {value:,}" for name, value in bounds.items())
-
-
-def _text(value: Any) -> str:
-    """Return a value as it is written on the command line."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_text(one)}" for key, one in flatten(value).items()) or "{}"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _page(

@@ -1,1 +1,1 @@
-"""The one place that talks to MLflow: runs, lineage, logged models, the registry."""
+"""Everything that uses MLflow: runs, lineage, logged models, the model registry."""

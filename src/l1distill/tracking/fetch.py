@@ -1,4 +1,4 @@
-"""Fetching a Keras model that MLflow holds: one logged as such, or one of ours."""
+"""Fetch a Keras model from MLflow: one logged as such, or a student or trigger of ours."""
 
 import os
 from pathlib import Path
@@ -12,12 +12,12 @@ _WITHIN = ("model", "model.h5", "model.keras")
 
 
 def is_uri(model: str) -> bool:
-    """Tells MLflow's URIs from paths."""
+    """Return whether a model is named by an MLflow URI rather than by a path."""
     return model.startswith(SCHEMES)
 
 
 def fetch_keras(uri: str, folder: Path) -> Path:
-    """Downloads a model and finds the Keras file in it.
+    """Download a model and find the Keras file in it.
 
     Args:
         uri: ``runs:/<run>/<model or file>`` or ``models:/<name>@<alias>`` and its like.

@@ -1,4 +1,4 @@
-"""Finding runs and models by the content that they made."""
+"""Find logged runs and models by the hash of their outputs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class StoredRuns:
-    """Finds runs in a tracking store; see :class:`l1distill.artifacts.runs.RunFinder`."""
+    """Find runs in a tracking store; see :class:`l1distill.artifacts.runs.RunFinder`."""
 
     def __init__(self, client: "MlflowClient") -> None:
         """Look into the store of a connected client."""
@@ -44,7 +44,7 @@ def find_runs(
     dataset_md5: str | None,
     status: str = "FINISHED",
 ) -> list[LoggedRun]:
-    """Returns the runs of ``stage`` on a data set that have ended, the newest first.
+    """Return the runs of ``stage`` on a data set that have ended, the newest first.
 
     Args:
         client: of the store.
@@ -78,7 +78,7 @@ def find_runs(
 
 
 def find_run(client: "MlflowClient", stage: str, sha256: str) -> str | None:
-    """Returns the newest finished run of ``stage`` whose output has this hash, if there is one."""
+    """Return the newest finished run of ``stage`` whose output has this hash, if there is one."""
     runs = client.search_runs(
         _experiments(client),
         f"attributes.status = 'FINISHED' and tags.stage = '{stage}' "
@@ -90,7 +90,7 @@ def find_run(client: "MlflowClient", stage: str, sha256: str) -> str | None:
 
 
 def find_model(client: "MlflowClient", sha256: str) -> "LoggedModel | None":
-    """Returns the newest logged model made from the output folder with this hash, if any."""
+    """Return the newest logged model made from the output folder with this hash, if any."""
     models = client.search_logged_models(
         experiment_ids=_experiments(client),
         filter_string=f"tags.output_sha256 = '{sha256}'",

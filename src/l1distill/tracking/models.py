@@ -1,4 +1,4 @@
-"""Logged models: written with pinned requirements and the code that loads them."""
+"""Log models with pinned requirements and the code that loads them."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -13,7 +13,7 @@ PACKAGE = Path(l1distill.__file__).parent
 
 
 def log_pyfunc(spec: ModelSpec, folder: Path, tags: Mapping[str, str]) -> str:
-    """Logs a pyfunc model into the active run.
+    """Log a pyfunc model into the active run.
 
     The package's own source goes with it. Requirements are explicit: inferring them takes ten
     seconds and a second process.

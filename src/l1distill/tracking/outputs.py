@@ -1,4 +1,4 @@
-"""Logging what a stage has written, when it runs or later from its folder alone."""
+"""Log the outputs of a stage, when it runs or later from its folder alone."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def log_outputs(run: Run, record: Record, folder: Path, tags: Mapping[str, str]) -> None:
-    """Logs what a stage recorded in its folder: the same for a live run and an imported one.
+    """Log the files, metrics and model of a stage's folder, for a live run or an imported one.
 
     Args:
         run: the open run.
-        record: the account of the stage.
+        record: the record of the stage.
         folder: its outputs.
         tags: identity and lineage; ``output_sha256`` is what run and model are found by.
     """
@@ -35,7 +35,7 @@ def log_outputs(run: Run, record: Record, folder: Path, tags: Mapping[str, str])
 
 
 def run_of(client: "MlflowClient", folder: Path) -> str:
-    """Returns the id of the run that wrote the content of ``folder``.
+    """Return the id of the run that wrote the content of ``folder``.
 
     A fresh clone with pulled outputs has no such run: it is then logged again from the record in
     the folder, tagged ``imported``. Call it while no run is open.

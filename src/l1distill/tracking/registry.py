@@ -1,9 +1,10 @@
-"""The model registry: versions, their tags, and who is champion."""
+"""Register model versions with their tags, and move the alias ``champion``."""
 
 from collections.abc import Mapping
 from contextlib import redirect_stderr
+from dataclasses import dataclass
 from io import StringIO
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -13,8 +14,15 @@ CONTENT = "content_sha256"
 """Version tag with the identity of student and firmware together."""
 
 
-class Registration(NamedTuple):
-    """Where a candidate stands in the registry."""
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """A registered version of a model.
+
+    Attributes:
+        name: of the registered model.
+        version: its number.
+        champion: whether it has the alias ``champion``.
+    """
 
     name: str
     version: str
@@ -29,7 +37,7 @@ def register(
     tags: Mapping[str, str],
     passed: bool,
 ) -> Registration:
-    """Registers a candidate, and makes it champion only if it passed.
+    """Register a candidate, and make it champion only if it passed.
 
     The same content is the same version however often it is promoted; a champion that no longer
     passes loses the alias. The alias moves last, so a process that dies on the way leaves the
@@ -52,7 +60,7 @@ def register(
         client.set_registered_model_alias(name, CHAMPION, version)
     elif str(client.get_registered_model(name).aliases.get(CHAMPION)) == version:
         client.delete_registered_model_alias(name, CHAMPION)
-    return Registration(name, version, passed)
+    return Registration(name=name, version=version, champion=passed)
 
 
 def _new_version(name: str, model_id: str, content_sha256: str) -> str:

@@ -35,13 +35,13 @@ class Run:
     """
 
     def __init__(self, client: "MlflowClient", run_id: str, experiment_id: str) -> None:
-        """Wraps a run that exists."""
+        """Wrap a run that exists."""
         self.client = client
         self.run_id = run_id
         self.experiment_id = experiment_id
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
-        """Logs the flat configuration, in as few calls as the server takes."""
+        """Log the flat configuration, in as few calls as the server takes."""
         from mlflow.entities import Param
 
         entities = [Param(key, str(value)) for key, value in parameters.items()]
@@ -51,7 +51,7 @@ class Run:
     def log_metrics(
         self, metrics: Mapping[str, float], step: int = 0, model_id: str | None = None
     ) -> None:
-        """Logs all metrics in one call; with ``model_id`` they appear on that model too."""
+        """Log all metrics in one call; with ``model_id`` they appear on that model too."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -64,7 +64,7 @@ class Run:
         )
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Sets tags; an empty value is left out."""
+        """Set tags; an empty value is left out."""
         from mlflow.entities import RunTag
 
         self.client.log_batch(
@@ -72,7 +72,7 @@ class Run:
         )
 
     def log_dataset(self, name: str, md5: str, context: str) -> None:
-        """Logs the data set as an input of the run."""
+        """Log the data set as an input of the run."""
         import mlflow
         from mlflow.data.code_dataset_source import CodeDatasetSource
         from mlflow.data.meta_dataset import MetaDataset
@@ -82,14 +82,14 @@ class Run:
         mlflow.log_input(dataset, context=context)
 
     def log_files(self, folder: Path, patterns: list[str]) -> None:
-        """Logs the files of ``folder`` that match, under their relative paths."""
+        """Log the files of ``folder`` that match, under their relative paths."""
         with resource_errors_as_one_line(self._artifacts):
             for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
                 where = path.parent.relative_to(folder).as_posix()
                 self.client.log_artifact(self.run_id, str(path), None if where == "." else where)
 
     def log_model(self, spec: ModelSpec, folder: Path, tags: Mapping[str, str]) -> str:
-        """Logs a model of this run and returns its MLflow id.
+        """Log a model of this run and returns its MLflow id.
 
         Args:
             spec: what to log.
@@ -109,7 +109,7 @@ class Run:
 
 @contextmanager
 def stage_run(store: Store, stage: str, tags: Mapping[str, str] | None = None) -> Iterator[Run]:
-    """Opens the stage's run and closes it whatever happens.
+    """Open the stage's run and closes it whatever happens.
 
     Inside ``mlflow run`` it is the project's run; in a sweep it is a child of the sweep's run.
     It ends FINISHED, FAILED (an exception) or KILLED (interrupted). A process that was killed
@@ -178,7 +178,7 @@ def _parent_run(store: Store) -> str | None:
 
 
 def open_run(store: Store, name: str, tags: Mapping[str, str]) -> str:
-    """Opens a run that is not the process's active one, as the parent of a sweep's jobs is.
+    """Open a run that is not the process's active one, as the parent of a sweep's jobs is.
 
     Returns:
         Its id; the caller ends it with ``client.set_terminated``.
@@ -193,7 +193,7 @@ def open_run(store: Store, name: str, tags: Mapping[str, str]) -> str:
 
 
 def end_abandoned_runs(client: "MlflowClient", experiment_id: str) -> None:
-    """Ends runs whose process is gone from this host, as KILLED."""
+    """End runs whose process is gone from this host, as KILLED."""
     running = client.search_runs(
         [experiment_id],
         f"attributes.status = 'RUNNING' and tags.host = '{socket.gethostname()}'",

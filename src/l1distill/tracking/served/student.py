@@ -15,7 +15,7 @@ class StudentModel(Scorer, PythonModel):
     """Scaling, then the QKeras network."""
 
     def load_context(self, context: Any) -> None:
-        """Loads both from the logged artifacts."""
+        """Load both from the logged artifacts."""
         from l1distill.models.keras_files import load
 
         self._encoding = InputEncoding.read(context.artifacts["inputs"])

@@ -20,7 +20,7 @@ class TriggerModel(Scorer, PythonModel):
     """Scaling, then the emulator."""
 
     def load_context(self, context: Any) -> None:
-        """Loads both from the logged artifacts."""
+        """Load both from the logged artifacts."""
         self._encoding = InputEncoding.read(context.artifacts["inputs"])
         self._emulator = Emulator.load(Path(context.artifacts["emulator"]))
 
