@@ -165,37 +165,6 @@ def test_a_network_with_several_outputs_and_input_ranges() -> None:
     assert np.array_equal(firmware.emulator.predict(x), evaluate(network, x))
 
 
-def test_sums_that_qkeras_rounds_are_compared_with_exact_ones() -> None:
-    from tests.firmware.networks import chain, dense, grid
-
-    model = chain((4,), [grid(16), dense(16, 3), grid(16), dense(16, 1), grid(16)])
-    x = full_range(from_qkeras(model))
-    settings = SETTINGS.model_copy(update={"verification_events": 300, "adversarial_events": 0})
-    report = synthesize(model, x, settings).report
-    assert report["firmware/mismatches"].value == 0
-    assert "more than QKeras' float32 holds" in report["firmware/mismatches_hls"].note
-    assert 0 <= report["firmware/differences_qkeras"].value < 300
-
-
-@pytest.mark.parametrize(
-    ("spoil", "words"),
-    [
-        (lambda x: x[:, :5], r"shape \(2000, 5\), the model takes \(events, 12\)"),
-        (lambda x: x + 0.01, r"not on the grid of the input quantizer, fixed<5,4,"),
-        (lambda x: x * 100, "not on the grid"),
-        (lambda x: np.full_like(x, np.nan), "not on the grid"),
-    ],
-)
-def test_events_that_prove_nothing_are_refused(
-    student: Students,
-    spoil: Callable[[np.ndarray], np.ndarray],
-    words: str,
-) -> None:
-    made = student(NAME)
-    with pytest.raises(DataError, match=words):
-        synthesize(made.model, spoil(made.x), SETTINGS)
-
-
 def test_a_missing_tool_is_an_error_before_any_work(
     student: Students, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
