@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from l1distill.core.processor import pin_processor_features
 from l1distill.firmware.files import BUNDLE
 
+pin_processor_features(os.environ)  # as a stage does; workers and subprocesses inherit it
 DURATIONS = Path(__file__).with_name("durations.json")
 """Seconds that the tests of each file took, one after the other; ``make durations`` writes it."""
 FAST_TOTAL_S = 60.0

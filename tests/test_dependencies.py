@@ -14,7 +14,13 @@ import pytest
 from tests.settings import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-OWN = {"l1distill", "tests", "docs", *(path.stem for path in (ROOT / "benchmarks").glob("*.py"))}
+OWN = {
+    "l1distill",
+    "tests",
+    "docs",
+    "benchmarks",
+    *(path.stem for path in (ROOT / "benchmarks").glob("*.py")),
+}
 RUNTIME = PROJECT["project"]["dependencies"]
 GROUPS = PROJECT["dependency-groups"]
 DEVELOPMENT = [entry for entry in GROUPS["dev"] if isinstance(entry, str)] + GROUPS["docs"]

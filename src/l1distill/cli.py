@@ -15,6 +15,7 @@ from types import FrameType
 
 from l1distill import __version__
 from l1distill.core.errors import ConfigError, L1DistillError
+from l1distill.core.processor import pin_processor_features
 
 TERMINATED = 143
 """Exit status after SIGTERM, as a shell would give it."""
@@ -71,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         its jobs.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    pin_processor_features(os.environ)  # before anything imports NumPy
     try:
         arguments = _split_project_overrides(arguments)
         if "--debug" in arguments:
