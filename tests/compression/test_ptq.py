@@ -164,12 +164,12 @@ def test_few_bits_still_see_every_feature() -> None:
 
 
 def test_inputs_that_are_scaled_already_keep_their_type() -> None:
-    kind = FixedPoint(signed=True, integer=3, fraction=4)
+    fixed_type = FixedPoint(signed=True, integer=3, fraction=4)
     x = objects(500, 4) / 32
-    network = post_training_quantize(settle(dense_model(), x), 8, x, kind)
-    assert network.input_type == kind
+    network = post_training_quantize(settle(dense_model(), x), 8, x, fixed_type)
+    assert network.input_type == fixed_type
     assert network.input_exponents == ()
-    assert np.array_equal(network.to_port_values(x), kind.quantize(x))
+    assert np.array_equal(network.to_port_values(x), fixed_type.quantize(x))
 
 
 def test_folding_changes_nothing_but_rounding() -> None:
@@ -279,7 +279,7 @@ def test_constants_get_the_range_of_the_least_error() -> None:
         kernel = next(layer for layer in network.layers if isinstance(layer, Dense))
         wide = post_training_quantize(model, 16, x)
         exact = next(layer for layer in wide.layers if isinstance(layer, Dense)).kernel
-        found = np.mean((kernel.kernel - exact) ** 2)
+        result = np.mean((kernel.kernel - exact) ** 2)
         others = [
             np.mean(
                 (FixedPoint(signed=True, integer=i, fraction=bits - 1 - i).quantize(exact) - exact)
@@ -287,4 +287,4 @@ def test_constants_get_the_range_of_the_least_error() -> None:
             )
             for i in range(-8, 8)
         ]
-        assert found <= min(others) * 1.01
+        assert result <= min(others) * 1.01

@@ -71,18 +71,20 @@ def linear_layers(network: Network) -> list[Dense | Conv2D]:
 
 def types_of(network: Network) -> list[FixedPoint]:
     weights = [
-        kind for layer in linear_layers(network) for kind in (layer.kernel_type, layer.bias_type)
+        fixed_type
+        for layer in linear_layers(network)
+        for fixed_type in (layer.kernel_type, layer.bias_type)
     ]
     return weights + [layer.type for layer in network.layers if isinstance(layer, Quantize)]
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_model_computes_what_the_network_does(architecture: str) -> None:
-    found = small_teacher(architecture)
+    result = small_teacher(architecture)
     negative = 0
     for bits in (2, 4, 8, 16):
-        network = found.rounded(bits)
-        negative += sum(kind.integer < 0 for kind in types_of(network))
+        network = result.rounded(bits)
+        negative += sum(fixed_type.integer < 0 for fixed_type in types_of(network))
         model = to_qkeras(network, "quantized")
         expected = evaluate(network, X)
         assert np.unique(expected).size > bits
@@ -101,9 +103,9 @@ def test_the_model_computes_what_the_network_does(architecture: str) -> None:
     assert negative > 0, "types that end right of the binary point were met"
 
 
-def _numbers(kind: FixedPoint, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _numbers(fixed_type: FixedPoint, shape: tuple[int, ...]) -> NDArray[np.float64]:
     rng = np.random.default_rng(sum(shape))
-    return kind.quantize(rng.normal(0, 2.0 ** (kind.integer - 1), shape))
+    return fixed_type.quantize(rng.normal(0, 2.0 ** (fixed_type.integer - 1), shape))
 
 
 def _dense(name: str, size: tuple[int, int], kernel: FixedPoint, bias: FixedPoint) -> Dense:
@@ -146,18 +148,18 @@ def test_the_binary_point_may_lie_anywhere(overflow: Any) -> None:
 
 
 def test_branches_are_those_of_the_network() -> None:
-    kind = FixedPoint(signed=True, integer=2, fraction=4)
+    fixed_type = FixedPoint(signed=True, integer=2, fraction=4)
     layers: list[Layer] = [
-        _dense("one", (4, 4), kind, kind),
-        Quantize("rounded", type=kind),
+        _dense("one", (4, 4), fixed_type, fixed_type),
+        Quantize("rounded", type=fixed_type),
         Add("past"),
         Subtract("away"),
-        Quantize("again", type=kind),
+        Quantize("again", type=fixed_type),
         Multiply("gate"),
         Concatenate("joined", axis=0),
     ]
     sources = ((0,), (1,), (0, 2), (3, 1), (4,), (5, 2), (6, 2))
-    network = connect(4, kind, layers, sources=sources)
+    network = connect(4, fixed_type, layers, sources=sources)
     x = np.random.default_rng(1).integers(-64, 64, (300, 4)) / 16
     read = from_qkeras(to_qkeras(network, "quantized"))
     assert np.ptp(evaluate(network, x), axis=0).all()
@@ -165,8 +167,8 @@ def test_branches_are_those_of_the_network() -> None:
 
 
 def test_training_may_begin_with_finer_numbers() -> None:
-    found = small_teacher("cnn_ae")
-    coarse, fine = found.rounded(4), found.rounded(16)
+    result = small_teacher("cnn_ae")
+    coarse, fine = result.rounded(4), result.rounded(16)
     model = to_qkeras(coarse, "quantized", fine)
     for read, rounded, finer in zip(
         linear_layers(from_qkeras(model)), linear_layers(coarse), linear_layers(fine), strict=True
@@ -211,8 +213,8 @@ def _affine(scale: float, offset: float) -> Affine:
     ],
 )
 def test_what_qkeras_cannot_compute_is_refused(layer: Layer, words: str) -> None:
-    kind = FixedPoint(signed=True, integer=1, fraction=4)
-    network = connect(3, kind, [_dense("dense", (3, 3), kind, kind), layer])
+    fixed_type = FixedPoint(signed=True, integer=1, fraction=4)
+    network = connect(3, fixed_type, [_dense("dense", (3, 3), fixed_type, fixed_type), layer])
     with pytest.raises(DataError, match=words) as refusal:
         to_qkeras(network, "quantized")
     assert "\n" not in str(refusal.value)

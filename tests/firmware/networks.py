@@ -209,12 +209,12 @@ NETWORKS: dict[str, Callable[[int], Any]] = {
 def full_range(network: Network, events: int = 400) -> NDArray[np.float64]:
     """Returns (events, inputs) on the grid of the inputs: anything, and the corners."""
     rng = np.random.default_rng(7)
-    kind = network.input_type
-    low, high = round(kind.low / kind.step), round(kind.high / kind.step)
+    fixed_type = network.input_type
+    low, high = round(fixed_type.low / fixed_type.step), round(fixed_type.high / fixed_type.step)
     codes = rng.integers(low, high + 1, (events, network.inputs))
     codes[: events // 2] *= rng.random((events // 2, network.inputs)) < 0.4
     codes[0], codes[1], codes[2] = 0, low, high
-    return codes * kind.step * network.input_units
+    return codes * fixed_type.step * network.input_units
 
 
 def outputs(model: Any, x: NDArray[np.float64]) -> NDArray[np.float64]:

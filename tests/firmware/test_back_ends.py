@@ -32,8 +32,8 @@ def missing(classes: list[type[Layer]]) -> Iterator[str]:
 
 
 def test_every_layer_is_in_every_back_end() -> None:
-    classes = [found for found in layer_classes() if found.__module__.startswith("l1distill.")]
-    assert {"Dense", "Conv2D", "Quantize", "Concatenate"} <= {found.__name__ for found in classes}
+    classes = [result for result in layer_classes() if result.__module__.startswith("l1distill.")]
+    assert {"Dense", "Conv2D", "Quantize", "Concatenate"} <= {result.__name__ for result in classes}
     assert list(missing(classes)) == []
 
 

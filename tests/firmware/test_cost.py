@@ -52,10 +52,10 @@ def _network(seed: int) -> Network:
 
 
 def test_signed_digits() -> None:
-    kind = FixedPoint(signed=True, integer=12, fraction=2)
+    fixed_type = FixedPoint(signed=True, integer=12, fraction=2)
     codes = np.arange(-4096, 4097)
-    wanted = [_canonical(abs(code)) for code in codes.tolist()]
-    assert signed_digits(codes / 4.0, kind).tolist() == wanted
+    expected = [_canonical(abs(code)) for code in codes.tolist()]
+    assert signed_digits(codes / 4.0, fixed_type).tolist() == expected
 
 
 def test_bit_operations_by_hand() -> None:

@@ -54,7 +54,7 @@ TOLERANCES: Mapping[str, Tolerance] = {
 def dense_network() -> Network:
     """Eight inputs, two layers, sparse weights of four bits."""
     rng = np.random.default_rng(1)
-    kind, grid = (
+    fixed_type, grid = (
         FixedPoint(signed=True, integer=2, fraction=4),
         FixedPoint(signed=True, integer=0, fraction=3),
     )
@@ -70,14 +70,14 @@ def dense_network() -> Network:
                 bias_type=grid,
             )
         )
-        layers.append(Quantize(f"{name}_out", type=replace(kind, signed=name == "two")))
-    return connect(8, kind, layers)
+        layers.append(Quantize(f"{name}_out", type=replace(fixed_type, signed=name == "two")))
+    return connect(8, fixed_type, layers)
 
 
 def convolution_network() -> Network:
     """An image of 6 x 4, three filters, the largest of each window."""
     rng = np.random.default_rng(2)
-    kind, grid = (
+    fixed_type, grid = (
         FixedPoint(signed=True, integer=1, fraction=3),
         FixedPoint(signed=True, integer=0, fraction=2),
     )
@@ -88,7 +88,7 @@ def convolution_network() -> Network:
         Quantize("relu", type=FixedPoint(signed=False, integer=2, fraction=2)),
         MaxPool2D("pool", size=(2, 3)),
     ]
-    return connect(24, kind, layers)
+    return connect(24, fixed_type, layers)
 
 
 def scored_network() -> Network:
@@ -120,19 +120,19 @@ def measured(name: str, folder: Path) -> dict[str, dict[str, float]]:
     """Returns the figures of a network, by the tool and version that they are from."""
     written = write_rtl(trace_network(NETWORKS[name]()), HARDWARE, CUTOFF_NS, folder)
     counted = synthesize_verilog(verilog_files(folder), TOP, HARDWARE.family, BOUNDS, 4.0)
-    found = {f"alkaid-{written.version}": vars(written)}
-    found[f"yosys-{counted.version}"] = vars(counted)
+    result = {f"alkaid-{written.version}": vars(written)}
+    result[f"yosys-{counted.version}"] = vars(counted)
     return {
-        tool: {figure: float(said[figure]) for figure in TOLERANCES if figure in said}
-        for tool, said in found.items()
+        tool: {figure: float(figures[figure]) for figure in TOLERANCES if figure in figures}
+        for tool, figures in result.items()
     }
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_figures_are_those_on_record(name: str, tmp_path: Path) -> None:
-    found = measured(name, tmp_path)
-    assert sum(len(figures) for figures in found.values()) == len(TOLERANCES)
-    for tool, figures in found.items():
+    result = measured(name, tmp_path)
+    assert sum(len(figures) for figures in result.values()) == len(TOLERANCES)
+    for tool, figures in result.items():
         path = GOLDEN / f"{tool}.json"
         assert path.is_file(), f"{tool} has no record; see the top of {Path(__file__).name}"
         record = json.loads(path.read_text())[name]

@@ -104,9 +104,9 @@ def test_ties_are_met_and_go_to_even(student: Students, name: str) -> None:
 
 def test_saturation_is_met(student: Students) -> None:
     made = student("saturates")
-    kind = made.network.output_type
-    assert np.mean(made.y == kind.high) > 0.02
-    assert np.mean(made.y == kind.low) > 0.02
+    fixed_type = made.network.output_type
+    assert np.mean(made.y == fixed_type.high) > 0.02
+    assert np.mean(made.y == fixed_type.low) > 0.02
 
 
 def with_one_bit_wrong(network: Network) -> Network:

@@ -30,7 +30,7 @@ def test_outputs_and_gradients(architecture: str, training: bool) -> None:
     autoencoder = teacher(architecture)
     variables = autoencoder.model().trainable_variables
     compute = unroll(_chain(autoencoder), len(EVENTS))
-    found = []
+    result = []
     for way in (
         lambda x: compute(x, training),
         lambda x: _through_keras(autoencoder, x, training),
@@ -39,9 +39,9 @@ def test_outputs_and_gradients(architecture: str, training: bool) -> None:
             y = way(tf.constant(EVENTS))
             loss = tf.reduce_mean(tf.square(y - 1.0))
         gradients = tape.gradient(loss, variables)
-        found.append([y, *(g for g in gradients if g is not None)])
-    assert len(found[0]) > 5
-    for ours, kerass in zip(*found, strict=True):
+        result.append([y, *(g for g in gradients if g is not None)])
+    assert len(result[0]) > 5
+    for ours, kerass in zip(*result, strict=True):
         scale = np.abs(kerass).max() + 1e-6
         np.testing.assert_allclose(ours / scale, kerass / scale, atol=2e-4)
 

@@ -49,20 +49,20 @@ def as_json_and_checkpoint(model: Any, folder: Path) -> tuple[Path, Path | None]
     return folder / "model.json", folder / "checkpoint_1"
 
 
-@pytest.mark.parametrize("kind", ["quantized", "plain"])
+@pytest.mark.parametrize("fixture", ["quantized", "plain"])
 @pytest.mark.parametrize("save", [as_hdf5, as_saved_model, as_json, as_json_and_checkpoint])
 def test_every_form_gives_the_same_model(
-    kind: str,
+    fixture: str,
     save: Callable[[Any, Path], tuple[Path, Path | None]],
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
-    model = request.getfixturevalue(kind)
+    model = request.getfixturevalue(fixture)
     loaded = load_keras_model(*save(model, tmp_path))
     x = np.random.default_rng(1).normal(size=(50, 5)).astype(np.float32)
     assert np.ptp(model(x)) > 0
     assert np.array_equal(loaded(x), model(x))
-    assert is_quantized(loaded) == (kind == "quantized")
+    assert is_quantized(loaded) == (fixture == "quantized")
 
 
 def test_a_quantized_model_within_a_model_is_quantized(quantized: Any) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from l1distill.compression.batch_norm_folding import fold_batch_normalization
 from l1distill.compression.float_layers import Activation, ArgmaxStep, FunctionStep, Step
 from l1distill.compression.float_model import Part, read_float_model
+from l1distill.compression.integer_bits import best_integer_bits
 from l1distill.compression.rounding import needs_rounding, round_constants
 from l1distill.core.errors import ConfigError, DataError
 from l1distill.firmware.functions.activations import FunctionApproximator
@@ -32,8 +33,6 @@ _TOLERANCE = 1e-5
 """Error that a wider range may cost, in units of the mean square of what is quantized."""
 _HEADROOM = 2
 """Most bits by which a range may exceed the largest value of the calibration events."""
-_FEWER = 12
-"""Most bits by which it may fall short of that."""
 
 
 def post_training_quantize(
@@ -97,7 +96,7 @@ def post_training_quantize(
     front: list[Step] = [Reshape("events", shape=shape)] if len(shape) > 1 else []
     exponents: tuple[int, ...] = ()
     if input_type is None:
-        integers = _best_integer_bits(events, bits, tolerance=_TOLERANCE, headroom=_HEADROOM)
+        integers = best_integer_bits(events, bits, tolerance=_TOLERANCE, headroom=_HEADROOM)
         exponents = tuple(integers.tolist())
         input_type = FixedPoint(signed=True, integer=0, fraction=bits - 1)
         front.insert(0, Affine.exact("inputs", np.ldexp(1.0, integers)))
@@ -173,7 +172,7 @@ class _Quantizer:
         """Give each output a range of its own."""
         if self._values.ndim > 2:
             self._append(Reshape("flat_outputs", shape=(self._values[0].size,)))
-        integers = _best_integer_bits(
+        integers = best_integer_bits(
             self._values, self._bits, tolerance=_TOLERANCE, headroom=_HEADROOM
         )
         self._append(Affine.exact("outputs_in", np.ldexp(1.0, -integers)))
@@ -191,7 +190,7 @@ class _Quantizer:
 
     def _append_activation(self, step: Activation) -> None:
         signed = step.slope != 0
-        (integer,) = _best_integer_bits(
+        (integer,) = best_integer_bits(
             self._values.reshape(-1, 1),
             self._bits,
             tolerance=_TOLERANCE,
@@ -216,42 +215,5 @@ class _Quantizer:
             self._append(layer)
 
     def _choose_type(self, constants: NDArray[np.float64]) -> FixedPoint:
-        (integer,) = _best_integer_bits(constants.reshape(-1, 1), self._bits).tolist()
+        (integer,) = best_integer_bits(constants.reshape(-1, 1), self._bits).tolist()
         return FixedPoint(signed=True, integer=integer, fraction=self._bits - 1 - integer)
-
-
-def _best_integer_bits(
-    values: NDArray[np.float64],
-    bits: int,
-    *,
-    tolerance: float = 0.0,
-    headroom: int = 0,
-    signed: bool = True,
-    slope: float = 1.0,
-) -> NDArray[np.int64]:
-    """Return the integer bits of the least mean square error of each column.
-
-    Args:
-        values: (n, columns) numbers.
-        bits: of the type.
-        tolerance: error a wider range may cost, in units of the column's mean square.
-        headroom: bits by which a range may exceed the largest value.
-        signed: whether the type is.
-        slope: by which negative numbers are multiplied first.
-
-    Returns:
-        (columns,) the widest range whose mean square error is within the tolerance of the least.
-    """
-    exact = np.where(values < 0, values * slope, values)
-    largest = np.abs(exact).max(axis=0)
-    top = np.frexp(largest)[1]  # zeros have the exponent 0
-    exact = exact / np.ldexp(1.0, top)
-    offsets = np.arange(headroom, -_FEWER - 1, -1)  # the widest first
-    errors = []
-    for offset in offsets.tolist():
-        fixed_type = FixedPoint(signed=signed, integer=offset, fraction=bits - signed - offset)
-        errors.append(np.mean((fixed_type.quantize(exact) - exact) ** 2, axis=0))
-    allowed = np.min(errors, axis=0) + tolerance * np.mean(exact**2, axis=0)
-    best = offsets[np.argmax(np.array(errors) <= allowed, axis=0)]
-    result: NDArray[np.int64] = (top + best).astype(np.int64)
-    return result

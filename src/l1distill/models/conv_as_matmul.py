@@ -1,4 +1,4 @@
-"""The same network for training, with its convolutions as matrix products.
+"""Computes convolutions as matrix products, for a faster training on small images.
 
 An event is a very small image: a convolution over it has fewer inputs than a batch has events. A
 run of layers without bias between two activations (reshape, pad, upsample, convolve) is a linear
@@ -24,7 +24,7 @@ _GAIN = 2
 def unroll(
     chain: "Sequence[keras.layers.Layer]", batch: int
 ) -> "Callable[[tf.Tensor, bool], tf.Tensor]":
-    """Makes a function that computes a chain of layers.
+    """Make a function that computes a chain of layers, its convolutions as matrix products.
 
     Args:
         chain: layers that were called before, so that they have their weights.
@@ -48,7 +48,7 @@ def _step(run: "list[keras.layers.Layer]", linear: bool, batch: int) -> Any:
 
     def plainly(x: "tf.Tensor", training: bool) -> "tf.Tensor":
         for layer in run:
-            own = _FOR_XLA.get(_kind(layer))
+            own = _FOR_XLA.get(_class_name(layer))
             x = layer(x, training=training) if own is None else own(layer, x)
         return x
 
@@ -60,7 +60,7 @@ def _step(run: "list[keras.layers.Layer]", linear: bool, batch: int) -> Any:
         product = tf.reshape(x, (-1, inner.num_elements())) @ matrix
         return tf.reshape(product, (-1, *images.shape[1:]))
 
-    convolves = linear and any(_kind(layer) not in _MOVES for layer in run)
+    convolves = linear and any(_class_name(layer) not in _MOVES for layer in run)
 
     def step(x: "tf.Tensor", training: bool) -> "tf.Tensor":
         worth = convolves and _GAIN * x.shape[1:].num_elements() <= batch
@@ -92,16 +92,16 @@ _FOR_XLA: dict[str, Any] = {"UpSampling2D": _upsample, "MaxPooling2D": _max_pool
 
 
 def _is_linear(layer: "keras.layers.Layer") -> bool:
-    kind = _kind(layer)
-    if kind in _MOVES:
+    name = _class_name(layer)
+    if name in _MOVES:
         return True
     inner = getattr(layer, "layer", layer)  # within a pruning wrapper
     return (
-        kind in {"Conv2D", "QConv2D"}
+        name in {"Conv2D", "QConv2D"}
         and not inner.use_bias
         and getattr(inner.activation, "__name__", "linear") == "linear"
     )
 
 
-def _kind(layer: "keras.layers.Layer") -> str:
+def _class_name(layer: "keras.layers.Layer") -> str:
     return type(getattr(layer, "layer", layer)).__name__

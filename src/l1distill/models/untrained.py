@@ -41,7 +41,7 @@ class ShapeSettings(Settings):
 
 
 def build_untrained(settings: ShapeSettings, seed: int) -> "keras.Model":
-    """Builds a network with random weights, the smallest of them pruned.
+    """Build a network with random weights, the smallest of them pruned.
 
     Args:
         settings: its shape.

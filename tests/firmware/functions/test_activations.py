@@ -32,36 +32,36 @@ INPUTS = {
 }
 
 
-@pytest.mark.parametrize("kind", INPUTS.values(), ids=INPUTS)
+@pytest.mark.parametrize("fixed_type", INPUTS.values(), ids=INPUTS)
 @pytest.mark.parametrize("function", WANTED)
-def test_the_error_that_is_said_holds_for_every_input(function: str, kind: FixedPoint) -> None:
-    said = []
+def test_the_stated_error_holds_for_every_input(function: str, fixed_type: FixedPoint) -> None:
+    stated = []
     for bits, pieces in ((6, 8), (8, 16), (12, 64)):
         functions = FunctionApproximator(bits, pieces)
-        layers = functions.layers("last", function, value_range_of(kind, 1))
-        x = np.arange(kind.low, kind.high + kind.step, kind.step)[:, None]
-        found = evaluate(connect(1, kind, layers), x)
-        off = np.abs(found - WANTED[function](x)).max()
-        said.append(functions.errors["last"])
-        assert off <= said[-1] + 1e-12
-        assert said[-1] < 1.2 * off, "said too carefully to be of use"
+        layers = functions.layers("last", function, value_range_of(fixed_type, 1))
+        x = np.arange(fixed_type.low, fixed_type.high + fixed_type.step, fixed_type.step)[:, None]
+        result = evaluate(connect(1, fixed_type, layers), x)
+        off = np.abs(result - WANTED[function](x)).max()
+        stated.append(functions.errors["last"])
+        assert off <= stated[-1] + 1e-12
+        assert stated[-1] < 1.2 * off, "stated too carefully to be of use"
         assert functions.notes == (
-            f"Layer last is made of straight pieces: it is off by at most {said[-1]:.2g}.",
+            f"Layer last is made of straight pieces: it is off by at most {stated[-1]:.2g}.",
         )
-        assert np.unique(found).size > 4
-    assert said[0] < 0.06
-    assert said[1] < 0.02
-    assert said[2] < 0.002
+        assert np.unique(result).size > 4
+    assert stated[0] < 0.06
+    assert stated[1] < 0.02
+    assert stated[2] < 0.002
 
 
 def shaped(shape: tuple[int, ...], function: str) -> Network:
     """A function of each number of a vector, a sequence or an image."""
-    kind = FixedPoint(signed=True, integer=3, fraction=3)
-    tensor = value_range_of(kind, shape)
+    fixed_type = FixedPoint(signed=True, integer=3, fraction=3)
+    tensor = value_range_of(fixed_type, shape)
     first: list[Layer] = [Reshape("events", shape=shape)] if len(shape) > 1 else []
     return connect(
         int(np.prod(shape)),
-        kind,
+        fixed_type,
         [*first, *FunctionApproximator(6, 8).layers("last", function, tensor)],
     )
 
@@ -70,9 +70,9 @@ def shaped(shape: tuple[int, ...], function: str) -> Network:
 def test_a_tensor_of_any_shape_is_taken(shape: tuple[int, ...]) -> None:
     network = shaped(shape, "tanh")
     x = full_range(network, 200)
-    found = evaluate(network, x)
-    assert np.abs(found - np.tanh(x)).max() < 0.06
-    assert np.array_equal(trace_network(network).predict(x), found)
+    result = evaluate(network, x)
+    assert np.abs(result - np.tanh(x)).max() < 0.06
+    assert np.array_equal(trace_network(network).predict(x), result)
 
 
 @pytest.mark.parametrize(("shape", "function"), [((3,), "sigmoid"), ((2, 2), "tanh")], ids=str)
@@ -80,8 +80,8 @@ def test_the_c_simulation_is_exact(shape: tuple[int, ...], function: str, tmp_pa
     network = shaped(shape, function)
     x = full_range(network, 200)
     hls.write_hls_project(network, HARDWARE, tmp_path)
-    found = hls.simulate_hls(tmp_path, x, network, BOUNDS)
-    assert compare(evaluate(network, x), found).mismatches == 0
+    result = hls.simulate_hls(tmp_path, x, network, BOUNDS)
+    assert compare(evaluate(network, x), result).mismatches == 0
 
 
 def floats() -> Any:
@@ -94,16 +94,16 @@ def floats() -> Any:
 
 def test_a_model_in_floating_point_has_its_functions() -> None:
     model, x = floats(), np.random.default_rng(3).normal(size=(600, 10))
-    wanted = outputs(model, x)
+    expected = outputs(model, x)
     off = []
     for bits, pieces in ((6, 8), (12, 48)):
         functions = FunctionApproximator(bits, pieces)
         network = post_training_quantize(model, bits, x, functions=functions)
-        found = evaluate(network, x)
-        off.append(float(np.abs(found - wanted).max()))
+        result = evaluate(network, x)
+        off.append(float(np.abs(result - expected).max()))
         assert len(functions.errors) == 3
         assert network.output_type.hls.startswith(f"ufixed<{bits},0")
-    assert np.ptp(wanted) > 0.1
+    assert np.ptp(expected) > 0.1
     assert off[0] < 0.15
     assert off[1] < 0.01
     network = post_training_quantize(model, 6, x, functions=FunctionApproximator(6, 8))
@@ -121,12 +121,12 @@ def test_a_qkeras_model_has_its_functions() -> None:
     functions = FunctionApproximator(10, 64)
     network = from_qkeras(model, functions)
     x = full_range(network)
-    wanted, found = outputs(model, x), evaluate(network, x)
+    expected, result = outputs(model, x), evaluate(network, x)
     assert list(functions.errors) == ["inner", "middle", "last"]
     assert network.output_type.bits == 5
-    assert np.ptp(wanted) > 0.3
-    assert np.abs(found - wanted).max() <= 2.0**-5  # the least of what can differ
-    assert np.mean(found != wanted) < 0.05
+    assert np.ptp(expected) > 0.3
+    assert np.abs(result - expected).max() <= 2.0**-5  # the least of what can differ
+    assert np.mean(result != expected) < 0.05
 
 
 @pytest.mark.needs_program("iverilog")
@@ -138,6 +138,6 @@ def test_the_verilog_is_exact(tmp_path: Path) -> None:
         model_of((4,), [*body, layers.Activation("sigmoid")]), FunctionApproximator(6, 8)
     )
     x = full_range(network)
-    found = simulated(network, x, tmp_path)
-    assert np.ptp(found) > 0.3
-    assert np.array_equal(found, evaluate(network, x))
+    result = simulated(network, x, tmp_path)
+    assert np.ptp(result) > 0.3
+    assert np.array_equal(result, evaluate(network, x))

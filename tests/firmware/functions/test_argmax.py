@@ -26,29 +26,29 @@ from tests.firmware.students import HARDWARE
 BOUNDS = TimeLimit(300.0, "firmware.limit")
 
 
-def network_of(numbers: int, kind: FixedPoint) -> Network:
-    return connect(numbers, kind, argmax_layers("class", value_range_of(kind, numbers)))
+def network_of(numbers: int, fixed_type: FixedPoint) -> Network:
+    return connect(numbers, fixed_type, argmax_layers("class", value_range_of(fixed_type, numbers)))
 
 
-def wanted(values: Any) -> Any:
+def one_hot_argmax(values: Any) -> Any:
     return np.eye(values.shape[1])[np.argmax(values, axis=1)]
 
 
 @pytest.mark.parametrize("numbers", [2, 3, 4])
 @pytest.mark.parametrize(
-    "kind",
+    "fixed_type",
     [
         FixedPoint(signed=True, integer=1, fraction=1),
         FixedPoint(signed=False, integer=3, fraction=-1),
     ],
     ids=str,
 )
-def test_the_first_of_the_largest_is_taken(numbers: int, kind: FixedPoint) -> None:
-    values = np.arange(kind.low, kind.high + kind.step, kind.step)
+def test_the_first_of_the_largest_is_taken(numbers: int, fixed_type: FixedPoint) -> None:
+    values = np.arange(fixed_type.low, fixed_type.high + fixed_type.step, fixed_type.step)
     x = np.stack(np.meshgrid(*[values] * numbers), axis=-1).reshape(-1, numbers)
-    network = network_of(numbers, kind)
-    assert np.array_equal(evaluate(network, x), wanted(x))
-    assert np.array_equal(trace_network(network).predict(x), wanted(x))
+    network = network_of(numbers, fixed_type)
+    assert np.array_equal(evaluate(network, x), one_hot_argmax(x))
+    assert np.array_equal(trace_network(network).predict(x), one_hot_argmax(x))
     assert network.output_type.bits == 1
 
 
@@ -56,15 +56,15 @@ def test_the_c_simulation_is_exact(tmp_path: Path) -> None:
     network = network_of(5, FixedPoint(signed=True, integer=2, fraction=2))
     x = full_range(network)
     hls.write_hls_project(network, HARDWARE, tmp_path)
-    found = hls.simulate_hls(tmp_path, x, network, BOUNDS)
-    assert compare(wanted(x), found).mismatches == 0
+    result = hls.simulate_hls(tmp_path, x, network, BOUNDS)
+    assert compare(one_hot_argmax(x), result).mismatches == 0
 
 
 @pytest.mark.needs_program("iverilog")
 def test_the_verilog_is_exact(tmp_path: Path) -> None:
     network = network_of(4, FixedPoint(signed=True, integer=1, fraction=2))
     x = full_range(network)
-    assert np.array_equal(simulated(network, x, tmp_path), wanted(x))
+    assert np.array_equal(simulated(network, x, tmp_path), one_hot_argmax(x))
 
 
 def softmax(inside: bool, middle: bool = False) -> Any:
@@ -81,12 +81,12 @@ def test_a_model_in_floating_point_says_its_class(inside: bool) -> None:
     model, x = softmax(inside), np.random.default_rng(3).normal(size=(600, 6))
     functions = FunctionApproximator(10, softmax="argmax")
     network = post_training_quantize(model, 10, x, functions=functions)
-    found, expected = evaluate(network, x), wanted(outputs(model, x))
+    result, expected = evaluate(network, x), one_hot_argmax(outputs(model, x))
     assert expected.any(axis=0).sum() > 2
-    assert (found.sum(axis=1) == 1).all()
-    assert np.mean((found == expected).all(axis=1)) > 0.99
+    assert (result.sum(axis=1) == 1).all()
+    assert np.mean((result == expected).all(axis=1)) > 0.99
     assert "gives a 1 for the largest number" in functions.notes[0]
-    assert np.array_equal(trace_network(network).predict(x), found)
+    assert np.array_equal(trace_network(network).predict(x), result)
 
 
 def test_a_qkeras_model_says_its_class() -> None:
@@ -99,7 +99,7 @@ def test_a_qkeras_model_says_its_class() -> None:
     x = full_range(network)
     logits = outputs(plain, x)
     assert (np.sort(logits)[:, -1] == np.sort(logits)[:, -2]).any(), "ties are to be met"
-    assert np.array_equal(evaluate(network, x), wanted(logits))
+    assert np.array_equal(evaluate(network, x), one_hot_argmax(logits))
 
 
 def test_what_no_bits_can_stand_for_is_refused_by_name() -> None:

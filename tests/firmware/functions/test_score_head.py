@@ -54,8 +54,8 @@ def encoder(outputs: int = 2 * LATENT, ends: FixedPoint | None = ENDS, inputs: i
     )
 
 
-def scored(network: Network, **wanted: Any) -> Network:
-    return with_score(network, ScoreSettings(**wanted)).network
+def scored(network: Network, **settings: Any) -> Network:
+    return with_score(network, ScoreSettings(**settings)).network
 
 
 def events(network: Network) -> NDArray[np.float64]:
@@ -67,7 +67,7 @@ def sum_mu2(network: Network, x: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.einsum("ij,ij->i", *[evaluate(network, x)[:, :LATENT]] * 2)
 
 
-WANTED = [
+SETTINGS = [
     {"kind": "sum_mu2"},
     {"kind": "sum_mu2", "bits": 7},
     {"kind": "sum_mu2", "threshold": 3.3},
@@ -78,38 +78,40 @@ KL = {"kind": "kl", "pieces": 12, "bits": 14, "threshold": 6.0}
 RZ = {"kind": "rz", "pieces": 12, "bits": 14}
 
 
-@pytest.mark.parametrize("wanted", WANTED, ids=str)
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize(
     "ends", [ENDS, FixedPoint(signed=True, integer=4, fraction=-1), None], ids=str
 )
 def test_the_score_is_its_definition(
-    wanted: dict[str, Any], ends: FixedPoint | None, tmp_path: Path
+    settings: dict[str, Any], ends: FixedPoint | None, tmp_path: Path
 ) -> None:
     plain = encoder(ends=ends)
-    network = scored(plain, **wanted)
+    network = scored(plain, **settings)
     x = events(network)
     score = sum_mu2(plain, x)
-    kind = network.output_type
-    if "bits" in wanted and "threshold" not in wanted:
-        assert kind.bits <= wanted["bits"]
-        score = np.clip(np.rint(score / kind.step) * kind.step, 0, kind.high)
-    elif "threshold" in wanted:
-        if "bits" in wanted:
-            score = evaluate(scored(plain, kind="sum_mu2", bits=wanted["bits"]), x)[:, 0]
-        score = (score >= wanted["threshold"]).astype(float)
-        assert kind.bits == 1
+    output_type = network.output_type
+    if "bits" in settings and "threshold" not in settings:
+        assert output_type.bits <= settings["bits"]
+        score = np.clip(np.rint(score / output_type.step) * output_type.step, 0, output_type.high)
+    elif "threshold" in settings:
+        if "bits" in settings:
+            score = evaluate(scored(plain, kind="sum_mu2", bits=settings["bits"]), x)[:, 0]
+        score = (score >= settings["threshold"]).astype(float)
+        assert output_type.bits == 1
         assert 0.02 < score.mean() < 0.98
-    found = evaluate(network, x)
-    assert np.array_equal(found[:, 0], score)
-    assert found.shape == (len(x), 1)
-    assert np.array_equal(trace_network(network).predict(x), found)
+    result = evaluate(network, x)
+    assert np.array_equal(result[:, 0], score)
+    assert result.shape == (len(x), 1)
+    assert np.array_equal(trace_network(network).predict(x), result)
     save(network, tmp_path / "network.json")
-    assert np.array_equal(evaluate(load(tmp_path / "network.json"), x), found)
+    assert np.array_equal(evaluate(load(tmp_path / "network.json"), x), result)
 
 
-@pytest.mark.parametrize("wanted", [WANTED[0], WANTED[3], KL, RZ], ids=["score", "bit", "kl", "rz"])
-def test_every_back_end_computes_it(wanted: dict[str, Any], tmp_path: Path) -> None:
-    network = scored(encoder(), **wanted)
+@pytest.mark.parametrize(
+    "settings", [SETTINGS[0], SETTINGS[3], KL, RZ], ids=["score", "bit", "kl", "rz"]
+)
+def test_every_back_end_computes_it(settings: dict[str, Any], tmp_path: Path) -> None:
+    network = scored(encoder(), **settings)
     x = events(network)
     y = evaluate(network, x)
     emulator = trace_network(network)
@@ -120,9 +122,11 @@ def test_every_back_end_computes_it(wanted: dict[str, Any], tmp_path: Path) -> N
 
 
 @pytest.mark.needs_program("iverilog")
-@pytest.mark.parametrize("wanted", [WANTED[0], WANTED[3], KL, RZ], ids=["score", "bit", "kl", "rz"])
-def test_the_verilog_computes_it(wanted: dict[str, Any], tmp_path: Path) -> None:
-    network = scored(encoder(), **wanted)
+@pytest.mark.parametrize(
+    "settings", [SETTINGS[0], SETTINGS[3], KL, RZ], ids=["score", "bit", "kl", "rz"]
+)
+def test_the_verilog_computes_it(settings: dict[str, Any], tmp_path: Path) -> None:
+    network = scored(encoder(), **settings)
     x = events(network)
     figures = write_rtl(trace_network(network), HARDWARE, 3.0, tmp_path / "rtl")
     assert figures.output_port.bits <= network.output_type.bits
@@ -159,13 +163,15 @@ def test_the_divergence_is_as_near_its_definition_as_is_said(ends: FixedPoint, p
     latent = evaluate(plain, x)
     assert np.unique(latent[:, LATENT:]).size >= 10
     mean, log_variance = latent[:, :LATENT], latent[:, LATENT:]
-    wanted = 0.5 * (mean**2 + np.exp(log_variance) - log_variance - 1).sum(axis=1)
+    expected = 0.5 * (mean**2 + np.exp(log_variance) - log_variance - 1).sum(axis=1)
     network, words = with_score(plain, ScoreSettings(kind="kl", pieces=pieces))
     assert words is not None
-    said = [float(number) for number in re.findall(r"at most (.*)% of itself and (\S+) ", words)[0]]
-    off = np.abs(evaluate(network, x)[:, 0] - wanted)
-    assert (off <= 1.05 * (said[0] / 100 * wanted + said[1])).all()  # said in two digits
-    assert said[0] < {8: 60, 16: 16, 64: 1}[pieces]
+    stated = [
+        float(number) for number in re.findall(r"at most (.*)% of itself and (\S+) ", words)[0]
+    ]
+    off = np.abs(evaluate(network, x)[:, 0] - expected)
+    assert (off <= 1.05 * (stated[0] / 100 * expected + stated[1])).all()  # said in two digits
+    assert stated[0] < {8: 60, 16: 16, 64: 1}[pieces]
     assert np.array_equal(trace_network(network).predict(x), evaluate(network, x))
     narrow = scored(plain, kind="kl", pieces=pieces, bits=16)
     assert narrow.output_type.bits == 16
@@ -197,15 +203,15 @@ def test_log_variances_that_are_too_wide_are_rounded(kind: str) -> None:
     assert (rounded != latent[:, LATENT:]).any()
     squares = (latent[:, :LATENT] ** 2).sum(axis=1)
     if kind == "kl":
-        wanted = 0.5 * (squares + (np.exp(rounded) - rounded - 1).sum(axis=1))
+        expected = 0.5 * (squares + (np.exp(rounded) - rounded - 1).sum(axis=1))
     else:
-        wanted = (latent[:, :LATENT] ** 2 * np.exp(-rounded)).sum(axis=1)
+        expected = (latent[:, :LATENT] ** 2 * np.exp(-rounded)).sum(axis=1)
     top = network.output_type.high
-    off = np.abs(evaluate(network, x)[:, 0] - np.minimum(wanted, top))
+    off = np.abs(evaluate(network, x)[:, 0] - np.minimum(expected, top))
     numbers = [
-        float(found) for found in re.findall(r"at most (\S+)% of itself and (\S+)", words)[0]
+        float(number) for number in re.findall(r"at most (\S+)% of itself and (\S+)", words)[0]
     ]
-    allowed = numbers[0] / 100 * wanted + numbers[1] * (squares if kind == "rz" else 1)
+    allowed = numbers[0] / 100 * expected + numbers[1] * (squares if kind == "rz" else 1)
     assert (off <= 1.05 * allowed + network.output_type.step).all()
     assert numbers[0] < {"kl": 4, "rz": 10}[kind]
     with pytest.raises(ConfigError, match=r"score\.latent=4 takes 8 numbers, the network gives 6"):
@@ -218,15 +224,15 @@ def test_r_z_is_as_near_its_definition_as_is_said(ends: FixedPoint, pieces: int)
     plain = encoder(ends=ends)
     x = events(plain)
     latent = evaluate(plain, x)
-    wanted = (latent[:, :LATENT] ** 2 * np.exp(-latent[:, LATENT:])).sum(axis=1)
+    expected = (latent[:, :LATENT] ** 2 * np.exp(-latent[:, LATENT:])).sum(axis=1)
     network, words = with_score(plain, ScoreSettings(kind="rz", pieces=pieces))
     assert words is not None
-    said = [float(number) for number in re.findall(r"most (.*)% of itself and (\S+)$", words)[0]]
+    stated = [float(number) for number in re.findall(r"most (.*)% of itself and (\S+)$", words)[0]]
     squares = (latent[:, :LATENT] ** 2).sum(axis=1)
-    off = np.abs(evaluate(network, x)[:, 0] - wanted)
-    allowed = said[0] / 100 * wanted + said[1] * squares
+    off = np.abs(evaluate(network, x)[:, 0] - expected)
+    allowed = stated[0] / 100 * expected + stated[1] * squares
     assert (off <= 1.05 * allowed + network.output_type.step / 2).all()
-    assert said[0] < {16: 16, 64: 1}[pieces]
+    assert stated[0] < {16: 16, 64: 1}[pieces]
     assert np.array_equal(trace_network(network).predict(x), evaluate(network, x))
 
 
@@ -242,9 +248,9 @@ def test_the_mean_square_error_of_any_autoencoder_is_its_definition() -> None:
     network, words = with_score(plain, ScoreSettings(kind="mse"))
     assert words == "mean square of outputs less inputs, and 0 of it"
     taken = plain.to_port_values(x) * plain.input_units
-    wanted = np.mean((evaluate(plain, x) - taken) ** 2, axis=1)
-    assert np.array_equal(evaluate(network, x)[:, 0], wanted)
-    assert np.array_equal(trace_network(network).predict(x), wanted[:, None])
+    expected = np.mean((evaluate(plain, x) - taken) ** 2, axis=1)
+    assert np.array_equal(evaluate(network, x)[:, 0], expected)
+    assert np.array_equal(trace_network(network).predict(x), expected[:, None])
 
 
 def test_a_task_may_have_an_error_of_its_own() -> None:
@@ -278,8 +284,8 @@ def test_a_sole_output_is_held_against_a_threshold() -> None:
 def test_the_first_outputs_are_the_means() -> None:
     plain = encoder(outputs=5)
     x = events(plain)
-    found = evaluate(scored(plain, kind="sum_mu2", latent=LATENT), x)[:, 0]
-    assert np.array_equal(found, sum_mu2(plain, x))
+    result = evaluate(scored(plain, kind="sum_mu2", latent=LATENT), x)[:, 0]
+    assert np.array_equal(result, sum_mu2(plain, x))
 
 
 def test_qkeras_remains_the_reference_of_a_model_with_a_score() -> None:
@@ -302,8 +308,8 @@ def test_a_wrong_square_in_the_c_simulation_is_located(tmp_path: Path) -> None:
     product = "data1[ii % CONFIG_T::n_elem1] * data2[ii % CONFIG_T::n_elem2];"
     assert header.read_text().count(product) == 1
     header.write_text(header.read_text().replace(product, f"2 * {product}"))
-    found = first_in_hls(tmp_path, network, events(network), BOUNDS)
-    assert found == "first at layer score_squares (Square)"
+    result = first_in_hls(tmp_path, network, events(network), BOUNDS)
+    assert result == "first at layer score_squares (Square)"
 
 
 def test_the_estimate_counts_the_score() -> None:
@@ -331,7 +337,7 @@ def test_the_estimate_counts_the_score() -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "wanted", "words"),
+    ("network", "settings", "words"),
     [
         (encoder(outputs=3), {"kind": "sum_mu2"}, "score.kind=sum_mu2: the network gives 3"),
         (encoder(), {"kind": "sum_mu2", "latent": 7}, "score.latent="),
@@ -348,10 +354,10 @@ def test_the_estimate_counts_the_score() -> None:
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(
-    network: Network, wanted: dict[str, Any], words: str
+    network: Network, settings: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
-        scored(network, **wanted)
+        scored(network, **settings)
 
 
 def test_what_goes_with_a_score_is_refused_without_one() -> None:

@@ -19,29 +19,29 @@ TYPES = [
 ]
 
 
-def by_decimal(value: float, kind: FixedPoint) -> float:
+def by_decimal(value: float, fixed_type: FixedPoint) -> float:
     """The same with decimal arithmetic, from the definition."""
-    mode = ROUND_HALF_EVEN if kind.rounding == "RND_CONV" else ROUND_FLOOR
-    code = int((Decimal(value) / Decimal(2) ** -kind.fraction).to_integral_value(mode))
-    high = 2 ** (kind.integer + kind.fraction) - 1
-    low = -high - 1 if kind.signed else 0
-    if kind.overflow == "WRAP":
+    mode = ROUND_HALF_EVEN if fixed_type.rounding == "RND_CONV" else ROUND_FLOOR
+    code = int((Decimal(value) / Decimal(2) ** -fixed_type.fraction).to_integral_value(mode))
+    high = 2 ** (fixed_type.integer + fixed_type.fraction) - 1
+    low = -high - 1 if fixed_type.signed else 0
+    if fixed_type.overflow == "WRAP":
         code = (code - low) % (high - low + 1) + low
     else:
-        code = min(max(code, -high if kind.overflow == "SAT_SYM" else low), high)
-    return float(code * Decimal(2) ** -kind.fraction)
+        code = min(max(code, -high if fixed_type.overflow == "SAT_SYM" else low), high)
+    return float(code * Decimal(2) ** -fixed_type.fraction)
 
 
-@pytest.mark.parametrize("kind", TYPES)
-def test_rounding_and_overflow_follow_their_definition(kind: FixedPoint) -> None:
+@pytest.mark.parametrize("fixed_type", TYPES)
+def test_rounding_and_overflow_follow_their_definition(fixed_type: FixedPoint) -> None:
     values = np.arange(-40, 40, 1 / 64)  # every tie and both ends of every type
-    expected = [by_decimal(value, kind) for value in values.tolist()]
-    result = kind.quantize(values)
+    expected = [by_decimal(value, fixed_type) for value in values.tolist()]
+    result = fixed_type.quantize(values)
     assert result.tolist() == expected
     assert not np.signbit(result[result == 0]).any()
-    assert kind.holds(result)
-    assert not kind.holds(values)
-    assert np.array_equal(kind.codes(result) * kind.step, result)
+    assert fixed_type.holds(result)
+    assert not fixed_type.holds(values)
+    assert np.array_equal(fixed_type.codes(result) * fixed_type.step, result)
 
 
 def test_nothing_holds_nan() -> None:
@@ -60,9 +60,9 @@ def test_names_count_the_sign_as_hls_does() -> None:
 def test_the_smallest_type_is_the_smallest(
     low: float, high: float, fraction: int, bits: int
 ) -> None:
-    kind = smallest_type(low, high, fraction)
-    assert kind.bits == bits
-    assert kind.holds([low, high])
+    fixed_type = smallest_type(low, high, fraction)
+    assert fixed_type.bits == bits
+    assert fixed_type.holds([low, high])
 
 
 def test_the_accumulator_holds_the_worst_case() -> None:
@@ -74,10 +74,10 @@ def test_the_accumulator_holds_the_worst_case() -> None:
     layer = Dense(
         "one", kernel=kernel, bias=np.array([0.25, -0.75]), kernel_type=weights, bias_type=weights
     )
-    kind = layer.value_range(value_range_of(inputs, 2)).type
+    fixed_type = layer.value_range(value_range_of(inputs, 2)).type
     ends = np.array([[-4.0, -4.0], [3.5, 3.5]])
-    assert kind.holds(ends @ layer.kernel + layer.bias)
-    assert (kind.signed, kind.integer, kind.fraction) == (True, 2, 3)
+    assert fixed_type.holds(ends @ layer.kernel + layer.bias)
+    assert (fixed_type.signed, fixed_type.integer, fixed_type.fraction) == (True, 2, 3)
     network = Network(
         inputs=2,
         input_type=inputs,

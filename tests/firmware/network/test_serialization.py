@@ -80,7 +80,7 @@ def _network() -> Network:
 def test_every_field_of_every_layer_comes_back(tmp_path: Path) -> None:
     network = _network()
     assert {type(layer) for layer in network.layers} == {
-        found for found in layer_classes() if found.__module__.startswith("l1distill.")
+        result for result in layer_classes() if result.__module__.startswith("l1distill.")
     }
     save(network, tmp_path / "network.json")
     again = load(tmp_path / "network.json")

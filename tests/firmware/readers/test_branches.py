@@ -101,8 +101,8 @@ def half_of_a_model() -> Any:
     import tensorflow as tf
 
     inside = tf.keras.Input((4,))
-    wanted, unwanted = relu(5)(dense(4, 3)(inside)), grid(4)(dense(4, 2)(inside))
-    block = tf.keras.Model(inside, [wanted, unwanted])
+    used, unused = relu(5)(dense(4, 3)(inside)), grid(4)(dense(4, 2)(inside))
+    block = tf.keras.Model(inside, [used, unused])
     first = tf.keras.Input((4,))
     return fill(tf.keras.Model(first, block(grid(5)(first))[0]))
 
@@ -120,8 +120,8 @@ MODELS = [residual, inception, operations, several_ends]
 
 def predicted(model: Any, x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns (n, outputs) what QKeras says, all ends side by side."""
-    found = model.predict(x.reshape(len(x), *model.input_shape[1:]), verbose=0)
-    ends = found if isinstance(found, list) else [found]
+    result = model.predict(x.reshape(len(x), *model.input_shape[1:]), verbose=0)
+    ends = result if isinstance(result, list) else [result]
     return np.concatenate([np.asarray(end, np.float64).reshape(len(x), -1) for end in ends], 1)
 
 
@@ -174,10 +174,10 @@ def test_the_first_layers_of_a_branching_network_are_one_too() -> None:
 
 def test_a_rounding_that_only_one_branch_wants_leaves_the_other_alone(tmp_path: Path) -> None:
     """hls4ml rounds sums on their way out; here somebody else takes them as they are."""
-    kind = FixedPoint(signed=True, integer=3, fraction=3)
+    fixed_type = FixedPoint(signed=True, integer=3, fraction=3)
     coarse = Quantize("coarse", type=FixedPoint(signed=True, integer=3, fraction=0))
     steps: list[Layer] = [Multiply("square"), coarse, Multiply("product")]
-    network = connect(3, kind, steps, sources=((0, 0), (1,), (1, 2)))
+    network = connect(3, fixed_type, steps, sources=((0, 0), (1,), (1, 2)))
     x = full_range(network)
     expected = x**2 * coarse.type.quantize(x**2)
     assert np.array_equal(evaluate(network, x), expected)
@@ -188,7 +188,7 @@ def test_a_rounding_that_only_one_branch_wants_leaves_the_other_alone(tmp_path: 
 
 @pytest.mark.needs_program("iverilog")
 def test_a_product_with_a_bit_is_made_of_gates(tmp_path: Path) -> None:
-    kind, grid = (
+    fixed_type, grid = (
         FixedPoint(signed=True, integer=3, fraction=2),
         FixedPoint(signed=False, integer=3, fraction=0),
     )
@@ -207,7 +207,7 @@ def test_a_product_with_a_bit_is_made_of_gates(tmp_path: Path) -> None:
         Multiply("mask"),
         Multiply("both"),
     ]
-    network = connect(3, kind, layers, sources=((0,), (1,), (0,), (2, 3), (4, 2)))
+    network = connect(3, fixed_type, layers, sources=((0,), (1,), (0,), (2, 3), (4, 2)))
     x = full_range(network)
     expected = evaluate(network, x)
     assert np.array_equal(expected, np.where(x > 0, x @ sums.kernel, 0.0))
@@ -237,8 +237,8 @@ def test_branches_in_floating_point_are_rounded(bits: int, off: float) -> None:
     model = in_floating_point()
     x = np.random.default_rng(1).normal(size=(400, 5, 4, 1))
     network = post_training_quantize(model, bits, x)
-    flat, wanted = x.reshape(400, -1), predicted(model, x)
-    apart = np.abs(evaluate(network, flat) - wanted).mean(axis=0) / np.ptp(wanted, axis=0)
+    flat, expected = x.reshape(400, -1), predicted(model, x)
+    apart = np.abs(evaluate(network, flat) - expected).mean(axis=0) / np.ptp(expected, axis=0)
     assert apart.max() < off
     few = flat[:50]
     assert np.array_equal(trace_network(network).predict(few), evaluate(network, few))

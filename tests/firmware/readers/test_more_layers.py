@@ -237,11 +237,11 @@ def test_numpy_and_the_emulator_are_qkeras(make: Callable[[], Any]) -> None:
     exact = evaluate(network, x)
     assert np.ptp(y, axis=0).any(), "constant outputs would prove nothing"
     assert compare(exact, trace_network(network).predict(x)).mismatches == 0
-    found = compare(y, exact)
+    result = compare(y, exact)
     if widest_sum(network)[1] <= EXACT_FLOAT32_BITS:
-        assert found.mismatches == 0
+        assert result.mismatches == 0
     else:  # QKeras itself rounds: seldom to another number
-        assert found.mismatches < len(x) / 50
+        assert result.mismatches < len(x) / 50
 
 
 @pytest.mark.parametrize("make", [sequence, signs, scales_on_none, three_values, strided])
@@ -249,8 +249,8 @@ def test_the_c_simulation_is_exact(make: Callable[[], Any], tmp_path: Path) -> N
     network = from_qkeras(make())
     x = full_range(network)
     hls.write_hls_project(network, HARDWARE, tmp_path)
-    found = hls.simulate_hls(tmp_path, x, network, BOUNDS)
-    assert compare(evaluate(network, x), found).mismatches == 0
+    result = hls.simulate_hls(tmp_path, x, network, BOUNDS)
+    assert compare(evaluate(network, x), result).mismatches == 0
 
 
 def floats_along() -> list[Any]:
@@ -291,7 +291,7 @@ def test_a_sequence_in_floating_point_is_rounded(make: Callable[[], list[Any]]) 
     model = chain((8, 3), make())
     x = np.random.default_rng(1).normal(size=(500, 8, 3))
     network = post_training_quantize(model, 12, x)
-    wanted = np.asarray(model(x), dtype=np.float64)
-    assert np.abs(evaluate(network, x.reshape(500, -1)) - wanted).max() < 0.01 * np.ptp(wanted)
+    expected = np.asarray(model(x), dtype=np.float64)
+    assert np.abs(evaluate(network, x.reshape(500, -1)) - expected).max() < 0.01 * np.ptp(expected)
     flat = x.reshape(500, -1)
     assert np.array_equal(trace_network(network).predict(flat), evaluate(network, flat))

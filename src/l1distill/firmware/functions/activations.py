@@ -49,7 +49,7 @@ FUNCTIONS: Mapping[str, Function] = {
 
 
 class FunctionApproximator:
-    """Makes the layers of a network's functions, and records the error of each.
+    """Builder of the layers of a network's functions, which records the error of each.
 
     Attributes:
         bits: of the results of a function, where the model names no type.

@@ -24,12 +24,9 @@ from l1distill.firmware.readers.keras_graph import (
     read_merge,
     refuse,
 )
-from l1distill.firmware.readers.qkeras_activations import (
-    activation_type,
-    exact_slope,
-    real_function,
-)
+from l1distill.firmware.readers.qkeras_activations import activation_type, exact_slope
 from l1distill.firmware.readers.qkeras_layers import LAYER_READERS, NOT_EXACT, rescaling_exponents
+from l1distill.firmware.readers.real_functions import real_function
 from l1distill.firmware.readers.softmax import check_argmax, check_softmax, is_softmax
 
 
@@ -87,7 +84,7 @@ class _LeakyRelu:
 
 
 class _Reader:
-    """Appends the layers of a model to a network, and keeps what the next one has to know.
+    """Reader that appends the layers of a model to a network, segment by segment.
 
     Attributes:
         builder: appended to.

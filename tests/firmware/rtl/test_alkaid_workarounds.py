@@ -24,7 +24,7 @@ from l1distill.firmware.network.layers import (
     ZeroPad2D,
 )
 from l1distill.firmware.network.network import connect, evaluate
-from l1distill.firmware.rtl import tracing
+from l1distill.firmware.rtl import alkaid_workarounds as workarounds
 from l1distill.firmware.rtl.tracing import trace
 from l1distill.firmware.settings import ScoreSettings
 from l1distill.firmware.verification.comparison import compare
@@ -39,8 +39,8 @@ def assert_exact(inputs: FixedPoint, layers: list[Layer], x: Any) -> None:
     assert compare(evaluate(network, x), result).mismatches == 0, layers
 
 
-def all_values(kind: FixedPoint, columns: int) -> Any:
-    one = np.arange(kind.low, kind.high + kind.step, kind.step)
+def all_values(fixed_type: FixedPoint, columns: int) -> Any:
+    one = np.arange(fixed_type.low, fixed_type.high + fixed_type.step, fixed_type.step)
     return np.array(list(product(*[one] * columns)))
 
 
@@ -57,7 +57,7 @@ def test_rounding_of_any_sum(seed: int) -> None:
         weights = rng.integers(-6, 7, (columns, 1)) * 2.0 ** -rng.integers(0, 3)
         bias = rng.integers(-8, 9, 1) * 2.0 ** -rng.integers(0, 4)
         fraction, overflow = int(rng.integers(-1, 4)), "SAT_SYM" if rng.integers(2) else "SAT"
-        kind = FixedPoint(
+        fixed_type = FixedPoint(
             signed=bool(rng.integers(2)),
             integer=2,
             fraction=fraction,
@@ -67,7 +67,7 @@ def test_rounding_of_any_sum(seed: int) -> None:
         free = FixedPoint(signed=True, integer=5, fraction=5)
         steps: list[Layer] = [
             Dense("sum", kernel=weights, bias=bias, kernel_type=free, bias_type=free),
-            Quantize("round", type=kind),
+            Quantize("round", type=fixed_type),
         ]
         assert_exact(inputs, steps, all_values(inputs, columns))
 
@@ -125,14 +125,14 @@ def test_products_of_numbers_that_come_late() -> None:
 
 
 def test_the_installed_version_is_the_one_that_was_checked() -> None:
-    assert version("alkaid") == tracing.CHECKED_VERSION, (
+    assert version("alkaid") == workarounds.CHECKED_VERSION, (
         "alkaid has another version: run this file with it, take out what is not needed any more, "
         "look for new faults with tests/firmware/test_parity.py, and change CHECKED_VERSION"
     )
 
 
 def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracing, "version", lambda name: {"alkaid": "0.9.0"}[name])
+    monkeypatch.setattr(workarounds, "version", lambda name: {"alkaid": "0.9.0"}[name])
     with pytest.raises(ToolError, match=r"alkaid 0\.9\.0: .* install alkaid==0\.8\.2") as refusal:
         trace(connect(1, KIND, [Quantize("same", type=KIND)]))
     assert "\n" not in str(refusal.value)
@@ -153,14 +153,14 @@ def _maximum_by_alkaid(values: Any) -> Any:
 
 
 WORKAROUNDS: dict[str, tuple[Callable[..., Any], Callable[[], None]]] = {
-    "_without_msb_canonicalization": (nullcontext, partial(test_rounding_of_any_sum, 0)),
+    "without_msb_canonicalization": (nullcontext, partial(test_rounding_of_any_sum, 0)),
     "_quantize_one": (_quantized_by_alkaid, partial(test_rounding_of_any_sum, 0)),
-    "_matrix_product": (
+    "matrix_product": (
         lambda _layer, values, matrix: values @ matrix,
         test_constants_among_what_is_summed,
     ),
-    "_maximum": (_maximum_by_alkaid, test_the_largest_of_numbers_that_know_each_other),
-    "_product": (
+    "maximum": (_maximum_by_alkaid, test_the_largest_of_numbers_that_know_each_other),
+    "product": (
         lambda values, others: values * others,
         test_products_of_numbers_that_come_late,
     ),
@@ -172,6 +172,6 @@ WORKAROUNDS: dict[str, tuple[Callable[..., Any], Callable[[], None]]] = {
 def test_each_workaround_is_still_needed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where this fails, alkaid has mended the fault: take the workaround out."""
     by_alkaid, fails = WORKAROUNDS[name]
-    monkeypatch.setattr(tracing, name, by_alkaid)
+    monkeypatch.setattr(workarounds, name, by_alkaid)
     with pytest.raises((AssertionError, KeyError, StopIteration)):
         fails()
