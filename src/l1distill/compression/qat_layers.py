@@ -46,7 +46,7 @@ def starting_weights(layer: Layer, finer: Layer) -> list[Array]:
         finer: the same layer with finer numbers, or itself.
 
     Returns:
-        Its weights as ``set_weights`` takes them; none where nothing is trained.
+        Its weights as ``set_weights`` takes them, the kernel first; none where nothing is trained.
     """
     raise NotImplementedError
 

@@ -1,14 +1,13 @@
 """A trained teacher brought to fixed point: rounded (PTQ), or trained on while rounded (QAT)."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.compression.qat_layers import starting_weights
 from l1distill.compression.quantization import QuantizationSettings
-from l1distill.firmware.network.layers import Conv2D, Dense
 from l1distill.firmware.network.network import Network
 from l1distill.training.determinism import make_deterministic
 from l1distill.training.fit import Arrays, Fit, Loss, OnEpoch, fit, ignore_epoch
@@ -88,8 +87,8 @@ def quantize_teacher(
         return network
     make_deterministic(seed)
     finest = post_training_quantize(part, BITS[-1], calibration)
-    linear = [layer.name for layer in network.layers if isinstance(layer, Dense | Conv2D)]
-    held = with_zeros_held(to_qkeras(network, f"{model.name}_qat", finest), linear)
+    trained = [layer.name for layer in network.layers if starting_weights(layer, layer)]
+    held = with_zeros_held(to_qkeras(network, f"{model.name}_qat", finest), trained)
     whole, loss = teacher.quantized_loss(held.model, model)
     training = Fit(
         model=whole, loss=loss, settings=settings.training, seed=seed, callbacks=held.callbacks
@@ -100,7 +99,6 @@ def quantize_teacher(
 
 def network_sparsity(network: Network) -> float:
     """Return the share of weights that are zero in fixed point, biases apart."""
-    kernels: Sequence[NDArray[Any]] = [
-        layer.kernel for layer in network.layers if isinstance(layer, Dense | Conv2D)
-    ]
-    return float(np.mean(np.concatenate([kernel.ravel() for kernel in kernels]) == 0.0))
+    weights = [starting_weights(layer, layer) for layer in network.layers]
+    kernels = [kernel.ravel() for kernel, *_ in filter(None, weights)]
+    return float(np.mean(np.concatenate(kernels) == 0.0))
