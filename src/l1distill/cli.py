@@ -29,13 +29,13 @@ STAGES = {
     "quantize": "bring a teacher to fixed point, by rounding it or by training on",
     "student": "distill the teacher into a small quantized, pruned network",
     "synthesize": "turn a student, or any model, into verified firmware",
-    "promote": "hold the student against the gates and register it",
+    "promote": "judge the student by the gates and register it",
     "paper": "tables and figures of the study of autoencoders, from all logged runs",
-    "report": "gather what the line found on one page",
+    "report": "gather the results of all stages on one page",
 }
 COMMANDS = {
     "verify": "rebuild the emulator of a bundle and replay its test vectors",
-    "fingerprint": "write the settings and source hashes by which dvc repro finds what is outdated",
+    "fingerprint": "write the settings and source hashes by which dvc repro finds what is out of date",
     "ui": "open the logged runs in the browser, with MLflow's user interface",
 }
 USAGE = """\

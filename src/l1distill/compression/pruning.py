@@ -30,19 +30,19 @@ class PruningSettings(Settings):
             )
         return self
 
-    def check(self, epochs: int, what: str) -> None:
+    def check(self, epochs: int, section: str) -> None:
         """Refuses a training that ends before the pruning does.
 
         Args:
             epochs: of the training.
-            what: section of the configuration that the training stands in.
+            section: of the configuration, that the training stands in.
 
         Raises:
             ValueError: no epoch is left for the pruned network.
         """
         if self.sparsity > 0 and epochs <= self.end_epoch:
             raise ValueError(
-                f"{what}.training.epochs={epochs} leaves no epoch after compression.end_epoch="
+                f"{section}.training.epochs={epochs} leaves no epoch after compression.end_epoch="
                 f"{self.end_epoch}; train longer, prune earlier or set compression.sparsity=0"
             )
 

@@ -1,1 +1,1 @@
-"""The page that tells a person what the line found."""
+"""The page that shows the results of all stages."""

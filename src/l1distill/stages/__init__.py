@@ -1,1 +1,1 @@
-"""One thin module per stage of the line: compose, call, log, write."""
+"""One thin module per stage of the pipeline: compose, call, log, write."""
