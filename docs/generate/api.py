@@ -9,6 +9,7 @@ EXTENDING = {
     "Tasks": ("l1distill.tasks.base", ("Task", "SettingsTypes", "GenerationServices", "Drawing")),
     "Cost estimate": ("l1distill.firmware.cost", ("estimate", "Cost")),
     "Reading models": ("l1distill.firmware.readers.qkeras", ("from_qkeras",)),
+    "Same bytes elsewhere": ("l1distill.core.processor", ("pin_processor_features",)),
     "Errors": (
         "l1distill.core.errors",
         ("L1DistillError", "ConfigError", "DataError", "ToolError", "ResourceError"),

@@ -35,7 +35,7 @@ STAGES = {
 }
 COMMANDS = {
     "verify": "rebuild the emulator of a bundle and replay its test vectors",
-    "fingerprint": "write the settings and source hashes by which dvc repro finds what is out of date",
+    "fingerprint": "write the settings and source hashes by which dvc repro knows what to rerun",
     "ui": "open the logged runs in the browser, with MLflow's user interface",
 }
 USAGE = """\
