@@ -83,10 +83,8 @@ def experiment_command(project: Project, experiment: str) -> list[str]:
     return [stage, *arguments]
 
 
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A clone, set to the tiny profile, in which nothing has run yet."""
-    folder = tmp_path_factory.mktemp("clone")
+def make_project(folder: Path) -> Project:
+    """Makes a clone, set to the tiny profile, in which nothing has run yet."""
     _clone(folder)
     environment = {
         **os.environ,
@@ -115,6 +113,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     ):
         project.run(*command)
     return project
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A clone, set to the tiny profile, in which nothing has run yet."""
+    return make_project(tmp_path_factory.mktemp("clone"))
 
 
 @pytest.fixture(scope="session")

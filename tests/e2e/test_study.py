@@ -2,31 +2,36 @@
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
 import pytest
 
 from l1distill.tracking.lookup import find_runs
-from tests.e2e.conftest import Project, edit, experiment_command
+from tests.e2e.conftest import Project, edit, experiment_command, make_project
 
 FOLDER = "outputs/govorkova"
 
 
 @pytest.fixture(scope="module")
-def study(line: Project) -> Project:
+def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Both sweeps as their first lines say, but for the length of the trainings."""
+    project = make_project(tmp_path_factory.mktemp("study"))
+    project.l1distill("generate")
+    mlflow.set_tracking_uri(f"sqlite:///{project.folder}/mlflow.db")
     short = ["teacher.training.epochs=4", "teacher.training.batch_size=64"]
     pruning = ["compression.begin_epoch=1", "compression.end_epoch=2"]
-    line.l1distill(*experiment_command(line, "govorkova_teachers"), *short, *pruning)
-    scan = line.folder / "conf/experiment/govorkova_scan.yaml"
+    project.l1distill(*experiment_command(project, "govorkova_teachers"), *short, *pruning)
+    scan = project.folder / "conf/experiment/govorkova_scan.yaml"
     edit(scan, "quantization.bits: 2,4,6,8,10,12,14,16", "quantization.bits: 8")
-    line.l1distill(
-        *experiment_command(line, "govorkova_scan"),
+    project.l1distill(
+        *experiment_command(project, "govorkova_scan"),
         "quantization.training.epochs=2", "quantization.verified=0",
     )  # fmt: skip
-    line.l1distill("paper")
-    return line
+    project.l1distill("paper")
+    yield project
+    mlflow.set_tracking_uri(None)
 
 
 def test_eight_teachers_and_their_versions_in_fixed_point(study: Project) -> None:
