@@ -9,6 +9,8 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 .DEFAULT_GOAL := help
 # The stages that DVC starts are to find the project's own Python.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Where Python may not keep its bytecode, each process compiles TensorFlow's sources again: 5 s.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help: ## list the targets

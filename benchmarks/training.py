@@ -9,14 +9,16 @@ layers as the paper has them, three times the forward pass.
 import os
 import time
 
+from l1distill.core.processor import pin_processor_features
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+pin_processor_features(os.environ)  # as a stage does
+
 import numpy as np
+import tensorflow as tf
 from omegaconf import OmegaConf
 from recording import arguments, show
 from rich.table import Table
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import tensorflow as tf
 from tensorflow import keras
 
 from l1distill.tasks.anomaly.autoencoder import autoencoder_loss, target, unrolled
