@@ -14,12 +14,13 @@ import pytest
 from l1distill.core.errors import DataError, ToolError
 from l1distill.core.workspace import folder_sha256
 from l1distill.firmware import synthesis
-from l1distill.firmware.bundle.archive import verify_manifest
+from l1distill.firmware.bundle.content import verify_manifest
 from l1distill.firmware.bundle.replay import verify_bundle
 from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.firmware.files import (
     BUNDLE,
     EMULATOR,
+    MANIFEST,
     MODEL_CARD,
     NETWORK,
     OUTPUT_CODES,
@@ -95,7 +96,7 @@ def test_a_student_becomes_verified_firmware_the_same_every_time(
     for network in (firmware.network, load(one / NETWORK)):
         assert np.array_equal(evaluate(network, made.x)[:, 0], made.y)
     packed = set(verify_manifest(one / BUNDLE))
-    assert packed == set(firmware.files) == set(files(one)) - {BUNDLE}
+    assert packed == set(firmware.files) == set(files(one)) - {BUNDLE, MANIFEST}
     assert (one / BUNDLE).read_bytes() == firmware.to_bundle()
     assert os.access(one / "hls/build_lib.sh", os.X_OK)
     assert (one / "constants/inputs.json").read_bytes() == CONSTANTS["inputs.json"]

@@ -23,7 +23,7 @@ from l1distill.core.workspace import file_sha256, folder_sha256
 from l1distill.data.card import Card, FileCard, write_card
 from l1distill.data.dataset import Dataset, Items, open_dataset
 from l1distill.data.encoding import Feature, InputEncoding
-from l1distill.firmware.bundle.archive import verify_manifest
+from l1distill.firmware.bundle.content import verify_manifest
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Quantize
 from l1distill.firmware.network.network import connect

@@ -8,9 +8,11 @@ from typing import NoReturn
 from l1distill.core.errors import ConfigError
 
 _DESCRIPTION = """\
-Checks a bundle against its manifest, builds its emulator with make in a temporary folder and
-replays its test vectors. Needs make and a C++ compiler (CXX names another than the first found);
-no model, no data set, no tracking store.
+Checks every file of a bundle against its manifest, builds its emulator with make in a temporary
+folder and replays its test vectors. BUNDLE is a bundle.tar.gz; the folder that a synthesis wrote,
+in which the files beside the bundle are checked as well; or a bundle that was unpacked, or packed
+again with tar. Needs make and a C++ compiler (CXX names another than the first found); no model,
+no data set, no tracking store.
 
 It runs the bundle's own Makefile: verify bundles of people you trust, by their SHA-256.
 """
@@ -37,13 +39,23 @@ def run(arguments: Sequence[str]) -> None:
     if not options.time_limit > 0:
         raise ConfigError(f"--time-limit {options.time_limit:g}: must be more than 0")
 
+    from l1distill.artifacts.record import RECORD, Record
     from l1distill.firmware.bundle.replay import verify_bundle
     from l1distill.firmware.process import TimeLimit
 
     time_limit = TimeLimit(options.time_limit, "--time-limit")
     replay = verify_bundle(options.bundle, time_limit, options.sha256)
-    print(f"{replay.bundle}: SHA-256 {replay.sha256}")
-    print(f"manifest: {replay.files} files, each as it was packed")
+    if (options.bundle / RECORD).is_file():  # metrics.json and what else the stage wrote beside it
+        Record.read(options.bundle)
+    if replay.archive_sha256 is not None:
+        print(f"{replay.bundle}: SHA-256 {replay.archive_sha256}")
+        print(f"manifest: SHA-256 {replay.manifest_sha256}")
+        print(f"archive:  {replay.files} files, each as its manifest says")
+    else:
+        print(f"{replay.bundle}: an unpacked bundle, without its archive")
+        print(f"manifest: SHA-256 {replay.manifest_sha256}")
+    if replay.folder is not None:
+        print(f"folder:   {replay.files} files in {replay.folder}, each as the manifest says")
     print(f"emulator: built with {replay.compiler}")
     print(f"vectors:  {replay.summary}")
 
@@ -58,9 +70,11 @@ def _parser() -> argparse.ArgumentParser:
         "bundle",
         metavar="BUNDLE",
         type=Path,
-        help="bundle.tar.gz, or the folder of a synthesis that holds one",
+        help="bundle.tar.gz, the folder of a synthesis that holds one, or of an unpacked one",
     )
-    parser.add_argument("--sha256", metavar="HEX", help="required SHA-256 of the archive")
+    parser.add_argument(
+        "--sha256", metavar="HEX", help="required SHA-256 of the archive or the manifest"
+    )
     parser.add_argument(
         "--time-limit",
         metavar="SECONDS",

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from l1distill.firmware import files
 from l1distill.firmware.bundle.archive import file_mode, pack_bundle
+from l1distill.firmware.bundle.manifest import format_manifest
 from l1distill.firmware.compiler import find_compiler, find_make
 from l1distill.firmware.emulator.cpp import write_cpp_emulator
 from l1distill.firmware.emulator.emulator import Emulator
@@ -64,14 +65,18 @@ class Firmware:
         return pack_bundle(self.files)
 
     def write(self, folder: Path) -> None:
-        """Write all files and the bundle into a folder.
+        """Write all files, their manifest and the bundle into a folder.
 
         Args:
             folder: made if it is not there; earlier files of a synthesis in it are replaced.
         """
         for top in {name.split("/")[0] for name in self.files if "/" in name}:
             shutil.rmtree(folder / top, ignore_errors=True)
-        for name, content in {**self.files, files.BUNDLE: self.to_bundle()}.items():
+        beside = {
+            files.MANIFEST: format_manifest(self.files),
+            files.BUNDLE: self.to_bundle(),
+        }
+        for name, content in {**self.files, **beside}.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)

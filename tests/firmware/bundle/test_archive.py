@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from l1distill.core.errors import DataError
-from l1distill.firmware.bundle.archive import pack_bundle, read_bundle, verify_manifest
+from l1distill.firmware.bundle.archive import pack_bundle
+from l1distill.firmware.bundle.content import read_bundle, verify_manifest
 from l1distill.firmware.files import MANIFEST
 from tests.firmware.emulators import repack
 

@@ -12,7 +12,7 @@ import pytest
 
 from l1distill.core.errors import DataError, ResourceError, ToolError
 from l1distill.core.workspace import file_sha256
-from l1distill.firmware.bundle.archive import unpack_bundle
+from l1distill.firmware.bundle.content import unpack_bundle
 from l1distill.firmware.bundle.replay import verify_bundle
 from l1distill.firmware.files import BUNDLE, INPUT_CODES, MANIFEST, OUTPUT_CODES
 from l1distill.firmware.process import TimeLimit
@@ -49,7 +49,8 @@ def test_a_bundle_is_what_it_says(bundle: Path) -> None:
     for path in (bundle, bundle.parent):
         found = verify_bundle(path, TIME_LIMIT, file_sha256(bundle).upper())
         assert found.bundle == bundle
-        assert found.sha256 == file_sha256(bundle)
+        assert found.archive_sha256 == file_sha256(bundle)
+        assert found.folder is None  # nothing is beside the archive
         assert found.files == 7
         assert found.summary == "50 events of 4 inputs and 2 outputs: all equal"
     assert [path.name for path in bundle.parent.iterdir()] == [BUNDLE]

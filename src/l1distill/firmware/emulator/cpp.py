@@ -17,6 +17,8 @@ SOURCES = ("Makefile", "l1distill_emulator.h", "l1distill_emulator.cpp", "replay
 """The same for every network; what differs between networks is in :data:`LOGIC`."""
 LOGIC = "logic.h"
 LIBRARY = "libl1distill_emulator.so"
+PRODUCTS = (LIBRARY, "replay", "l1distill_emulator.o")
+"""What the Makefile builds beside the sources."""
 
 
 def write_cpp_emulator(emulator: Emulator, folder: Path) -> None:
