@@ -24,6 +24,9 @@ class FirmwareSettings(Settings):
     alkaid counts an operation that crosses a cut whole in the later stage, so a stage may exceed
     the budget; ``firmware/critical_delay_ns`` is the longest delay, before retiming.
     """
+    fit_clock: bool = True
+    """Whether stages are cut shorter than the budget, in steps of 0.25 ns, where the longest would
+    exceed the clock period less the setup uncertainty of the constraints."""
     verification_events: int = Field(default=10_000, ge=1)
     """Number of events that each back end must reproduce bit for bit: those that are given, and
     random ones from the whole range of the inputs where these are fewer."""

@@ -164,7 +164,13 @@ def _write_sources(
     emulator = verilog.trace_network(network)
     emulator.save(folder / files.EMULATOR)
     rtl_folder = folder / files.RTL_FOLDER
-    rtl = verilog.write_rtl(emulator, settings.device, settings.latency_cutoff_ns, rtl_folder)
+    rtl = verilog.write_rtl(
+        emulator,
+        settings.device,
+        settings.latency_cutoff_ns,
+        rtl_folder,
+        fit_clock=settings.fit_clock,
+    )
     write_testbench(rtl, rtl_folder)
     write_ooc_script(settings.device, rtl_folder)
     write_cpp_emulator(emulator, folder / files.CPP_FOLDER)

@@ -16,6 +16,7 @@ from l1distill.firmware.rtl.yosys import YosysCounts
 from l1distill.firmware.verification.back_ends import RtlSimulation
 from l1distill.firmware.verification.comparison import Comparison
 from l1distill.firmware.verification.reference import Reference
+from l1distill.registry.gates import Gate, judge
 from tests.firmware.students import HARDWARE
 
 PORT = Port("port", (FixedPoint(signed=True, integer=3, fraction=4),))
@@ -25,7 +26,9 @@ RESULTS = ToolResults(
         ii_cycles=1,
         register_bits=4692,
         lut_estimate=9438.8,
-        critical_delay_ns_estimate=6.66,
+        critical_delay_ns_estimate=4.73,
+        latency_cutoff_ns=3.5,
+        setup_uncertainty_ns=0.5,
         input_port=PORT,
         output_port=PORT,
         version="0.8.2",
@@ -56,6 +59,18 @@ def test_the_report_has_every_entry_with_its_tool() -> None:
     assert tools == {"firmware/lut": "yosys", "firmware/lut_estimate_alkaid": "alkaid"}
     with pytest.raises(KeyError):
         report["firmware/nothing"]
+
+
+def test_the_slack_gate_knows_of_the_setup_uncertainty() -> None:
+    """4.73 ns fit into the 5 ns of 200 MHz, but not into what the constraints leave of them."""
+    gates = {"timing": Gate(metric="firmware/slack_ns_estimate", min=0)}
+    metrics = collect_report(RESULTS, HARDWARE).to_metrics()
+    assert metrics["firmware/setup_uncertainty_ns"] == 0.5
+    assert metrics["firmware/slack_ns_estimate"] == pytest.approx(-0.23)
+    assert not judge(gates, metrics)[0].passed
+    shorter = replace(RESULTS.rtl, critical_delay_ns_estimate=4.5)
+    metrics = collect_report(replace(RESULTS, rtl=shorter), HARDWARE).to_metrics()
+    assert judge(gates, metrics)[0].passed
 
 
 def test_tools_that_ran_add_their_own_entries() -> None:

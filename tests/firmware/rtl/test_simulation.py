@@ -11,7 +11,18 @@ from l1distill.firmware.rtl.simulation import find_simulator
 from l1distill.firmware.rtl.verilog import TOP, Port, RtlReport
 
 PORT = Port("port", (FixedPoint(signed=True, integer=1, fraction=2),))
-RTL = RtlReport(1, 1, 0, 0.0, 0.0, PORT, PORT, "0")
+RTL = RtlReport(
+    latency_cycles=1,
+    ii_cycles=1,
+    register_bits=0,
+    lut_estimate=0.0,
+    critical_delay_ns_estimate=0.0,
+    latency_cutoff_ns=3.5,
+    setup_uncertainty_ns=0.5,
+    input_port=PORT,
+    output_port=PORT,
+    version="0",
+)
 
 
 def test_without_a_simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,27 @@ def test_a_shorter_cutoff_makes_a_deeper_pipeline(student: Students, tmp_path: P
     assert {report.ii_cycles for report in reports} == {1}
 
 
+def test_stages_are_cut_shorter_until_they_fit_the_clock(student: Students, tmp_path: Path) -> None:
+    emulator = trace_network(student("two_layers").network)
+    device = HARDWARE.model_copy(update={"clock_mhz": 240.0})
+    longest_ns = 0.9 * device.clock_period_ns
+
+    def written(name: str, cutoff_ns: float, clock_mhz: float, *, fit_clock: bool) -> RtlReport:
+        at_clock = device.model_copy(update={"clock_mhz": clock_mhz})
+        return write_rtl(emulator, at_clock, cutoff_ns, tmp_path / name, fit_clock=fit_clock)
+
+    as_asked = written("asked", 3.5, 240.0, fit_clock=False)
+    assert as_asked.latency_cutoff_ns == 3.5
+    assert as_asked.critical_delay_ns_estimate > longest_ns
+    fitted = written("fitted", 3.5, 240.0, fit_clock=True)
+    assert fitted.critical_delay_ns_estimate <= longest_ns
+    longer = written("longer", fitted.latency_cutoff_ns + 0.25, 240.0, fit_clock=False)
+    assert longer.critical_delay_ns_estimate > longest_ns
+    assert written("slow", 3.5, 100.0, fit_clock=True).latency_cutoff_ns == 3.5
+    shortest = written("fast", 3.5, 1000.0, fit_clock=True)  # nothing fits: as short as can be
+    assert shortest.critical_delay_ns_estimate < fitted.critical_delay_ns_estimate
+
+
 def test_the_files_name_part_clock_and_ports(student: Students, tmp_path: Path) -> None:
     rtl = write_rtl(trace_network(student("default").network), HARDWARE, 5.0, tmp_path)
     assert HARDWARE.part in (tmp_path / "build_vivado_prj.tcl").read_text()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from l1distill.firmware.rtl.verilog import trace_network, verilog_files, write_rtl
+from l1distill.firmware.rtl.verilog import RtlReport, trace_network, verilog_files, write_rtl
 from l1distill.firmware.rtl.vivado import SCRIPT, write_ooc_script
 from tests.firmware.emulators import small_network
 from tests.firmware.rtl.test_verilog import files
@@ -18,10 +18,14 @@ source [lindex $argv 0]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    return write(tmp_path)[0]
+
+
+def write(tmp_path: Path) -> tuple[Path, RtlReport]:
     made = tmp_path / "made here" / "rtl"  # tools meet blanks in paths
-    write_rtl(trace_network(small_network()), HARDWARE, 3.0, made)
+    rtl = write_rtl(trace_network(small_network()), HARDWARE, 3.0, made)
     write_ooc_script(HARDWARE, made)
-    return made
+    return made, rtl
 
 
 def tcl(folder: Path, script: Path) -> list[list[str]]:
@@ -52,9 +56,20 @@ def test_vivado_is_given_every_source_and_the_clock(folder: Path, tmp_path: Path
     assert commands.index("synth_design") < commands.index("report_timing_summary")
     reports = [Path(line[-1]) for line in said if line[0].startswith("report_")]
     assert {path.parent for path in reports} == {moved / "synth_ooc"}
+    by_module = next(line for line in said if line[:2] == ["report_utilization", "-hierarchical"])
+    assert by_module[-1].endswith("utilization_by_module.rpt")
+    assert options["-flatten_hierarchy"] == "rebuilt"  # flattened, there were no modules
 
     clock = next(line for line in tcl(tmp_path, constraints) if line[0] == "create_clock")
     assert clock[1:3] == ["-period", "5.0"]
+
+
+@pytest.mark.needs_program("tclsh")
+def test_the_uncertainty_in_the_report_is_that_of_the_constraints(tmp_path: Path) -> None:
+    folder, rtl = write(tmp_path)
+    said = tcl(tmp_path, folder / "src/l1distill.xdc")
+    setup = [line for line in said if line[:2] == ["set_clock_uncertainty", "-setup"]]
+    assert [float(line[2]) for line in setup] == [rtl.setup_uncertainty_ns]
 
 
 def test_no_script_names_this_machine(folder: Path, tmp_path: Path) -> None:

@@ -94,14 +94,22 @@ def _pipeline(rtl: RtlReport, device: Device) -> list[ReportEntry]:
             "ns",
             "estimate",
             "longest path between registers in alkaid's UltraScale+ delay model, before the "
-            "retiming that the Vivado script asks for",
+            f"retiming that the Vivado script asks for; stages cut at {rtl.latency_cutoff_ns:g} ns",
+        ),
+        entry(
+            "setup_uncertainty_ns",
+            rtl.setup_uncertainty_ns,
+            "ns",
+            "measured",
+            "set_clock_uncertainty -setup of the constraints in rtl/src",
         ),
         entry(
             "slack_ns_estimate",
-            period - longest,
+            period - rtl.setup_uncertainty_ns - longest,
             "ns",
             "estimate",
-            f"period of {device.clock_mhz:g} MHz less critical_delay_ns; {NO_CLOSURE}",
+            f"period of {device.clock_mhz:g} MHz less setup_uncertainty_ns and critical_delay_ns; "
+            f"{NO_CLOSURE}",
         ),
         entry(
             "register_bits",

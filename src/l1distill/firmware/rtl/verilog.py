@@ -4,6 +4,7 @@ Only products of two variables, as in the squares of a score, are multipliers.
 """
 
 import json
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ TOP = "l1distill"
 """Name of the top module."""
 PORTS = "ports.json"
 """Says which bits of the buses hold which input and output."""
+SETUP_UNCERTAINTY = 0.1
+"""Share of the clock period that the constraints take off for jitter and skew."""
+_CUTOFF_STEP_NS, _SHORTEST_CUTOFF_NS = 0.25, 1.0
+"""How much shorter stages are tried, and the shortest: about one operation."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class ConstantOutputError(DataError):
     """The outputs of a network are the same for every input: there is no logic to write."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RtlReport:
     """Latency, registers, delay and ports of a design that alkaid wrote."""
 
@@ -57,6 +62,10 @@ class RtlReport:
     """alkaid's own cost model [LUT]."""
     critical_delay_ns_estimate: float
     """Longest path between two registers in alkaid's delay model, before placement [ns]."""
+    latency_cutoff_ns: float
+    """Budget of estimated delay that the stages were cut with [ns]."""
+    setup_uncertainty_ns: float
+    """What the constraints take off the clock period for setup [ns]."""
     input_port: Port
     output_port: Port
     version: str
@@ -92,7 +101,12 @@ def trace_network(network: Network) -> Emulator:
 
 
 def write_rtl(
-    emulator: Emulator, device: Device, latency_cutoff_ns: float, folder: Path
+    emulator: Emulator,
+    device: Device,
+    latency_cutoff_ns: float,
+    folder: Path,
+    *,
+    fit_clock: bool = False,
 ) -> RtlReport:
     """Cut the logic into a pipeline and write Verilog, constraints and vendor scripts.
 
@@ -106,22 +120,15 @@ def write_rtl(
         latency_cutoff_ns: budget of estimated delay for a pipeline stage [ns]; an operation that
             crosses a cut is counted whole in the later stage, so a stage may exceed it.
         folder: where to write; made if it is not there.
+        fit_clock: cut shorter stages where one would exceed the clock period less the setup
+            uncertainty of the constraints.
 
     Returns:
         Latency, registers, delay and ports of the pipeline.
     """
-    from alkaid.codegen.rtl import RTLModel
-
-    model = RTLModel(
-        emulator.logic,
-        folder,
-        TOP,
-        flavor="verilog",
-        latency_cutoff=latency_cutoff_ns,
-        print_latency=False,
-        part_name=device.part,
-        clock_period=round(device.clock_period_ns, 6),
-    )
+    uncertainty_ns = SETUP_UNCERTAINTY * device.clock_period_ns
+    longest_ns = device.clock_period_ns - uncertainty_ns if fit_clock else math.inf
+    model, cutoff_ns = _pipeline(emulator, device, latency_cutoff_ns, longest_ns, folder)
     model.write()
     # alkaid's own copies of the logic: the emulator's file holds it already, and gzip adds the time
     shutil.rmtree(folder / "model")
@@ -130,13 +137,53 @@ def write_rtl(
         ii_cycles=max(int(s.schedule.period) for s in model.fsm.inp_signals),
         register_bits=int(model.reg_bits),
         lut_estimate=float(sum(logic.cost for logic in model.fsm.logic.values())),
-        critical_delay_ns_estimate=max(_delay(logic) for logic in model.fsm.logic.values()),
+        critical_delay_ns_estimate=_critical_delay(model),
+        latency_cutoff_ns=cutoff_ns,
+        setup_uncertainty_ns=uncertainty_ns,
         input_port=_port(model.fsm.inp_signals),
         output_port=_port(model.fsm.out_signals),
         version=version("alkaid"),
     )
     _write_ports(report, folder / PORTS)
     return report
+
+
+def _pipeline(
+    emulator: Emulator, device: Device, cutoff_ns: float, longest_ns: float, folder: Path
+) -> tuple[Any, float]:
+    """Return alkaid's pipeline and the budget of its stages, as long as they may be.
+
+    Where no budget keeps every stage within ``longest_ns``, the pipeline with the shortest
+    longest stage is returned.
+    """
+    from alkaid.codegen.rtl import RTLModel
+
+    tried: list[tuple[float, float, Any]] = []
+    while True:
+        model = RTLModel(
+            emulator.logic,
+            folder,
+            TOP,
+            flavor="verilog",
+            latency_cutoff=cutoff_ns,
+            print_latency=False,
+            part_name=device.part,
+            clock_period=round(device.clock_period_ns, 6),
+            clock_uncertainty=SETUP_UNCERTAINTY,
+        )
+        delay_ns = _critical_delay(model)
+        if delay_ns <= longest_ns:
+            return model, cutoff_ns
+        tried.append((delay_ns, -cutoff_ns, model))
+        cutoff_ns -= _CUTOFF_STEP_NS
+        if cutoff_ns < _SHORTEST_CUTOFF_NS:
+            _, negative_cutoff_ns, model = min(tried, key=lambda entry: entry[:2])
+            return model, -negative_cutoff_ns
+
+
+def _critical_delay(model: Any) -> float:
+    """Return the delay of the longest stage of a pipeline [ns]."""
+    return max(_delay(logic) for logic in model.fsm.logic.values())
 
 
 def verilog_files(folder: Path) -> tuple[Path, ...]:

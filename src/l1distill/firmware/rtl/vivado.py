@@ -22,9 +22,11 @@ foreach source $sources {{
     read_verilog [file join $here $source]
 }}
 read_xdc -mode out_of_context [file join $here src/{top}.xdc]
+# rebuilt: optimized across modules as if flat, and reported module by module
 synth_design -top {top} -part {part} -mode out_of_context -global_retiming on \\
-    -flatten_hierarchy full
+    -flatten_hierarchy rebuilt
 report_utilization -file [file join $reports utilization.rpt]
+report_utilization -hierarchical -file [file join $reports utilization_by_module.rpt]
 report_timing_summary -file [file join $reports timing.rpt]
 write_checkpoint -force [file join $reports {top}.dcp]
 """
