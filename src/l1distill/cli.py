@@ -34,7 +34,7 @@ STAGES = {
     "report": "gather the results of all stages on one page",
 }
 COMMANDS = {
-    "verify": "rebuild the emulator of a bundle and replay its test vectors",
+    "verify": "check the files of a bundle or folder, and replay its test vectors",
     "fingerprint": "write the settings and source hashes by which dvc repro knows what to rerun",
     "ui": "open the logged runs in the browser, with MLflow's user interface",
 }
