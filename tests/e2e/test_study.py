@@ -20,7 +20,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project = make_project(tmp_path_factory.mktemp("study"))
     project.l1distill("generate")
     mlflow.set_tracking_uri(f"sqlite:///{project.folder}/mlflow.db")
-    short = ["teacher.training.epochs=4", "teacher.training.batch_size=64"]
+    short = ["teacher.training.epochs=4"]
     pruning = ["compression.begin_epoch=1", "compression.end_epoch=2"]
     project.l1distill(*experiment_command(project, "govorkova_teachers"), *short, *pruning)
     scan = project.folder / "conf/experiment/govorkova_scan.yaml"
