@@ -24,11 +24,17 @@ def page() -> str:
     from l1distill.compression.float_layers import LAYER_READERS as FLOAT_READERS
     from l1distill.firmware.network.back_ends import BACK_ENDS
     from l1distill.firmware.network.layers import layer_classes
-    from l1distill.firmware.readers.keras_graph import MERGE_LAYERS
+    from l1distill.firmware.readers.keras_calls import IDENTITY_LAYERS
+    from l1distill.firmware.readers.merges import MERGE_LAYERS
+    from l1distill.firmware.readers.operations import FUNCTIONS, Elements, Reduction
     from l1distill.firmware.readers.qkeras_layers import LAYER_READERS, NOT_EXACT
     from l1distill.firmware.readers.qkeras_weights import WEIGHT_QUANTIZERS
 
-    quantized, plain = ({*readers, *MERGE_LAYERS} for readers in (LAYER_READERS, FLOAT_READERS))
+    everywhere = {*MERGE_LAYERS, *IDENTITY_LAYERS, "TimeDistributed"}
+    inner = {Elements.__name__, Reduction.__name__}
+    quantized, plain = (
+        {*readers, *everywhere} - inner for readers in (LAYER_READERS, FLOAT_READERS)
+    )
     rows = [
         (
             f"`{name}`",
@@ -46,6 +52,7 @@ def page() -> str:
         (
             "## Keras and QKeras layers\n",
             table(("layer", "in a QKeras model", "in a model in floating point"), rows),
+            f"Functions of TensorFlow that are layers too: {_code(FUNCTIONS)}.\n",
             f"Weights of a QKeras model have one of the quantizers {_code(WEIGHT_QUANTIZERS)}.\n",
             "In a QKeras model these are refused, because they are not exact:\n",
             bullets(f"`{name}`: {reason}." for name, reason in NOT_EXACT.items()),

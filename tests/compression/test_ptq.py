@@ -212,7 +212,6 @@ def test_heads_stand_side_by_side() -> None:
 def refused() -> dict[str, tuple[Callable[[], Any], str]]:
     from tensorflow.keras import layers
 
-    image = layers.Reshape((4, 3, 1), name="image")
     return {
         "slope": (
             lambda: [layers.Dense(2), layers.LeakyReLU(name="last")],
@@ -222,15 +221,6 @@ def refused() -> dict[str, tuple[Callable[[], Any], str]]:
             lambda: [layers.Dense(2, activation="elu", name="last")],
             r"layer last \(Dense\): activation elu is not supported; use relu, sigmoid, tanh",
         ),
-        "mean": (
-            lambda: [image, layers.AveragePooling2D((3, 1), padding="same", name="pool")],
-            r"layer pool \(AveragePooling2D\): has padding='same'",
-        ),
-        "dilation": (
-            lambda: [image, layers.Conv2D(1, 2, dilation_rate=2, name="conv")],
-            r"layer conv \(Conv2D\): has dilation_rate=\(2, 2\)",
-        ),
-        "flat": (lambda: [image, layers.Dense(2, name="last")], r"layer last .* Flatten"),
         "clipped": (
             lambda: [layers.Dense(2), layers.ReLU(6.0, name="last")],
             r"layer last \(ReLU\): has a max_value",

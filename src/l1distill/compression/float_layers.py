@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,17 @@ from numpy.typing import NDArray
 
 from l1distill.firmware.functions.activations import FUNCTIONS
 from l1distill.firmware.network.fixed_point import FixedPoint
-from l1distill.firmware.network.layers import Affine, Dense, Layer, UnaryLayer
+from l1distill.firmware.network.layers import Affine, Layer, Reshape, UnaryLayer, value_range_after
 from l1distill.firmware.network.value_range import ValueRange
-from l1distill.firmware.readers.convolutions import check_convolution, convolution_layers
-from l1distill.firmware.readers.keras_graph import MERGE_LAYERS, refuse
+from l1distill.firmware.readers.convolutions import (
+    check_convolution,
+    convolution_layers,
+    dense_layers,
+    depthwise_kernel,
+)
+from l1distill.firmware.readers.division import Division
+from l1distill.firmware.readers.keras_graph import refuse
+from l1distill.firmware.readers.merges import MERGE_LAYERS
 from l1distill.firmware.readers.qkeras_activations import exact_slope
 from l1distill.firmware.readers.shape_layers import SHAPE_LAYERS, read_shape_layer
 
@@ -69,32 +75,61 @@ def read_float_layer(layer: Any, tensor: ValueRange) -> Iterator[UnaryStep]:
     yield from reader(layer, tensor)
 
 
-def _constants(layer: Any) -> dict[str, NDArray[np.float64]]:
+def _constants(layer: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return kernel and bias; zeros where the layer has no bias."""
-    kernel, *bias = (np.asarray(value, dtype=np.float64) for value in layer.get_weights())
-    constants = {"kernel": kernel, "bias": bias[0] if bias else np.zeros(kernel.shape[-1])}
-    if not all(np.isfinite(value).all() for value in constants.values()):
+    kernel, *bias = _finite_weights(layer)
+    outputs = kernel.shape[-1]
+    if type(layer).__name__.startswith("Depthwise"):
+        outputs *= kernel.shape[-2]
+    return kernel, bias[0] if bias else np.zeros(outputs)
+
+
+def _finite_weights(layer: Any) -> list[NDArray[np.float64]]:
+    weights = [np.asarray(value, dtype=np.float64) for value in layer.get_weights()]
+    if not all(np.isfinite(value).all() for value in weights):
         refuse(layer, "its weights are not finite; train it anew")
-    return constants
+    return weights
 
 
 def _read_dense(layer: Any, tensor: ValueRange) -> Iterator[UnaryStep]:
-    constants = _constants(layer)
-    if len(tensor.shape) != 1:
-        refuse(layer, f"its input has the shape {tensor.shape}; put a Flatten before it")
-    yield Dense(layer.name, **constants, kernel_type=FLOAT, bias_type=FLOAT)
-    yield from _function_steps(layer, f"{layer.name}_activation")
+    layers = list(dense_layers(layer, tensor.shape, *_constants(layer), FLOAT, FLOAT))
+    yield from _with_activation(layer, layers)
 
 
 def _read_convolution(layer: Any, tensor: ValueRange) -> Iterator[UnaryStep]:
-    constants = _constants(layer)
     check_convolution(layer)
-    layers = list(
-        convolution_layers(layer, tensor.shape, **constants, kernel_type=FLOAT, bias_type=FLOAT)
-    )
-    # the activation comes before the way back from an image to a sequence, so that nothing stands
-    # between it and the sums
-    split = len(layers) if len(tensor.shape) == 3 else -1
+    layers = list(convolution_layers(layer, tensor.shape, *_constants(layer), FLOAT, FLOAT))
+    yield from _with_activation(layer, layers)
+
+
+def _read_depthwise(layer: Any, tensor: ValueRange) -> Iterator[UnaryStep]:
+    check_convolution(layer)
+    kernel, bias = _constants(layer)
+    kernel = depthwise_kernel(kernel)
+    layers = list(convolution_layers(layer, tensor.shape, kernel, bias, FLOAT, FLOAT))
+    yield from _with_activation(layer, layers)
+
+
+def _read_separable(layer: Any, tensor: ValueRange) -> Iterator[UnaryStep]:
+    check_convolution(layer)
+    depthwise, pointwise, *bias = _finite_weights(layer)
+    kernel = depthwise_kernel(depthwise)
+    name, zeros = f"{layer.name}_depthwise", np.zeros(kernel.shape[-1])
+    inner = list(convolution_layers(layer, tensor.shape, kernel, zeros, FLOAT, FLOAT, name))
+    yield from inner
+    pointwise = pointwise.reshape(pointwise.shape[-2:])
+    offsets = bias[0] if bias else np.zeros(pointwise.shape[-1])
+    shape = value_range_after(inner, tensor).shape
+    layers = list(dense_layers(layer, shape, pointwise, offsets, FLOAT, FLOAT))
+    yield from _with_activation(layer, layers)
+
+
+def _with_activation(layer: Any, layers: list[UnaryLayer]) -> Iterator[UnaryStep]:
+    """Yield the sums of a layer and its activation, with nothing between the two.
+
+    The way back from an image to a sequence comes behind both.
+    """
+    split = -1 if isinstance(layers[-1], Reshape) else len(layers)
     yield from layers[:split]
     yield from _function_steps(layer, f"{layer.name}_activation")
     yield from layers[split:]
@@ -133,6 +168,12 @@ def _read_softmax(layer: Any, _: ValueRange) -> Iterator[UnaryStep]:
     yield ArgmaxStep(name=layer.name, layer=layer)
 
 
+def _read_shape(layer: Any, tensor: ValueRange) -> Iterator[UnaryStep]:
+    for step in read_shape_layer(layer, tensor, inexact_type=FLOAT):
+        assert not isinstance(step, Division)  # shares in floating point stand for it
+        yield step
+
+
 def _function_steps(layer: Any, name: str) -> Iterator[UnaryStep]:
     """Yield the function that a layer has as its ``activation``."""
     function = getattr(layer.activation, "__name__", str(layer.activation))
@@ -152,11 +193,15 @@ LAYER_READERS: dict[str, Callable[[Any, ValueRange], Iterator[UnaryStep]]] = {
     "Dense": _read_dense,
     "Conv1D": _read_convolution,
     "Conv2D": _read_convolution,
+    "DepthwiseConv1D": _read_depthwise,
+    "DepthwiseConv2D": _read_depthwise,
+    "SeparableConv1D": _read_separable,
+    "SeparableConv2D": _read_separable,
     "BatchNormalization": _read_batch_normalization,
     "ReLU": _read_relu,
     "LeakyReLU": _read_leaky_relu,
     "Activation": _read_activation,
     "Softmax": _read_softmax,
-    **dict.fromkeys(SHAPE_LAYERS, partial(read_shape_layer, inexact_type=FLOAT)),
+    **dict.fromkeys(SHAPE_LAYERS, _read_shape),
 }
 """By the name of a layer's class."""

@@ -13,16 +13,19 @@ from l1distill.compression.float_layers import (
     Step,
     read_float_layer,
 )
-from l1distill.firmware.network.layers import Affine, Concatenate, Conv2D, Dense, Reshape
-from l1distill.firmware.network.value_range import ValueRange, value_range_of
-from l1distill.firmware.readers.keras_graph import (
-    Graph,
-    Segment,
-    pairwise_merges,
-    read_graph,
-    read_merge,
-    refuse,
+from l1distill.firmware.network.layers import (
+    Affine,
+    Concatenate,
+    Conv2D,
+    Dense,
+    Reshape,
+    UnaryLayer,
+    value_range_after,
 )
+from l1distill.firmware.network.value_range import ValueRange, value_range_of
+from l1distill.firmware.readers.division import Division
+from l1distill.firmware.readers.keras_graph import Graph, Segment, read_graph, refuse
+from l1distill.firmware.readers.merges import Merge, read_merge
 from l1distill.firmware.readers.softmax import check_softmax
 
 
@@ -31,12 +34,16 @@ class Part:
     """Steps one after the other; the tensors between them go nowhere else."""
 
     sources: tuple[int, ...]
-    """Parts whose results it takes; none for the first, which takes the events."""
+    """Parts whose results it takes; none for the first ones, which take an input each."""
     steps: tuple[Step, ...]
     """Of several sources the first step makes one tensor."""
+    merge: Merge | None = None
+    """Of several sources, what the first step belongs to."""
 
 
-def read_float_model(model: Any, softmax: str | None) -> tuple[tuple[int, ...], list[Part]]:
+def read_float_model(
+    model: Any, softmax: str | None
+) -> tuple[tuple[tuple[int, ...], ...], list[Part]]:
     """Read what a model computes in floating point.
 
     Args:
@@ -44,7 +51,7 @@ def read_float_model(model: Any, softmax: str | None) -> tuple[tuple[int, ...], 
         softmax: what stands for a softmax at an end; None for nothing.
 
     Returns:
-        The shape of an input, without events, and the parts, each behind its sources.
+        The shape of each input, without events, and the parts, each behind its sources.
 
     Raises:
         DataError: a layer is not supported, or there is nothing to quantize.
@@ -60,7 +67,7 @@ def read_float_model(model: Any, softmax: str | None) -> tuple[tuple[int, ...], 
     parts = _with_one_head(_with_one_output(parts, graph, results))
     if not any(isinstance(step, Dense | Conv2D | Affine) for part in parts for step in part.steps):
         refuse(model.layers[-1], "there is nothing to quantize in this model")
-    return graph.shape, parts
+    return graph.shapes, parts
 
 
 def _read_segment(
@@ -68,21 +75,38 @@ def _read_segment(
 ) -> tuple[Part, ValueRange]:
     """Read a segment, given the value ranges of those before; their shapes are what counts."""
     steps: list[Step] = []
-    layers = list(segment.layers)
-    tensor = value_range_of(FLOAT, graph.shape)
-    if segment.sources:
+    layers, merge = list(segment.layers), None
+    if not segment.sources:
+        tensor = value_range_of(FLOAT, graph.shapes[len(results)])
+    elif len(segment.sources) == 1:
         tensor = results[segment.sources[0]]
-    if len(segment.sources) > 1:
+    else:
         merge = read_merge(layers.pop(0), [results[source].shape for source in segment.sources])
-        for pair, source in pairwise_merges(merge, segment.sources):
-            tensor = pair.value_range(tensor, results[source])
-        steps.append(merge)
+        tensor, *others = (
+            value_range_after(before, results[source])
+            for before, source in zip(merge.before, segment.sources, strict=True)
+        )
+        for pair, other in zip(merge.pairs(), others, strict=True):
+            tensor = pair.value_range(tensor, other)
+        after = [_divided(step) if isinstance(step, Division) else step for step in merge.after]
+        tensor = value_range_after(after, tensor)
+        steps += [merge.layer, *after]
     for layer in layers:
         for step in read_float_layer(layer, tensor):
             steps.append(step)
             if not isinstance(step, Activation | FunctionStep | ArgmaxStep):
                 tensor = step.value_range(tensor)
-    return Part(sources=segment.sources, steps=tuple(steps)), tensor
+    return Part(sources=segment.sources, steps=tuple(steps), merge=merge), tensor
+
+
+def _divided(division: Division) -> UnaryLayer:
+    """Return the layer that multiplies by the share of one, which is rounded later."""
+    if division.is_exact:
+        (layer,) = division.exact_layers()
+        return layer
+    shares = 1 / division.counts
+    offset = np.zeros_like(shares)
+    return Affine(division.name, scale=shares, offset=offset, scale_type=FLOAT, offset_type=FLOAT)
 
 
 def _with_one_output(parts: list[Part], graph: Graph, results: list[ValueRange]) -> list[Part]:
@@ -96,7 +120,8 @@ def _with_one_output(parts: list[Part], graph: Graph, results: list[ValueRange])
             parts.append(Part(sources=(output,), steps=(flatten,)))
             output = len(parts) - 1
         flat.append(output)
-    return [*parts, Part(sources=tuple(flat), steps=(Concatenate("ends", axis=0),))]
+    merge = Merge(before=((),) * len(flat), layer=Concatenate("ends", axis=0))
+    return [*parts, Part(sources=tuple(flat), steps=(merge.layer,), merge=merge)]
 
 
 def _with_one_head(parts: list[Part]) -> list[Part]:
@@ -113,6 +138,7 @@ def _with_one_head(parts: list[Part]) -> list[Part]:
         or any(len(head.steps) != 1 for head in heads)
         or len(dense) != len(heads)
         or len({head.sources for head in heads}) > 1
+        or not heads[0].sources  # of several inputs
     ):
         return parts
     one = Dense(

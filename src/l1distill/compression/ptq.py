@@ -1,7 +1,7 @@
 """Post-training quantization: a network in floating point becomes one in fixed point."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,14 +19,14 @@ from l1distill.firmware.network.builder import Builder
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import (
     Affine,
-    BinaryLayer,
     Quantize,
     Reshape,
     UnaryLayer,
 )
 from l1distill.firmware.network.network import Network
-from l1distill.firmware.readers.keras_graph import pairwise_merges
+from l1distill.firmware.readers.merges import Merge
 from l1distill.firmware.readers.softmax import check_argmax
+from l1distill.firmware.readers.wiring import input_slice
 
 BITS = range(2, 17)
 _TOLERANCE = 1e-5
@@ -85,28 +85,48 @@ def post_training_quantize(
     if bits not in BITS:
         raise ConfigError(f"bits={bits}: post-training quantization takes {BITS[0]} to {BITS[-1]}")
     functions = functions or FunctionApproximator(bits)
-    shape, parts = read_float_model(model, functions.softmax)
+    shapes, parts = read_float_model(model, functions.softmax)
     events = np.asarray(calibration, dtype=np.float64)
-    if len(events) == 0 or not np.isfinite(events).all() or events[0].size != math.prod(shape):
+    inputs = sum(map(math.prod, shapes))
+    if len(events) == 0 or not np.isfinite(events).all() or events[0].size != inputs:
+        expected = shapes[0] if len(shapes) == 1 else (inputs,)
         raise DataError(
             f"calibration events of shape {events.shape}: give the model (events, "
-            f"{', '.join(map(str, shape))}) finite numbers"
+            f"{', '.join(map(str, expected))}) finite numbers"
         )
     events = events.reshape(len(events), -1)
-    front: list[Step] = [Reshape("events", shape=shape)] if len(shape) > 1 else []
     exponents: tuple[int, ...] = ()
     if input_type is None:
         integers = best_integer_bits(events, bits, tolerance=_TOLERANCE, headroom=_HEADROOM)
         exponents = tuple(integers.tolist())
         input_type = FixedPoint(signed=True, integer=0, fraction=bits - 1)
-        front.insert(0, Affine.exact("inputs", np.ldexp(1.0, integers)))
-    parts[0] = replace(parts[0], steps=(*front, *parts[0].steps))
+    for number, front in enumerate(_fronts(shapes, exponents)):
+        parts[number] = replace(parts[number], steps=(*front, *parts[number].steps))
     values = input_type.quantize(events / np.ldexp(1.0, exponents or (0,)))
     builder = Builder(events.shape[1], input_type, exponents)
     _Quantizer(builder, bits, values, functions).append_parts(
         [replace(part, steps=fold_batch_normalization(part.steps)) for part in parts]
     )
     return builder.network()
+
+
+def _fronts(
+    shapes: Sequence[tuple[int, ...]], exponents: tuple[int, ...]
+) -> Iterator[tuple[UnaryLayer, ...]]:
+    """Yield for each input of a model the layers between the ports and its tensor."""
+    inputs, start = sum(map(math.prod, shapes)), 0
+    for number, shape in enumerate(shapes):
+        size, front = math.prod(shape), list[UnaryLayer]()
+        several = len(shapes) > 1
+        if several:
+            front += input_slice(number, start, size, inputs)
+        if exponents:
+            scale = np.ldexp(1.0, np.asarray(exponents[start : start + size]))
+            front.append(Affine.exact(f"input_{number}_range" if several else "inputs", scale))
+        if len(shape) > 1:
+            front.append(Reshape(f"input_{number}_shape" if several else "events", shape=shape))
+        yield tuple(front)
+        start += size
 
 
 class _Quantizer:
@@ -129,14 +149,14 @@ class _Quantizer:
     def append_parts(self, parts: Sequence[Part]) -> None:
         """Append the quantized layers of all parts."""
         results: list[tuple[int, NDArray[np.float64]]] = []
+        events = self._values
         for part in parts:
-            if part.sources:
+            if not part.sources:
+                self._tensor, self._values = 0, events
+            elif part.merge is None:
                 self._tensor, self._values = results[part.sources[0]]
-            if len(part.sources) > 1:
-                merge = part.steps[0]
-                assert isinstance(merge, BinaryLayer)
-                for layer, source in pairwise_merges(merge, part.sources):
-                    self._append_merge(layer, *results[source])
+            else:
+                self._append_merge(part.merge, [results[source] for source in part.sources])
             self._append_steps(part.steps, is_last=part is parts[-1])
             results.append((self._tensor, self._values))
 
@@ -184,9 +204,19 @@ class _Quantizer:
         self._tensor = self._builder.add(layer, self._tensor)
         self._values = layer.apply(self._values)
 
-    def _append_merge(self, layer: BinaryLayer, other: int, values: NDArray[np.float64]) -> None:
-        self._tensor = self._builder.add(layer, self._tensor, other)
-        self._values = layer.apply(self._values, values)
+    def _append_merge(
+        self, merge: Merge, sources: Sequence[tuple[int, NDArray[np.float64]]]
+    ) -> None:
+        tensors = []
+        for before, source in zip(merge.before, sources, strict=True):
+            self._tensor, self._values = source
+            for layer in before:
+                self._append(layer)
+            tensors.append((self._tensor, self._values))
+        self._tensor, self._values = tensors[0]
+        for pair, (tensor, values) in zip(merge.pairs(), tensors[1:], strict=True):
+            self._tensor = self._builder.add(pair, self._tensor, tensor)
+            self._values = pair.apply(self._values, values)
 
     def _append_activation(self, step: Activation) -> None:
         signed = step.slope != 0

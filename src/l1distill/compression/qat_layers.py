@@ -19,6 +19,7 @@ from l1distill.firmware.network.layers import (
     Multiply,
     Quantize,
     Reshape,
+    Select,
     Square,
     Subtract,
     UpSample2D,
@@ -66,6 +67,7 @@ def _no_weights(
     | Multiply
     | Quantize
     | Reshape
+    | Select
     | Square
     | Subtract
     | UpSample2D
@@ -161,6 +163,13 @@ def _reshape(layer: Reshape) -> list[Any]:
     from tensorflow.keras import layers
 
     return [layers.Reshape(layer.shape, name=layer.name)]
+
+
+@keras_layers.register
+def _select(layer: Select) -> list[Any]:
+    from l1distill.models.select_elements import SelectElements
+
+    return [SelectElements(layer.indices, layer.shape, name=layer.name)]
 
 
 @keras_layers.register

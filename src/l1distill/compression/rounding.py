@@ -17,6 +17,7 @@ from l1distill.firmware.network.layers import (
     Multiply,
     Quantize,
     Reshape,
+    Select,
     Square,
     Subtract,
     UpSample2D,
@@ -57,6 +58,7 @@ def _exact(
     | MaxPool2D
     | Quantize
     | Reshape
+    | Select
     | UpSample2D
     | ZeroPad2D,
 ) -> bool:
@@ -113,6 +115,7 @@ def _no_constants(
     | Multiply
     | Quantize
     | Reshape
+    | Select
     | Square
     | Subtract
     | UpSample2D

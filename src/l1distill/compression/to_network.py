@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from l1distill.compression.ptq import post_training_quantize
 from l1distill.firmware.functions.activations import FunctionApproximator
 from l1distill.firmware.network.network import Network, evaluate
-from l1distill.firmware.readers.keras_graph import input_shape
+from l1distill.firmware.readers.keras_graph import input_shapes
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.firmware.settings import PrecisionSettings
 from l1distill.firmware.verification.reference import predict_keras
@@ -61,11 +61,11 @@ def to_network(
         network = from_qkeras(model, functions)
         if not functions.notes:
             return QuantizedModel(network=network, reference=model)
-        events = calibration(math.prod(input_shape(model)))
+        events = calibration(sum(map(math.prod, input_shapes(model))))
     else:
         if progress is not None:
             progress(f"rounding a model in floating point to {precision.bits} bits")
-        events = calibration(math.prod(input_shape(model)))
+        events = calibration(sum(map(math.prod, input_shapes(model))))
         network = post_training_quantize(model, precision.bits, events, functions=functions)
     return QuantizedModel(
         network=network,
@@ -80,7 +80,7 @@ def _differences(
 ) -> dict[str, float]:
     """Measure how far a network is from its model."""
     inputs = network.to_port_values(events) * network.input_units
-    exact = predict_keras(model, events.astype(np.float32).reshape(-1, *model.input_shape[1:]))
+    exact = predict_keras(model, events.reshape(len(events), -1))
     rounded = evaluate(network, inputs)
     if functions.classes:
         if isinstance(model.output_shape, list):  # a softmax beside other outputs

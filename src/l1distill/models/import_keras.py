@@ -74,6 +74,7 @@ def load_keras_model(path: Path, weights: Path | None = None) -> "keras.Model":
 def is_quantized(model: "keras.Model") -> bool:
     """Tell a QKeras model, which brings its own precision, from one in floating point."""
     for layer in model.layers:
+        layer = layer.layer if type(layer).__name__ == "TimeDistributed" else layer
         if hasattr(layer, "layers"):
             if is_quantized(layer):
                 return True
@@ -132,7 +133,8 @@ def _custom_objects() -> dict[str, Any]:
     """Return the classes of QKeras; our own are known to Keras once they are imported."""
     from qkeras.utils import _add_supported_quantized_objects
 
-    import l1distill.models.batch_normalization  # noqa: F401 (makes its layer known)
+    import l1distill.models.batch_normalization
+    import l1distill.models.select_elements  # noqa: F401 (both make their layer known)
 
     objects: dict[str, Any] = {}
     _add_supported_quantized_objects(objects)

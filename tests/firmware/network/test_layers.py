@@ -13,6 +13,7 @@ from l1distill.firmware.network.layers import (
     MaxPool2D,
     Quantize,
     Reshape,
+    Select,
     Square,
     UnaryLayer,
     UpSample2D,
@@ -65,6 +66,7 @@ LAYERS: list[UnaryLayer] = [
         type=FixedPoint(signed=True, integer=0, fraction=2, rounding="TRN", overflow="WRAP"),
     ),
     Reshape("layer", shape=(12, 7)),
+    Select("layer", indices=(83, 0, 7, 7, 1, 40), shape=(3, 2)),
     Square("layer"),
 ]
 
@@ -82,6 +84,8 @@ def by_tensorflow(layer: UnaryLayer, x: Any) -> Any:
         return tf.keras.layers.ZeroPadding2D(layer.margins)(x)
     if isinstance(layer, Reshape):
         return tf.reshape(x, (-1, *layer.shape))
+    if isinstance(layer, Select):
+        return tf.reshape(tf.gather(tf.reshape(x, (-1, 84)), layer.indices, axis=1), (-1, 3, 2))
     if isinstance(layer, Square):
         return tf.square(x)
     if isinstance(layer, Affine):

@@ -21,6 +21,7 @@ from l1distill.firmware.network.layers import (
     Multiply,
     Quantize,
     Reshape,
+    Select,
     Square,
     Subtract,
     UpSample2D,
@@ -66,7 +67,8 @@ def _network() -> Network:
         (Square("square"), (4,)),
         (Concatenate("joined", axis=2), (10, 11)),
         (Reshape("flat", shape=(72,)), (12,)),
-        (Dense.exact("dense", _weights(72, 2)), (13,)),
+        (Select("turned", indices=tuple(range(71, -1, -1)), shape=(72,)), (13,)),
+        (Dense.exact("dense", _weights(72, 2)), (14,)),
     ]
     return connect(
         8,

@@ -273,28 +273,33 @@ def test_a_graph_is_cut_where_it_branches() -> None:
     )
 
 
-def twice() -> Any:
+def an_unknown_function() -> Any:
     import tensorflow as tf
 
     first = tf.keras.Input((4,))
-    layer, x = dense(4, 4), grid(5)(first)
-    return tf.keras.Model(first, layer(layer(x)))
+    return tf.keras.Model(first, tf.math.exp(grid(5)(first)))
 
 
-def unlike_shapes() -> Any:
+def events_side_by_side() -> Any:
     import tensorflow as tf
 
-    first = tf.keras.Input((4,))
-    x = grid(5)(first)
-    return tf.keras.Model(first, tf.keras.layers.Multiply(name="gate")([dense(4, 1)(x), x]))
+    x = grid(5)(first := tf.keras.Input((4,)))
+    return tf.keras.Model(first, tf.reshape(x, (-1, 8)))
 
 
-def an_operation() -> Any:
+def steps_of_a_convolution() -> Any:
     import tensorflow as tf
 
-    first = tf.keras.Input((4,))
-    x = grid(5)(first)
-    return tf.keras.Model(first, x + dense(4, 4)(x))
+    first = tf.keras.Input((3, 4, 2))
+    steps = tf.keras.layers.TimeDistributed(tf.keras.layers.Conv1D(2, 2), name="steps")
+    return tf.keras.Model(first, steps(grid(5)(first)))
+
+
+def products_of_matrices() -> Any:
+    import tensorflow as tf
+
+    x = grid(5)(first := tf.keras.Input((3, 4)))
+    return tf.keras.Model(first, tf.keras.layers.Dot(2, name="dot")([x, x]))
 
 
 def the_input_itself() -> Any:
@@ -307,9 +312,10 @@ def the_input_itself() -> Any:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (twice, "QDense.*is used 2 times; give each use a layer of its own"),
-        (unlike_shapes, r"layer gate \(Multiply\): .*\(1,\) and \(4,\)"),
-        (an_operation, "is an operation and no layer; use Add"),
+        (an_unknown_function, "the function math.exp is not supported; use layers"),
+        (events_side_by_side, "mixes events"),
+        (steps_of_a_convolution, r"layer steps \(TimeDistributed\): holds a Conv1D"),
+        (products_of_matrices, r"layer dot \(Dot\): .*two vectors"),
         (the_input_itself, "the inputs have no fixed-point type"),
     ],
 )

@@ -178,34 +178,14 @@ def convolution(**options: Any) -> Any:
     return QConv2D(2, (3, 3), name="conv", **{**quantizers, **options})
 
 
-def dilation() -> Any:
-    return picture(convolution(dilation_rate=2))
-
-
 def float_convolution() -> Any:
     return picture(convolution(kernel_quantizer=None))
-
-
-def mean_pooling() -> Any:
-    from tensorflow.keras import layers
-
-    return picture(layers.AveragePooling2D((3, 1), name="pool"))
-
-
-def padded_pooling() -> Any:
-    from tensorflow.keras import layers
-
-    return picture(layers.MaxPooling2D((4, 4), padding="same", name="pool"))
 
 
 def smooth_upsampling() -> Any:
     from tensorflow.keras import layers
 
     return picture(layers.UpSampling2D(2, interpolation="bilinear", name="up"))
-
-
-def no_flatten() -> Any:
-    return picture(dense(1))
 
 
 def binary() -> Any:
@@ -282,15 +262,11 @@ def pruning_wrapper() -> Any:
         (slope_without_type, ("last", "LeakyReLU", "quantized_bits")),
         (unscaled, ("units", "Rescaling", "powers of two")),
         (shifted, ("units", "Rescaling", "offset")),
-        (dilation, ("conv", "QConv2D", "dilation_rate=(2, 2)")),
         (float_convolution, ("conv", "QConv2D", "kernel_quantizer")),
-        (mean_pooling, ("pool", "AveragePooling2D", "3 numbers", "not exact")),
-        (padded_pooling, ("pool", "MaxPooling2D", "padding='same'")),
         (smooth_upsampling, ("up", "UpSampling2D", "interpolation='bilinear'")),
-        (no_flatten, ("score", "QDense", "(6, 6, 1)", "Flatten")),
         (binary, ("input_quantizer", "QActivation", "1 bits")),
         (unfinished_noise, ("last", "QActivation", "qnoise_factor is 0.5")),
-        (two_inputs, ("one input",)),
+        (two_inputs, ("one", "no fixed-point type")),
         (any_length, ("(None, None, 4)", "not fixed")),
         (zeros, ("first", "QDense", "all its weights are zero")),
         (not_a_number, ("score", "QDense", "kernel", "NaN")),

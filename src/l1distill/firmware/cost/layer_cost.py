@@ -21,6 +21,7 @@ from l1distill.firmware.network.layers import (
     Multiply,
     Quantize,
     Reshape,
+    Select,
     Square,
     Subtract,
     UpSample2D,
@@ -151,7 +152,7 @@ def _count_max_pooling(
 
 @count_layer.register
 def _count_wires(
-    _layer: Concatenate | Reshape | UpSample2D | ZeroPad2D,
+    _layer: Concatenate | Reshape | Select | UpSample2D | ZeroPad2D,
     _inputs: Sequence[ValueRange],
     _results: ValueRange,
     _used: Mask,

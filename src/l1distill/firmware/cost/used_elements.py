@@ -17,6 +17,7 @@ from l1distill.firmware.network.layers import (
     Multiply,
     Quantize,
     Reshape,
+    Select,
     Square,
     Subtract,
     UpSample2D,
@@ -85,7 +86,7 @@ def _used_by_max_pooling(
 
 @used_inputs.register
 def _used_by_selection(
-    layer: Reshape | UpSample2D | ZeroPad2D, inputs: Sequence[ValueRange], used: Mask
+    layer: Reshape | Select | UpSample2D | ZeroPad2D, inputs: Sequence[ValueRange], used: Mask
 ) -> Sequence[Mask]:
     return [_marked(layer.apply(_numbered(inputs[0]))[0][used], inputs[0])]
 

@@ -57,6 +57,8 @@ class FunctionApproximator:
         softmax: what stands for one at an end: a 1 for the largest number; None for nothing.
         errors: by the name of a layer, the largest difference from its function.
         classes: names of layers that give a 1 for the largest number.
+        means: by the name of a layer, the step to which its means are rounded and their largest
+            error.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class FunctionApproximator:
         self.softmax = softmax
         self.errors: dict[str, float] = {}
         self.classes: list[str] = []
+        self.means: dict[str, tuple[float, float]] = {}
 
     def layers(
         self, name: str, function: str, tensor: ValueRange, result_type: FixedPoint | None = None
@@ -114,6 +117,10 @@ class FunctionApproximator:
         self.classes.append(name)
         return argmax_layers(name, tensor)
 
+    def add_mean(self, name: str, step: float, error: float) -> None:
+        """Record a mean that is rounded."""
+        self.means[name] = (step, error)
+
     @property
     def notes(self) -> tuple[str, ...]:
         """A sentence for the model card about each function that is not exact."""
@@ -126,7 +133,12 @@ class FunctionApproximator:
             "all others; the model has a softmax there."
             for name in self.classes
         )
-        return (*errors, *largest)
+        means = (
+            f"Layer {name} divides by no power of two: its means are rounded to multiples of "
+            f"{step:g}, off by at most {error:.2g}."
+            for name, (step, error) in self.means.items()
+        )
+        return (*errors, *means, *largest)
 
 
 def _piecewise_layers(name: str, function: PiecewiseLinear, tensor: ValueRange) -> list[UnaryLayer]:

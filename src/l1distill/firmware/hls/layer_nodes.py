@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from l1distill.firmware.hls.select_layer import SELECT
 from l1distill.firmware.network.back_ends import back_end
 from l1distill.firmware.network.fixed_point import FixedPoint, smallest_type
 from l1distill.firmware.network.layers import (
@@ -19,6 +20,7 @@ from l1distill.firmware.network.layers import (
     Multiply,
     Quantize,
     Reshape,
+    Select,
     Square,
     Subtract,
     UpSample2D,
@@ -227,6 +229,12 @@ def _make_zero_padding(layer: ZeroPad2D, place: Place) -> Node:
 @make_node.register
 def _make_reshape(layer: Reshape, place: Place) -> Node:
     return place.node("Reshape", {"target_shape": list(layer.shape)}, {"result": place.input_type})
+
+
+@make_node.register
+def _make_selection(layer: Select, place: Place) -> Node:
+    attributes = {"indices": list(layer.indices), "target_shape": list(layer.shape)}
+    return place.node(SELECT, attributes, {"result": place.input_type})
 
 
 def _image(place: Place, channels: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from l1distill.firmware.compiler import find_compiler
 from l1distill.firmware.devices import Device
 from l1distill.firmware.hls.nodes import hls_nodes
+from l1distill.firmware.hls.select_layer import SELECT, register_select_layer
 from l1distill.firmware.network.network import Network
 from l1distill.firmware.process import Job, TimeLimit, run
 
@@ -61,6 +62,9 @@ def write_hls_project(
         import hls4ml
         from hls4ml.model.graph import ModelGraph
 
+        nodes = hls_nodes(network)
+        if any(node.class_name == SELECT for node in nodes):
+            register_select_layer(backend)
         config = hls4ml.utils.config.create_config(
             output_dir=str(folder),
             project_name=PROJECT,
@@ -69,7 +73,6 @@ def write_hls_project(
             clock_period=round(device.clock_period_ns, 6),
             io_type="io_parallel",
         )
-        nodes = hls_nodes(network)
         config["HLSConfig"] = {
             "Model": {
                 "Precision": {"default": network.input_type.bare.hls},

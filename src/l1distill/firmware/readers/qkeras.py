@@ -1,15 +1,12 @@
 """Reads a QKeras model into a quantized network, exactly as it was trained."""
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from l1distill.firmware.functions.activations import FunctionApproximator
 from l1distill.firmware.network.builder import Builder
-from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import (
-    BinaryLayer,
     Concatenate,
     Quantize,
     Reshape,
@@ -17,15 +14,12 @@ from l1distill.firmware.network.layers import (
 )
 from l1distill.firmware.network.network import Network
 from l1distill.firmware.network.value_range import ValueRange
-from l1distill.firmware.readers.keras_graph import (
-    MERGE_LAYERS,
-    pairwise_merges,
-    read_graph,
-    read_merge,
-    refuse,
-)
-from l1distill.firmware.readers.qkeras_activations import activation_type, exact_slope
-from l1distill.firmware.readers.qkeras_layers import LAYER_READERS, NOT_EXACT, rescaling_exponents
+from l1distill.firmware.readers.division import Division, rounded_division
+from l1distill.firmware.readers.keras_graph import read_graph, refuse
+from l1distill.firmware.readers.merges import MERGE_LAYERS, Merge, read_merge
+from l1distill.firmware.readers.ports import read_ports
+from l1distill.firmware.readers.qkeras_activations import exact_slope, quantizer_fraction
+from l1distill.firmware.readers.qkeras_layers import LAYER_READERS, NOT_EXACT
 from l1distill.firmware.readers.real_functions import real_function
 from l1distill.firmware.readers.softmax import check_argmax, check_softmax, is_softmax
 
@@ -48,31 +42,21 @@ def from_qkeras(model: Any, functions: FunctionApproximator | None = None) -> Ne
     """
     graph = read_graph(model)
     check_softmax(graph, functions.softmax if functions else None)
-    first = list(graph.segments[0].layers)
-    exponents: tuple[int, ...] = ()
-    if first and type(first[0]).__name__ == "Rescaling":
-        exponents = rescaling_exponents(first.pop(0), graph.shape)
-    input_type = _take_input_type(first, model)
-    reader = _Reader(Builder(math.prod(graph.shape), input_type, exponents), functions)
-    if len(graph.shape) > 1:
-        reader.append(Reshape("events", shape=graph.shape))
-    results = [reader.read_segment([reader.tensor], first)]
-    for segment in graph.segments[1:]:
+    inputs = len(graph.shapes)
+    firsts = [list(segment.layers) for segment in graph.segments[:inputs]]
+    ports = read_ports(graph.shapes, firsts, model)
+    reader = _Reader(Builder(ports.inputs, ports.type, ports.exponents), functions)
+    results = []
+    for front, first in zip(ports.fronts, firsts, strict=True):
+        reader.tensor = 0
+        for layer in front:
+            reader.append(layer)
+        results.append(reader.read_segment([reader.tensor], first))
+    for segment in graph.segments[inputs:]:
         sources = [results[source] for source in segment.sources]
         results.append(reader.read_segment(sources, segment.layers))
     reader.concatenate_outputs([results[output] for output in graph.outputs])
     return reader.builder.network()
-
-
-def _take_input_type(first: list[Any], model: Any) -> FixedPoint:
-    """Remove the input quantizer from the front of ``first`` and return its type."""
-    layer = first.pop(0) if first else model.layers[0]
-    if type(layer).__name__ != "QActivation":
-        refuse(
-            layer,
-            "the inputs have no fixed-point type: begin with a QActivation(quantized_bits(...))",
-        )
-    return activation_type(layer, layer.quantizer)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,18 +80,22 @@ class _Reader:
         self.tensor = 0
         self._functions = functions
         self._leaky_relu: _LeakyRelu | None = None
+        self._behind: Sequence[Any] = ()
 
     def read_segment(self, sources: Sequence[int], layers: Iterable[Any]) -> int:
         """Append layers one after the other; return the number of the last tensor."""
         remaining = list(layers)
         if len(sources) > 1:
             shapes = [self.builder.value_ranges[source].shape for source in sources]
-            self._append_merge(read_merge(remaining.pop(0), shapes), sources)
+            merge = read_merge(remaining.pop(0), shapes)
+            self._behind = remaining
+            self._append_merge(merge, sources)
         else:
             self.tensor = sources[0]
-        for keras_layer in remaining:
+        for number, keras_layer in enumerate(remaining, 1):
+            self._behind = remaining[number:]
             for layer in self._read_layer(keras_layer):
-                self.append(layer)
+                self._append_step(layer)
         if self._leaky_relu is not None:
             self._refuse_leaky_relu(self._leaky_relu)
         return self.tensor
@@ -122,7 +110,8 @@ class _Reader:
             if len(self._value_range.shape) > 1:
                 self.append(Reshape(f"flat_end_{number}", shape=(self._value_range.size,)))
             flat.append(self.tensor)
-        self._append_merge(Concatenate("ends", axis=0), flat)
+        merge = Merge(before=((),) * len(flat), layer=Concatenate("ends", axis=0))
+        self._append_merge(merge, flat)
 
     def append(self, layer: UnaryLayer) -> None:
         """Append a layer; a quantizer takes the slope of the LeakyReLU in front of it."""
@@ -137,7 +126,7 @@ class _Reader:
     def _value_range(self) -> ValueRange:
         return self.builder.value_ranges[self.tensor]
 
-    def _read_layer(self, layer: Any) -> Iterator[UnaryLayer]:
+    def _read_layer(self, layer: Any) -> Iterator[UnaryLayer | Division]:
         class_name = type(layer).__name__
         if class_name == "Activation" and layer.get_config()["activation"] == "linear":
             return
@@ -162,10 +151,33 @@ class _Reader:
             refuse(layer, NOT_EXACT.get(class_name, f"is not supported; supported are {supported}"))
         yield from reader(layer, self._value_range)
 
-    def _append_merge(self, merge: BinaryLayer, sources: Sequence[int]) -> None:
-        self.tensor = sources[0]
-        for layer, source in pairwise_merges(merge, sources):
-            self.tensor = self.builder.add(layer, self.tensor, source)
+    def _append_step(self, step: UnaryLayer | Division) -> None:
+        if isinstance(step, UnaryLayer):
+            self.append(step)
+            return
+        if step.is_exact:
+            layers = step.exact_layers()
+        else:
+            fraction = quantizer_fraction(self._behind)
+            rounded = rounded_division(step, self._value_range, fraction)
+            layers = list(rounded.layers)
+            if fraction is None and self._functions is not None:
+                self._functions.add_mean(step.name, rounded.step, rounded.error)
+        for layer in layers:
+            self.append(layer)
+
+    def _append_merge(self, merge: Merge, sources: Sequence[int]) -> None:
+        tensors = []
+        for before, source in zip(merge.before, sources, strict=True):
+            self.tensor = source
+            for layer in before:
+                self.append(layer)
+            tensors.append(self.tensor)
+        self.tensor = tensors[0]
+        for pair, tensor in zip(merge.pairs(), tensors[1:], strict=True):
+            self.tensor = self.builder.add(pair, self.tensor, tensor)
+        for step in merge.after:
+            self._append_step(step)
 
     def _refuse_leaky_relu(self, leaky_relu: _LeakyRelu) -> NoReturn:
         refuse(

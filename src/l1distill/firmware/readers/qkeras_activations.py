@@ -1,7 +1,7 @@
 """Reads QKeras' quantizers of activations: the type of each, and the layers that compute it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +36,29 @@ def activation_type(layer: Any, quantizer: Any) -> FixedPoint:
     _check_relu(layer, quantizer)
     bits, integer = int(quantizer.bits), int(quantizer.integer)
     return FixedPoint(signed=False, integer=integer, fraction=bits - integer)
+
+
+def quantizer_fraction(layers: Sequence[Any]) -> int | None:
+    """Return the bits behind the point of the plain quantizer that layers begin with.
+
+    Layers before it that only give its input another shape do not count.
+
+    Returns:
+        None if they begin with something else.
+    """
+    for layer in layers:
+        if type(layer).__name__ in ("Flatten", "Reshape"):
+            continue
+        quantizer: Any = getattr(layer, "quantizer", None)
+        plain = type(quantizer).__name__ in ("quantized_bits", "quantized_relu")
+        if not plain or getattr(quantizer, "negative_slope", 0) != 0:
+            return None
+        if quantizer.bits == 1 or (
+            type(quantizer).__name__ == "quantized_bits" and np.any(_alpha(layer, quantizer) != 1)
+        ):
+            return None
+        return activation_type(layer, quantizer).fraction
+    return None
 
 
 def _alpha(layer: Any, quantizer: Any) -> Array:

@@ -5,14 +5,21 @@ same; it raises DataError where there are none.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from l1distill.firmware.network.fixed_point import FixedPoint, grid_of
-from l1distill.firmware.network.layers import Affine, Dense, UnaryLayer, value_range_after
+from l1distill.firmware.network.layers import Affine, UnaryLayer, value_range_after
 from l1distill.firmware.network.value_range import Array, ValueRange
-from l1distill.firmware.readers.convolutions import check_convolution, convolution_layers
+from l1distill.firmware.readers.convolutions import (
+    check_convolution,
+    convolution_layers,
+    dense_layers,
+    depthwise_kernel,
+)
+from l1distill.firmware.readers.division import Division
 from l1distill.firmware.readers.keras_graph import refuse
 from l1distill.firmware.readers.qkeras_activations import quantizer_layers
 from l1distill.firmware.readers.qkeras_weights import Weights, read_weights
@@ -44,8 +51,14 @@ def rescaling_exponents(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _read_rescaling(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
-    exponents = rescaling_exponents(layer, tensor.shape[-1:])
-    yield Affine.exact(layer.name, np.ldexp(1.0, -np.asarray(exponents)))
+    scale, offset = (
+        np.broadcast_to(np.asarray(value, np.float32), tensor.shape[-1:])
+        for value in (layer.scale, layer.offset)
+    )
+    if np.any(np.frexp(scale)[0] != 0.5) or np.any(offset != 0):
+        yield _normalization(layer, tensor, scale, offset)
+    else:
+        yield Affine.exact(layer.name, scale.astype(np.float64))
 
 
 def _read_activation(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
@@ -57,9 +70,7 @@ def _read_linear(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
     if type(layer).__name__ == "QConv2DBatchnorm":
         kernel_variable, bias_variable = layer.get_folded_weights()
     kernel = read_weights(layer, "kernel", layer.kernel_quantizer_internal, kernel_variable)
-    bias = Weights(values=np.zeros(kernel.values.shape[-1]), fixed_type=kernel.fixed_type)
-    if bias_variable is not None:
-        bias = read_weights(layer, "bias", layer.bias_quantizer_internal, bias_variable)
+    bias = _bias(layer, kernel, bias_variable)
     if not kernel.values.any():
         refuse(layer, "all its weights are zero, so the output is a constant; train it anew")
     layers = list(_linear_layers(layer, tensor.shape, kernel, bias))
@@ -75,20 +86,8 @@ def _linear_layers(
     if kernel.scale is not None:  # the bias comes behind the scale
         inner_bias = (np.zeros_like(bias.values), kernel.fixed_type)
     values, bias_type = inner_bias
-    if kernel.values.ndim == 2:
-        if len(shape) != 1:
-            refuse(layer, f"its input has the shape {shape}; put a Flatten before it")
-        yield Dense(
-            layer.name,
-            kernel=kernel.values,
-            bias=values,
-            kernel_type=kernel.fixed_type,
-            bias_type=bias_type,
-        )
-    else:
-        yield from convolution_layers(
-            layer, shape, kernel.values, values, kernel.fixed_type, bias_type
-        )
+    sums = dense_layers if kernel.values.ndim == 2 else convolution_layers
+    yield from sums(layer, shape, kernel.values, values, kernel.fixed_type, bias_type)
     if kernel.scale is not None:
         yield Affine(
             f"{layer.name}_scale",
@@ -110,6 +109,60 @@ def _read_convolution(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
         refuse(layer, "a mask is not supported")
     check_convolution(layer)
     yield from _read_linear(layer, tensor)
+
+
+def _read_depthwise(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
+    check_convolution(layer)
+    kernel_variable, bias_variable = layer.depthwise_kernel, layer.bias if layer.use_bias else None
+    if type(layer).__name__ == "QDepthwiseConv2DBatchnorm":
+        kernel_variable, bias_variable = layer.get_folded_weights()
+    kernel = _depthwise_weights(layer, kernel_variable)
+    bias = _bias(layer, kernel, bias_variable)
+    layers = list(_linear_layers(layer, tensor.shape, kernel, bias))
+    yield from layers
+    yield from _own_activation(layer, value_range_after(layers, tensor))
+
+
+def _read_separable(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
+    check_convolution(layer)
+    depthwise = _depthwise_weights(layer, layer.depthwise_kernel)
+    if depthwise.scale is not None:
+        refuse(layer, "its depthwise_quantizer has a scale; use alpha=1 or auto_po2")
+    layers = list(
+        convolution_layers(
+            layer,
+            tensor.shape,
+            depthwise.values,
+            np.zeros(depthwise.values.shape[-1]),
+            depthwise.fixed_type,
+            depthwise.fixed_type,
+            f"{layer.name}_depthwise",
+        )
+    )
+    quantizer = layer.pointwise_quantizer_internal
+    kernel = read_weights(layer, "pointwise", quantizer, layer.pointwise_kernel)
+    kernel = replace(kernel, values=kernel.values.reshape(kernel.values.shape[-2:]))
+    bias = _bias(layer, kernel, layer.bias if layer.use_bias else None)
+    inner = value_range_after(layers, tensor)
+    layers += _linear_layers(layer, inner.shape, kernel, bias)
+    yield from layers
+    yield from _own_activation(layer, value_range_after(layers, tensor))
+
+
+def _depthwise_weights(layer: Any, variable: Any) -> Weights:
+    """Return the depthwise weights of a layer as those of a convolution over all channels."""
+    kernel = read_weights(layer, "depthwise", layer.depthwise_quantizer_internal, variable)
+    scale = kernel.scale
+    if scale is not None:
+        scale = np.tile(scale, kernel.values.shape[-2])
+    return replace(kernel, values=depthwise_kernel(kernel.values), scale=scale)
+
+
+def _bias(layer: Any, kernel: Weights, variable: Any) -> Weights:
+    """Return the bias of a layer; zeros where it has none."""
+    if variable is None:
+        return Weights(values=np.zeros(kernel.values.shape[-1]), fixed_type=kernel.fixed_type)
+    return read_weights(layer, "bias", layer.bias_quantizer_internal, variable)
 
 
 def _read_batch_normalization(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
@@ -157,18 +210,23 @@ def _normalization(layer: Any, tensor: ValueRange, scale: Any, offset: Any) -> A
     return Affine.exact(layer.name, scale, offset)
 
 
-def _read_mean(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
+def _read_mean(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer | Division]:
     layers = list(read_shape_layer(layer, tensor))
     yield from layers
-    yield from _own_activation(layer, value_range_after(layers, tensor))
+    exact = [step for step in layers if not isinstance(step, Division)]
+    yield from _own_activation(layer, value_range_after(exact, tensor))
 
 
-LAYER_READERS: dict[str, Callable[[Any, ValueRange], Iterator[UnaryLayer]]] = {
+LAYER_READERS: dict[str, Callable[[Any, ValueRange], Iterator[UnaryLayer | Division]]] = {
     "QDense": _read_linear,
     "QConv2D": _read_convolution,
     "QActivation": _read_activation,
     "QConv1D": _read_convolution,
     "QConv2DBatchnorm": _read_convolution,
+    "QDepthwiseConv2D": _read_depthwise,
+    "QDepthwiseConv2DBatchnorm": _read_depthwise,
+    "QSeparableConv1D": _read_separable,
+    "QSeparableConv2D": _read_separable,
     "QAveragePooling2D": _read_mean,
     "QGlobalAveragePooling2D": _read_mean,
     "QBatchNormalization": _read_batch_normalization,

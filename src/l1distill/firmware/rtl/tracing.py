@@ -19,6 +19,7 @@ from l1distill.firmware.network.layers import (
     Multiply,
     Quantize,
     Reshape,
+    Select,
     Square,
     Subtract,
     UpSample2D,
@@ -126,6 +127,6 @@ def _trace_product(_: Multiply, values: Any, others: Any) -> Any:
 
 @trace_layer.register
 def _trace_as_numbers(
-    layer: Add | Concatenate | Reshape | Subtract | UpSample2D | ZeroPad2D, *values: Any
+    layer: Add | Concatenate | Reshape | Select | Subtract | UpSample2D | ZeroPad2D, *values: Any
 ) -> Any:
     return layer.apply(*values)

@@ -16,6 +16,7 @@ from l1distill.firmware.network.layers import (
     Multiply,
     Quantize,
     Reshape,
+    Select,
     Square,
     Subtract,
     UpSample2D,
@@ -63,6 +64,7 @@ def _no_boundaries(
     | MaxPool2D
     | Multiply
     | Reshape
+    | Select
     | Square
     | Subtract
     | UpSample2D

@@ -1,5 +1,6 @@
 """Verification events and the reference results that every back end has to reproduce."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,8 +108,7 @@ def _reference(
     exact = evaluate(network, x)
     if isinstance(model, Network):
         return exact, Reference(name="the network in exact arithmetic")
-    floats = x.astype(np.float32).reshape(len(x), *model.input_shape[1:])
-    results = predict_keras(model, floats)
+    results = predict_keras(model, x)
     results = evaluate_rest(network, len(model_network.layers), network.to_port_values(x), results)
     layer, bits = widest_sum(model_network)
     if bits <= EXACT_FLOAT32_BITS:
@@ -120,18 +120,34 @@ def _reference(
     return exact, Reference(name=name, qkeras=compare(exact, results))
 
 
-def predict_keras(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
+def predict_keras(model: Any, x: NDArray[Any]) -> NDArray[np.float64]:
     """Predict events with a Keras model.
 
     Args:
         model: the model.
-        x: (n, ...) inputs.
+        x: (n, inputs) numbers, several inputs of the model side by side.
 
     Returns:
         (n, outputs) predictions, several outputs of the model side by side.
     """
-    predictions = model.predict(x, batch_size=4096, verbose=0)
+    inputs, start = [], 0
+    for tensor in model.inputs:
+        shape = tuple(tensor.shape[1:])
+        columns = x[:, start : start + math.prod(shape)].astype(np.float32)
+        inputs.append(columns.reshape(len(x), *shape))
+        start += math.prod(shape)
+    predictions = _predict(model, inputs if len(inputs) > 1 else inputs[0])
     outputs = predictions if isinstance(predictions, list) else [predictions]
     return np.concatenate(
         [np.asarray(output, dtype=np.float64).reshape(len(x), -1) for output in outputs], axis=1
     )
+
+
+def _predict(model: Any, inputs: Any) -> Any:
+    """Predict, layer by layer where TensorFlow cannot compute what it makes of several layers."""
+    import tensorflow as tf
+
+    try:
+        return model.predict(inputs, batch_size=4096, verbose=0)
+    except tf.errors.UnimplementedError:  # a bias that it has fused with a grouped convolution
+        return model(inputs, training=False)

@@ -10,7 +10,13 @@ from l1distill.firmware.network.layers.base import (
 from l1distill.firmware.network.layers.elementwise import Quantize, Square
 from l1distill.firmware.network.layers.linear import Affine, Conv2D, Dense, Padding
 from l1distill.firmware.network.layers.merges import Add, Concatenate, Multiply, Subtract
-from l1distill.firmware.network.layers.shapes import MaxPool2D, Reshape, UpSample2D, ZeroPad2D
+from l1distill.firmware.network.layers.shapes import (
+    MaxPool2D,
+    Reshape,
+    Select,
+    UpSample2D,
+    ZeroPad2D,
+)
 
 __all__ = [
     "Add",
@@ -26,6 +32,7 @@ __all__ = [
     "Padding",
     "Quantize",
     "Reshape",
+    "Select",
     "Square",
     "Subtract",
     "UnaryLayer",

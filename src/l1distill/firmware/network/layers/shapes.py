@@ -83,3 +83,18 @@ class Reshape(SelectionLayer):
     def apply(self, x: Any) -> Any:
         """Compute (n, *shape)."""
         return x.reshape(x.shape[0], *self.shape)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Select(SelectionLayer):
+    """Elements by their number, in any order, left out or repeated: crops, transposes, slices."""
+
+    indices: tuple[int, ...]
+    """Of each result, the number of the element that it is, the last index running fastest."""
+    shape: tuple[int, ...]
+    """Of the results, without events."""
+
+    def apply(self, x: Any) -> Any:
+        """Compute (n, *shape)."""
+        flat = x.reshape(x.shape[0], -1)
+        return flat[:, np.asarray(self.indices, dtype=np.int64)].reshape(x.shape[0], *self.shape)

@@ -1,0 +1,109 @@
+"""The input ports of a QKeras model: the type of all, and what leads from them to each input."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.layers import Affine, Quantize, Reshape, UnaryLayer
+from l1distill.firmware.readers.qkeras_activations import activation_type
+from l1distill.firmware.readers.qkeras_layers import rescaling_exponents
+from l1distill.firmware.readers.refusal import refuse
+from l1distill.firmware.readers.wiring import input_slice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Where a network begins."""
+
+    inputs: int
+    """How many numbers, of all inputs side by side."""
+    type: FixedPoint
+    """Of each of them."""
+    exponents: tuple[int, ...]
+    """See :class:`l1distill.firmware.network.network.Network`."""
+    fronts: tuple[tuple[UnaryLayer, ...], ...]
+    """Of each input of the model, the layers between the ports and its tensor."""
+
+
+def read_ports(shapes: Sequence[tuple[int, ...]], firsts: Sequence[list[Any]], model: Any) -> Ports:
+    """Take the quantizers of the inputs, and ``Rescaling`` layers before them, from their front.
+
+    Args:
+        shapes: of each input, without events.
+        firsts: the layers behind each input; what is read is taken out.
+        model: for messages.
+
+    Raises:
+        DataError: an input has no quantizer, or a scale that is no power of two.
+    """
+    types, exponents = [], []
+    for shape, first in zip(shapes, firsts, strict=True):
+        powers: tuple[int, ...] = (0,) * math.prod(shape)
+        if first and type(first[0]).__name__ == "Rescaling":
+            powers = rescaling_exponents(first.pop(0), shape)
+        exponents.append(powers)
+        types.append(_take_input_type(first, model))
+    port_type = common_type(types)
+    fronts, start = [], 0
+    for number, (shape, fixed_type) in enumerate(zip(shapes, types, strict=True)):
+        shift = fixed_type.integer - port_type.integer
+        exponents[number] = tuple(power + shift for power in exponents[number])
+        size, front = math.prod(shape), list[UnaryLayer]()
+        if len(shapes) > 1:
+            front += input_slice(number, start, size, sum(map(math.prod, shapes)))
+        if shift:
+            front.append(Affine.exact(f"input_{number}_range", np.full(size, 2.0**shift)))
+        if (
+            replace(port_type, integer=fixed_type.integer, fraction=fixed_type.fraction)
+            != (fixed_type)
+            or port_type.bits != fixed_type.bits
+        ):
+            front.append(Quantize(f"input_{number}_type", type=fixed_type))
+        if len(shape) > 1:
+            name = "events" if len(shapes) == 1 else f"input_{number}_shape"
+            front.append(Reshape(name, shape=shape))
+        fronts.append(tuple(front))
+        start += size
+    flat = tuple(power for powers in exponents for power in powers)
+    return Ports(
+        inputs=start,
+        type=port_type,
+        exponents=flat if any(flat) else (),
+        fronts=tuple(fronts),
+    )
+
+
+def common_type(types: Sequence[FixedPoint]) -> FixedPoint:
+    """Return the type of ports for inputs of several types.
+
+    Ranges of their own are shifts; the widest type then decides, and the others are quantized
+    behind the ports.
+    """
+    first = types[0]
+    if all(fixed_type == first for fixed_type in types):
+        return first
+    same_range = len({fixed_type.integer for fixed_type in types}) == 1
+    integer = first.integer if same_range else 0
+    digits = max(fixed_type.integer + fixed_type.fraction for fixed_type in types)
+    overflows = {fixed_type.overflow for fixed_type in types}
+    return FixedPoint(
+        signed=any(fixed_type.signed for fixed_type in types),
+        integer=integer,
+        fraction=digits - integer,
+        overflow=first.overflow if len(overflows) == 1 else "SAT",
+    )
+
+
+def _take_input_type(first: list[Any], model: Any) -> FixedPoint:
+    """Remove the input quantizer from the front of ``first`` and return its type."""
+    layer = first.pop(0) if first else model.layers[0]
+    if type(layer).__name__ != "QActivation":
+        refuse(
+            layer,
+            "the inputs have no fixed-point type: begin with a QActivation(quantized_bits(...))",
+        )
+    return activation_type(layer, layer.quantizer)
