@@ -35,6 +35,8 @@ def page() -> str:
     quantized, plain = (
         {*readers, *everywhere} - inner for readers in (LAYER_READERS, FLOAT_READERS)
     )
+    from l1distill.firmware.functions.scalar_functions import FUNCTIONS as PIECEWISE
+
     rows = [
         (
             f"`{name}`",
@@ -53,6 +55,7 @@ def page() -> str:
             "## Keras and QKeras layers\n",
             table(("layer", "in a QKeras model", "in a model in floating point"), rows),
             f"Functions of TensorFlow that are layers too: {_code(FUNCTIONS)}.\n",
+            f"Functions of straight pieces: {_code(PIECEWISE)}.\n",
             f"Weights of a QKeras model have one of the quantizers {_code(WEIGHT_QUANTIZERS)}.\n",
             "In a QKeras model these are refused, because they are not exact:\n",
             bullets(f"`{name}`: {reason}." for name, reason in NOT_EXACT.items()),

@@ -213,17 +213,9 @@ def refused() -> dict[str, tuple[Callable[[], Any], str]]:
     from tensorflow.keras import layers
 
     return {
-        "slope": (
-            lambda: [layers.Dense(2), layers.LeakyReLU(name="last")],
-            r"layer last \(LeakyReLU\): a negative slope of 0\.3 is not exact",
-        ),
-        "elu": (
-            lambda: [layers.Dense(2, activation="elu", name="last")],
-            r"layer last \(Dense\): activation elu is not supported; use relu, sigmoid, tanh",
-        ),
-        "clipped": (
-            lambda: [layers.Dense(2), layers.ReLU(6.0, name="last")],
-            r"layer last \(ReLU\): has a max_value",
+        "unknown": (
+            lambda: [layers.Dense(2, activation="exponential", name="last")],
+            r"layer last \(Dense\): activation exponential is not supported; use relu, sigmoid",
         ),
         "nothing": (lambda: [layers.Flatten(name="last")], r"layer last .* nothing to quantize"),
     }

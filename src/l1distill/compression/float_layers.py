@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.firmware.functions.activations import FUNCTIONS
+from l1distill.firmware.functions.scalar_functions import FUNCTIONS, Function, clipped_relu, elu
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Affine, Layer, Reshape, UnaryLayer, value_range_after
 from l1distill.firmware.network.value_range import ValueRange
@@ -20,7 +20,7 @@ from l1distill.firmware.readers.convolutions import (
 from l1distill.firmware.readers.division import Division
 from l1distill.firmware.readers.keras_graph import refuse
 from l1distill.firmware.readers.merges import MERGE_LAYERS
-from l1distill.firmware.readers.qkeras_activations import exact_slope
+from l1distill.firmware.readers.normalization import normalization_constants
 from l1distill.firmware.readers.shape_layers import SHAPE_LAYERS, read_shape_layer
 
 FLOAT = FixedPoint(signed=True, integer=0, fraction=0)
@@ -33,7 +33,7 @@ class Activation:
 
     name: str
     slope: float
-    """Below zero: 0 for a ReLU, 1 for none."""
+    """Below zero: 0 for a ReLU, 1 for none; at most 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +41,7 @@ class FunctionStep:
     """A function of numbers that are rounded already, whose results have a type of their own."""
 
     name: str
-    function: str
-    """One of :data:`l1distill.firmware.functions.activations.FUNCTIONS`."""
+    function: Function
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +53,19 @@ class ArgmaxStep:
     """The softmax of the model."""
 
 
-UnaryStep = UnaryLayer | Activation | FunctionStep | ArgmaxStep
-Step = Layer | Activation | FunctionStep | ArgmaxStep
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SlopeStep:
+    """A slope of its own for negative numbers of each element: a PReLU."""
+
+    name: str
+    slopes: NDArray[np.float64]
+    """That broadcast to the shape of the input."""
+
+
+NumericStep = Activation | FunctionStep | SlopeStep | ArgmaxStep
+"""Steps that depend on the types of the numbers before them; they leave the shape as it is."""
+UnaryStep = UnaryLayer | NumericStep
+Step = Layer | NumericStep
 
 
 def read_float_layer(layer: Any, tensor: ValueRange) -> Iterator[UnaryStep]:
@@ -149,15 +159,62 @@ def _read_batch_normalization(layer: Any, tensor: ValueRange) -> Iterator[UnaryS
     yield Affine(layer.name, scale=scale, offset=offset, scale_type=FLOAT, offset_type=FLOAT)
 
 
+def _read_rescaling(layer: Any, tensor: ValueRange) -> Iterator[UnaryStep]:
+    yield _affine(layer, np.asarray(layer.scale), np.asarray(layer.offset), tensor)
+
+
+def _read_normalization(layer: Any, tensor: ValueRange) -> Iterator[UnaryStep]:
+    yield _affine(layer, *normalization_constants(layer, tensor.shape), tensor)
+
+
+def _affine(layer: Any, scale: Any, offset: Any, tensor: ValueRange) -> Affine:
+    shape = np.broadcast_shapes(np.shape(scale), np.shape(offset), tensor.shape[-1:])
+    scale, offset = (
+        np.broadcast_to(np.asarray(value, np.float64), shape) + 0.0 for value in (scale, offset)
+    )
+    if not (np.isfinite(scale).all() and np.isfinite(offset).all()):
+        refuse(layer, "its scale or offset is not finite")
+    return Affine(layer.name, scale=scale, offset=offset, scale_type=FLOAT, offset_type=FLOAT)
+
+
 def _read_relu(layer: Any, _: ValueRange) -> Iterator[UnaryStep]:
-    if layer.max_value is not None or layer.threshold != 0:
-        refuse(layer, "has a max_value or a threshold; leave them out")
-    slope = float(layer.negative_slope)
-    yield Activation(name=layer.name, slope=exact_slope(layer, slope) if slope else 0.0)
+    slope, threshold = float(layer.negative_slope), float(layer.threshold)
+    most = None if layer.max_value is None else float(layer.max_value)
+    if most is None and threshold == 0:
+        yield from _leaky_relu(layer.name, slope)
+    else:
+        yield from _approximated(layer.name, clipped_relu(slope, threshold, most))
 
 
 def _read_leaky_relu(layer: Any, _: ValueRange) -> Iterator[UnaryStep]:
-    yield Activation(name=layer.name, slope=exact_slope(layer, float(layer.alpha)))
+    yield from _leaky_relu(layer.name, float(layer.alpha))
+
+
+def _leaky_relu(name: str, slope: float) -> Iterator[UnaryStep]:
+    if 0 <= slope <= 1:
+        yield Activation(name=name, slope=slope)
+    else:
+        yield from _slopes(name, np.full(1, slope))
+
+
+def _read_prelu(layer: Any, _: ValueRange) -> Iterator[UnaryStep]:
+    (slopes,) = _finite_weights(layer)
+    yield from _slopes(layer.name, slopes)
+
+
+def _slopes(name: str, slopes: NDArray[np.float64]) -> Iterator[UnaryStep]:
+    yield Activation(name=f"{name}_quantizer", slope=1.0)
+    yield SlopeStep(name=f"{name}_slopes", slopes=slopes)
+    yield Activation(name=name, slope=1.0)
+
+
+def _read_elu(layer: Any, _: ValueRange) -> Iterator[UnaryStep]:
+    yield from _approximated(layer.name, elu(float(layer.alpha)))
+
+
+def _approximated(name: str, function: Function) -> Iterator[UnaryStep]:
+    yield Activation(name=f"{name}_quantizer", slope=1.0)
+    yield FunctionStep(name=name, function=function)
 
 
 def _read_activation(layer: Any, _: ValueRange) -> Iterator[UnaryStep]:
@@ -180,10 +237,9 @@ def _function_steps(layer: Any, name: str) -> Iterator[UnaryStep]:
     if function == "softmax":
         yield ArgmaxStep(name=name, layer=layer)
     elif function in FUNCTIONS:
-        yield Activation(name=f"{name}_quantizer", slope=1.0)
-        yield FunctionStep(name=name, function=function)
-    elif function == "relu":
-        yield Activation(name=name, slope=0.0)
+        yield from _approximated(name, FUNCTIONS[function])
+    elif function in ("relu", "leaky_relu"):
+        yield Activation(name=name, slope=0.0 if function == "relu" else 0.2)
     elif function != "linear":
         known = ", ".join(FUNCTIONS)
         refuse(layer, f"activation {function} is not supported; use relu, {known} or LeakyReLU")
@@ -198,8 +254,12 @@ LAYER_READERS: dict[str, Callable[[Any, ValueRange], Iterator[UnaryStep]]] = {
     "SeparableConv1D": _read_separable,
     "SeparableConv2D": _read_separable,
     "BatchNormalization": _read_batch_normalization,
+    "Rescaling": _read_rescaling,
+    "Normalization": _read_normalization,
     "ReLU": _read_relu,
     "LeakyReLU": _read_leaky_relu,
+    "PReLU": _read_prelu,
+    "ELU": _read_elu,
     "Activation": _read_activation,
     "Softmax": _read_softmax,
     **dict.fromkeys(SHAPE_LAYERS, _read_shape),

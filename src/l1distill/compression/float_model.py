@@ -5,14 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from l1distill.compression.float_layers import (
-    FLOAT,
-    Activation,
-    ArgmaxStep,
-    FunctionStep,
-    Step,
-    read_float_layer,
-)
+from l1distill.compression.float_layers import FLOAT, NumericStep, Step, read_float_layer
 from l1distill.firmware.network.layers import (
     Affine,
     Concatenate,
@@ -94,7 +87,7 @@ def _read_segment(
     for layer in layers:
         for step in read_float_layer(layer, tensor):
             steps.append(step)
-            if not isinstance(step, Activation | FunctionStep | ArgmaxStep):
+            if not isinstance(step, NumericStep):
                 tensor = step.value_range(tensor)
     return Part(sources=segment.sources, steps=tuple(steps), merge=merge), tensor
 

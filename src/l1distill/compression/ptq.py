@@ -9,12 +9,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l1distill.compression.batch_norm_folding import fold_batch_normalization
-from l1distill.compression.float_layers import Activation, ArgmaxStep, FunctionStep, Step
+from l1distill.compression.float_layers import (
+    Activation,
+    ArgmaxStep,
+    FunctionStep,
+    NumericStep,
+    SlopeStep,
+    Step,
+)
 from l1distill.compression.float_model import Part, read_float_model
 from l1distill.compression.integer_bits import best_integer_bits
 from l1distill.compression.rounding import needs_rounding, round_constants
 from l1distill.core.errors import ConfigError, DataError
-from l1distill.firmware.functions.activations import FunctionApproximator
+from l1distill.firmware.functions.activations import FunctionApproximator, slope_layers
+from l1distill.firmware.functions.scalar_functions import Function
 from l1distill.firmware.network.builder import Builder
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import (
@@ -64,10 +72,9 @@ def post_training_quantize(
     rest and the offset stay as a layer and get ``bits`` bits each.
 
     Args:
-        model: a Keras 2 model in floating point: Dense, Conv2D, BatchNormalization, ReLU,
-            LeakyReLU, sigmoid, tanh, MaxPooling2D, UpSampling2D, ZeroPadding2D, Flatten and
-            Reshape, in chains that branch and meet again in Add, Subtract, Multiply and
-            Concatenate.
+        model: a Keras 2 model in floating point, of the layers in
+            :data:`.float_layers.LAYER_READERS`, in chains that branch and meet again in one of
+            :data:`.merges.MERGE_LAYERS`.
         bits: 2 to 16.
         calibration: (n, ...) inputs of the model, such as a thousand events of the training split.
         input_type: the type of all inputs, where they are scaled already; ``None`` for a range of
@@ -174,7 +181,7 @@ class _Quantizer:
             if isinstance(step, Activation):
                 self._append_activation(step)
                 continue
-            if isinstance(step, FunctionStep | ArgmaxStep):
+            if isinstance(step, NumericStep):
                 self._append_function(step)
                 continue
             if isinstance(step, UnaryLayer):
@@ -231,19 +238,43 @@ class _Quantizer:
         result_type = FixedPoint(
             signed=signed, integer=integer, fraction=self._bits - signed - integer
         )
-        slope = step.slope if signed else 1.0
+        slope = _dyadic(step.slope, self._bits) if signed else 1.0
         self._append(Quantize(step.name, type=result_type, negative_slope=slope))
 
-    def _append_function(self, step: FunctionStep | ArgmaxStep) -> None:
+    def _append_function(self, step: FunctionStep | SlopeStep | ArgmaxStep) -> None:
         tensor = self._builder.value_ranges[self._tensor]
         if isinstance(step, FunctionStep):
-            layers = self._functions.layers(step.name, step.function, tensor)
+            result_type = self._type_of_values(step.function)
+            layers = self._functions.layers(step.name, step.function, tensor, result_type)
+        elif isinstance(step, SlopeStep):
+            slopes = self._choose_type(step.slopes).quantize(step.slopes)
+            layers = slope_layers(step.name, tensor, slopes)
         else:
             check_argmax(step.layer, tensor)
             layers = self._functions.argmax(step.name, tensor)
         for layer in layers:
             self._append(layer)
 
+    def _type_of_values(self, function: Function) -> FixedPoint | None:
+        """Return the type of the least error for a function that grows without limit."""
+        if function.integer is not None:
+            return None
+        (integer,) = best_integer_bits(
+            function.values(self._values).reshape(-1, 1),
+            self._bits,
+            tolerance=_TOLERANCE,
+            headroom=_HEADROOM,
+            signed=function.signed,
+        ).tolist()
+        fraction = self._bits - function.signed - integer
+        return FixedPoint(signed=function.signed, integer=integer, fraction=fraction)
+
     def _choose_type(self, constants: NDArray[np.float64]) -> FixedPoint:
         (integer,) = best_integer_bits(constants.reshape(-1, 1), self._bits).tolist()
         return FixedPoint(signed=True, integer=integer, fraction=self._bits - 1 - integer)
+
+
+def _dyadic(slope: float, bits: int) -> float:
+    """Return the nearest number of so many binary digits."""
+    mantissa, exponent = math.frexp(slope)
+    return math.ldexp(round(math.ldexp(mantissa, bits)), exponent - bits)

@@ -3,7 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from l1distill.compression.float_layers import FLOAT, Activation, ArgmaxStep, FunctionStep, Step
+from l1distill.compression.float_layers import (
+    FLOAT,
+    Activation,
+    ArgmaxStep,
+    FunctionStep,
+    SlopeStep,
+    Step,
+)
 from l1distill.firmware.network.back_ends import back_end
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import (
@@ -53,6 +60,7 @@ def _wider(_: Activation | Add | Multiply | Square | Subtract) -> bool:
 @needs_rounding.register
 def _exact(
     _: FunctionStep
+    | SlopeStep
     | ArgmaxStep
     | Concatenate
     | MaxPool2D

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from l1distill.firmware.cost.used_elements import Mask
 from l1distill.firmware.network.back_ends import back_end
-from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.network.layers import (
     Add,
     Affine,
@@ -112,13 +112,20 @@ def _count_addition(
 
 @count_layer.register
 def _count_quantizer(
-    _layer: Quantize, inputs: Sequence[ValueRange], results: ValueRange, used: Mask
+    layer: Quantize, inputs: Sequence[ValueRange], results: ValueRange, used: Mask
 ) -> LayerCost:
     if results.type == inputs[0].type:
         return LayerCost()
     if _is_only_cut_at_zero(inputs[0], results):
         return LayerCost(quantizers=1)
-    return LayerCost(rounded=float(_widths(results)[used].sum()), quantizers=1)
+    cost = LayerCost(rounded=float(_widths(results)[used].sum()), quantizers=1)
+    slope = np.full(1, layer.negative_slope)
+    terms = int(signed_digits(slope, grid_of(slope)).item())
+    if terms == 1:  # a shift
+        return cost
+    adders = (terms - 1) * float(_widths(inputs[0])[used].sum())
+    levels = math.ceil(math.log2(terms))
+    return replace(cost, linear=(adders, results.shape[-1]), levels=levels)
 
 
 def _is_only_cut_at_zero(inputs: ValueRange, results: ValueRange) -> bool:

@@ -1,7 +1,7 @@
-"""Sigmoid, tanh and softmax between the layers of a network, approximated by exact layers."""
+"""Functions between the layers of a network, approximated by exact layers."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from l1distill.firmware.functions.argmax import argmax_layers
 from l1distill.firmware.functions.piecewise_linear import PiecewiseLinear, fit_piecewise_linear
+from l1distill.firmware.functions.scalar_functions import FUNCTIONS, Function
 from l1distill.firmware.network.fixed_point import FixedPoint, grid_of, smallest_type
 from l1distill.firmware.network.layers import (
     Conv2D,
@@ -23,29 +24,6 @@ from l1distill.firmware.network.value_range import ValueRange
 Array = NDArray[np.float64]
 _FINEST = 12
 """Most digits behind the point of what goes into a function."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Function:
-    """A rising function with a limit at either end."""
-
-    values: Callable[[Array], Array]
-    steepest: float
-    """Its largest slope."""
-    integer: int
-    """Beyond ``2**integer`` it is within a thousandth of its limits."""
-    signed: bool
-
-
-def _sigmoid(x: Array) -> Array:
-    result: Array = 0.5 * (1 + np.tanh(0.5 * x))
-    return result
-
-
-FUNCTIONS: Mapping[str, Function] = {
-    "sigmoid": Function(values=_sigmoid, steepest=0.25, integer=3, signed=False),
-    "tanh": Function(values=np.tanh, steepest=1.0, integer=2, signed=True),
-}
 
 
 class FunctionApproximator:
@@ -73,27 +51,34 @@ class FunctionApproximator:
         self.means: dict[str, tuple[float, float]] = {}
 
     def layers(
-        self, name: str, function: str, tensor: ValueRange, result_type: FixedPoint | None = None
+        self,
+        name: str,
+        function: str | Function,
+        tensor: ValueRange,
+        result_type: FixedPoint | None = None,
     ) -> list[UnaryLayer]:
-        """Return the layers that approximate one of :data:`FUNCTIONS` of each number.
+        """Return the layers that approximate a function of each number.
 
         Args:
             name: of the last of them, and the beginning of the others' names.
-            function: a key of :data:`FUNCTIONS`.
+            function: the function, or a key of :data:`.scalar_functions.FUNCTIONS`.
             tensor: the value range of the input.
-            result_type: what the results are rounded to; between the function's limits if None.
+            result_type: what the results are rounded to; if None, between the function's limits,
+                or whatever the input leads to where it has none.
         """
-        exact = FUNCTIONS[function]
+        exact = FUNCTIONS[function] if isinstance(function, str) else function
+        ends = np.array([tensor.low.min(), tensor.high.max()])
         if result_type is None:
-            fraction = self.bits - exact.signed
-            result_type = FixedPoint(signed=exact.signed, integer=0, fraction=fraction)
+            result_type = self._result_type(exact, ends)
         layers: list[UnaryLayer] = []
         # far from zero, and far behind the point, the results do not change any more
-        integer = exact.integer + (result_type.fraction > 10 - exact.signed)
+        integer = tensor.type.integer
+        if exact.integer is not None:
+            integer = exact.integer + (result_type.fraction > 10 - exact.signed)
         fraction = min(tensor.fraction, result_type.fraction + 2, _FINEST)
         narrow = FixedPoint(signed=True, integer=integer, fraction=fraction)
         is_rounded = fraction < tensor.fraction
-        if is_rounded or narrow.low > tensor.low.min() or narrow.high < tensor.high.max():
+        if is_rounded or narrow.low > ends[0] or narrow.high < ends[1]:
             layers.append(Quantize(f"{name}_in", type=narrow))
         inputs = value_range_after(layers, tensor)
         low, high = float(inputs.low.min()), float(inputs.high.max())
@@ -104,13 +89,26 @@ class FunctionApproximator:
         ).function
         layers += _piecewise_layers(name, approximated, inputs)
         layers.append(Quantize(name, type=result_type))
+        if exact.integer is None:  # clipping to the type's range is none of the pieces' error
+            values = np.clip(values, result_type.low, result_type.high)
         inside = np.abs(result_type.quantize(approximated(grid)) - values).max()
-        # a number that has been clipped gives the value at the end of the range
-        at_ends = result_type.quantize(approximated(grid[[0, -1]]))
-        outside = np.abs(at_ends - exact.values(np.array([tensor.low.min(), tensor.high.max()])))
-        rounding = exact.steepest * narrow.step / 2 if is_rounded else 0.0
-        self.errors[name] = float(max(inside, outside.max())) + rounding
+        self.errors[name] = float(inside)
+        if exact.integer is not None:
+            # a number that has been clipped gives the value at the end of the range
+            at_ends = result_type.quantize(approximated(grid[[0, -1]]))
+            outside = np.abs(at_ends - exact.values(ends))
+            self.errors[name] = float(max(inside, outside.max()))
+        self.errors[name] += exact.steepest * narrow.step / 2 if is_rounded else 0.0
         return layers
+
+    def _result_type(self, function: Function, ends: Array) -> FixedPoint:
+        """Return a type for all values of a function between two numbers."""
+        integer = 0
+        if function.integer is None:
+            values = function.values(np.linspace(float(ends[0]), float(ends[1]), 1000))
+            integer = math.frexp(float(np.abs(values).max()))[1]
+        fraction = self.bits - function.signed - integer
+        return FixedPoint(signed=function.signed, integer=integer, fraction=fraction)
 
     def argmax(self, name: str, tensor: ValueRange) -> list[UnaryLayer]:
         """Return the layers that stand for a softmax; see :func:`.argmax.argmax_layers`."""
@@ -174,3 +172,40 @@ def _each_channel(name: str, kernel: Array, bias: Array, is_vector: bool) -> Una
     kernel_type, bias_type = grid_of(kernel), grid_of(bias)
     image = kernel[None, None]
     return Conv2D(name, kernel=image, bias=bias, kernel_type=kernel_type, bias_type=bias_type)
+
+
+def slope_layers(name: str, tensor: ValueRange, slopes: Array) -> list[UnaryLayer]:
+    """Return the layers that multiply negative numbers by slopes of their own: a PReLU.
+
+    Args:
+        name: of the last layer, and the beginning of the others' names.
+        tensor: the value range of the input.
+        slopes: that broadcast to the shape of the input, on a grid.
+    """
+    shape = tensor.shape
+    whole = np.broadcast_to(slopes, shape)
+    layers: list[UnaryLayer] = []
+    if np.array_equal(whole, np.broadcast_to(whole.reshape(-1, shape[-1])[0], shape)):
+        view: tuple[int, ...] = (math.prod(shape[:-1]), 1, shape[-1])  # the same at each position
+    else:
+        view = (tensor.size,)
+    if len(shape) == 1 or view == shape:
+        view = shape
+    if view != shape:
+        layers.append(Reshape(f"{name}_view", shape=view))
+    is_vector, channels = len(view) == 1, view[-1]
+    each = np.eye(channels)
+    signs = np.concatenate([each, -each], axis=1)
+    layers.append(_each_channel(f"{name}_signs", signs, np.zeros(2 * channels), is_vector))
+    parts = value_range_after(layers, tensor)
+    integer = max(parts.type.integer, 1 - parts.fraction)
+    positive = FixedPoint(
+        signed=False, integer=integer, fraction=parts.fraction, rounding="TRN", overflow="SAT"
+    )
+    layers.append(Quantize(f"{name}_parts", type=positive))
+    own = whole.reshape(-1, channels)[0]
+    weights = np.concatenate([each, -np.diag(own)])
+    layers.append(_each_channel(name, weights, np.zeros(channels), is_vector))
+    if view != shape:
+        layers.append(Reshape(f"{name}_shape", shape=shape))
+    return layers

@@ -1,13 +1,12 @@
 """The layer of hls4ml that computes a layer, with the type of every number spelled out."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from l1distill.firmware.hls.select_layer import SELECT
 from l1distill.firmware.network.back_ends import back_end
-from l1distill.firmware.network.fixed_point import FixedPoint, smallest_type
+from l1distill.firmware.network.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.network.layers import (
     Add,
     Affine,
@@ -170,8 +169,7 @@ def _make_quantizer(layer: Quantize, place: Place) -> Node:
     if layer.negative_slope == 1.0:
         attributes: dict[str, Any] = {"activation": "linear", "n_in": size}
         return place.node("Activation", attributes, {"result": layer.type})
-    fraction = -math.frexp(layer.negative_slope)[1] + 1
-    slope_type = smallest_type(0.0, layer.negative_slope, fraction).bare
+    slope_type = grid_of([layer.negative_slope]).bare
     attributes = {
         "activation": "leaky_relu",
         "activ_param": layer.negative_slope,

@@ -21,6 +21,7 @@ from l1distill.firmware.readers.convolutions import (
 )
 from l1distill.firmware.readers.division import Division
 from l1distill.firmware.readers.keras_graph import refuse
+from l1distill.firmware.readers.normalization import normalization_constants
 from l1distill.firmware.readers.qkeras_activations import quantizer_layers
 from l1distill.firmware.readers.qkeras_weights import Weights, read_weights
 from l1distill.firmware.readers.shape_layers import SHAPE_LAYERS, read_shape_layer
@@ -59,6 +60,10 @@ def _read_rescaling(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
         yield _normalization(layer, tensor, scale, offset)
     else:
         yield Affine.exact(layer.name, scale.astype(np.float64))
+
+
+def _read_keras_normalization(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
+    yield _normalization(layer, tensor, *normalization_constants(layer, tensor.shape))
 
 
 def _read_activation(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
@@ -233,6 +238,7 @@ LAYER_READERS: dict[str, Callable[[Any, ValueRange], Iterator[UnaryLayer | Divis
     "BatchNormalization": _read_batch_normalization,
     "QuantizedBatchNormalization": _read_quantized_batch_normalization,
     "Rescaling": _read_rescaling,
+    "Normalization": _read_keras_normalization,
     **dict.fromkeys(SHAPE_LAYERS, read_shape_layer),
 }
 """By the name of a layer's class."""

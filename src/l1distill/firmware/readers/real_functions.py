@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from l1distill.firmware.functions.activations import FUNCTIONS
+from l1distill.firmware.functions.scalar_functions import FUNCTIONS
 from l1distill.firmware.network.fixed_point import FixedPoint, Overflow
 from l1distill.firmware.readers.keras_graph import refuse
 from l1distill.firmware.readers.qkeras_weights import check_quantizer
@@ -31,7 +31,7 @@ def real_function(layer: Any) -> RealFunction | None:
         return None
     quantizer = layer.quantizer
     function = type(quantizer).__name__.removeprefix("quantized_")
-    if function not in FUNCTIONS or not getattr(quantizer, f"use_real_{function}"):
+    if function not in ("sigmoid", "tanh") or not getattr(quantizer, f"use_real_{function}"):
         return None
     check_quantizer(layer, quantizer)
     signed = FUNCTIONS[function].signed

@@ -19,7 +19,7 @@ class Quantize(UnaryLayer):
 
     type: FixedPoint
     negative_slope: float = 1.0
-    """A power of two, at most 1."""
+    """At most 1, and made of few binary digits."""
 
     def apply(self, x: Array) -> Array:
         """Compute the shape of ``x``, every element of ``type``."""
