@@ -71,7 +71,9 @@ def jobs(stage: str, arguments: Sequence[str]) -> Iterator[Job]:
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    words = [word for word in arguments if word not in {"-m", "--multirun"}]
+    from l1distill.stages.composition import quote_types
+
+    words = [quote_types(word) for word in arguments if word not in {"-m", "--multirun"}]
     parser = OverridesParser.create()
     parsed = parser.parse_overrides(words)
     single = compose(stage, [str(o.input_line) for o in parsed if not o.is_sweep_override()])

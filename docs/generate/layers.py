@@ -7,9 +7,13 @@ from collections.abc import Iterable
 from docs.generate.text import bullets, table
 
 CONTEXT = {
-    "Activation": "linear; sigmoid and tanh of straight pieces; softmax at the end",
-    "LeakyReLU": "before a quantizer",
-    "Softmax": "at the end, as argmax",
+    "Activation": "linear; relu; sigmoid and tanh of straight pieces; softmax at the end",
+    "Conv1D": "rounded",
+    "Conv2D": "rounded",
+    "Dense": "rounded",
+    "LeakyReLU": "before a quantizer, or rounded",
+    "ReLU": "before a quantizer, or rounded",
+    "Softmax": "at the end, as `precision.softmax` says",
 }
 """Layers of a QKeras model that are read together with what stands around them."""
 
@@ -27,7 +31,7 @@ def page() -> str:
     from l1distill.firmware.readers.keras_calls import IDENTITY_LAYERS
     from l1distill.firmware.readers.merges import MERGE_LAYERS
     from l1distill.firmware.readers.operations import FUNCTIONS, Elements, Reduction
-    from l1distill.firmware.readers.qkeras_layers import LAYER_READERS, NOT_EXACT
+    from l1distill.firmware.readers.qkeras_layers import LAYER_READERS, UNTYPED
     from l1distill.firmware.readers.qkeras_weights import WEIGHT_QUANTIZERS
 
     everywhere = {*MERGE_LAYERS, *IDENTITY_LAYERS, "TimeDistributed"}
@@ -57,8 +61,8 @@ def page() -> str:
             f"Functions of TensorFlow that are layers too: {_code(FUNCTIONS)}.\n",
             f"Functions of straight pieces: {_code(PIECEWISE)}.\n",
             f"Weights of a QKeras model have one of the quantizers {_code(WEIGHT_QUANTIZERS)}.\n",
-            "In a QKeras model these are refused, because they are not exact:\n",
-            bullets(f"`{name}`: {reason}." for name, reason in NOT_EXACT.items()),
+            "Without a type in a QKeras model, and rounded to `precision.bits`:\n",
+            bullets(f"`{name}`: {reason}." for name, reason in UNTYPED.items()),
             "## Layers of the network\n",
             "Everything above becomes these layers, whose results are exact:\n",
             table(("layer", "what it computes"), own),

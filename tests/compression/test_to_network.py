@@ -7,7 +7,6 @@ import pytest
 from numpy.typing import NDArray
 
 from l1distill.compression.to_network import to_network
-from l1distill.core.errors import DataError
 from l1distill.firmware.network.network import evaluate
 from l1distill.firmware.settings import PrecisionSettings
 from tests.firmware.networks import chain, dense, full_range, grid, outputs, relu
@@ -31,7 +30,7 @@ def test_an_exact_model_is_its_own_reference() -> None:
     model = chain((4,), [grid(6), dense(4, 3), relu(4), dense(4, 2), grid(8)])
     quantized = to_network(model, PrecisionSettings(), never)
     assert quantized.reference is model
-    assert quantized.metrics is None
+    assert quantized.metrics == {}
     assert quantized.limitations == ()
     x = full_range(quantized.network)
     assert np.array_equal(evaluate(quantized.network, x), outputs(model, x))
@@ -85,12 +84,78 @@ def test_a_softmax_is_compared_by_its_largest_class() -> None:
     from tensorflow.keras import layers
 
     model = chain((4,), [layers.Dense(3), layers.Softmax(name="classes")])
-    with pytest.raises(DataError, match="classes"):
-        to_network(model, PrecisionSettings(), calibration)
     quantized = to_network(model, PrecisionSettings(bits=12, softmax="argmax"), calibration)
     network = quantized.network
     classes = evaluate(network, network.to_port_values(X) * network.input_units)
     assert np.array_equal(classes.sum(axis=1), np.ones(len(X)))
     same = np.mean(classes.argmax(axis=1) == predictions(model).argmax(axis=1))
-    assert quantized.metrics == {"precision/same_class": same}
+    assert quantized.metrics == {"precision/same_class": same, "precision/bits": 12.0}
     assert same > 0.98
+
+
+def test_a_softmax_at_the_end_is_left_out_without_an_option() -> None:
+    from tensorflow.keras import layers
+
+    for last in ([layers.Dense(3), layers.Softmax()], [layers.Dense(3, activation="softmax")]):
+        model = chain((4,), [layers.Dense(5, activation="relu"), *last])
+        quantized = to_network(model, PrecisionSettings(bits=12), calibration)
+        network = quantized.network
+        logits = evaluate(network, network.to_port_values(X) * network.input_units)
+        probabilities = predictions(model)
+        assert probabilities.sum(axis=1) == pytest.approx(1)
+        ratios = np.log(probabilities[:, 1:] / probabilities[:, :1])
+        assert logits[:, 1:] - logits[:, :1] == pytest.approx(ratios, abs=0.05)
+        assert "is left out" in quantized.limitations[0]
+        assert quantized.metrics["precision/same_class"] > 0.98
+    body = [grid(6), dense(4, 3), layers.Activation("softmax", name="last")]
+    model = chain((4,), body)
+    exact = to_network(model, PrecisionSettings(), never)
+    assert exact.metrics == {}
+    assert exact.reference is not model
+    x = full_range(exact.network)
+    assert np.array_equal(evaluate(exact.network, x), outputs(exact.reference, x))
+    assert outputs(model, x).sum(axis=1) == pytest.approx(1)
+
+
+def test_what_is_assumed_is_said_and_named() -> None:
+    """Inputs of 0 to 255 where plus or minus 4 is assumed: no figure looks like a measured one."""
+    from tensorflow.keras import layers
+
+    model = chain((8,), [layers.Dense(6, activation="relu"), layers.Dense(2)])
+    real = np.random.default_rng(1).uniform(0, 255, (500, 8))
+    kernel, bias = model.layers[-1].get_weights()
+    exact = np.asarray(model(real.astype(np.float32)))
+    bias[1] += np.median(exact[:, 0] - exact[:, 1])  # each class as often
+    model.layers[-1].set_weights([kernel, bias])
+    exact = np.asarray(model(real.astype(np.float32)))
+    shares = {}
+    for read in (None, lambda _: real):
+        lines: list[str] = []
+        quantized = to_network(model, PrecisionSettings(), read, lines.append)
+        network = quantized.network
+        result = evaluate(network, network.to_port_values(real) * network.input_units)
+        shares[read is None] = np.mean(result.argmax(axis=1) == exact.argmax(axis=1))
+        said = [line for line in lines if "Inputs between -4 and 4 were assumed" in line]
+        assert len(said) == (read is None)
+        assert sum("assumed" in words for words in quantized.limitations) == (read is None)
+        measured = {name for name in quantized.metrics if name != "precision/bits"}
+        assert {name.endswith("_assumed_inputs") for name in measured} == {read is None}
+        (sentence,) = quantized.differences
+        assert ("random events of the assumed range" in sentence) == (read is None)
+    assert shares[True] < 0.8 < 0.95 < shares[False]
+
+
+def test_differences_of_one_output_count_pairs_that_change_their_order() -> None:
+    from tensorflow.keras import layers
+
+    model = chain((4,), [layers.Dense(1)])
+    quantized = to_network(model, PrecisionSettings(bits=4), calibration)
+    network = quantized.network
+    result = evaluate(network, network.to_port_values(X) * network.input_units)[:, 0]
+    exact = predictions(model)[:, 0]
+    pairs = np.triu_indices(len(X), 1)
+    kept = [np.sign(values[pairs[0]] - values[pairs[1]]) for values in (result, exact)]
+    assert quantized.metrics["precision/same_order"] == pytest.approx(
+        np.mean(kept[0] == kept[1]), abs=0.05
+    )
+    assert "of pairs of events change their order" in quantized.differences[0]

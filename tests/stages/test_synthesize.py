@@ -159,6 +159,38 @@ def test_constants_beside_a_network_say_what_its_error_is(
         (folder / "quantized/standardization.json").unlink()
 
 
+def test_types_that_a_model_leaves_open_need_no_option(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here, what is said and handed on; the numbers: ``compression/test_assumed_types``."""
+    from qkeras import QDense
+    from tensorflow.keras import layers
+
+    from tests.firmware.networks import chain, weights
+
+    given: dict[str, Any] = {}
+
+    def stop(model: Any, *_: Any, **options: Any) -> None:
+        given.update(options, model=model)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr(synthesize_model, "synthesize", stop)
+    body = [QDense(5, kernel_quantizer=weights(6)), layers.Activation("relu")]
+    chain((4,), [*body, layers.Dense(3, activation="softmax")]).save("qkeras_tutorial.h5")
+    assert synthesize("model=qkeras_tutorial.h5", "output=out") == 2
+    assert given["model"] is given["model_network"]
+    assert given["model_network"].input_type.hls == "fixed<16,6,RND_CONV,SAT>"
+    said = capsys.readouterr().err
+    assert "synthesize: Inputs between -4 and 4 were assumed" in said
+    card = given["description"]
+    assert file_sha256(folder / "qkeras_tutorial.h5") in card.summary
+    assert "`qkeras_tutorial.h5`" in card.summary
+    assert "softmax of layer dense" in card.limitations[0]
+    assert "outputs differ by" in card.differences[0]
+    assert synthesize("model=qkeras_tutorial.h5", "output=out", "precision.input=fixed<9,4>") == 2
+    assert given["model_network"].input_type.hls == "fixed<9,4,RND_CONV,SAT>"
+
+
 def test_published_rows_come_from_the_runs_of_the_sweep(model: Any, folder: Path) -> None:
     """One row of two works out; the other fails in its own words, after it has said its cost."""
     from l1distill.firmware.network.fixed_point import FixedPoint
@@ -219,9 +251,11 @@ def test_what_cannot_be_synthesised_is_refused_by_name(
 
     from tests.firmware.networks import chain, dense, grid
 
-    chain((4,), [grid(4), dense(4, 3), layers.Softmax(name="last")]).save("softmax.h5")
+    middle = [layers.Softmax(name="last"), grid(4), dense(4, 3)]
+    chain((4,), [grid(4), dense(4, 3), *middle]).save("softmax.h5")
     for overrides, words in (
         (("model=softmax.h5", "output=out"), ("layer last (Softmax): ",)),
+        (("model=x.h5", "output=out", "precision.input=int8"), ("precision.input", "fixed<16,6")),
         (("model=none.h5", "output=out"), ("model=none.h5: no such file",)),
         (("model=softmax.h5",), ("needs an output= of its own",)),
         (("weights=w.h5", "output=out"), ("weights= goes with a model=",)),

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.firmware.functions.scalar_functions import FUNCTIONS, Function, clipped_relu, elu
-from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Affine, Layer, Reshape, UnaryLayer, value_range_after
 from l1distill.firmware.network.value_range import ValueRange
 from l1distill.firmware.readers.convolutions import (
@@ -22,9 +21,7 @@ from l1distill.firmware.readers.keras_graph import refuse
 from l1distill.firmware.readers.merges import MERGE_LAYERS
 from l1distill.firmware.readers.normalization import normalization_constants
 from l1distill.firmware.readers.shape_layers import SHAPE_LAYERS, read_shape_layer
-
-FLOAT = FixedPoint(signed=True, integer=0, fraction=0)
-"""Stands for the type of constants that are still in floating point; compared with ``is``."""
+from l1distill.firmware.readers.untyped import FLOAT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from l1distill.compression.float_layers import FLOAT, NumericStep, Step, read_float_layer
+from l1distill.compression.float_layers import NumericStep, Step, read_float_layer
 from l1distill.firmware.network.layers import (
     Affine,
     Concatenate,
@@ -20,6 +20,7 @@ from l1distill.firmware.readers.division import Division
 from l1distill.firmware.readers.keras_graph import Graph, Segment, read_graph, refuse
 from l1distill.firmware.readers.merges import Merge, read_merge
 from l1distill.firmware.readers.softmax import check_softmax
+from l1distill.firmware.readers.untyped import FLOAT
 
 
 @dataclass(frozen=True, kw_only=True)

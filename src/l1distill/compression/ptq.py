@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from l1distill.compression.assumed_types import HEADROOM, TOLERANCE, constant_type
 from l1distill.compression.batch_norm_folding import fold_batch_normalization
 from l1distill.compression.float_layers import (
     Activation,
@@ -37,10 +38,6 @@ from l1distill.firmware.readers.softmax import check_argmax
 from l1distill.firmware.readers.wiring import input_slice
 
 BITS = range(2, 17)
-_TOLERANCE = 1e-5
-"""Error that a wider range may cost, in units of the mean square of what is quantized."""
-_HEADROOM = 2
-"""Most bits by which a range may exceed the largest value of the calibration events."""
 
 
 def post_training_quantize(
@@ -104,7 +101,7 @@ def post_training_quantize(
     events = events.reshape(len(events), -1)
     exponents: tuple[int, ...] = ()
     if input_type is None:
-        integers = best_integer_bits(events, bits, tolerance=_TOLERANCE, headroom=_HEADROOM)
+        integers = best_integer_bits(events, bits, tolerance=TOLERANCE, headroom=HEADROOM)
         exponents = tuple(integers.tolist())
         input_type = FixedPoint(signed=True, integer=0, fraction=bits - 1)
     for number, front in enumerate(_fronts(shapes, exponents)):
@@ -200,7 +197,7 @@ class _Quantizer:
         if self._values.ndim > 2:
             self._append(Reshape("flat_outputs", shape=(self._values[0].size,)))
         integers = best_integer_bits(
-            self._values, self._bits, tolerance=_TOLERANCE, headroom=_HEADROOM
+            self._values, self._bits, tolerance=TOLERANCE, headroom=HEADROOM
         )
         self._append(Affine.exact("outputs_in", np.ldexp(1.0, -integers)))
         output_type = FixedPoint(signed=True, integer=0, fraction=self._bits - 1)
@@ -230,8 +227,8 @@ class _Quantizer:
         (integer,) = best_integer_bits(
             self._values.reshape(-1, 1),
             self._bits,
-            tolerance=_TOLERANCE,
-            headroom=_HEADROOM,
+            tolerance=TOLERANCE,
+            headroom=HEADROOM,
             signed=signed,
             slope=step.slope,
         ).tolist()
@@ -251,9 +248,19 @@ class _Quantizer:
             layers = slope_layers(step.name, tensor, slopes)
         else:
             check_argmax(step.layer, tensor)
-            layers = self._functions.argmax(step.name, tensor)
+            self._append_softmax(step.name)
+            return
         for layer in layers:
             self._append(layer)
+
+    def _append_softmax(self, name: str) -> None:
+        values = {self._tensor: self._values}
+        before = self._builder.last
+        self._tensor = self._functions.append_softmax(self._builder, self._tensor, name)
+        for number in range(before, self._builder.last):
+            taken = (values[source] for source in self._builder.sources[number])
+            values[number + 1] = self._builder.layers[number].apply(*taken)
+        self._values = values[self._tensor]
 
     def _type_of_values(self, function: Function) -> FixedPoint | None:
         """Return the type of the least error for a function that grows without limit."""
@@ -262,16 +269,15 @@ class _Quantizer:
         (integer,) = best_integer_bits(
             function.values(self._values).reshape(-1, 1),
             self._bits,
-            tolerance=_TOLERANCE,
-            headroom=_HEADROOM,
+            tolerance=TOLERANCE,
+            headroom=HEADROOM,
             signed=function.signed,
         ).tolist()
         fraction = self._bits - function.signed - integer
         return FixedPoint(signed=function.signed, integer=integer, fraction=fraction)
 
     def _choose_type(self, constants: NDArray[np.float64]) -> FixedPoint:
-        (integer,) = best_integer_bits(constants.reshape(-1, 1), self._bits).tolist()
-        return FixedPoint(signed=True, integer=integer, fraction=self._bits - 1 - integer)
+        return constant_type(constants, self._bits)
 
 
 def _dyadic(slope: float, bits: int) -> float:

@@ -15,6 +15,7 @@ from l1distill.firmware.network.layers import (
     Conv2D,
     Dense,
     Layer,
+    Lookup,
     MaxPool2D,
     Multiply,
     Quantize,
@@ -63,6 +64,7 @@ def _no_weights(
     _layer: Add
     | Affine
     | Concatenate
+    | Lookup
     | MaxPool2D
     | Multiply
     | Quantize
@@ -189,6 +191,13 @@ def _arithmetic(layer: Arithmetic) -> list[Any]:
 @keras_layers.register
 def _refuse_square(layer: Square) -> list[Any]:
     raise DataError(f"layer {layer.name}: squares have no layer in Keras; leave the score out")
+
+
+@keras_layers.register
+def _refuse_table(layer: Lookup) -> list[Any]:
+    raise DataError(
+        f"layer {layer.name}: tables have no layer in Keras; train on without the softmax"
+    )
 
 
 def _lift(*types: FixedPoint) -> int:

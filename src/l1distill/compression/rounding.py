@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from l1distill.compression.float_layers import (
-    FLOAT,
     Activation,
     ArgmaxStep,
     FunctionStep,
@@ -20,6 +20,7 @@ from l1distill.firmware.network.layers import (
     Conv2D,
     Dense,
     Layer,
+    Lookup,
     MaxPool2D,
     Multiply,
     Quantize,
@@ -31,6 +32,7 @@ from l1distill.firmware.network.layers import (
     ZeroPad2D,
 )
 from l1distill.firmware.network.value_range import Array
+from l1distill.firmware.readers.untyped import FLOAT, floating_constants
 
 ChooseType = Callable[[Array], FixedPoint]
 """From constants in floating point to the type that they are rounded to."""
@@ -63,6 +65,7 @@ def _exact(
     | SlopeStep
     | ArgmaxStep
     | Concatenate
+    | Lookup
     | MaxPool2D
     | Quantize
     | Reshape
@@ -88,37 +91,20 @@ def round_constants(layer: Layer, choose_type: ChooseType) -> Layer:
 
 
 @round_constants.register
-def _round_linear(layer: Dense | Conv2D, choose_type: ChooseType) -> Layer:
-    if not needs_rounding(layer):
-        return layer
-    kernel_type, bias_type = choose_type(layer.kernel), choose_type(layer.bias)
-    return replace(
-        layer,
-        kernel=kernel_type.quantize(layer.kernel),
-        bias=bias_type.quantize(layer.bias),
-        kernel_type=kernel_type,
-        bias_type=bias_type,
-    )
-
-
-@round_constants.register
-def _round_affine(layer: Affine, choose_type: ChooseType) -> Layer:
-    if not needs_rounding(layer):
-        return layer
-    scale_type, offset_type = choose_type(layer.scale), choose_type(layer.offset)
-    return replace(
-        layer,
-        scale=scale_type.quantize(layer.scale),
-        offset=offset_type.quantize(layer.offset),
-        scale_type=scale_type,
-        offset_type=offset_type,
-    )
+def _round_linear(layer: Dense | Conv2D | Affine, choose_type: ChooseType) -> Layer:
+    changes: dict[str, Any] = {}
+    for name in floating_constants(layer):
+        values = getattr(layer, name)
+        fixed_type = choose_type(values)
+        changes |= {name: fixed_type.quantize(values), f"{name}_type": fixed_type}
+    return replace(layer, **changes) if changes else layer
 
 
 @round_constants.register
 def _no_constants(
     layer: Add
     | Concatenate
+    | Lookup
     | MaxPool2D
     | Multiply
     | Quantize

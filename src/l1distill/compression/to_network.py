@@ -2,23 +2,25 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.compression.assumed_types import AssumedTypes
+from l1distill.compression.calibration import Calibration
+from l1distill.compression.differences import measure_differences
 from l1distill.compression.ptq import post_training_quantize
 from l1distill.firmware.functions.activations import FunctionApproximator
-from l1distill.firmware.network.network import Network, evaluate
+from l1distill.firmware.network.network import Network
 from l1distill.firmware.readers.keras_graph import input_shapes
 from l1distill.firmware.readers.qkeras import from_qkeras
+from l1distill.firmware.readers.softmax import without_softmax
 from l1distill.firmware.settings import PrecisionSettings
-from l1distill.firmware.verification.reference import predict_keras
 from l1distill.models.import_keras import is_quantized
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class QuantizedModel:
     """A model as a quantized network, and its differences from the model."""
 
@@ -27,26 +29,34 @@ class QuantizedModel:
     """What firmware is compared with: the QKeras model where it computes the same numbers as the
     network, else the network itself."""
     limitations: tuple[str, ...] = ()
-    """Errors of approximated functions, in words, for the model card."""
-    metrics: Mapping[str, float] | None = None
-    """``precision/...``: differences from the model; ``None`` where the network is exact."""
+    """What was assumed or approximated, in words, for the model card."""
+    differences: tuple[str, ...] = ()
+    """How far the network is from the model, in words, for the model card."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """``precision/...``: differences from the model; empty where the network is exact."""
 
 
 def to_network(
     model: Any,
     precision: PrecisionSettings,
-    calibration: Callable[[int], NDArray[Any]],
+    read_events: Callable[[int], NDArray[Any]] | None,
     progress: Callable[[str], None] | None = None,
+    seed: int = 0,
 ) -> QuantizedModel:
     """Read a QKeras model, or round a model in floating point to a precision.
 
+    What a QKeras model gives no type, its inputs, weights or the results of a ReLU, gets one: see
+    :class:`~l1distill.compression.assumed_types.AssumedTypes`.
+
     Args:
         model: a Keras 2 or QKeras model, or a network, which is returned as it is.
-        precision: of a model in floating point, and of functions that are approximated by straight
-            pieces in QKeras models too.
-        calibration: returns (n, inputs) events for a number of inputs, on which ranges are chosen
+        precision: of a model in floating point, of what has no type in a QKeras model, and of
+            functions that are approximated by straight pieces.
+        read_events: returns (n, inputs) events for a number of inputs, on which ranges are chosen
             and differences measured; called only where something is rounded or approximated.
-        progress: is told what is being done.
+            ``None`` where there are none: then they are drawn, which is said.
+        progress: is told what is being done, and what is assumed.
+        seed: of events that are drawn.
 
     Returns:
         The network, with its differences from the model.
@@ -56,44 +66,56 @@ def to_network(
     """
     if isinstance(model, Network):
         return QuantizedModel(network=model, reference=model)
-    functions = FunctionApproximator(precision.bits, precision.pieces, precision.softmax)
+    progress = progress or (lambda _: None)
+    limitations: list[str] = []
+    if precision.softmax == "logits":
+        model, names = without_softmax(model)
+        limitations += [
+            f"The softmax of layer {name} is left out: what comes out are the numbers that go "
+            "into it, the logits, whose order is that of the probabilities."
+            for name in names
+        ]
+    inputs = sum(map(math.prod, input_shapes(model)))
+    calibration = Calibration(inputs, read_events, precision.input_range, seed)
+    replacement = None if precision.softmax == "logits" else precision.softmax
+    functions = FunctionApproximator(precision.bits, precision.pieces, replacement)
+    input_type = precision.input_type
+    is_exact = False
+    types_notes: tuple[str, ...] = ()
     if is_quantized(model):
-        network = from_qkeras(model, functions)
-        if not functions.notes:
-            return QuantizedModel(network=network, reference=model)
-        events = calibration(sum(map(math.prod, input_shapes(model))))
+        types = AssumedTypes(precision.bits, input_type, calibration)
+        network = from_qkeras(model, functions, types)
+        types_notes = types.notes
+        for note in types_notes:
+            progress(note.removesuffix("."))
+        is_exact = not functions.notes and not types.rounded
+        if is_exact and types.inputs is None:
+            return QuantizedModel(network=network, reference=model, limitations=tuple(limitations))
     else:
-        if progress is not None:
-            progress(f"rounding a model in floating point to {precision.bits} bits")
-        events = calibration(sum(map(math.prod, input_shapes(model))))
-        network = post_training_quantize(model, precision.bits, events, functions=functions)
+        progress(f"rounding a model in floating point to {precision.bits} bits")
+        network = post_training_quantize(
+            model, precision.bits, calibration.events(input_type), input_type, functions
+        )
+    differences = measure_differences(
+        model,
+        network,
+        calibration.events(network.input_type, network.input_units),
+        is_assumed=calibration.is_assumed,
+        is_argmax=bool(functions.classes),
+    )
+    metrics = dict(differences.metrics)
+    if not is_exact:
+        metrics["precision/bits"] = float(precision.bits)
+    errors = [*functions.errors.values(), *functions.table_errors.values()]
+    if errors:
+        metrics["precision/max_function_error"] = max(errors)
+    if calibration.note is not None:
+        progress(calibration.note)
+        limitations.append(f"{calibration.note}.")
     return QuantizedModel(
         network=network,
-        reference=network,
-        limitations=functions.notes,
-        metrics=_differences(model, network, events, functions),
+        reference=model if is_exact else network,
+        limitations=(*limitations, *types_notes, *functions.notes),
+        differences=(differences.sentence,),
+        metrics=metrics,
     )
-
-
-def _differences(
-    model: Any, network: Network, events: NDArray[Any], functions: FunctionApproximator
-) -> dict[str, float]:
-    """Measure how far a network is from its model."""
-    inputs = network.to_port_values(events) * network.input_units
-    exact = predict_keras(model, events.reshape(len(events), -1))
-    rounded = evaluate(network, inputs)
-    if functions.classes:
-        if isinstance(model.output_shape, list):  # a softmax beside other outputs
-            return {}
-        same = np.argmax(exact, axis=1) == np.argmax(rounded, axis=1)
-        return {"precision/same_class": float(same.mean())}
-    difference = np.abs(rounded - exact)
-    metrics = {
-        "precision/bits": float(functions.bits),
-        "precision/mean_abs_difference": float(difference.mean()),
-        "precision/max_abs_difference": float(difference.max()),
-        "precision/rms_of_model": float(np.sqrt(np.mean(exact**2))),
-    }
-    if functions.errors:
-        metrics["precision/max_function_error"] = max(functions.errors.values())
-    return metrics

@@ -1,13 +1,16 @@
 """Settings of the synthesis: target device, verification, time limits, score and precision."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from l1distill.core.settings import Settings
 from l1distill.firmware.devices import VU9P, Device
 from l1distill.firmware.process import TimeLimit
+
+if TYPE_CHECKING:
+    from l1distill.firmware.network.fixed_point import FixedPoint
 
 
 class FirmwareSettings(Settings):
@@ -83,17 +86,40 @@ class ScoreSettings(Settings):
 
 
 class PrecisionSettings(Settings):
-    """Precision to which a model in floating point is rounded."""
+    """Precision of a model in floating point, and of what has no type in a QKeras model."""
 
     bits: int = Field(default=8, ge=2, le=16)
-    """Bits of every weight, bias and activation."""
+    """Bits of every weight, bias and activation that has no type of its own."""
     calibration: Path | None = None
     """File of events that ranges are chosen on (``.npy``, ``.npz``, ``.h5``); without it those that
     the firmware is verified on."""
     pieces: int = Field(default=16, ge=1, le=64)
     """Maximum number of linear pieces of a sigmoid or tanh; the model card gives their error."""
-    softmax: Literal["argmax"] | None = None
-    """``argmax`` replaces a softmax at the end by 1 for the largest number and 0 for the others; a
-    model that ends in a softmax is refused without it."""
+    softmax: Literal["logits", "argmax", "table"] = "logits"
+    """In place of a softmax at the end: ``logits`` leaves it out, so that the numbers that go into
+    it come out, in the order of the probabilities; ``argmax`` gives 1 for the largest number and 0
+    for the others; ``table`` gives probabilities, from tables of the exponential and reciprocal."""
+    input: str | None = None
+    """Type of inputs that have none in the model, as hls4ml and Vivado write it: ``fixed<16,6>``
+    or ``ap_ufixed<8,1,AP_TRN,AP_WRAP>``; rounded to nearest (``RND_CONV``) and clipped (``SAT``)
+    where it does not say. By default chosen on the calibration events; without them ``fixed<16,6>``
+    in a QKeras model."""
     input_range: float = Field(default=4.0, gt=0)
-    """Without any events: inputs are drawn uniformly from plus or minus this range."""
+    """Without any events: inputs are assumed within plus or minus this range, and drawn uniformly
+    from it to choose ranges and to measure differences."""
+
+    @field_validator("input")
+    @classmethod
+    def _check_input(cls, text: str | None) -> str | None:
+        if text is not None:
+            from l1distill.firmware.network.fixed_point import parse_type
+
+            parse_type(text)
+        return text
+
+    @property
+    def input_type(self) -> "FixedPoint | None":
+        """The type of :attr:`input`."""
+        from l1distill.firmware.network.fixed_point import parse_type
+
+        return None if self.input is None else parse_type(self.input)

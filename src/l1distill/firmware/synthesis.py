@@ -93,6 +93,7 @@ def synthesize(
     score: ScoreSettings | None = None,
     error_head: ErrorHead | None = None,
     constants: Mapping[str, bytes] | None = None,
+    model_network: Network | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Firmware:
     """Turn a quantized model into firmware, verify it bit for bit, and count its resources.
@@ -115,6 +116,8 @@ def synthesize(
             mean square of outputs less inputs where it is ``None``.
         constants: files that belong to the firmware, by name, such as the scaling of its inputs;
             they are packed into ``constants/``.
+        model_network: what a QKeras model was read as, where types were chosen for what it gives
+            none; it is read here if None.
         progress: is told what is being done, one short line at a time.
 
     Returns:
@@ -126,7 +129,8 @@ def synthesize(
         ToolError: a program is missing, failed, or took too much time or memory.
     """
     progress = progress or (lambda _: None)
-    model_network = model if isinstance(model, Network) else from_qkeras(model)
+    if model_network is None:
+        model_network = model if isinstance(model, Network) else from_qkeras(model)
     scored = with_score(model_network, score or ScoreSettings(), error_head)
     network = scored.network
     if scored.output is not None:

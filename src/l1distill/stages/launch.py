@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn, Protocol
@@ -34,7 +35,7 @@ def launch(stage: str, summary: str, words: Sequence[str], report: Report) -> in
     Raises:
         ConfigError: a flag, key or choice is unknown, or the configuration cannot be composed.
     """
-    flags, overrides = _split_flags(stage, words)
+    flags, overrides = _split_flags(stage, [_quote_types(word) for word in words])
     from l1distill.stages import refusals
 
     try:
@@ -46,6 +47,14 @@ def launch(stage: str, summary: str, words: Sequence[str], report: Report) -> in
         return _run_hydra(stage, [*overrides, *flags], report)
     except refusals.COMPOSITION_ERRORS as error:
         raise ConfigError(refusals.explain(error, stage, overrides)) from error
+
+
+def _quote_types(word: str) -> str:
+    """Quote fixed-point types in an override: Hydra would take ``fixed<16,6>`` for a sweep."""
+    return _TYPE.sub(r'"\g<0>"', word)
+
+
+_TYPE = re.compile(r"""(?<!["'\w])(?:ap_)?u?fixed<[^<>]*>""")
 
 
 def _run_hydra(stage: str, arguments: Sequence[str], report: Report) -> int:

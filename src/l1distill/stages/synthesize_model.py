@@ -3,21 +3,21 @@
 import hashlib
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.compression.to_network import to_network
+from l1distill.compression.to_network import QuantizedModel, to_network
 from l1distill.core.workspace import file_sha256, folder_sha256
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.functions.error_head import ErrorHead
 from l1distill.firmware.functions.score_head import with_score
 from l1distill.firmware.network import serialization
 from l1distill.firmware.network.network import Network
-from l1distill.firmware.results.documents import ANY_NETWORK
+from l1distill.firmware.results.documents import ModelDescription
 from l1distill.firmware.settings import PrecisionSettings
 from l1distill.firmware.synthesis import synthesize
 from l1distill.firmware.verification.events import read_events
@@ -30,9 +30,6 @@ from l1distill.tracking.fetch import fetch_keras, is_uri
 
 if TYPE_CHECKING:
     from l1distill.stages.synthesize import Settings
-
-_CALIBRATION_EVENTS = 2048
-"""Random events that ranges are chosen on where no file of events is given."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +67,9 @@ def synthesize_model(
     context.run.set_tags({f"{name}_sha256": value for name, value in loaded.sha256.items()})
     precision = source.precision if isinstance(source, ModelSource) else PrecisionSettings()
     quantized = to_network(
-        loaded.model, precision, lambda inputs: _calibration(settings, inputs), progress
+        loaded.model, precision, _calibration_reader(settings), progress, settings.seed
     )
-    metrics = {**(quantized.metrics or {}), **_cost(settings, quantized.network, loaded)}
+    metrics = {**quantized.metrics, **_cost(settings, quantized.network, loaded)}
     context.run.log_metrics(metrics)
     sha256, events = loaded.sha256, None
     if source.events is not None:
@@ -83,7 +80,8 @@ def synthesize_model(
         quantized.reference,
         events,
         settings.firmware,
-        description=replace(ANY_NETWORK, limitations=quantized.limitations),
+        description=_describe(source, loaded, quantized),
+        model_network=quantized.network,
         score=settings.score,
         error_head=loaded.error_head,
         progress=progress,
@@ -95,6 +93,25 @@ def synthesize_model(
         dataset_md5=hashlib.md5(identity, usedforsecurity=False).hexdigest(),
         dataset="random" if source.events is None else source.events.name,
         sources=sha256,
+    )
+
+
+def _describe(
+    source: ModelSource | ShapeSource, loaded: LoadedModel, quantized: QuantizedModel
+) -> ModelDescription:
+    """Say where a model comes from, and how far the network is from it."""
+    hashes = ", ".join(f"{name} {value}" for name, value in loaded.sha256.items())
+    if isinstance(source, ShapeSource):
+        title, origin = "An untrained network", f"the shape {source.shape.model_dump_json()}"
+    else:
+        # without its folder: the same model gives the same bundle wherever it is
+        name = source.model if is_uri(source.model) else Path(source.model).name
+        title, origin = "A quantized network", f"`{name}`"
+    return ModelDescription(
+        title=title,
+        summary=f"Made of {origin} (SHA-256: {hashes}).",
+        differences=quantized.differences,
+        limitations=quantized.limitations,
     )
 
 
@@ -123,18 +140,19 @@ def _load_path(path: Path, settings: "Settings", source: ModelSource, task: Task
     return LoadedModel(model, sha256, error_head)
 
 
-def _calibration(settings: "Settings", inputs: int) -> NDArray[Any]:
-    """Return the events that ranges are chosen on: of a file, or random ones."""
-    precision = settings.precision
+def _calibration_reader(settings: "Settings") -> Callable[[int], NDArray[Any]] | None:
+    """Return what reads the events that ranges are chosen on; None where no file has any."""
     for path, key in (
-        (precision.calibration, "precision.calibration"),
+        (settings.precision.calibration, "precision.calibration"),
         (settings.events, "events"),
     ):
         if path is not None:
-            return read_events(path, inputs, key)
-    rng = np.random.default_rng(settings.seed)
-    reach = precision.input_range
-    return rng.uniform(-reach, reach, (_CALIBRATION_EVENTS, inputs))
+            return partial(_read_calibration, path, key)
+    return None
+
+
+def _read_calibration(path: Path, key: str, inputs: int) -> NDArray[Any]:
+    return read_events(path, inputs, key)
 
 
 def _cost(settings: "Settings", network: Network, loaded: LoadedModel) -> dict[str, float]:

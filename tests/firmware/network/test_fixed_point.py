@@ -3,7 +3,7 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 import numpy as np
 import pytest
 
-from l1distill.firmware.network.fixed_point import FixedPoint, smallest_type
+from l1distill.firmware.network.fixed_point import FixedPoint, parse_type, smallest_type
 from l1distill.firmware.network.layers import Dense, Quantize
 from l1distill.firmware.network.network import Network, widest_sum
 from l1distill.firmware.network.value_range import value_range_of
@@ -85,3 +85,32 @@ def test_the_accumulator_holds_the_worst_case() -> None:
         output_type=inputs,
     )
     assert widest_sum(network) == ("one", 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "hls"),
+    [
+        ("fixed<16,6>", "fixed<16,6,RND_CONV,SAT>"),
+        ("ap_fixed<16, 6>", "fixed<16,6,RND_CONV,SAT>"),
+        ("ufixed<8,0,RND_CONV,SAT>", "ufixed<8,0,RND_CONV,SAT>"),
+        ("ap_ufixed<8,1,AP_TRN,AP_WRAP>", "ufixed<8,1,TRN,WRAP>"),
+        ("fixed<9,-2,TRN,SAT_SYM>", "fixed<9,-2,TRN,SAT_SYM>"),
+    ],
+)
+def test_types_are_read_as_hls4ml_writes_them(text: str, hls: str) -> None:
+    assert parse_type(text).hls == hls
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("float", "no fixed-point type"),
+        ("fixed<16>", "no fixed-point type"),
+        ("fixed<16,6,RND>", "RND is not supported; use TRN or RND_CONV"),
+        ("fixed<16,6,TRN,SAT_ZERO>", "SAT_ZERO is not supported"),
+        ("fixed<1,1>", "has 1 bits; use 2 to 32"),
+    ],
+)
+def test_other_types_are_refused(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        parse_type(text)

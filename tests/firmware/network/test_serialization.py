@@ -17,6 +17,7 @@ from l1distill.firmware.network.layers import (
     Conv2D,
     Dense,
     Layer,
+    Lookup,
     MaxPool2D,
     Multiply,
     Quantize,
@@ -69,6 +70,16 @@ def _network() -> Network:
         (Reshape("flat", shape=(72,)), (12,)),
         (Select("turned", indices=tuple(range(71, -1, -1)), shape=(72,)), (13,)),
         (Dense.exact("dense", _weights(72, 2)), (14,)),
+        (Quantize("address", type=replace(FIXED, signed=False)), (15,)),
+        (
+            Lookup(
+                "table",
+                address_type=replace(FIXED, signed=False),
+                table=_weights(8),
+                table_type=FIXED,
+            ),
+            (16,),
+        ),
     ]
     return connect(
         8,

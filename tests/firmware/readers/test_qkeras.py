@@ -102,7 +102,9 @@ def softmax() -> Any:
 
 
 def float_bias() -> Any:
-    return chain(quantizer(), dense(1, bias_quantizer=None))
+    model = chain(quantizer(), dense(1, bias_quantizer=None))
+    model.get_layer("score").set_weights([np.ones((4, 1)), np.full(1, 0.3)])
+    return model
 
 
 def float_kernel() -> Any:

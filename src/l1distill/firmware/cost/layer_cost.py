@@ -17,6 +17,7 @@ from l1distill.firmware.network.layers import (
     Conv2D,
     Dense,
     Layer,
+    Lookup,
     MaxPool2D,
     Multiply,
     Quantize,
@@ -30,6 +31,7 @@ from l1distill.firmware.network.layers import (
 from l1distill.firmware.network.value_range import Array, ValueRange
 
 _PRODUCT_LEVELS = 2
+_LUT_ENTRIES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +157,15 @@ def _count_max_pooling(
         compared=(window - 1) * float(_widths(results)[used].sum()),
         comparisons=math.ceil(math.log2(window)),
     )
+
+
+@count_layer.register
+def _count_table(
+    layer: Lookup, _inputs: Sequence[ValueRange], results: ValueRange, used: Mask
+) -> LayerCost:
+    # a LUT holds 64 entries of a bit; counted as that many rounded bits, and a level of logic
+    luts = max(1.0, layer.table.size / _LUT_ENTRIES)
+    return LayerCost(rounded=luts * float(_widths(results)[used].sum()), levels=1)
 
 
 @count_layer.register

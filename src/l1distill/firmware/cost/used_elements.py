@@ -13,6 +13,7 @@ from l1distill.firmware.network.layers import (
     Conv2D,
     Dense,
     Layer,
+    Lookup,
     MaxPool2D,
     Multiply,
     Quantize,
@@ -93,7 +94,7 @@ def _used_by_selection(
 
 @used_inputs.register
 def _used_element_by_element(
-    _layer: Add | Affine | Multiply | Quantize | Square | Subtract,
+    _layer: Add | Affine | Lookup | Multiply | Quantize | Square | Subtract,
     inputs: Sequence[ValueRange],
     used: Mask,
 ) -> Sequence[Mask]:

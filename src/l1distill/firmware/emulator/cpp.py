@@ -68,6 +68,9 @@ def _logic(emulator: Emulator) -> str:
             *_rows(outputs),
             "};",
             "",
+            "// Entries of all tables.",
+            f"const int64_t TABLES[] = {{{', '.join(map(_number, program.tables or (0,)))}}};",
+            "",
             "// kind, a, b, c, left_a, left_b, right, bits, is_signed, constant",
             "const Operation PROGRAM[OPERATIONS] = {",
             *_rows(_row(operation) for operation in program.operations),
@@ -79,8 +82,13 @@ def _logic(emulator: Emulator) -> str:
 
 def _row(op: Operation) -> str:
     numbers = (op.a, op.b, op.c, op.left_a, op.left_b, op.right, op.bits)
-    constant = f"{op.constant}LL" if op.constant else "0"
-    return f"{{{op.name}, {', '.join(map(str, numbers))}, {_flag(op.signed)}, {constant}}}"
+    return (
+        f"{{{op.name}, {', '.join(map(str, numbers))}, {_flag(op.signed)}, {_number(op.constant)}}}"
+    )
+
+
+def _number(value: int) -> str:
+    return f"{value}LL" if value else "0"
 
 
 def _rows(rows: Iterable[str]) -> Iterable[str]:

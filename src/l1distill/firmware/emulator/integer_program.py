@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from l1distill.core.errors import DataError
 from l1distill.firmware.emulator.emulator import Emulator
 
@@ -49,6 +52,8 @@ class Program:
     operations: tuple[Operation, ...]
     """Row ``i`` is operation ``i`` of alkaid's logic."""
     outputs: tuple[Output, ...]
+    tables: tuple[int, ...] = ()
+    """The entries of all tables, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +82,17 @@ def lower(emulator: Emulator) -> Program:
     logic = emulator.logic
     wires = [_wire(op) for op in logic.ops]
     operations = []
+    tables = _Tables()
     for op, wire in zip(logic.ops, wires, strict=True):
         if op.opcode == -1:
             fraction = emulator.input_type.fraction - int(logic.inp_shifts[op.data[0]])
             (left,), right = _align([fraction], wire.fraction)
             operation = Operation(name="INPUT", a=int(op.data[0]), left_a=left, right=right)
             _check_width(emulator.input_type.bits + left)
+        elif op.opcode == 8:
+            address = int(op.addr[0])
+            entries = logic.lookup_tables[op.data[0]].padded_table(logic.ops[address].qint)
+            operation = Operation(name="TABLE", a=address, constant=tables.start_of(entries))
         else:
             operation = _lower_one(op, wire, wires)
         operations.append(replace(operation, bits=wire.bits, signed=wire.signed))
@@ -92,7 +102,25 @@ def lower(emulator: Emulator) -> Program:
             logic.out_idxs, logic.out_shifts, logic.out_negs, strict=True
         )
     ]
-    return Program(operations=tuple(operations), outputs=tuple(outputs))
+    return Program(
+        operations=tuple(operations), outputs=tuple(outputs), tables=tuple(tables.entries)
+    )
+
+
+class _Tables:
+    """Tables one after the other, each once."""
+
+    def __init__(self) -> None:
+        self.entries: list[int] = []
+        self._starts: dict[tuple[int, ...], int] = {}
+
+    def start_of(self, table: NDArray[np.float64]) -> int:
+        """Return where a table starts; NaN, which no event meets, becomes 0."""
+        entries = tuple(int(entry) for entry in np.nan_to_num(table))
+        if entries not in self._starts:
+            self._starts[entries] = len(self.entries)
+            self.entries.extend(entries)
+        return self._starts[entries]
 
 
 def _wire(op: Any) -> _Wire:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from l1distill.firmware.functions.argmax import argmax_layers
 from l1distill.firmware.functions.piecewise_linear import PiecewiseLinear, fit_piecewise_linear
 from l1distill.firmware.functions.scalar_functions import FUNCTIONS, Function
+from l1distill.firmware.functions.softmax import append_softmax
+from l1distill.firmware.network.builder import Builder
 from l1distill.firmware.network.fixed_point import FixedPoint, grid_of, smallest_type
 from l1distill.firmware.network.layers import (
     Conv2D,
@@ -32,15 +34,17 @@ class FunctionApproximator:
     Attributes:
         bits: of the results of a function, where the model names no type.
         pieces: most straight pieces of each.
-        softmax: what stands for one at an end: a 1 for the largest number; None for nothing.
+        softmax: what stands for one at an end: a 1 for the largest number, or tables; None for
+            nothing.
         errors: by the name of a layer, the largest difference from its function.
         classes: names of layers that give a 1 for the largest number.
         means: by the name of a layer, the step to which its means are rounded and their largest
             error.
+        table_errors: by the name of a softmax of tables, the most that a probability is off.
     """
 
     def __init__(
-        self, bits: int, pieces: int = 16, softmax: Literal["argmax"] | None = None
+        self, bits: int, pieces: int = 16, softmax: Literal["argmax", "table"] | None = None
     ) -> None:
         """Begin without a function."""
         self.bits = bits
@@ -49,6 +53,7 @@ class FunctionApproximator:
         self.errors: dict[str, float] = {}
         self.classes: list[str] = []
         self.means: dict[str, tuple[float, float]] = {}
+        self.table_errors: dict[str, float] = {}
 
     def layers(
         self,
@@ -110,10 +115,24 @@ class FunctionApproximator:
         fraction = self.bits - function.signed - integer
         return FixedPoint(signed=function.signed, integer=integer, fraction=fraction)
 
-    def argmax(self, name: str, tensor: ValueRange) -> list[UnaryLayer]:
-        """Return the layers that stand for a softmax; see :func:`.argmax.argmax_layers`."""
+    def append_softmax(self, builder: Builder, tensor: int, name: str) -> int:
+        """Append what stands for a softmax: :func:`.argmax_layers`, or :func:`.append_softmax`.
+
+        Args:
+            builder: appended to.
+            tensor: of (n,) numbers.
+            name: of the last layer.
+
+        Returns:
+            The tensor of the last layer.
+        """
+        if self.softmax == "table":
+            tensor, self.table_errors[name] = append_softmax(builder, tensor, name, self.bits)
+            return tensor
         self.classes.append(name)
-        return argmax_layers(name, tensor)
+        for layer in argmax_layers(name, builder.value_ranges[tensor]):
+            tensor = builder.add(layer, tensor)
+        return tensor
 
     def add_mean(self, name: str, step: float, error: float) -> None:
         """Record a mean that is rounded."""
@@ -136,7 +155,12 @@ class FunctionApproximator:
             f"{step:g}, off by at most {error:.2g}."
             for name, (step, error) in self.means.items()
         )
-        return (*errors, *means, *largest)
+        tables = (
+            f"Layer {name} makes probabilities of tables: each is off by at most {error:.2g}, "
+            "given the numbers that go into it."
+            for name, error in self.table_errors.items()
+        )
+        return (*errors, *means, *largest, *tables)
 
 
 def _piecewise_layers(name: str, function: PiecewiseLinear, tensor: ValueRange) -> list[UnaryLayer]:

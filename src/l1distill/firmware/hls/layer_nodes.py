@@ -15,6 +15,7 @@ from l1distill.firmware.network.layers import (
     Conv2D,
     Dense,
     Layer,
+    Lookup,
     MaxPool2D,
     Multiply,
     Quantize,
@@ -176,6 +177,17 @@ def _make_quantizer(layer: Quantize, place: Place) -> Node:
         "n_in": size,
     }
     return place.node("LeakyReLU", attributes, {"param": slope_type, "result": layer.type})
+
+
+@make_node.register
+def _make_table(layer: Lookup, place: Place) -> Node:
+    attributes = {
+        "activation": "unary_lut",
+        "n_in": place.inputs.size,
+        "table_data": layer.table,
+    }
+    types = {"table": layer.table_type.bare, "result": layer.table_type.bare}
+    return place.node("UnaryLUT", attributes, types)
 
 
 @make_node.register

@@ -17,6 +17,9 @@ class Builder:
         layers: so far.
         sources: of each layer, the tensors that it takes.
         value_ranges: of each tensor, the inputs first.
+        inputs: how many.
+        input_type: of each.
+        input_exponents: see :class:`~l1distill.firmware.network.network.Network`.
     """
 
     def __init__(
@@ -26,8 +29,9 @@ class Builder:
         self.layers: list[Layer] = []
         self.sources: list[tuple[int, ...]] = []
         self.value_ranges: list[ValueRange] = [value_range_of(input_type, inputs)]
-        self._inputs = (inputs, input_type)
-        self._input_exponents = input_exponents
+        self.inputs = inputs
+        self.input_type = input_type
+        self.input_exponents = input_exponents
 
     @classmethod
     def extending(cls, network: Network) -> "Builder":
@@ -67,7 +71,9 @@ class Builder:
         Raises:
             DataError: a layer's sums do not fit into the mantissa of a float64.
         """
-        return connect(*self._inputs, self.layers, self._input_exponents, tuple(self.sources))
+        return connect(
+            self.inputs, self.input_type, self.layers, self.input_exponents, tuple(self.sources)
+        )
 
 
 def select(name: str, elements: Sequence[int], of: int) -> Dense:

@@ -1,7 +1,8 @@
 """Fixed-point types, named as in ``ap_fixed``, and the numbers that they hold."""
 
+import re
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -95,6 +96,39 @@ ONE = FixedPoint(signed=False, integer=1, fraction=0)
 """The narrowest type of constants that are 0 or 1."""
 BIT = FixedPoint(signed=False, integer=1, fraction=0, rounding="TRN", overflow="SAT")
 """The type of a comparison: 0 for what is below 1, else 1."""
+
+
+_NOTATION = re.compile(r"(?:ap_)?(u?)fixed<(\d+),(-?\d+)(?:,(?:AP_)?(\w+))?(?:,(?:AP_)?(\w+))?>")
+
+
+def parse_type(text: str) -> FixedPoint:
+    """Read a type in the notation of hls4ml and Vivado.
+
+    Args:
+        text: such as ``fixed<16,6>`` or ``ap_ufixed<8,1,AP_TRN,AP_WRAP>``: all bits, and those
+            before the point, the sign included. Where rounding or overflow are not named, numbers
+            are rounded to nearest, halves to even, and clipped.
+
+    Raises:
+        ValueError: it is no such type, or rounds or overflows in a way that is not supported.
+    """
+    match = _NOTATION.fullmatch(text.replace(" ", ""))
+    if match is None:
+        raise ValueError(f"{text}: is no fixed-point type; write it as fixed<16,6,RND_CONV,SAT>")
+    unsigned, bits, whole, rounding, overflow = match.groups()
+    for word, known in ((rounding, get_args(Rounding)), (overflow, get_args(Overflow))):
+        if word is not None and word not in known:
+            raise ValueError(f"{text}: {word} is not supported; use {' or '.join(known)}")
+    signed = not unsigned
+    if not 1 + signed <= int(bits) <= 32:
+        raise ValueError(f"{text}: has {bits} bits; use {1 + signed} to 32")
+    return FixedPoint(
+        signed=signed,
+        integer=int(whole) - signed,
+        fraction=int(bits) - int(whole),
+        rounding=cast(Rounding, rounding or "RND_CONV"),
+        overflow=cast(Overflow, overflow or "SAT"),
+    )
 
 
 def smallest_type(low: float, high: float, fraction: int) -> FixedPoint:

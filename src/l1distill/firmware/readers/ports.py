@@ -12,6 +12,7 @@ from l1distill.firmware.network.layers import Affine, Quantize, Reshape, UnaryLa
 from l1distill.firmware.readers.qkeras_activations import activation_type
 from l1distill.firmware.readers.qkeras_layers import rescaling_exponents
 from l1distill.firmware.readers.refusal import refuse
+from l1distill.firmware.readers.untyped import TypeChooser
 from l1distill.firmware.readers.wiring import input_slice
 
 
@@ -27,36 +28,57 @@ class Ports:
     """See :class:`l1distill.firmware.network.network.Network`."""
     fronts: tuple[tuple[UnaryLayer, ...], ...]
     """Of each input of the model, the layers between the ports and its tensor."""
+    is_typed: bool
+    """Whether the model brings the type of each input."""
 
 
-def read_ports(shapes: Sequence[tuple[int, ...]], firsts: Sequence[list[Any]], model: Any) -> Ports:
+def read_ports(
+    shapes: Sequence[tuple[int, ...]],
+    firsts: Sequence[list[Any]],
+    model: Any,
+    chooser: TypeChooser | None,
+) -> Ports:
     """Take the quantizers of the inputs, and ``Rescaling`` layers before them, from their front.
 
     Args:
         shapes: of each input, without events.
         firsts: the layers behind each input; what is read is taken out.
         model: for messages.
+        chooser: of the type of inputs that have no quantizer; they are refused if None.
 
     Raises:
         DataError: an input has no quantizer, or a scale that is no power of two.
     """
-    types, exponents = [], []
-    for shape, first in zip(shapes, firsts, strict=True):
-        powers: tuple[int, ...] = (0,) * math.prod(shape)
-        if first and type(first[0]).__name__ == "Rescaling":
-            powers = rescaling_exponents(first.pop(0), shape)
+    sizes = [math.prod(shape) for shape in shapes]
+    untyped = [not _has_quantizer(first) for first in firsts]
+    chosen = _choose_type(sizes, firsts, untyped, model, chooser) if any(untyped) else None
+    types, exponents, gains = [], [], []
+    for number, (shape, first) in enumerate(zip(shapes, firsts, strict=True)):
+        powers: tuple[int, ...] = (0,) * sizes[number]
+        gains.append(np.ones(sizes[number]))
+        if untyped[number]:
+            assert chosen is not None
+            start = sum(sizes[:number])
+            powers = chosen[1][start : start + sizes[number]] or powers
+            gains[-1] = np.ldexp(1.0, powers)
+            types.append(chosen[0])
+        else:
+            if type(first[0]).__name__ == "Rescaling":
+                powers = rescaling_exponents(first.pop(0), shape)
+            quantizer = first.pop(0)
+            types.append(activation_type(quantizer, quantizer.quantizer))
         exponents.append(powers)
-        types.append(_take_input_type(first, model))
     port_type = common_type(types)
     fronts, start = [], 0
     for number, (shape, fixed_type) in enumerate(zip(shapes, types, strict=True)):
         shift = fixed_type.integer - port_type.integer
         exponents[number] = tuple(power + shift for power in exponents[number])
-        size, front = math.prod(shape), list[UnaryLayer]()
+        size, front = sizes[number], list[UnaryLayer]()
+        gain = gains[number] * 2.0**shift
         if len(shapes) > 1:
-            front += input_slice(number, start, size, sum(map(math.prod, shapes)))
-        if shift:
-            front.append(Affine.exact(f"input_{number}_range", np.full(size, 2.0**shift)))
+            front += input_slice(number, start, size, sum(sizes))
+        if np.any(gain != 1):
+            front.append(Affine.exact(f"input_{number}_range", gain))
         if (
             replace(port_type, integer=fixed_type.integer, fraction=fixed_type.fraction)
             != (fixed_type)
@@ -74,6 +96,7 @@ def read_ports(shapes: Sequence[tuple[int, ...]], firsts: Sequence[list[Any]], m
         type=port_type,
         exponents=flat if any(flat) else (),
         fronts=tuple(fronts),
+        is_typed=not any(untyped),
     )
 
 
@@ -98,12 +121,25 @@ def common_type(types: Sequence[FixedPoint]) -> FixedPoint:
     )
 
 
-def _take_input_type(first: list[Any], model: Any) -> FixedPoint:
-    """Remove the input quantizer from the front of ``first`` and return its type."""
-    layer = first.pop(0) if first else model.layers[0]
-    if type(layer).__name__ != "QActivation":
+def _has_quantizer(first: Sequence[Any]) -> bool:
+    """Tell whether an input begins with a quantizer, which a Rescaling may stand before."""
+    names = [type(layer).__name__ for layer in first[:2]]
+    return names[:1] == ["QActivation"] or names == ["Rescaling", "QActivation"]
+
+
+def _choose_type(
+    sizes: Sequence[int],
+    firsts: Sequence[Sequence[Any]],
+    untyped: Sequence[bool],
+    model: Any,
+    chooser: TypeChooser | None,
+) -> tuple[FixedPoint, tuple[int, ...]]:
+    """Choose the type of inputs without a quantizer, and the exponents of all."""
+    if chooser is None:
+        first = firsts[untyped.index(True)]
         refuse(
-            layer,
-            "the inputs have no fixed-point type: begin with a QActivation(quantized_bits(...))",
+            first[0] if first else model.layers[0],
+            "the inputs have no fixed-point type: begin with a QActivation(quantized_bits(...)), "
+            "or name one as precision.input=",
         )
-    return activation_type(layer, layer.quantizer)
+    return chooser.choose_input_type(sum(sizes))

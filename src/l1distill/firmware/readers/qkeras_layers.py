@@ -4,6 +4,7 @@ Each takes a Keras layer and the value range of its input and yields the layers 
 same; it raises DataError where there are none.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from l1distill.firmware.network.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.network.layers import Affine, UnaryLayer, value_range_after
+from l1distill.firmware.network.network import EXACT_FLOAT64_BITS
 from l1distill.firmware.network.value_range import Array, ValueRange
 from l1distill.firmware.readers.convolutions import (
     check_convolution,
@@ -28,6 +30,8 @@ from l1distill.firmware.readers.shape_layers import SHAPE_LAYERS, read_shape_lay
 
 _SCALE_FRACTION = 32
 """A scale has at most so many bits behind the point."""
+_FEWEST_SCALE_FRACTION = 8
+"""And at least so many, where those would not leave the sums exact."""
 _OFFSET_FRACTION = 24
 """An offset keeps at least so many bits behind the point."""
 
@@ -74,13 +78,11 @@ def _read_linear(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
     kernel_variable, bias_variable = layer.kernel, layer.bias if layer.use_bias else None
     if type(layer).__name__ == "QConv2DBatchnorm":
         kernel_variable, bias_variable = layer.get_folded_weights()
-    kernel = read_weights(layer, "kernel", layer.kernel_quantizer_internal, kernel_variable)
+    kernel = read_weights(layer, "kernel", _quantizer(layer, "kernel"), kernel_variable)
     bias = _bias(layer, kernel, bias_variable)
     if not kernel.values.any():
         refuse(layer, "all its weights are zero, so the output is a constant; train it anew")
-    layers = list(_linear_layers(layer, tensor.shape, kernel, bias))
-    yield from layers
-    yield from _own_activation(layer, value_range_after(layers, tensor))
+    yield from _linear_layers(layer, tensor.shape, kernel, bias)
 
 
 def _linear_layers(
@@ -103,12 +105,6 @@ def _linear_layers(
         )
 
 
-def _own_activation(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
-    """Yield the quantizer that a layer has as its ``activation``."""
-    if layer.activation is not None and getattr(layer.activation, "__name__", "") != "linear":
-        yield from quantizer_layers(layer, f"{layer.name}_activation", layer.activation, tensor)
-
-
 def _read_convolution(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
     if getattr(layer, "_mask", None) is not None:
         refuse(layer, "a mask is not supported")
@@ -123,9 +119,7 @@ def _read_depthwise(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
         kernel_variable, bias_variable = layer.get_folded_weights()
     kernel = _depthwise_weights(layer, kernel_variable)
     bias = _bias(layer, kernel, bias_variable)
-    layers = list(_linear_layers(layer, tensor.shape, kernel, bias))
-    yield from layers
-    yield from _own_activation(layer, value_range_after(layers, tensor))
+    yield from _linear_layers(layer, tensor.shape, kernel, bias)
 
 
 def _read_separable(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
@@ -144,30 +138,34 @@ def _read_separable(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
             f"{layer.name}_depthwise",
         )
     )
-    quantizer = layer.pointwise_quantizer_internal
+    quantizer = _quantizer(layer, "pointwise")
     kernel = read_weights(layer, "pointwise", quantizer, layer.pointwise_kernel)
     kernel = replace(kernel, values=kernel.values.reshape(kernel.values.shape[-2:]))
     bias = _bias(layer, kernel, layer.bias if layer.use_bias else None)
     inner = value_range_after(layers, tensor)
-    layers += _linear_layers(layer, inner.shape, kernel, bias)
     yield from layers
-    yield from _own_activation(layer, value_range_after(layers, tensor))
+    yield from _linear_layers(layer, inner.shape, kernel, bias)
 
 
 def _depthwise_weights(layer: Any, variable: Any) -> Weights:
     """Return the depthwise weights of a layer as those of a convolution over all channels."""
-    kernel = read_weights(layer, "depthwise", layer.depthwise_quantizer_internal, variable)
+    kernel = read_weights(layer, "depthwise", _quantizer(layer, "depthwise"), variable)
     scale = kernel.scale
     if scale is not None:
         scale = np.tile(scale, kernel.values.shape[-2])
     return replace(kernel, values=depthwise_kernel(kernel.values), scale=scale)
 
 
+def _quantizer(layer: Any, role: str) -> Any:
+    """Return the quantizer of a layer's weights; None where it has none, as layers of Keras."""
+    return getattr(layer, f"{role}_quantizer_internal", None)
+
+
 def _bias(layer: Any, kernel: Weights, variable: Any) -> Weights:
     """Return the bias of a layer; zeros where it has none."""
     if variable is None:
         return Weights(values=np.zeros(kernel.values.shape[-1]), fixed_type=kernel.fixed_type)
-    return read_weights(layer, "bias", layer.bias_quantizer_internal, variable)
+    return read_weights(layer, "bias", _quantizer(layer, "bias"), variable)
 
 
 def _read_batch_normalization(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
@@ -206,7 +204,10 @@ def _normalization(layer: Any, tensor: ValueRange, scale: Any, offset: Any) -> A
         refuse(layer, "its scale or offset is not finite; train it anew")
     scale, offset = (np.broadcast_to(value, tensor.shape[-1:]) + 0.0 for value in (scale, offset))
     # far below what a float32 can tell of the products, which is how QKeras computes them
-    scale = FixedPoint(signed=True, integer=64, fraction=_SCALE_FRACTION).quantize(scale)
+    largest = float((tensor.magnitude * np.abs(scale)).max() + np.abs(offset).max())
+    room = EXACT_FLOAT64_BITS - 1 - math.frexp(largest)[1] - tensor.fraction
+    digits = max(min(_SCALE_FRACTION, room), _FEWEST_SCALE_FRACTION)
+    scale = FixedPoint(signed=True, integer=64, fraction=digits).quantize(scale)
     # beyond the last bit of the products an offset has nothing to add to
     fraction = max(tensor.fraction + grid_of(scale).fraction, _OFFSET_FRACTION)
     finest = FixedPoint(signed=True, integer=64, fraction=fraction)
@@ -215,15 +216,14 @@ def _normalization(layer: Any, tensor: ValueRange, scale: Any, offset: Any) -> A
     return Affine.exact(layer.name, scale, offset)
 
 
-def _read_mean(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer | Division]:
-    layers = list(read_shape_layer(layer, tensor))
-    yield from layers
-    exact = [step for step in layers if not isinstance(step, Division)]
-    yield from _own_activation(layer, value_range_after(exact, tensor))
-
-
 LAYER_READERS: dict[str, Callable[[Any, ValueRange], Iterator[UnaryLayer | Division]]] = {
     "QDense": _read_linear,
+    "Dense": _read_linear,
+    "Conv1D": _read_convolution,
+    "Conv2D": _read_convolution,
+    "DepthwiseConv2D": _read_depthwise,
+    "SeparableConv1D": _read_separable,
+    "SeparableConv2D": _read_separable,
     "QConv2D": _read_convolution,
     "QActivation": _read_activation,
     "QConv1D": _read_convolution,
@@ -232,8 +232,8 @@ LAYER_READERS: dict[str, Callable[[Any, ValueRange], Iterator[UnaryLayer | Divis
     "QDepthwiseConv2DBatchnorm": _read_depthwise,
     "QSeparableConv1D": _read_separable,
     "QSeparableConv2D": _read_separable,
-    "QAveragePooling2D": _read_mean,
-    "QGlobalAveragePooling2D": _read_mean,
+    "QAveragePooling2D": read_shape_layer,
+    "QGlobalAveragePooling2D": read_shape_layer,
     "QBatchNormalization": _read_batch_normalization,
     "BatchNormalization": _read_batch_normalization,
     "QuantizedBatchNormalization": _read_quantized_batch_normalization,
@@ -242,12 +242,15 @@ LAYER_READERS: dict[str, Callable[[Any, ValueRange], Iterator[UnaryLayer | Divis
     **dict.fromkeys(SHAPE_LAYERS, read_shape_layer),
 }
 """By the name of a layer's class."""
-NOT_EXACT = {
+UNTYPED = {
     "Activation": "its results have no fixed-point type; use QActivation(quantized_sigmoid(...)), "
     "quantized_tanh or quantized_relu",
     "Dense": "its weights have no fixed-point type; use QDense",
     "Conv1D": "its weights have no fixed-point type; use QConv1D",
     "Conv2D": "its weights have no fixed-point type; use QConv2D",
+    "DepthwiseConv2D": "its weights have no fixed-point type; use QDepthwiseConv2D",
+    "SeparableConv1D": "its weights have no fixed-point type; use QSeparableConv1D",
+    "SeparableConv2D": "its weights have no fixed-point type; use QSeparableConv2D",
     "ReLU": "its results have no fixed-point type; use QActivation(quantized_relu(...))",
 }
-"""Classes that are not exact, and what to do instead."""
+"""Classes whose numbers have no type of their own, and what to use for one."""

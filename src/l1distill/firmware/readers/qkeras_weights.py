@@ -8,6 +8,7 @@ import numpy as np
 from l1distill.firmware.network.fixed_point import FixedPoint, Overflow, grid_of
 from l1distill.firmware.network.value_range import Array
 from l1distill.firmware.readers.keras_graph import refuse
+from l1distill.firmware.readers.untyped import FLOAT
 
 WEIGHT_QUANTIZERS = ("quantized_bits", "binary", "ternary", "quantized_po2")
 MAX_GRID_BITS = 24
@@ -19,28 +20,30 @@ class Weights:
     """``values * scale`` is what QKeras multiplies with, apart from its own last rounding."""
 
     values: Array
-    """Every one of ``fixed_type``."""
+    """Every one of ``fixed_type``, unless that is :data:`.untyped.FLOAT`."""
     fixed_type: FixedPoint
     scale: Array | None = None
     """(n_out,) float32 numbers where ``alpha`` is on no grid, else ``None``."""
 
 
 def read_weights(layer: Any, role: str, quantizer: Any, variable: Any) -> Weights:
-    """Return the quantized weights of a layer.
+    """Return the quantized weights of a layer; without a quantizer, in floating point.
 
     Args:
         layer: for messages.
         role: ``kernel`` or ``bias``.
-        quantizer: the layer's quantizer of them.
+        quantizer: the layer's quantizer of them; None where it has none.
         variable: the weights as they were trained.
 
     Raises:
-        DataError: there is no such quantizer, or its numbers cannot be reproduced.
+        DataError: it is another quantizer, or its numbers cannot be reproduced.
     """
+    if quantizer is None:
+        return _floating(layer, role, variable)
     name = type(quantizer).__name__
     if name not in WEIGHT_QUANTIZERS:
-        other = "" if quantizer is None else f", not {name}"
-        refuse(layer, f"its {role} needs {role}_quantizer={' or '.join(WEIGHT_QUANTIZERS)}{other}")
+        known = " or ".join(WEIGHT_QUANTIZERS)
+        refuse(layer, f"its {role} needs {role}_quantizer={known}, not {name}")
     if getattr(quantizer, "use_stochastic_rounding", False):
         refuse(layer, "stochastic rounding cannot be reproduced; switch it off")
     if name != "quantized_bits":
@@ -59,6 +62,14 @@ def read_weights(layer: Any, role: str, quantizer: Any, variable: Any) -> Weight
             layer, f"its {role} is not on the grid of {fixed_type.hls}: NaN, or another quantizer"
         )
     return Weights(values=values + 0.0, fixed_type=fixed_type)
+
+
+def _floating(layer: Any, role: str, variable: Any) -> Weights:
+    """Return weights that are still to be rounded; zeros, as a new layer's bias, need not be."""
+    values = np.asarray(variable, dtype=np.float64) + 0.0
+    if not np.isfinite(values).all():
+        refuse(layer, f"its {role} is not on any grid: NaN, or infinite")
+    return Weights(values=values, fixed_type=FLOAT if values.any() else _signed_grid(values))
 
 
 def _on_any_grid(layer: Any, role: str, quantizer: Any, variable: Any) -> Weights:

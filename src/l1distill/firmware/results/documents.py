@@ -39,6 +39,8 @@ class ModelDescription:
     """One for each input; empty where nothing is known about them."""
     outputs: tuple[Quantity, ...] = ()
     limitations: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
+    """How far the network is from the model in floating point that it was made of."""
 
 
 ANY_NETWORK = ModelDescription(

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from l1distill.core.errors import DataError, ToolError
 from l1distill.firmware.network.fixed_point import FixedPoint
-from l1distill.firmware.network.layers import Layer
+from l1distill.firmware.network.layers import Layer, Lookup
 
 CHECKED_VERSION = "0.8.2"
 """The version of alkaid that the workarounds in this module were made for."""
@@ -146,6 +146,26 @@ def product(values: Any, others: Any) -> Any:
 
     products = np.frompyfunc(one, 2, 1)(np.asarray(values), np.asarray(others))
     return FVArray(products, values.solver_options, hwconf=values.hwconf)
+
+
+def look_up(layer: Lookup, values: Any) -> Any:
+    """Return the entries of a table that variables are the addresses of.
+
+    alkaid takes a table for no other variable than one that reaches each of its entries, and
+    cannot cut one to measure.
+    """
+    from alkaid.trace import FVArray
+
+    def one(value: Any) -> Any:
+        entries = layer.reached(float(value.low), float(value.high))
+        stride = round(float(value.step) / layer.address_type.step) if len(entries) > 1 else 1
+        entries = entries[::stride]
+        if np.all(entries == entries[0]):
+            return float(entries[0])
+        return value.lookup(np.ascontiguousarray(entries))
+
+    looked_up = np.frompyfunc(one, 1, 1)(np.asarray(values))
+    return FVArray(looked_up, values.solver_options, hwconf=values.hwconf)
 
 
 def check_constants(layer: Layer, *constants: ArrayLike) -> None:

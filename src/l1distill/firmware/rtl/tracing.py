@@ -15,6 +15,7 @@ from l1distill.firmware.network.layers import (
     Conv2D,
     Dense,
     Layer,
+    Lookup,
     MaxPool2D,
     Multiply,
     Quantize,
@@ -108,6 +109,11 @@ def _trace_quantizer(layer: Quantize, values: Any) -> Any:
     if layer.negative_slope != 1.0:
         values = workarounds.maximum(np.stack([values, values * layer.negative_slope], axis=-1))
     return workarounds.quantize(values, layer.type)
+
+
+@trace_layer.register
+def _trace_table(layer: Lookup, values: Any) -> Any:
+    return workarounds.look_up(layer, values)
 
 
 @trace_layer.register

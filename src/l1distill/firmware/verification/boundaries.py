@@ -12,6 +12,7 @@ from l1distill.firmware.network.layers import (
     Conv2D,
     Dense,
     Layer,
+    Lookup,
     MaxPool2D,
     Multiply,
     Quantize,
@@ -61,6 +62,7 @@ def _no_boundaries(
     | Concatenate
     | Conv2D
     | Dense
+    | Lookup
     | MaxPool2D
     | Multiply
     | Reshape

@@ -26,7 +26,8 @@ enum Kind {
     ALL,       // 1 where all bits of a are set, else 0
     AND,       // x & y
     OR,        // x | y
-    XOR        // x ^ y
+    XOR,       // x ^ y
+    TABLE      // the entry of TABLES at constant plus the bits of a
 };
 
 struct Operation {
@@ -125,6 +126,11 @@ void execute(const Operation &op, const int64_t *ports, const int64_t *rows, int
     case XOR:
         each(op, result, [=](int i) { return (a[i] * up_a) ^ (b[i] * up_b); });
         break;
+    case TABLE: {
+        const int64_t all = power(PROGRAM[op.a].bits) - 1;
+        each(op, result, [=](int i) { return TABLES[constant + (a[i] & all)]; });
+        break;
+    }
     }
 }
 

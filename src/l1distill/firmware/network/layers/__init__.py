@@ -9,6 +9,7 @@ from l1distill.firmware.network.layers.base import (
 )
 from l1distill.firmware.network.layers.elementwise import Quantize, Square
 from l1distill.firmware.network.layers.linear import Affine, Conv2D, Dense, Padding
+from l1distill.firmware.network.layers.lookup import Lookup
 from l1distill.firmware.network.layers.merges import Add, Concatenate, Multiply, Subtract
 from l1distill.firmware.network.layers.shapes import (
     MaxPool2D,
@@ -27,6 +28,7 @@ __all__ = [
     "Conv2D",
     "Dense",
     "Layer",
+    "Lookup",
     "MaxPool2D",
     "Multiply",
     "Padding",
