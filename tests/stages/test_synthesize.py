@@ -18,6 +18,7 @@ import pytest
 from l1distill.artifacts.record import Record
 from l1distill.artifacts.runs import LoggedRun
 from l1distill.cli import main
+from l1distill.compression.calibration import Calibration
 from l1distill.core.errors import ConfigError
 from l1distill.core.workspace import file_sha256, folder_sha256
 from l1distill.data.card import Card, FileCard, write_card
@@ -322,9 +323,12 @@ def test_ranges_are_chosen_on_calibration_events_or_those_to_verify_on_or_random
     ):
         precision = PrecisionSettings(calibration=calibration and Path(calibration))
         settings: Any = SimpleNamespace(precision=precision, events=Path(events), seed=1)
-        assert np.array_equal(synthesize_model._calibration(settings, 4), expected)
-    settings = SimpleNamespace(precision=PrecisionSettings(input_range=3.0), events=None, seed=1)
-    random = synthesize_model._calibration(settings, 4)
+        read = synthesize_model._calibration_reader(settings)
+        assert read is not None
+        assert np.array_equal(read(4), expected)
+    settings = SimpleNamespace(precision=PrecisionSettings(), events=None)
+    assert synthesize_model._calibration_reader(settings) is None
+    random = Calibration(4, None, input_range=3.0, seed=1).events()
     assert random.shape[1] == 4
     assert 2.9 < np.abs(random).max() <= 3.0
 

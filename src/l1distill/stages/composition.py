@@ -4,6 +4,7 @@ The folder ``conf/`` of the working directory adds to the shipped one: new choic
 groups, new experiments. A file of the same name takes precedence over the shipped one.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,6 +74,14 @@ def hydra_initialized() -> Iterator["ConfigLoader"]:
         yield GlobalHydra.instance().config_loader()
 
 
+def quote_types(word: str) -> str:
+    """Quote fixed-point types in an override: Hydra would not read ``fixed<16,6>`` as one value."""
+    return _TYPE.sub(r'"\g<0>"', word)
+
+
+_TYPE = re.compile(r"""(?<!["'\w])(?:ap_)?u?fixed<[^<>]*>""")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Composition:
     """The composed configuration of a stage.
@@ -97,7 +106,8 @@ def compose_stage(stage: str, overrides: Sequence[str] = ()) -> Composition:
         HydraException: it cannot be composed.
     """
     with hydra_initialized():
-        config = compose(stage, list(overrides), return_hydra_config=True)
+        words = [quote_types(word) for word in overrides]
+        config = compose(stage, words, return_hydra_config=True)
     with open_dict(config):
         choices = config.pop("hydra").runtime.choices.items()
     ours = {str(key): name for key, name in choices if not str(key).startswith("hydra/")}

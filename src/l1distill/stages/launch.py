@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn, Protocol
@@ -35,7 +34,7 @@ def launch(stage: str, summary: str, words: Sequence[str], report: Report) -> in
     Raises:
         ConfigError: a flag, key or choice is unknown, or the configuration cannot be composed.
     """
-    flags, overrides = _split_flags(stage, [_quote_types(word) for word in words])
+    flags, overrides = _split_flags(stage, words)
     from l1distill.stages import refusals
 
     try:
@@ -49,18 +48,15 @@ def launch(stage: str, summary: str, words: Sequence[str], report: Report) -> in
         raise ConfigError(refusals.explain(error, stage, overrides)) from error
 
 
-def _quote_types(word: str) -> str:
-    """Quote fixed-point types in an override: Hydra would take ``fixed<16,6>`` for a sweep."""
-    return _TYPE.sub(r'"\g<0>"', word)
-
-
-_TYPE = re.compile(r"""(?<!["'\w])(?:ap_)?u?fixed<[^<>]*>""")
-
-
 def _run_hydra(stage: str, arguments: Sequence[str], report: Report) -> int:
     import hydra
 
-    from l1distill.stages.composition import HYDRA_VERSION_BASE, register_own_conf, shipped_conf
+    from l1distill.stages.composition import (
+        HYDRA_VERSION_BASE,
+        quote_types,
+        register_own_conf,
+        shipped_conf,
+    )
 
     _silence_libraries()
     register_own_conf()
@@ -70,7 +66,7 @@ def _run_hydra(stage: str, arguments: Sequence[str], report: Report) -> int:
     run = hydra.main(
         config_path=str(shipped_conf()), config_name=stage, version_base=HYDRA_VERSION_BASE
     )
-    own_argv, sys.argv = sys.argv, [f"l1distill {stage}", *arguments]
+    own_argv, sys.argv = sys.argv, [f"l1distill {stage}", *map(quote_types, arguments)]
     try:
         run(jobs.run)()
     except ValueError as error:  # flags that do not go together, an index into a list
