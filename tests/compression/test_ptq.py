@@ -193,6 +193,52 @@ def test_folding_changes_nothing_but_rounding() -> None:
         assert np.abs(difference).max() < 2e-3 * np.abs(expected).max()
 
 
+def folded_bodies() -> dict[str, list[Any]]:
+    from tensorflow.keras import layers
+
+    relu_and_dense = [layers.ReLU(), layers.Flatten(), layers.Dense(3)]
+    image = layers.Reshape((4, 3, 1))
+    return {
+        "sequence": [
+            layers.Reshape((4, 3)),
+            layers.Conv1D(5, 2),
+            layers.BatchNormalization(),
+            *relu_and_dense,
+        ],
+        "flatten": [layers.Reshape((4, 3)), layers.BatchNormalization(), *relu_and_dense[1:]],
+        "pooling": [
+            image,
+            layers.Conv2D(3, (2, 2)),
+            layers.MaxPooling2D((3, 1)),
+            layers.BatchNormalization(),
+            *relu_and_dense,
+        ],
+        "relus": [
+            layers.Dense(6, activation="relu"),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Dense(3),
+        ],
+    }
+
+
+@pytest.mark.parametrize("name", ["sequence", "flatten", "pooling", "relus"])
+def test_no_batch_normalization_multiplies(name: str) -> None:
+    """It is folded, past layers that only move numbers and past ReLUs, or leaves shifts alone."""
+    x = objects(500, 4)
+    model = chain((12,), *folded_bodies()[name])
+    model = settle(model, x)
+    if name == "pooling":
+        layer = next(each for each in model.layers if "batch" in each.name)
+        layer.set_weights([np.abs(layer.get_weights()[0]), *layer.get_weights()[1:]])
+    expected = np.asarray(model(x)).reshape(len(x), -1)
+    network = post_training_quantize(model, 16, x)
+    difference = evaluate(network, x) - expected
+    assert np.abs(difference).max() < 3e-3 * np.abs(expected).max(), name
+    scales = [layer.scale.ravel() for layer in network.layers if isinstance(layer, Affine)]
+    assert (np.abs(np.frexp(np.concatenate(scales))[0]) == 0.5).all()
+
+
 def test_heads_stand_side_by_side() -> None:
     import tensorflow as tf
 

@@ -51,7 +51,7 @@ def _linear_needs_rounding(step: Dense | Conv2D) -> bool:
 
 @needs_rounding.register
 def _affine_needs_rounding(step: Affine) -> bool:
-    return step.scale_type is FLOAT
+    return bool(floating_constants(step))
 
 
 @needs_rounding.register

@@ -148,6 +148,27 @@ def product(values: Any, others: Any) -> Any:
     return FVArray(products, values.solver_options, hwconf=values.hwconf)
 
 
+def order_by_delay(outputs: Any) -> None:
+    """Make no variable earlier than those that it is computed from.
+
+    alkaid gives a sum of more than 46 bits a negative delay where it has not been told the size of
+    a carry, and then looks for the sum in front of its terms.
+
+    Args:
+        outputs: an ``FVArray`` of variables; they and all before them are changed.
+    """
+    stack, seen = list(np.asarray(outputs).ravel()), set()
+    while stack:
+        variable = stack[-1]
+        terms = [term for term in variable._from if id(term) not in seen]
+        if terms and id(variable) not in seen:
+            stack.extend(terms)
+            continue
+        stack.pop()
+        seen.add(id(variable))
+        variable.latency = max([variable.latency, *(term.latency for term in variable._from)])
+
+
 def look_up(layer: Lookup, values: Any) -> Any:
     """Return the entries of a table that variables are the addresses of.
 

@@ -61,6 +61,7 @@ def trace(network: Network) -> Any:
     tensors = [values[None]]  # layers take several events
     for layer, taken in zip(network.layers, network.wiring, strict=True):
         tensors.append(trace_layer(layer, *(tensors[number] for number in taken)))
+    workarounds.order_by_delay(tensors[-1][0])
     logic = collect(inputs, tensors[-1][0], optimize=False)
     with workarounds.without_msb_canonicalization():
         # not traced a second time, where alkaid would choose the larger of two by itself, see
