@@ -184,5 +184,7 @@ def test_each_workaround_is_still_needed(name: str, monkeypatch: pytest.MonkeyPa
     """Where this fails, alkaid has mended the fault: take the workaround out."""
     by_alkaid, fails = WORKAROUNDS[name]
     monkeypatch.setattr(workarounds, name, by_alkaid)
+    if name == "product":  # its delays are put right there as well, which those behind it are not
+        monkeypatch.setattr(workarounds, "order_by_delay", lambda _outputs: None)
     with pytest.raises((AssertionError, KeyError, StopIteration)):
         fails()
