@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from l1distill.cli import COLLECTION
 from l1distill.core.processor import pin_processor_features
 from l1distill.firmware.files import BUNDLE
 
@@ -89,7 +90,7 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(*COLLECTION)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -3,6 +3,7 @@
 Nothing heavy is imported before a stage runs: help and configuration errors answer at once.
 """
 
+import gc
 import importlib
 import os
 import select
@@ -23,6 +24,9 @@ INTERRUPTED = 130
 """Exit status after Ctrl-C, as a shell would give it."""
 DEBUG = "L1DISTILL_DEBUG"
 """Environment variable that does what ``--debug`` does where it is 1."""
+COLLECTION = (50_000, 20, 20)
+"""Thresholds of the garbage collector. What TensorFlow and MLflow allocate at their import stays;
+by its defaults the collector looks through it so often that a third of the import goes there."""
 STAGES = {
     "generate": "make collision events: PYTHIA, pileup, fast detector simulation",
     "teacher": "train the autoencoder that scores how anomalous an event is",
@@ -73,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     pin_processor_features(os.environ)  # before anything imports NumPy
+    gc.set_threshold(*COLLECTION)
     try:
         arguments = _split_project_overrides(arguments)
         if "--debug" in arguments:
