@@ -31,6 +31,6 @@ def help_of(*arguments: str) -> str:
 def page() -> str:
     """Return the help of the program, of every stage and of every command."""
     parts = [f"```text\n{help_of()}```\n"]
-    for name in (*cli.STAGES, *cli.COMMANDS):
+    for name in (*cli.STAGES, *cli.REGISTRY, *cli.COMMANDS):
         parts += [f"## l1distill {name}\n", f"```text\n{help_of(name)}```\n"]
     return "\n".join(parts)

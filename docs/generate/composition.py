@@ -1,6 +1,5 @@
 """Compose the configuration of a stage as the command line does, without running it."""
 
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -103,11 +102,7 @@ def groups() -> dict[str, list[Path]]:
 
 
 def settings_of(stage: str, configuration: Mapping[str, Any]) -> type["BaseModel"]:
-    """Return the type of a stage's settings for the task of a composed configuration."""
-    from l1distill.stages.configuration import parse
-    from l1distill.tasks.base import TaskSettings, load_task
+    """Return the type of a stage's or command's settings for the task of a configuration."""
+    from l1distill.stages.configuration import settings_class
 
-    task = load_task(parse(TaskSettings, configuration["task"], "task"))
-    module = importlib.import_module(f"l1distill.stages.{stage}")
-    settings: type[BaseModel] = module.STAGE.settings_for(task)
-    return settings
+    return settings_class(stage, configuration)

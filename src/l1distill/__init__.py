@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from l1distill.firmware.settings import FirmwareSettings, ScoreSettings
     from l1distill.firmware.synthesis import Firmware, synthesize
     from l1distill.models.mlp import StudentSettings
-    from l1distill.registry.gates import Gate, Verdict, judge
+    from l1distill.registry.gates import Gate
+    from l1distill.registry.judgment import Verdict, judge
     from l1distill.training.settings import TrainingSettings
 
 _MODULES = {
@@ -59,8 +60,8 @@ _MODULES = {
     "TrainedStudent": "distillation.student",
     "TrainedTeacher": "distillation.teacher",
     "TrainingSettings": "training.settings",
-    "Verdict": "registry.gates",
-    "judge": "registry.gates",
+    "Verdict": "registry.judgment",
+    "judge": "registry.judgment",
     "quantize_teacher": "compression.teacher",
     "synthesize": "firmware.synthesis",
     "train_student": "distillation.student",

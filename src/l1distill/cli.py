@@ -37,6 +37,11 @@ STAGES = {
     "paper": "tables and figures of the study of autoencoders, from all logged runs",
     "report": "gather the results of all stages on one page",
 }
+REGISTRY = {
+    "history": "who became champion or challenger, when, why, and from which commit",
+    "rollback": "make an earlier version champion again, if it still passes the gates",
+}
+"""Commands on the registered model, with overrides as stages have them."""
 COMMANDS = {
     "verify": "check the files of a bundle or folder, and replay its test vectors",
     "fingerprint": "write the settings and source hashes by which dvc repro knows what to rerun",
@@ -51,6 +56,9 @@ Knowledge distillation for Level-1 triggers, one stage at a time.
 stages:
 {stages}
 
+the registered model, with overrides as for stages:
+{registry}
+
 not a stage, nothing is written or logged:
 {commands}
 
@@ -58,6 +66,7 @@ overrides are Hydra's: key=value, group=choice, +new=value, ~key
   -m, --multirun    sweep: l1distill student -m student.weight_bits=4,6,8
   --cfg job         print the composed configuration and stop
   --help            a stage's groups and keys, with their choices, values, units and meanings
+  --dry-run         of promote: judge and compare, register nothing
   --debug           show where an error comes from (or L1DISTILL_DEBUG=1)
 
 Completion for bash: eval "$(l1distill --shell-completion install=bash)"
@@ -72,8 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 if the stage did its work, 2 for a bad configuration or input, 1 for a
-        tool or resource that failed, 130 or 143 if it was interrupted; of a sweep the highest of
-        its jobs.
+        tool or resource that failed, 3 for a verdict of no (not promoted), 130 or 143 if it was
+        interrupted; of a sweep the highest of its jobs.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     pin_processor_features(os.environ)  # before anything imports NumPy
@@ -103,9 +112,10 @@ def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments == ["help"] or arguments[0] in {"-h", "--help"}:
         listings = [
             "\n".join(f"  {name:<11} {summary}" for name, summary in table.items())
-            for table in (STAGES, COMMANDS)
+            for table in (STAGES, REGISTRY, COMMANDS)
         ]
-        print(USAGE.format(stages=listings[0], commands=listings[1]), flush=True)
+        stages, registry, commands = listings
+        print(USAGE.format(stages=stages, registry=registry, commands=commands), flush=True)
         return 0
     if arguments[0] in {"-V", "--version"}:
         print(f"l1distill {__version__}")
@@ -113,7 +123,7 @@ def _dispatch(arguments: list[str]) -> int:
     if {"-sc", "--shell-completion"}.intersection(arguments):
         from l1distill.stages.completion import complete
 
-        complete(arguments[-1], [*STAGES], [*COMMANDS])
+        complete(arguments[-1], [*STAGES, *REGISTRY], [*COMMANDS])
         return 0
     if arguments[0] == "help":
         arguments = [*arguments[1:], "--help"]
@@ -122,14 +132,15 @@ def _dispatch(arguments: list[str]) -> int:
         signal.signal(signal.SIGTERM, _on_sigterm)
         importlib.import_module(f"l1distill.commands.{name}").run(words)
         return 0
-    if name in STAGES:
+    configured = {**STAGES, **REGISTRY}
+    if name in configured:
         signal.signal(signal.SIGTERM, _on_sigterm)
         from l1distill.stages.launch import launch
 
-        return launch(name, STAGES[name], words, _report)
+        return launch(name, configured[name], words, _report)
     from difflib import get_close_matches
 
-    near = get_close_matches(name, [*STAGES, *COMMANDS], n=1, cutoff=0.5)
+    near = get_close_matches(name, [*configured, *COMMANDS], n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ConfigError(f"{name}: no such stage{hint}; see l1distill -h")
 

@@ -20,7 +20,9 @@ from l1distill.distillation.targets import TargetTransform
 from l1distill.evaluation.curves import Curve
 from l1distill.evaluation.evaluation import write_curves
 from l1distill.models import keras_files
-from l1distill.registry.gates import Gate, judge
+from l1distill.registry.decision import Rules, decide
+from l1distill.registry.evidence import Evidence
+from l1distill.registry.gates import Gate
 from l1distill.training.history import History
 
 ANSWERS = {
@@ -144,16 +146,25 @@ def test_metrics_read_as_they_were_written_and_only_numbers_do(tmp_path: Path) -
 def test_a_verdict_keeps_each_gates_reason(tmp_path: Path) -> None:
     gates = {"lut": Gate(metric="firmware/lut", max=10), "auc": Gate(metric="auc", min=0.5)}
     folder = PromotionFolder(tmp_path)
-    folder.write_verdict(False, "trigger", judge(gates, {"firmware/lut": 11.0}))
+    evidence = Evidence(content_sha256="", dataset_md5="", metrics={"firmware/lut": 11.0})
+    folder.write_verdict(decide(Rules(gates=gates), evidence, None), "tight", "trigger")
     assert folder.verdict() == {
         "passed": False,
+        "outcome": "refused",
+        "reason": "2 of 2 gates failed: lut: 11 is above 10; auc: auc was not measured",
         "model": "trigger",
+        "profile": "tight",
+        "comparison": None,
         "gates": [
             {
                 "gate": "lut",
                 "metric": "firmware/lut",
                 "value": 11.0,
+                "interval": None,
                 "threshold": "≤ 10",
+                "min": None,
+                "max": 10.0,
+                "margin": -1.0,
                 "passed": False,
                 "reason": "11 is above 10",
             },
@@ -161,7 +172,11 @@ def test_a_verdict_keeps_each_gates_reason(tmp_path: Path) -> None:
                 "gate": "auc",
                 "metric": "auc",
                 "value": None,
+                "interval": None,
                 "threshold": "≥ 0.5",
+                "min": 0.5,
+                "max": None,
+                "margin": None,
                 "passed": False,
                 "reason": "auc was not measured",
             },

@@ -79,7 +79,7 @@ def test_the_firmware_has_ten_outputs_and_agrees(pipeline: Path) -> None:
 
 
 def test_the_champion_answers_images_as_the_firmware_does(pipeline: Path) -> None:
-    trigger = mlflow.pyfunc.load_model("models:/l1distill-trigger@champion")
+    trigger = mlflow.pyfunc.load_model("models:/l1distill-digits@champion")
     with h5py.File(pipeline / f"data/digits/{SAMPLE}.h5") as file:
         images = file["images"][:50]
     answers = trigger.predict(images)

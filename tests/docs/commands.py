@@ -11,13 +11,13 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from docs.generate import composition
-from l1distill.cli import COMMANDS, STAGES
+from l1distill.cli import COMMANDS, REGISTRY, STAGES
 from l1distill.firmware.files import BUNDLE, MANIFEST
 from l1distill.firmware.rtl.vivado import SCRIPT
 from l1distill.stages.configuration import parse
 from tests.settings import ROOT
 
-FLAGS = {"-m", "--multirun", "--help", "--debug"}
+FLAGS = {"-m", "--multirun", "--help", "--debug", "--dry-run"}
 """Flags of a stage that stand alone."""
 COMPLETION = ["--shell-completion", "install=bash"]
 OPERATORS = {"&&", ";", "|"}
@@ -69,7 +69,7 @@ def _l1distill(arguments: Sequence[str]) -> None:
         return
     if name in {"--help", "--version"} or list(arguments) == COMPLETION:
         return
-    assert name in STAGES, f"l1distill {name}: no such stage"
+    assert name in {*STAGES, *REGISTRY}, f"l1distill {name}: no such stage"
     compose_stage(name, rest)
 
 

@@ -18,7 +18,7 @@ from docs.generate import (
     results,
     simulation,
 )
-from l1distill.cli import COMMANDS, STAGES
+from l1distill.cli import COMMANDS, REGISTRY, STAGES
 from l1distill.firmware.results.report import REQUIRED
 from l1distill.stages.configuration import flatten
 from tests.docs.blocks import pages
@@ -98,7 +98,7 @@ def test_every_gate_is_on_the_page_of_gates() -> None:
 
 def test_the_command_line_is_the_help_of_all_commands() -> None:
     page = cli.page()
-    for name in (*STAGES, *COMMANDS):
+    for name in (*STAGES, *REGISTRY, *COMMANDS):
         assert f"## l1distill {name}\n" in page
     assert "student.weight_bits" in page
 

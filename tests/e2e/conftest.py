@@ -100,6 +100,7 @@ def make_project(folder: Path) -> Project:
     # with a bad student is tested on its own.
     edit(folder / "conf/gates/anomaly.yaml", r"min: 0\.\d+", "min: 0.0")
     edit(folder / "conf/gates/anomaly.yaml", r"max: 0\.5", "max: 100")
+    edit(folder / "conf/gates/anomaly.yaml", r"max_width: 0\.06", "max_width: 1")
     edit(folder / "conf/gates/anomaly.yaml", "min: 10000", "min: 200")
     for key, many, few in (("verification", 10000, 256), ("adversarial", 2000, 100)):
         firmware = folder / "conf/firmware/default.yaml"

@@ -15,14 +15,15 @@ from l1distill.firmware.settings import FirmwareSettings
 from l1distill.firmware.synthesis import synthesize
 from l1distill.firmware.verification.comparison import compare
 from l1distill.models.mlp import StudentSettings, build_student, quantize_inputs
-from l1distill.registry.gates import Gate, judge
+from l1distill.registry.gates import Gate
+from l1distill.registry.judgment import judge
 from l1distill.training.determinism import make_deterministic
 from l1distill.training.fit import Fit, fit, ignore_epoch, supervised
 from l1distill.training.settings import TrainingSettings
 from tests.settings import conf
 
 SIGNALS = ("lq_btau", "a_4l", "h0_tautau", "hch_taunu")
-GATES = {name: Gate.model_validate(gate) for name, gate in conf("gates/anomaly").items()}
+GATES = {name: Gate.model_validate(gate) for name, gate in conf("gates/anomaly")["gates"].items()}
 
 
 class World(NamedTuple):

@@ -3,7 +3,8 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from l1distill.registry.gates import Gate, judge
+from l1distill.registry.gates import Gate
+from l1distill.registry.judgment import judge
 
 GATES = {
     "auc": Gate(metric="auc/a_4l", min=0.8),

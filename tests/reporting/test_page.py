@@ -30,6 +30,8 @@ def _report(tmp_path: Path, passed: bool) -> PipelineReport:
     gate = {
         "gate": "lut", "metric": "firmware/lut_percent", "value": None if not passed else 1.5,
         "threshold": "≤ 5", "passed": passed, "reason": "" if passed else "it was not measured",
+        "interval": {"low": 1.25, "high": 1.75} if passed else None,
+        "margin": 3.5 if passed else None,
     }  # fmt: skip
     sample = SampleCard(events=10, tried=100, acceptance=0.1, settings=[], truth_mass=None)
     card = Card(
@@ -42,7 +44,12 @@ def _report(tmp_path: Path, passed: bool) -> PipelineReport:
         comparison=COMPARISON,
         synthesis=SynthesisReport(device=device, entries=figures),
         device=device.name,
-        verdict={"passed": passed, "model": "trigger", "gates": [gate]},
+        verdict={
+            "outcome": "champion" if passed else "refused",
+            "reason": "",
+            "model": "trigger",
+            "gates": [gate],
+        },
         pictures=[Picture(caption="ROC", path=picture)],
         data_pictures=[Picture(caption="jets", path=picture)],
     )

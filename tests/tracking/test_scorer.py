@@ -37,3 +37,22 @@ def test_several_answers_stay_beside_one_another() -> None:
 def test_items_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(n, 1, 2\)"):
         Sums(1).predict(None, np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize(
+    ("items", "reason"),
+    [
+        ([[[4.0, 1.0]], [[-2.0, 0.5]]], r"event 1: pT of a is -2 GeV; it must be finite and not n"),
+        ([[[float("nan"), 1.0]]], "event 0: pT of a is nan GeV"),
+        ([[[4.0, float("inf")]]], "event 0: eta of a is inf; it must be finite$"),
+        ([[[4.0, 1.0]], [[1.0]]], "inhomogeneous"),
+        ([[["a", "b"]]], "must be numbers"),
+    ],
+)
+def test_what_no_detector_gives_is_refused(items: Any, reason: str) -> None:
+    scorer = Sums(1)
+    features = [Feature(name="pT of a", unit="GeV"), Feature(name="eta of a")]
+    scorer._encoding = InputEncoding(shape=[1, 2], features=features)
+    with pytest.raises(ValueError, match=reason):
+        scorer.predict(None, items)
+    assert scorer.predict(None, [[[0.0, -1.0]]]).tolist() == [-1.0]

@@ -1,7 +1,7 @@
 """Typed folders: the files that a stage leaves and the next one reads, each name in one place."""
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from l1distill.data.encoding import InputEncoding
 from l1distill.distillation.targets import TargetTransform
 from l1distill.evaluation.evaluation import Curves, read_curves
 from l1distill.firmware.files import SYNTHESIS_REPORT
-from l1distill.registry.gates import Verdict
+from l1distill.registry.decision import Decision
 from l1distill.reporting.pictures import Picture, read_captions
 from l1distill.training.history import History
 
@@ -156,17 +156,27 @@ class FirmwareFolder(StageFolder):
 class PromotionFolder(StageFolder):
     """What ``l1distill promote`` writes: the verdict."""
 
-    def write_verdict(self, passed: bool, model: str, verdicts: Sequence[Verdict]) -> None:
-        """Write ``verdict.json``."""
+    def write_verdict(self, decision: Decision, profile: str, model: str) -> None:
+        """Write ``verdict.json``.
+
+        Args:
+            decision: what became of the student, with the verdict of each gate.
+            profile: name of the set of gates.
+            model: name of the registered model.
+        """
         content = {
-            "passed": passed,
+            "passed": decision.passed,
+            "outcome": decision.outcome.value,
+            "reason": decision.reason,
             "model": model,
-            "gates": [asdict(verdict) for verdict in verdicts],
+            "profile": profile,
+            "gates": [asdict(verdict) for verdict in decision.verdicts],
+            "comparison": None if decision.comparison is None else asdict(decision.comparison),
         }
         write_json(self.path / "verdict.json", content)
 
     def verdict(self) -> dict[str, Any]:
-        """Read ``verdict.json``: ``passed``, ``model`` and the ``gates``, each with its reason.
+        """Read ``verdict.json``: ``passed``, ``outcome``, ``model`` and the ``gates``.
 
         Raises:
             DataError: it is missing or damaged.

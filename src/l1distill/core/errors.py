@@ -32,6 +32,12 @@ class ResourceError(L1DistillError):
     """The machine or a service has no more to give: disk, memory, workers, the tracking store."""
 
 
+class NegativeVerdict(L1DistillError):
+    """The work is done and logged, and its verdict is no: not promoted."""
+
+    exit_status = 3
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an exception's message, or its class name if it has none."""
     text = str(error).strip()

@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 
 from l1distill.core.settings import Constants, Settings
 
+MOMENTUM = "pT"
+"""How the names of features begin that are momenta, which are never negative."""
+
 
 class Feature(Settings):
     """One number that a student reads."""
@@ -37,6 +40,29 @@ class InputEncoding(Constants):
         if len(self.features) != math.prod(self.shape):
             raise ValueError(f"{len(self.features)} features for items of shape {self.shape}")
         return self
+
+    def check(self, items: NDArray[Any]) -> None:
+        """Refuse items that no detector gives: not finite, or of negative pT.
+
+        Args:
+            items: (n, ...) raw items of the encoding's shape.
+
+        Raises:
+            ValueError: an item is so; the message names the first with the feature.
+        """
+        flat = items.reshape(len(items), -1)
+        if flat.shape[1:] != (len(self.features),):
+            return  # of another shape, which apply refuses
+        momenta = [feature.name.startswith(MOMENTUM) for feature in self.features]
+        wrong = ~np.isfinite(flat) | ((flat < 0) & momenta)
+        if wrong.any():
+            event, at = (int(place[0]) for place in np.nonzero(wrong))
+            feature = self.features[at]
+            raise ValueError(
+                f"event {event}: {feature.name} is {flat[event, at]:g} {feature.unit}".rstrip()
+                + "; it must be finite"
+                + (" and not negative" if momenta[at] else "")
+            )
 
     def apply(self, items: NDArray[Any]) -> NDArray[np.float32]:
         """Flatten and scale.

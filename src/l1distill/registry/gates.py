@@ -1,16 +1,17 @@
-"""Compare metrics with the thresholds (gates) that a student must meet to be promoted."""
+"""Gates: what a student must prove to be promoted, each on one metric."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from l1distill.core.settings import Settings
 
+Reference = Literal["teacher", "champion", "candidate"]
+
 
 class Gate(Settings):
-    """One threshold on one metric; a value at a bound passes."""
+    """Bounds on one metric, and what its measurement must be worth; a value at a bound passes."""
 
     metric: str
     """The metric's name, as in ``metrics.json``."""
@@ -18,68 +19,57 @@ class Gate(Settings):
     """Smallest value that passes; null for no bound."""
     max: float | None = None
     """Largest value that passes; null for no bound."""
+    relative_to: Reference | None = None
+    """The bounds are relative to the same metric of the teacher or the champion, or to another
+    metric of the candidate; null for absolute bounds. Without a champion such a gate passes."""
+    relation: Literal["ratio", "difference"] = "ratio"
+    """Relative bounds are factors of the reference, or added to it."""
+    reference_metric: str | None = None
+    """The metric of the reference; null for the same."""
+    provenance: Literal["any", "measured"] = "any"
+    """``measured`` refuses an estimate, which comes from a model of what would be."""
+    vectors: int | None = Field(default=None, ge=1)
+    """Fewest events that a count of mismatches must be about; null for any number."""
+    sigmas: float | None = Field(default=None, ge=0)
+    """Standard errors that must lie between value and bound; null to compare the value alone."""
+    max_width: float | None = Field(default=None, gt=0)
+    """Widest interval of 68.3% that passes; null for any, and for none."""
 
     @model_validator(mode="after")
-    def _has_a_bound(self) -> "Gate":
+    def _check(self) -> "Gate":
         if self.min is None and self.max is None:
             raise ValueError("a gate needs min, max or both, or it lets everything through")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min={self.min:g} is above max={self.max:g}: nothing would pass")
+        if self.reference_metric is not None and self.relative_to is None:
+            raise ValueError("reference_metric needs relative_to")
+        if self.relative_to == "candidate" and self.reference_metric in (None, self.metric):
+            raise ValueError("relative_to=candidate needs another reference_metric")
+        if self.vectors is not None and not _counts_mismatches(self.metric):
+            raise ValueError("vectors goes with a count of mismatches alone")
         return self
 
     @property
     def threshold(self) -> str:
         """The condition, as a person writes it."""
-        parts = []
-        if self.min is not None:
-            parts.append(f"≥ {self.min:g}")
-        if self.max is not None:
-            parts.append(f"≤ {self.max:g}")
-        return " and ".join(parts)
+        bounds = ((self.min, "≥"), (self.max, "≤"))
+        return " and ".join(
+            f"{sign} {self._bound(bound)}" for bound, sign in bounds if bound is not None
+        )
+
+    def _bound(self, bound: float) -> str:
+        if self.relative_to is None:
+            return f"{bound:g}"
+        reference = self.reference_metric or self.relative_to
+        if self.relation == "ratio":
+            return f"{bound:g} × {reference}"
+        return f"{reference} {'-' if bound < 0 else '+'} {abs(bound):g}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What one gate says."""
-
-    gate: str
-    metric: str
-    value: float | None
-    """What was measured; None if nothing was, or not a finite number."""
-    threshold: str
-    passed: bool
-    reason: str
-    """Why it failed; empty if it passed."""
+def _counts_mismatches(metric: str) -> bool:
+    return metric.rpartition("/")[2].startswith("mismatches")
 
 
-def judge(gates: Mapping[str, Gate], metrics: Mapping[str, float]) -> list[Verdict]:
-    """Compare measured metrics with the gates.
-
-    Args:
-        gates: by their name.
-        metrics: what was measured.
-
-    Returns:
-        A verdict for each gate, in their order. A metric that is missing, NaN or infinite fails.
-    """
-    return [_verdict(name, gate, metrics.get(gate.metric)) for name, gate in gates.items()]
-
-
-def _verdict(name: str, gate: Gate, value: float | None) -> Verdict:
-    if value is None:
-        reason = f"{gate.metric} was not measured"
-    elif not math.isfinite(value):
-        reason = f"{gate.metric} is {value}"
-        value = None
-    elif gate.min is not None and value < gate.min:
-        reason = f"{value:g} is below {gate.min:g}"
-    elif gate.max is not None and value > gate.max:
-        reason = f"{value:g} is above {gate.max:g}"
-    else:
-        reason = ""
-    return Verdict(
-        gate=name,
-        metric=gate.metric,
-        value=value,
-        threshold=gate.threshold,
-        passed=not reason,
-        reason=reason,
-    )
+def is_number(value: float | None) -> bool:
+    """Return whether something was measured, and is finite."""
+    return value is not None and math.isfinite(value)

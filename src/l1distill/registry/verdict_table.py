@@ -1,36 +1,50 @@
-"""Print the verdict of the gates as a table."""
+"""Print a decision: the verdicts of the gates as a table, and what became of the candidate."""
 
 import sys
-from collections.abc import Sequence
 
-from l1distill.registry.gates import Verdict
+from l1distill.registry.decision import Decision, Outcome
+from l1distill.registry.version_tags import value_of
+
+_COLUMNS = {
+    "gate": "left",
+    "metric": "left",
+    "value [68%]": "right",
+    "bound": "left",
+    "margin": "right",
+    "verdict": "left",
+}
 
 
-def print_verdict(verdicts: Sequence[Verdict], candidate: str, passed: bool) -> None:
-    """Print a table of all gates, why any of them failed, and the verdict on the whole."""
+def print_decision(decision: Decision, candidate: str, reason: str) -> None:
+    """Print a table of all gates and what became of the candidate.
+
+    Args:
+        decision: with the verdict of each gate.
+        candidate: what it is called.
+        reason: why it became that.
+    """
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=candidate, title_justify="left")
-    for column, justify in (
-        ("gate", "left"),
-        ("metric", "left"),
-        ("value", "right"),
-        ("threshold", "left"),
-        ("verdict", "left"),
-    ):
+    for column, justify in _COLUMNS.items():
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    for verdict in verdicts:
+    for verdict in decision.verdicts:
+        note = f": {verdict.reason}" if verdict.reason else ""
         table.add_row(
             verdict.gate,
             verdict.metric,
-            "—" if verdict.value is None else f"{verdict.value:.4g}",
+            "—" if verdict.value is None else value_of(verdict),
             verdict.threshold,
-            "[green]passed[/]" if verdict.passed else f"[red]refused[/]: {verdict.reason}",
+            "—" if verdict.margin is None else f"{verdict.margin:.4g}",
+            f"[green]passed[/]{note}" if verdict.passed else f"[red]refused[/]{note}",
         )
     # A log has no width of its own, and a wrapped table is no table.
-    console = Console() if sys.stdout.isatty() else Console(width=120)
+    console = Console() if sys.stdout.isatty() else Console(width=140)
     console.print(table)
-    failed = sum(not verdict.passed for verdict in verdicts)
-    refused = f"is refused: {failed} of {len(verdicts)} gates failed"
-    print(f"{candidate} {'is champion' if passed else refused}")
+    becomes = {
+        Outcome.CHAMPION: "is champion",
+        Outcome.CHALLENGER: "is challenger, not promoted",
+        Outcome.REFUSED: "is refused, not promoted",
+    }
+    print(f"{candidate} {becomes[decision.outcome]}: {reason}")

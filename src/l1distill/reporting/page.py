@@ -25,7 +25,7 @@ class PipelineReport:
         comparison: teacher against student.
         synthesis: the synthesis report.
         device: name of the FPGA.
-        verdict: ``passed``, ``model`` and the ``gates``.
+        verdict: ``outcome`` with its ``reason``, ``model`` and the ``gates``.
         pictures: of teacher and student.
         data_pictures: of the data.
     """

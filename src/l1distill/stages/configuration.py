@@ -18,20 +18,25 @@ from l1distill.tasks.base import Task, TaskSettings, load_task
 
 
 def run(stage_name: str, composed: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-    """Run the stage of this name with a composed configuration.
+    """Run the stage or command of this name with a composed configuration.
 
     Args:
-        stage_name: name of the stage; its module in this package holds it as ``STAGE``.
+        stage_name: its name; its module in this package holds it as ``STAGE`` or ``COMMAND``.
         composed: the resolved configuration, nested.
         tags: tags of its run.
 
     Raises:
         L1DistillError: the configuration or an input cannot be used, or a tool or resource failed.
     """
-    from l1distill.stages.execution import execute
+    from l1distill.stages.command import Command
 
     stage, task = _load(stage_name, composed)
     settings = parse(stage.settings_for(task), composed)
+    if isinstance(stage, Command):
+        stage.run(settings)
+        return
+    from l1distill.stages.execution import execute
+
     execute(stage, settings, task, parameters_of(settings, composed), tags)
 
 
@@ -48,7 +53,8 @@ def settings_class(stage_name: str, composed: Mapping[str, Any]) -> type[BaseMod
 
 def _load(stage_name: str, composed: Mapping[str, Any]) -> tuple[Any, Task]:
     task = load_task(parse(TaskSettings, composed.get("task") or {}, "task"))
-    return importlib.import_module(f"l1distill.stages.{stage_name}").STAGE, task
+    module = importlib.import_module(f"l1distill.stages.{stage_name}")
+    return (module.STAGE if hasattr(module, "STAGE") else module.COMMAND), task
 
 
 def parse(settings: type[BaseModel], composed: Mapping[str, Any], section: str = "") -> Any:

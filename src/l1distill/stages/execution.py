@@ -3,16 +3,17 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from l1distill.artifacts.record import RECORD, Record
-from l1distill.core.errors import ConfigError, DataError, L1DistillError
+from l1distill.core.errors import ConfigError, DataError, L1DistillError, NegativeVerdict
 from l1distill.core.resources import resource_errors_as_one_line
 from l1distill.core.workspace import folder_sha256, output_folder, read_json
 from l1distill.stages.results import write_results
 from l1distill.stages.sections import WHERE_AND_HOW
-from l1distill.stages.stage import Context, S, Stage
+from l1distill.stages.stage import Context, Inputs, S, Stage
 from l1distill.tasks.base import Task
 from l1distill.tracking.outputs import log_outputs, run_of
 from l1distill.tracking.runs import stage_run
@@ -44,19 +45,24 @@ def execute(
         DataError: an input is missing or unusable.
         ConfigError: the output belongs to somebody else.
         ResourceError: the tracking store or the output is out of reach.
+        NegativeVerdict: the stage did its work, and the verdict is no.
     """
     inputs = stage.inputs(settings)
     records = {name: Record.read(folder) for name, folder in inputs.items()}
     hashes = {name: folder_sha256(folder) for name, folder in inputs.items()}
     _check_lineage(records, hashes, inputs)
     _check_task(records, inputs, task)
-    _check_output(settings.output, stage.name)
     if stage.check is not None:
         stage.check(settings, task)
+    with store_errors_as_one_line():
+        if stage.rehearse(settings, Inputs(records=records, hashes=hashes)):
+            return
+    _check_output(settings.output, stage.name)
     with (
         resource_errors_as_one_line(settings.output),
         store_errors_as_one_line(),
         output_folder(settings.output) as output,
+        ExitStack() as held,
     ):
         store = connect(settings.tracking)
         lineage = {f"{name}_run": run_of(store.client, folder) for name, folder in inputs.items()}
@@ -76,6 +82,7 @@ def execute(
                 records=records,
                 hashes=hashes,
                 identity=_identity(stage.name, deciding, hashes),
+                held=held,
             )
             result = stage.run(settings, context)
             record = write_results(
@@ -84,6 +91,9 @@ def execute(
             known_by = {"output_sha256": folder_sha256(output.folder), **lineage}
             log_outputs(run, record, output.folder, known_by)
             output.publish()
+        result.conclude()
+    if result.refusal:
+        raise NegativeVerdict(result.refusal)
 
 
 def _identity(stage: str, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:

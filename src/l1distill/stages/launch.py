@@ -34,6 +34,8 @@ def launch(stage: str, summary: str, words: Sequence[str], report: Report) -> in
     Raises:
         ConfigError: a flag, key or choice is unknown, or the configuration cannot be composed.
     """
+    if stage == "promote":
+        words = ["dry_run=true" if word == "--dry-run" else word for word in words]
     flags, overrides = _split_flags(stage, words)
     from l1distill.stages import refusals
 
@@ -110,6 +112,8 @@ class _Jobs:
         except refusals.COMPOSITION_ERRORS as error:
             raise ConfigError(refusals.explain(error, self._stage, ())) from error
         if self._sweep:
+            if "output" not in composed:
+                raise ConfigError(f"l1distill {self._stage}: is no stage; it cannot be swept")
             composed["output"] = configuration.sweep_output(of_hydra, composed["output"])
         experiment = of_hydra.runtime.choices.get("experiment")
         tags = {"experiment": str(experiment)} if experiment else {}

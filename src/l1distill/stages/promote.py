@@ -1,11 +1,11 @@
-"""promote: metrics against gates; a registered version, and perhaps a champion."""
+"""promote: evidence against gates and champion; a registered version, and perhaps a champion."""
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-
-from pydantic import Field
 
 from l1distill.artifacts.folders import (
     INPUTS,
@@ -13,22 +13,32 @@ from l1distill.artifacts.folders import (
     FirmwareFolder,
     PromotionFolder,
     StudentFolder,
+    TeacherFolder,
 )
 from l1distill.artifacts.record import ModelSpec, Record
-from l1distill.core.errors import DataError
+from l1distill.core.errors import DataError, NegativeVerdict
+from l1distill.core.workspace import file_sha256
 from l1distill.firmware.files import BUNDLE, EMULATOR
-from l1distill.registry.gates import Gate, Verdict, judge
-from l1distill.registry.verdict_table import print_verdict
-from l1distill.stages.stage import Context, Result, Stage, StageSettings
+from l1distill.registry.decision import Decision, Outcome
+from l1distill.registry.evidence import Evidence
+from l1distill.registry.verdict_table import print_decision
+from l1distill.registry.version_tags import verdict_tags
+from l1distill.stages.rules import RulesSettings, judge_by
+from l1distill.stages.stage import Context, Inputs, Result, Stage, StageSettings
 from l1distill.tasks.base import Task
-from l1distill.tracking.registry import register
+from l1distill.tracking.history import current_actor
+from l1distill.tracking.promotion import Judge, Standing, promoter, standing
+from l1distill.tracking.proof import prove, prove_version
+from l1distill.tracking.registry import EVIDENCE, ModelRegistry
+from l1distill.tracking.store import connect_to_existing
+
+OF_STUDENT, OF_FIRMWARE = (INPUTS, STUDENT_MODEL), (EMULATOR, BUNDLE)
+"""Files of the registered model, by the folder that they come from."""
 
 
-class Settings(StageSettings):
+class Settings(RulesSettings, StageSettings):
     """Settings of ``l1distill promote``."""
 
-    gates: dict[str, Gate] = Field(min_length=1)
-    """Thresholds that all must be met, by their name."""
     teacher_folder: Path = Path("models/teacher")
     """Output of ``l1distill teacher``."""
     student_folder: Path = Path("models/student")
@@ -37,6 +47,13 @@ class Settings(StageSettings):
     """Output of ``l1distill synthesize``."""
     output: Path = Path("promotion")
     """Folder that the stage writes."""
+    reinstate: bool = False
+    """Let a student compete again that was champion and was rolled back."""
+    require_promotion: bool = True
+    """End with exit status 3 where the student does not become champion; false only says so, as
+    the pipeline does, which goes on to the report."""
+    dry_run: bool = False
+    """Judge and compare, and register, log and write nothing; ``--dry-run`` sets it."""
 
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:
@@ -58,62 +75,138 @@ def _check(settings: Settings, _: Task) -> None:
 def _run(settings: Settings, context: Context) -> Result:
     student = StudentFolder(settings.student_folder)
     firmware = FirmwareFolder(settings.firmware_folder)
-    # The report's own figures come last: it is checked for completeness when it is read.
-    metrics = {**student.metrics(), **firmware.metrics(), **firmware.report().to_metrics()}
-    verdicts = judge(settings.gates, metrics)
-    passed = all(verdict.passed for verdict in verdicts)
-    content = _content_sha256(context)
+    evidence = _evidence(settings, Inputs(records=context.records, hashes=context.hashes))
+    evidence.write(context.folder / EVIDENCE)
     context.run.log_parameters(
         context.records["student"].section("student", "distillation", "compression")
         | context.records["synthesize"].section("firmware")
     )
     model = _collect(student, firmware, context.folder / "model")
+    content = evidence.content_sha256
     model_id = context.run.log_model(MODEL, model, {"content_sha256": content})
-    context.run.log_metrics(metrics, model_id=model_id)
-    registration = register(
-        context.run.client,
-        settings.tracking.model_name,
-        model_id,
-        content,
-        _tags(verdicts, passed),
-        passed,
-    )
-    PromotionFolder(context.folder).write_verdict(passed, registration.name, verdicts)
-    print_verdict(verdicts, f"{registration.name} version {registration.version}", passed)
+    context.run.log_metrics(evidence.metrics, model_id=model_id)
+
+    registry = ModelRegistry(context.run.client, settings.tracking.model_name)
+    actor = current_actor(context.run.run_id)
+    judge = _judge(settings)
+    known = registry.version_of(content)
+    proof = _Proof(f"models:/{registry.name}/{known}" if known else f"models:/{model_id}", evidence)
+    if judge(evidence, standing(registry, content)).outcome is not Outcome.REFUSED:
+        proof.ensure()  # takes some seconds, in which others may decide
+    # From here until the run has ended and the aliases are moved, nobody else decides.
+    one = context.held.enter_context(promoter(registry, actor, prove_version))
+    version = registry.add(model_id, content)
+    decision = judge(evidence, one.standing(content))
+    if decision.outcome is not Outcome.REFUSED:
+        proof.ensure()
+    move = one.plan(version, decision, judge)
+    PromotionFolder(context.folder).write_verdict(decision, settings.gate_profile, registry.name)
+    name = f"{registry.name} version {version}"
+    print_decision(decision, name, move.reason)
+    promoted = decision.outcome is Outcome.CHAMPION
+    refused = not promoted and settings.require_promotion
     return Result(
         metrics={
-            "promoted": float(passed),
-            "gates": float(len(verdicts)),
-            "gates_failed": float(sum(not verdict.passed for verdict in verdicts)),
+            "promoted": float(promoted),
+            "gates": float(len(decision.verdicts)),
+            "gates_failed": float(sum(not verdict.passed for verdict in decision.verdicts)),
         },
         headline=("promoted",),
-        dataset_md5=context.records["student"].dataset_md5,
+        dataset_md5=evidence.dataset_md5,
+        conclude=partial(
+            one.carry_out, version, move, verdict_tags(decision, settings.gate_profile)
+        ),
+        refusal=f"{name} is not promoted: {move.reason}" if refused else "",
+    )
+
+
+@dataclass
+class _Proof:
+    """Proves the candidate once."""
+
+    uri: str
+    evidence: Evidence
+    given: bool = False
+
+    def ensure(self) -> None:
+        if not self.given:
+            prove(self.uri, self.evidence.files)
+            self.given = True
+
+
+def _rehearse(settings: Settings, inputs: Inputs) -> bool:
+    """Judge and compare with the champion as it is now, and change nothing."""
+    if not settings.dry_run:
+        return False
+    evidence = _evidence(settings, inputs)
+    client = connect_to_existing(settings.tracking)
+    nobody = Standing(version=None, evidence=None)
+    name, champion = settings.tracking.model_name, nobody
+    if client is not None:
+        registry = ModelRegistry(client, name)
+        name, champion = registry.name, standing(registry, evidence.content_sha256)
+    decision = _judge(settings)(evidence, champion)
+    print_decision(decision, f"{name}, dry run:", decision.reason)
+    if decision.outcome is not Outcome.CHAMPION and settings.require_promotion:
+        raise NegativeVerdict(f"{name}: would not be promoted: {decision.reason}")
+    return True
+
+
+def _judge(settings: Settings) -> Judge:
+    """Return how a student is judged, given who is champion."""
+
+    def judge(evidence: Evidence, champion: Standing) -> Decision:
+        if settings.reinstate:
+            champion = replace(champion, set_back="")
+        return judge_by(settings.rules, evidence, champion)
+
+    return judge
+
+
+def _evidence(settings: Settings, inputs: Inputs) -> Evidence:
+    """Gather what was measured of the student, its firmware and its teacher."""
+    firmware = FirmwareFolder(settings.firmware_folder)
+    report = firmware.report()
+    device = inputs.records["synthesize"].section("firmware")
+    metrics = {
+        **StudentFolder(settings.student_folder).metrics(),
+        **firmware.metrics(),
+        # The report's own figures come last: it is checked for completeness when it is read.
+        **report.to_metrics(),
+    }
+    clock_mhz = float(device["firmware.device.clock_mhz"])
+    metrics["firmware/clock_mhz"] = clock_mhz
+    metrics["firmware/ii_ns"] = metrics["firmware/ii_cycles"] * 1000.0 / clock_mhz
+    return Evidence(
+        content_sha256=_content_sha256(inputs),
+        dataset_md5=inputs.records["student"].dataset_md5,
+        metrics=metrics,
+        teacher=TeacherFolder(settings.teacher_folder).metrics(),
+        estimates=tuple(entry.name for entry in report.entries if entry.kind == "estimate"),
+        files={
+            name: file_sha256(folder / name)
+            for folder, names in (
+                (settings.student_folder, OF_STUDENT),
+                (settings.firmware_folder, OF_FIRMWARE),
+            )
+            for name in names
+        },
     )
 
 
 def _collect(student: StudentFolder, firmware: FirmwareFolder, target: Path) -> Path:
     """Copy what the registered model is made of into one folder."""
     target.mkdir()
-    for folder, names in ((student, (INPUTS, STUDENT_MODEL)), (firmware, (EMULATOR, BUNDLE))):
+    for folder, names in ((student, OF_STUDENT), (firmware, OF_FIRMWARE)):
         for name in names:
             shutil.copy(folder.path / name, target / name)
     return target
 
 
-def _content_sha256(context: Context) -> str:
+def _content_sha256(inputs: Inputs) -> str:
     """Identify the candidate by what it is made of, not by any id."""
-    parts = (context.records["synthesize"].inputs["student"], context.hashes["synthesize"])
+    parts = (inputs.records["synthesize"].inputs["student"], inputs.hashes["synthesize"])
     return hashlib.sha256("".join(parts).encode()).hexdigest()
-
-
-def _tags(verdicts: Sequence[Verdict], passed: bool) -> dict[str, str]:
-    """Return a version's tags: each gate's value and verdict, and the verdict on the whole."""
-    tags = {"verdict": "passed" if passed else "refused"}
-    for verdict in verdicts:
-        value = "missing" if verdict.value is None else f"{verdict.value:.6g}"
-        outcome = "passed" if verdict.passed else "refused"
-        tags[f"gate.{verdict.gate}"] = f"{outcome}: {value} ({verdict.threshold})"
-    return tags
 
 
 MODEL = ModelSpec(
@@ -133,6 +226,7 @@ STAGE = Stage(
     settings=Settings,
     inputs=_inputs,
     run=_run,
-    artifacts=("verdict.json",),
+    artifacts=("verdict.json", EVIDENCE),
     check=_check,
+    rehearse=_rehearse,
 )

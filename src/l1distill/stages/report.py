@@ -60,7 +60,9 @@ def _run(settings: Settings, context: Context) -> Result:
     page, markdown = render(report)
     write_text(context.folder / "index.html", page)
     write_text(context.folder / "report.md", markdown)
-    return Result(metrics={"promoted": float(verdict["passed"])}, dataset_md5=dataset.md5)
+    return Result(
+        metrics={"promoted": float(verdict["outcome"] == "champion")}, dataset_md5=dataset.md5
+    )
 
 
 STAGE = Stage(

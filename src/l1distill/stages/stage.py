@@ -1,7 +1,7 @@
 """What a stage is: its settings, its inputs, and what it may use while it runs."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -65,6 +65,7 @@ class Context:
         records: the records of the stages it reads from.
         hashes: the SHA-256 of their output folders.
         identity: one hash of everything that decides what comes out: settings and inputs.
+        held: what the stage holds until its run has ended and its output is in place, as a lock.
     """
 
     task: Task
@@ -74,6 +75,7 @@ class Context:
     records: Mapping[str, Record]
     hashes: Mapping[str, str]
     identity: str
+    held: ExitStack = field(default_factory=ExitStack)
 
     @property
     def checkpoint(self) -> Path:
@@ -105,6 +107,8 @@ class Result:
         describes: the input whose model its metrics are about.
         dataset: name of its events, where they are not those of the data set.
         sources: what it read beside the outputs of stages: a name to its SHA-256.
+        conclude: what is left to do when its run has ended and its output is in place.
+        refusal: why its verdict is no, which is exit status 3; empty if it is not.
     """
 
     metrics: Mapping[str, float]
@@ -114,6 +118,16 @@ class Result:
     describes: str | None = None
     dataset: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
+    conclude: Callable[[], None] = lambda: None
+    refusal: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a stage reads: the record and the hash of each folder, by the stage that wrote it."""
+
+    records: Mapping[str, Record]
+    hashes: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +142,8 @@ class Stage(Generic[S]):
         artifacts: globs of the outputs that are logged to MLflow.
         sections: the task's types of further sections of the settings.
         check: refuses what can be refused before a run is opened.
+        rehearse: does what it can without a run and an output where the settings ask for that, and
+            returns whether they did.
     """
 
     name: str
@@ -137,6 +153,7 @@ class Stage(Generic[S]):
     artifacts: tuple[str, ...]
     sections: Callable[[Task], Mapping[str, type[Settings]]] = lambda _: {}
     check: Callable[[S, Task], None] | None = None
+    rehearse: Callable[[S, Inputs], bool] = lambda *_: False
 
     def settings_for(self, task: Task) -> type[S]:
         """Return the type of its settings for a task."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import l1distill
 from l1distill.artifacts.record import ModelSpec
 from l1distill.core.logging import silence_library
+from l1distill.data.encoding import InputEncoding
 
 PACKAGE = Path(l1distill.__file__).parent
 
@@ -31,9 +32,12 @@ def log_pyfunc(spec: ModelSpec, folder: Path, tags: Mapping[str, str]) -> str:
     from mlflow.types import Schema, TensorSpec
     from numpy import dtype
 
-    # No schema for the input: MLflow would then refuse float32 events where it was told float64,
-    # and the models check the shape themselves.
+    items = TensorSpec(dtype("float32"), (-1, *_item_shape(spec, folder)))
     scores = TensorSpec(dtype("float32"), (-1,))
+    signature = ModelSignature(inputs=Schema([items]), outputs=Schema([scores]))
+    # The signature says what the model takes, and the model enforces it: MLflow would refuse every
+    # type of number but one, and lists. It leaves that to models with a signature of type hints.
+    signature._is_signature_from_type_hint = True
     with silence_library("mlflow"):  # its advice on type hints and input examples
         info = mlflow.pyfunc.log_model(
             name=spec.name,
@@ -41,10 +45,15 @@ def log_pyfunc(spec: ModelSpec, folder: Path, tags: Mapping[str, str]) -> str:
             artifacts={key: str(folder / path) for key, path in spec.artifacts.items()},
             pip_requirements=[f"{name}=={version(name)}" for name in spec.requirements],
             code_paths=[str(PACKAGE)],
-            signature=ModelSignature(outputs=Schema([scores])),
+            signature=signature,
             tags=dict(tags),
         )
     return str(info.model_id)
+
+
+def _item_shape(spec: ModelSpec, folder: Path) -> tuple[int, ...]:
+    """Return the shape of an item, which the encoding among the model's artifacts says."""
+    return tuple(InputEncoding.read(folder / spec.artifacts["inputs"]).shape)
 
 
 def _script(module: str) -> str:

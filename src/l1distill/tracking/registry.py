@@ -1,72 +1,149 @@
-"""Register model versions with their tags, and move the alias ``champion``."""
+"""A registered model: its versions with their tags and evidence, and its aliases."""
 
+import os
+import tempfile
 from collections.abc import Mapping
 from contextlib import redirect_stderr
-from dataclasses import dataclass
 from io import StringIO
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from l1distill.core.errors import L1DistillError
+from l1distill.registry.evidence import Evidence
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHAMPION = "champion"
+CHALLENGER = "challenger"
 CONTENT = "content_sha256"
 """Version tag with the identity of student and firmware together."""
+ROLLED_BACK = "rolled_back"
+"""Version tag with the reason of a rollback from it."""
+EVIDENCE = "evidence.json"
+"""File of the run of a version with everything measured of it."""
+FORMER_NAMES = {"l1distill-anomaly": "l1distill-trigger"}
+"""What earlier versions of l1distill called a model, which a store of theirs still has."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Registration:
-    """A registered version of a model.
+class ModelRegistry:
+    """One registered model of a store.
 
     Attributes:
         name: of the registered model.
-        version: its number.
-        champion: whether it has the alias ``champion``.
+        client: of the store.
     """
 
-    name: str
-    version: str
-    champion: bool
+    def __init__(self, client: "MlflowClient", name: str) -> None:
+        """Take the model of a name, or the one of its former name where only that is there."""
+        self.client = client
+        former = FORMER_NAMES.get(name)
+        has_former = former is not None and not self._exists(name) and self._exists(former)
+        self.name = str(former) if has_former else name
 
+    def _exists(self, name: str) -> bool:
+        return bool(self.client.search_registered_models(f"name = '{name}'", max_results=1))
 
-def register(
-    client: "MlflowClient",
-    name: str,
-    model_id: str,
-    content_sha256: str,
-    tags: Mapping[str, str],
-    passed: bool,
-) -> Registration:
-    """Register a candidate, and make it champion only if it passed.
+    def alias(self, alias: str) -> str | None:
+        """Return the version that has an alias; None if there is none."""
+        found = self.client.search_registered_models(f"name = '{self.name}'", max_results=1)
+        version = found[0].aliases.get(alias) if found else None
+        return None if version is None else str(version)
 
-    The same content is the same version however often it is promoted; a champion that no longer
-    passes loses the alias. The alias moves last, so a process that dies on the way leaves the
-    champion that was.
+    def version_of(self, content_sha256: str) -> str | None:
+        """Return the version that was made of a student and firmware, if there is one.
 
-    Args:
-        client: the connected client.
-        name: of the registered model; created if it is new.
-        model_id: the logged model.
-        content_sha256: identity of the candidate.
-        tags: the verdict, gate by gate.
-        passed: whether every gate passed.
-    """
-    # A filter on a name that is not there yet finds nothing and is no error.
-    known = client.search_model_versions(f"name = '{name}' and tags.{CONTENT} = '{content_sha256}'")
-    version = str(known[0].version) if known else _new_version(name, model_id, content_sha256)
-    for key, value in tags.items():
-        client.set_model_version_tag(name, version, key, value)
-    if passed:
-        client.set_registered_model_alias(name, CHAMPION, version)
-    elif str(client.get_registered_model(name).aliases.get(CHAMPION)) == version:
-        client.delete_registered_model_alias(name, CHAMPION)
-    return Registration(name=name, version=version, champion=passed)
+        One whose promotion broke off does not count: its run is not FINISHED.
+        """
+        known = self._search(f" and tags.{CONTENT} = '{content_sha256}'")
+        for version in sorted((str(one.version) for one in known), key=int, reverse=True):
+            if self.is_finished(version):
+                return version
+        return None
 
+    def is_finished(self, version: str) -> bool:
+        """Return whether the run that a version comes from is there, and is FINISHED."""
+        from mlflow.exceptions import MlflowException
 
-def _new_version(name: str, model_id: str, content_sha256: str) -> str:
-    import mlflow
+        run_id = self.client.get_model_version(self.name, version).run_id
+        try:
+            return str(self.client.get_run(str(run_id)).info.status) == "FINISHED"
+        except MlflowException:
+            return False
 
-    # MLflow prints two lines of its own between those of the stage.
-    with redirect_stderr(StringIO()):
-        created = mlflow.register_model(f"models:/{model_id}", name, tags={CONTENT: content_sha256})
-    return str(created.version)
+    def versions(self) -> list[str]:
+        """Return all versions, the newest first."""
+        found = [str(one.version) for one in self._search("")]
+        return sorted(found, key=int, reverse=True)
+
+    def _search(self, condition: str) -> list[Any]:
+        # A filter on a name that is not there yet finds nothing and is no error.
+        found: list[Any] = []
+        token = None
+        while True:
+            page = self.client.search_model_versions(
+                f"name = '{self.name}'{condition}", page_token=token
+            )
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def tags(self, version: str) -> dict[str, str]:
+        """Return the tags of a version."""
+        return dict(self.client.get_model_version(self.name, version).tags)
+
+    def set_tags(self, version: str, tags: Mapping[str, str]) -> None:
+        """Set tags of a version; those with an empty value are removed."""
+        before = self.tags(version)
+        for key, value in tags.items():
+            if value and before.get(key) != value:
+                self.client.set_model_version_tag(self.name, version, key, value)
+            elif not value and key in before:
+                self.client.delete_model_version_tag(self.name, version, key)
+
+    def add(self, model_id: str, content_sha256: str) -> str:
+        """Register a logged model, once for each content; returns its version."""
+        import mlflow
+
+        known = self.version_of(content_sha256)
+        if known is not None:
+            return known
+        # MLflow prints two lines of its own between those of the stage.
+        with redirect_stderr(StringIO()):
+            created = mlflow.register_model(
+                f"models:/{model_id}", self.name, tags={CONTENT: content_sha256}
+            )
+        return str(created.version)
+
+    def evidence(self, version: str) -> Evidence | None:
+        """Return what was measured of a version.
+
+        Versions of earlier releases have no file of it: theirs is read from the metrics of their
+        run. None if there is neither, or it was measured of another content.
+        """
+        from mlflow.exceptions import MlflowException
+
+        found = self.client.get_model_version(self.name, version)
+        content = str(found.tags.get(CONTENT, ""))
+        try:
+            run = self.client.get_run(str(found.run_id))
+        except MlflowException:
+            return None
+        evidence = self._recorded(run.info.run_id) or Evidence(
+            content_sha256=content,
+            dataset_md5=run.data.tags.get("dataset_md5", ""),
+            metrics=run.data.metrics,
+        )
+        return evidence if evidence.content_sha256 == content and evidence.metrics else None
+
+    def _recorded(self, run_id: str) -> Evidence | None:
+        from mlflow.exceptions import MlflowException
+
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        with tempfile.TemporaryDirectory(prefix="l1distill-evidence-") as folder:
+            try:
+                path = self.client.download_artifacts(run_id, EVIDENCE, folder)
+                return Evidence.read(Path(path))
+            except (MlflowException, OSError, L1DistillError):
+                return None

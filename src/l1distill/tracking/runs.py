@@ -12,6 +12,7 @@ import psutil
 
 from l1distill.artifacts.record import ModelSpec
 from l1distill.core.resources import resource_errors_as_one_line
+from l1distill.tracking.checkout import version_tags
 from l1distill.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def stage_run(store: Store, stage: str, tags: Mapping[str, str] | None = None) -
         run_id=None if parent == store.project_run else store.project_run,
         run_name=stage,
         parent_run_id=parent,
-        tags={"stage": stage, **_process_tags(), **_version_tags(), **(tags or {})},
+        tags={"stage": stage, **_process_tags(), **version_tags(), **(tags or {})},
     )
     end_abandoned_runs(client, active.info.experiment_id)
     try:
@@ -183,7 +184,7 @@ def open_run(store: Store, name: str, tags: Mapping[str, str]) -> str:
     Returns:
         Its id; the caller ends it with ``client.set_terminated``.
     """
-    all_tags = {**_process_tags(), **_version_tags(), **tags}
+    all_tags = {**_process_tags(), **version_tags(), **tags}
     if store.project_run is not None:
         for key, value in all_tags.items():
             store.client.set_tag(store.project_run, key, value)
@@ -222,27 +223,4 @@ def _process_tags() -> dict[str, str]:
         "host": socket.gethostname(),
         "pid": str(process.pid),
         "process_started": _started(process),
-    }
-
-
-def _version_tags() -> dict[str, str]:
-    """The commit and the DVC lock of the checkout that the process was started in."""
-    import hashlib
-    import subprocess
-
-    try:
-        git = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        )
-        commit = git.stdout.strip()
-    except (OSError, subprocess.CalledProcessError):  # no git, or no checkout
-        commit = "unknown"
-    lock = Path("dvc.lock")
-    return {
-        "git_commit": commit,
-        "dvc_lock_md5": (
-            hashlib.md5(lock.read_bytes(), usedforsecurity=False).hexdigest()
-            if lock.is_file()
-            else "none"
-        ),
     }

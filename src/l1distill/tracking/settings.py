@@ -10,5 +10,5 @@ class TrackingSettings(Settings):
     """Name of the MLflow experiment."""
     uri: str | None = None
     """The tracking store; MLflow's own default, ``MLFLOW_TRACKING_URI`` included, if null."""
-    model_name: str = "l1distill-trigger"
-    """Name of the registered model."""
+    model_name: str = "l1distill-anomaly"
+    """Name of the registered model; one for each task."""

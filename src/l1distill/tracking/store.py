@@ -88,6 +88,27 @@ def connect(settings: TrackingSettings) -> Store:
     return Store(client=client, experiment_id=experiment_id, project_run=project_run)
 
 
+def connect_to_existing(settings: TrackingSettings) -> "MlflowClient | None":
+    """Connect to the store for reading, and create nothing in it.
+
+    Returns:
+        A client; None if there is no store yet.
+
+    Raises:
+        ResourceError: the store cannot be reached.
+    """
+    import mlflow
+
+    if settings.uri is not None:
+        mlflow.set_tracking_uri(settings.uri)
+    uri = mlflow.get_tracking_uri()
+    database = _sqlite_file(uri)
+    if database is not None and not (database.is_file() and database.stat().st_size > 0):
+        return None
+    _check_reachable(uri)
+    return mlflow.MlflowClient()
+
+
 def _create_tables(uri: str) -> None:
     """Create the tables of a new SQLite store, all or none.
 

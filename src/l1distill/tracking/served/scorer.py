@@ -25,7 +25,15 @@ class Scorer(ABC):
     def predict(self, context: Any, model_input, params=None):  # type: ignore[no-untyped-def]
         """Score raw items (n, ...); returns (n,), or (n, outputs) of several outputs.
 
-        Items of the anomaly task are events (n, 19, 3): pT [GeV], eta, phi [rad].
+        Items of the anomaly task are events (n, 19, 3): pT [GeV], eta, phi [rad]; an array of any
+        type of number, or a nested list as MLflow's scoring server has it.
+
+        Raises:
+            ValueError: an item has another shape, a negative pT, or a number that is not finite.
         """
-        scores = self.score(self._encoding.apply(np.asarray(model_input)))
+        items = np.asarray(model_input)
+        if items.dtype.kind not in "fiu":
+            raise ValueError("events must be numbers, and all of one shape")
+        self._encoding.check(items)
+        scores = self.score(self._encoding.apply(items))
         return scores[:, 0] if scores.shape[1] == 1 else scores
