@@ -242,3 +242,11 @@ def test_a_tutorial_without_any_type_is_read() -> None:
     assert np.abs(probabilities - expected).max() < 0.05
     assert "softmax of layer last is left out" in quantized.limitations[0]
     assert [type(layer) for layer in network.layers[-2:]] == [Quantize, Dense]
+
+
+def test_a_function_without_a_limit_gets_a_range_of_its_own() -> None:
+    from tensorflow.keras import layers
+
+    model = model_of(qin(), dense(6), layers.Activation("gelu"), dense(2))
+    metrics = to_network(model, PrecisionSettings(bits=10), given).metrics
+    assert metrics["precision/mean_abs_difference"] < 0.03 * metrics["precision/rms_of_model"]

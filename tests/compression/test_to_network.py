@@ -159,3 +159,14 @@ def test_differences_of_one_output_count_pairs_that_change_their_order() -> None
         np.mean(kept[0] == kept[1]), abs=0.05
     )
     assert "of pairs of events change their order" in quantized.differences[0]
+
+
+def test_bits_for_classes_beside_other_numbers_have_nothing_to_be_compared_with() -> None:
+    import tensorflow as tf
+
+    first = tf.keras.Input((4,))
+    heads = [tf.keras.layers.Dense(3, activation="softmax"), tf.keras.layers.Dense(2)]
+    model = tf.keras.Model(first, [head(first) for head in heads])
+    quantized = to_network(model, PrecisionSettings(softmax="argmax"), calibration)
+    assert quantized.metrics == {"precision/bits": 8.0}
+    assert quantized.differences == ()

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from l1distill.compression.calibration import Calibration
 from l1distill.compression.integer_bits import best_integer_bits
 from l1distill.compression.rounding import round_constants
+from l1distill.firmware.functions.scalar_functions import Function
 from l1distill.firmware.network.builder import Builder
 from l1distill.firmware.network.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.network.layers import Affine, UnaryLayer
@@ -109,9 +110,17 @@ class AssumedTypes:
 
     def choose_result_type(self, name: str, tensor: int, slope: float) -> FixedPoint:
         """Return a type of ``bits`` bits for a tensor's numbers behind a ReLU."""
-        signed = slope != 0
+        return self._choose_type(name, self._values(tensor), slope != 0, slope)
+
+    def choose_function_type(self, name: str, tensor: int, function: Function) -> FixedPoint:
+        """Return a type of ``bits`` bits for the values of a function that has no limit."""
+        return self._choose_type(name, function.values(self._values(tensor)), function.signed)
+
+    def _choose_type(
+        self, name: str, values: NDArray[np.float64], signed: bool, slope: float = 1.0
+    ) -> FixedPoint:
         (integer,) = best_integer_bits(
-            self._values(tensor).reshape(-1, 1),
+            values.reshape(-1, 1),
             self._bits,
             tolerance=TOLERANCE,
             headroom=HEADROOM,

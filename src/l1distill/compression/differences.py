@@ -24,8 +24,9 @@ class Differences:
 
     metrics: Mapping[str, float]
     """``precision/...``; names end in ``_assumed_inputs`` where the events are random."""
-    sentence: str
-    """The same for the model card."""
+    sentence: str | None
+    """The same for the model card; None where outputs are bits for classes beside other numbers,
+    which have nothing to be compared with."""
 
 
 def measure_differences(
@@ -70,6 +71,8 @@ def measure_differences(
         metrics["same_class"] = same
         words.append(f"{_percent(1 - same)} of events change their largest output")
     end = _ASSUMED if is_assumed else ""
+    if not words:
+        return Differences(metrics={}, sentence=None)
     events_words = "random events of the assumed range" if is_assumed else "given events"
     return Differences(
         metrics={f"precision/{name}{end}": value for name, value in metrics.items()},

@@ -116,6 +116,6 @@ def to_network(
         network=network,
         reference=model if is_exact else network,
         limitations=(*limitations, *types_notes, *functions.notes),
-        differences=(differences.sentence,),
+        differences=(differences.sentence,) if differences.sentence else (),
         metrics=metrics,
     )

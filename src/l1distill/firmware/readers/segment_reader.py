@@ -182,7 +182,10 @@ class SegmentReader:
             check_argmax(layer, self._value_range)
             self.tensor = self._functions.append_softmax(self.builder, self.tensor, name)
         elif kind in FUNCTIONS:
-            yield from self._function(name, kind, None)
+            result_type = None
+            if FUNCTIONS[kind].integer is None and self._types is not None:
+                result_type = self._types.choose_function_type(name, self.tensor, FUNCTIONS[kind])
+            yield from self._function(name, kind, result_type)
         else:
             known = ", ".join(FUNCTIONS)
             refuse(layer, f"activation {kind} is not supported; use relu, {known} or LeakyReLU")

@@ -3,6 +3,7 @@
 from dataclasses import fields
 from typing import Any, Protocol
 
+from l1distill.firmware.functions.scalar_functions import Function
 from l1distill.firmware.network.builder import Builder
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import UnaryLayer
@@ -28,6 +29,10 @@ class TypeChooser(Protocol):
 
     def shorten_constants(self, layer: UnaryLayer, tensor: int) -> UnaryLayer:
         """Return a batch normalization of a tensor whose constants have fewer digits."""
+        ...
+
+    def choose_function_type(self, name: str, tensor: int, function: Function) -> FixedPoint:
+        """Choose the type of the values of a function that grows without limit."""
         ...
 
     def choose_result_type(self, name: str, tensor: int, slope: float) -> FixedPoint:
