@@ -21,7 +21,7 @@ from l1distill.data.splits import Split, assign
 from l1distill.distillation.targets import TargetTransform
 from l1distill.evaluation.curves import Curve
 from l1distill.evaluation.evaluation import Evaluation
-from l1distill.firmware.results.documents import Quantity
+from l1distill.firmware.results.quantity import Quantity
 from l1distill.reporting.data_page import DataNotes
 from l1distill.reporting.pictures import FOLDER, Picture
 from l1distill.reporting.plots.style import canvas, save

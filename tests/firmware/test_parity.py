@@ -15,6 +15,7 @@ from l1distill.firmware.network.serialization import load, save
 from l1distill.firmware.process import TimeLimit
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.firmware.rtl import simulation as rtlsim
+from l1distill.firmware.rtl.top import Buses, write_top
 from l1distill.firmware.rtl.verilog import trace_network, write_rtl
 from l1distill.firmware.verification.comparison import compare
 from tests.firmware.conftest import Student
@@ -84,6 +85,10 @@ def test_a_wrong_latency_is_seen(student: Students, tool: str, tmp_path: Path) -
     simulator = rtlsim.find_simulator(tool)  # type: ignore[arg-type]
     assert simulator is not None
     x = made.x[:50].astype(np.float64)
+    simulated = rtlsim.simulate_rtl(tmp_path, early, x, simulator, BOUNDS)
+    assert np.isnan(simulated).all()  # out_valid comes a cycle later than expected
+    buses = (figures.input_port, figures.output_port, figures.top_input, figures.top_output)
+    write_top(early.latency_cycles, Buses(*buses), tmp_path)  # out_valid says what is not so
     simulated = rtlsim.simulate_rtl(tmp_path, early, x, simulator, BOUNDS)
     assert compare(made.y[:50], simulated[:, 0]).mismatches > 0
 

@@ -13,6 +13,7 @@ from l1distill.firmware import files
 from l1distill.firmware.bundle.archive import file_mode, pack_bundle
 from l1distill.firmware.bundle.manifest import format_manifest
 from l1distill.firmware.compiler import find_compiler, find_make
+from l1distill.firmware.emulator.cmssw import write_cmssw_library
 from l1distill.firmware.emulator.cpp import write_cpp_emulator
 from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.firmware.functions.error_head import ErrorHead
@@ -26,9 +27,9 @@ from l1distill.firmware.results.collect import ToolResults, collect_report
 from l1distill.firmware.results.documents import (
     ANY_NETWORK,
     ModelDescription,
-    Quantity,
     render_documents,
 )
+from l1distill.firmware.results.quantity import Quantity
 from l1distill.firmware.results.report import SynthesisReport
 from l1distill.firmware.rtl import verilog
 from l1distill.firmware.rtl.simulation import Simulator, find_simulator, write_testbench
@@ -144,7 +145,7 @@ def synthesize(
         _write_vectors(folder, network, rtl, chosen, emulator)
         results = _run_tools(folder, network, emulator, rtl, chosen, simulator, settings, progress)
         report = collect_report(results, settings.device)
-        texts = render_documents(description, network, rtl, report)
+        texts = render_documents(description, network, emulator, rtl, report)
         texts[files.SYNTHESIS_REPORT] = report.to_json()
         contents = _read_files(folder)
     contents |= {name: text.encode() for name, text in texts.items()}
@@ -178,6 +179,7 @@ def _write_sources(
     write_testbench(rtl, rtl_folder)
     write_ooc_script(settings.device, rtl_folder)
     write_cpp_emulator(emulator, folder / files.CPP_FOLDER)
+    write_cmssw_library(emulator, folder / files.CMSSW_FOLDER)
     # read back from the file, so that the file is what is verified
     return Emulator.load(folder / files.EMULATOR), rtl
 
@@ -194,8 +196,8 @@ def _write_vectors(
     texts = {
         files.INPUT_CODES: format_codes(ports, network.input_type, "inputs"),
         files.OUTPUT_CODES: format_codes(events.y, network.output_type, "outputs of the model"),
-        files.INPUT_WORDS: format_words(rtl.input_port, ports),
-        files.OUTPUT_WORDS: format_words(rtl.output_port, emulator.predict(events.x)),
+        files.INPUT_WORDS: format_words(rtl.top_input, ports),
+        files.OUTPUT_WORDS: format_words(rtl.top_output, emulator.predict(events.x)),
     }
     (folder / files.VECTORS_FOLDER).mkdir()
     for name, text in texts.items():

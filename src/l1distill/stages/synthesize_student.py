@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from l1distill.artifacts.folders import INPUTS, STUDENT_MODEL, StudentFolder
 from l1distill.data.dataset import Dataset
 from l1distill.data.encoding import InputEncoding
-from l1distill.firmware.results.documents import ModelDescription, Quantity
+from l1distill.firmware.results.documents import ModelDescription
+from l1distill.firmware.results.quantity import Quantity
 from l1distill.firmware.synthesis import synthesize
 from l1distill.models import keras_files
 from l1distill.models.mlp import quantize_inputs

@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # a stage depends on those alone that it uses
     from l1distill.distillation.teacher import Teacher
     from l1distill.evaluation.evaluation import Curves, Evaluation
     from l1distill.firmware.functions.error_head import ErrorHead
-    from l1distill.firmware.results.documents import Quantity
+    from l1distill.firmware.results.quantity import Quantity
     from l1distill.reporting.data_page import DataNotes
     from l1distill.reporting.pictures import Picture
     from l1distill.reporting.tables import Table

@@ -1,18 +1,21 @@
+import json
 import re
 from dataclasses import replace
 from importlib.metadata import version
 
 import pytest
 
-from l1distill.firmware.files import MODEL_CARD, REPORT
+from l1distill.firmware.files import METADATA, MODEL_CARD, REPORT
 from l1distill.firmware.results.collect import collect_report
 from l1distill.firmware.results.documents import (
     ANY_NETWORK,
     ModelDescription,
-    Quantity,
     render_documents,
 )
+from l1distill.firmware.results.quantity import Quantity
 from l1distill.firmware.results.report import SynthesisReport
+from l1distill.firmware.rtl.port import Port
+from l1distill.firmware.rtl.verilog import trace_network
 from l1distill.firmware.verification.comparison import Comparison
 from tests.firmware.emulators import small_network
 from tests.firmware.results.test_report import RESULTS
@@ -37,24 +40,50 @@ def report(mismatches: int) -> SynthesisReport:
     return collect_report(results, HARDWARE)
 
 
-def rendered(description: ModelDescription = DESCRIPTION, mismatches: int = 0) -> tuple[str, str]:
+def texts(description: ModelDescription = DESCRIPTION, mismatches: int = 0) -> dict[str, str]:
     network = small_network()
-    texts = render_documents(description, network, RESULTS.rtl, report(mismatches))
-    return texts[MODEL_CARD], texts[REPORT]
+    buses = {
+        "top_input": Port("model_inp", (network.input_type,) * 4),
+        "top_output": Port("model_out", (network.output_type,) * 2),
+    }
+    rtl = replace(RESULTS.rtl, **buses)
+    emulator = trace_network(network)
+    return render_documents(description, network, emulator, rtl, report(mismatches))
+
+
+def rendered(description: ModelDescription = DESCRIPTION, mismatches: int = 0) -> tuple[str, str]:
+    found = texts(description, mismatches)
+    return found[MODEL_CARD], found[REPORT]
 
 
 def test_the_card_says_what_the_numbers_are() -> None:
     card, _ = rendered()
     assert card.startswith("# Toy\n\nFour numbers in.\n")
     # the type has three fraction bits; input 2 stands for a quarter of that, input 1 for twice it
-    assert "| 0 | pT of jet 1 | 2 GeV |" in card
-    assert "| 1 | angle 0 | 0.25 |" in card
-    assert "| 2 | angle 1 | 0.03125 |" in card
-    assert "| 0 | a \\| b | 0.125 |" in card
+    kind = "fixed<6,3,RND_CONV,SAT>"
+    assert f"| 0 | pT of jet 1 | jet 1 | 6 | [5:0] | {kind} | 2 GeV |" in card
+    assert f"| 1 | angle 0 |  | 6 | [11:6] | {kind} | 0.25 |" in card
+    assert f"| 2 | angle 1 |  | 6 | [17:12] | {kind} | 0.03125 |" in card
+    assert f"| 0 | a \\| b | 6 | [5:0] | {kind} | 0.125 |" in card
     assert "`fixed<6,3,RND_CONV,SAT>`" in card
     assert "kernel 4 x 2 of fixed<4,2>" in card
     assert "- It is a toy." in card
     assert "Timing closure is not demonstrated" in card
+
+
+def test_the_metadata_fixes_the_order_of_objects_and_features() -> None:
+    metadata = json.loads(texts()[METADATA])
+    assert metadata["objects"] == ["jet 1"]
+    assert metadata["features"] == ["pT"]
+    assert [entry["name"] for entry in metadata["inputs"]] == [
+        quantity.name for quantity in DESCRIPTION.inputs
+    ]
+    first = metadata["inputs"][0]
+    assert (first["slot"], first["feature"], first["unit"]) == ("jet 1", "pT", "GeV")
+    assert [entry["lowest_bit"] for entry in metadata["inputs"]] == [0, 6, 12, 18]
+    assert [entry["value_of_1"] for entry in metadata["inputs"]] == [2.0, 0.25, 0.03125, 0.125]
+    assert metadata["cmssw"]["input_type"] == "ap_fixed<9,4,AP_RND_CONV,AP_SAT>"
+    assert metadata["latency_cycles"] == 6
 
 
 def test_the_verdict_is_that_of_the_report() -> None:
@@ -91,6 +120,6 @@ def test_tables_are_tables() -> None:
 
 def test_a_network_of_unknown_origin_has_a_card_too() -> None:
     card, _ = rendered(ANY_NETWORK)
-    assert "| 3 | input 3 | 0.125 |" in card
+    assert "| 3 | input 3 |  | 6 | [23:18] | fixed<6,3,RND_CONV,SAT> | 0.125 |" in card
     with pytest.raises(ValueError, match="longer"):
         rendered(replace(DESCRIPTION, inputs=DESCRIPTION.inputs[:2]))

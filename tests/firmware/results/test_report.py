@@ -10,8 +10,9 @@ from l1distill.firmware.hls.vendor import VendorReport
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.results.collect import ToolResults, collect_report
 from l1distill.firmware.results.report import REQUIRED, SynthesisReport
+from l1distill.firmware.rtl.port import Port
 from l1distill.firmware.rtl.simulation import Simulator
-from l1distill.firmware.rtl.verilog import Port, RtlReport
+from l1distill.firmware.rtl.verilog import RtlReport
 from l1distill.firmware.rtl.yosys import YosysCounts
 from l1distill.firmware.verification.back_ends import RtlSimulation
 from l1distill.firmware.verification.comparison import Comparison
@@ -31,6 +32,8 @@ RESULTS = ToolResults(
         setup_uncertainty_ns=0.5,
         input_port=PORT,
         output_port=PORT,
+        top_input=PORT,
+        top_output=PORT,
         version="0.8.2",
     ),
     counts=YosysCounts(lut=11822, ff=4596, dsp=684, bram_18k=43, carry4=2578, version="0.70"),

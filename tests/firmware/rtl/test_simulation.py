@@ -7,8 +7,10 @@ from l1distill.core.errors import ToolError
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.process import TimeLimit
 from l1distill.firmware.rtl import simulation as rtlsim
+from l1distill.firmware.rtl.port import Port
 from l1distill.firmware.rtl.simulation import find_simulator
-from l1distill.firmware.rtl.verilog import TOP, Port, RtlReport
+from l1distill.firmware.rtl.top import Buses, write_top
+from l1distill.firmware.rtl.verilog import TOP, RtlReport
 
 PORT = Port("port", (FixedPoint(signed=True, integer=1, fraction=2),))
 RTL = RtlReport(
@@ -21,6 +23,8 @@ RTL = RtlReport(
     setup_uncertainty_ns=0.5,
     input_port=PORT,
     output_port=PORT,
+    top_input=PORT,
+    top_output=PORT,
     version="0",
 )
 
@@ -40,6 +44,8 @@ def simulate(folder: Path, body: str) -> np.ndarray:
     (folder / "src" / f"{TOP}.v").write_text(
         f"`timescale 1 ns / 1 ps\nmodule {TOP} ({ports});\n{body}\nendmodule\n"
     )
+    (folder / "src" / f"{TOP}.xdc").write_text("")
+    write_top(RTL.latency_cycles, Buses(PORT, PORT, PORT, PORT), folder)
     rtlsim.write_testbench(RTL, folder)
     simulator = find_simulator("iverilog")
     assert simulator is not None
@@ -61,7 +67,7 @@ def test_undefined_bits_are_not_numbers(tmp_path: Path) -> None:
 @pytest.mark.needs_program("iverilog")
 def test_a_simulation_that_stops_early_is_no_result(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="iverilog: 1 results for 3 events"):
-        simulate(tmp_path, "initial begin model_out = 0; #7 $finish; end")
+        simulate(tmp_path, "initial begin model_out = 0; #11 $finish; end")
 
 
 @pytest.mark.needs_program("iverilog")

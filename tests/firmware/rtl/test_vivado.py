@@ -44,14 +44,14 @@ def test_vivado_is_given_every_source_and_the_clock(folder: Path, tmp_path: Path
     said = tcl(tmp_path, moved / SCRIPT)
     commands = [line[0] for line in said]
     read = [Path(line[1]) for line in said if line[0] == "read_verilog"]
-    assert read == list(verilog_files(moved))
+    assert read == [*verilog_files(moved), moved / "top/l1distill_top.v"]
     assert moved / "src/l1distill_wrapper.v" not in read
     constraints = next(Path(line[-1]) for line in said if line[0] == "read_xdc")
     synthesis = next(line for line in said if line[0] == "synth_design")
     options = dict(zip(synthesis[1::2], synthesis[2::2], strict=True))
     assert options["-part"] == HARDWARE.part
     assert options["-mode"] == "out_of_context"
-    top = (moved / "src/l1distill.v").read_text()
+    top = read[-1].read_text()
     assert re.search(rf"^module {options['-top']}\b", top, flags=re.MULTILINE)
     assert commands.index("synth_design") < commands.index("report_timing_summary")
     reports = [Path(line[-1]) for line in said if line[0].startswith("report_")]
@@ -60,16 +60,21 @@ def test_vivado_is_given_every_source_and_the_clock(folder: Path, tmp_path: Path
     assert by_module[-1].endswith("utilization_by_module.rpt")
     assert options["-flatten_hierarchy"] == "rebuilt"  # flattened, there were no modules
 
-    clock = next(line for line in tcl(tmp_path, constraints) if line[0] == "create_clock")
+    constrained = tcl(tmp_path, constraints)
+    clock = next(line for line in constrained if line[0] == "create_clock")
     assert clock[1:3] == ["-period", "5.0"]
+    delayed = [line[-1] for line in constrained if line[0].endswith("put_delay")]
+    ports = set(re.findall(r"(?:in|out)put wire (?:\[\S+\] )?(\w+)", top)) - {"clk"}
+    assert len(delayed) == 2 * len(ports)
 
 
 @pytest.mark.needs_program("tclsh")
 def test_the_uncertainty_in_the_report_is_that_of_the_constraints(tmp_path: Path) -> None:
     folder, rtl = write(tmp_path)
-    said = tcl(tmp_path, folder / "src/l1distill.xdc")
-    setup = [line for line in said if line[:2] == ["set_clock_uncertainty", "-setup"]]
-    assert [float(line[2]) for line in setup] == [rtl.setup_uncertainty_ns]
+    for constraints in ("src/l1distill.xdc", "top/l1distill_top.xdc"):
+        said = tcl(tmp_path, folder / constraints)
+        setup = [line for line in said if line[:2] == ["set_clock_uncertainty", "-setup"]]
+        assert [float(line[2]) for line in setup] == [rtl.setup_uncertainty_ns]
 
 
 def test_no_script_names_this_machine(folder: Path, tmp_path: Path) -> None:

@@ -5,10 +5,15 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import PurePosixPath
 
 from l1distill.core.errors import DataError
-from l1distill.firmware.emulator.cpp import PRODUCTS
-from l1distill.firmware.files import CPP_FOLDER, MANIFEST
+from l1distill.firmware.emulator import cmssw, cpp
+from l1distill.firmware.files import CMSSW_FOLDER, CPP_FOLDER, MANIFEST
 
-_BUILT = frozenset(f"{CPP_FOLDER}/{name}" for name in PRODUCTS)
+_BUILT = (
+    *(f"{CPP_FOLDER}/{name}" for name in cpp.PRODUCTS),
+    *(f"{CMSSW_FOLDER}/{name}" for name in cmssw.PRODUCTS),
+    f"{CMSSW_FOLDER}/*.so",
+)
+"""What the bundle's own Makefiles build."""
 
 
 def sha256(data: bytes) -> str:
@@ -55,7 +60,7 @@ def check_files(
 ) -> dict[str, bytes]:
     """Read the files that a manifest names, and check them and the names of all others.
 
-    Files that the bundle's own Makefile builds are passed over.
+    Files that the bundle's own Makefiles build are passed over.
 
     Args:
         expected: SHA-256 by name.
@@ -78,8 +83,9 @@ def check_files(
     folders = {PurePosixPath(name).parent for name in expected} - {PurePosixPath(".")}
     wrong |= {
         name: "added"
-        for name in there - set(expected) - _BUILT
-        if strict or PurePosixPath(name).parent in folders
+        for name in there - set(expected)
+        if (strict or PurePosixPath(name).parent in folders)
+        and not any(PurePosixPath(name).match(pattern) for pattern in _BUILT)
     }
     if wrong:
         listed = [f"{name} is {what}" for name, what in sorted(wrong.items())]

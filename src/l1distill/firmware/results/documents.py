@@ -1,15 +1,18 @@
-"""The documents of a bundle in Markdown: the model card, and the report with all its entries."""
+"""The documents of a bundle: model card, report with all its entries, and metadata."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from l1distill.firmware.files import MODEL_CARD, REPORT
+from l1distill.firmware.emulator.emulator import Emulator
+from l1distill.firmware.files import METADATA, MODEL_CARD, REPORT
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.network import Network
+from l1distill.firmware.results.port_table import PortRow, port_rows, render_metadata
+from l1distill.firmware.results.quantity import Quantity
 from l1distill.firmware.results.report import ReportEntry, SynthesisReport
+from l1distill.firmware.rtl.top import STREAM, TOP
 from l1distill.firmware.rtl.verilog import RtlReport
 
 HEADLINES = (
@@ -17,16 +20,6 @@ HEADLINES = (
     *("lut", "ff", "dsp", "bram"),
 )
 """The entries that the card shows, without their prefix."""
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """The meaning of an input or output of a network."""
-
-    name: str
-    unit: str = ""
-    scale: float = 1.0
-    """The value of a 1 at the network's input or output, in ``unit``."""
 
 
 @dataclass(frozen=True)
@@ -49,37 +42,46 @@ ANY_NETWORK = ModelDescription(
 
 
 def render_documents(
-    description: ModelDescription, network: Network, rtl: RtlReport, report: SynthesisReport
+    description: ModelDescription,
+    network: Network,
+    emulator: Emulator,
+    rtl: RtlReport,
+    report: SynthesisReport,
 ) -> dict[str, str]:
-    """Render the model card and the report, the same text for the same firmware.
+    """Render the model card, the report and the metadata, the same text for the same firmware.
 
     Args:
         description: of the model.
         network: gives layers and types.
+        emulator: gives the types of the library for CMSSW.
         rtl: gives the buses of the design.
         report: of the synthesis.
 
     Returns:
-        The text of ``MODEL_CARD.md`` and ``REPORT.md``, by file name.
+        The text of ``MODEL_CARD.md``, ``REPORT.md`` and ``metadata.json``, by file name.
 
     Raises:
         ValueError: the description has another number of inputs or outputs than the network.
     """
+    inputs, outputs = _inputs(description, network, rtl), _outputs(description, network, rtl)
     values = {
         "description": description,
         "network": network,
         "device": report.device,
-        "input_bus": rtl.input_port,
-        "output_bus": rtl.output_port,
-        "inputs": _inputs(description, network),
-        "outputs": _outputs(description, network),
+        "rtl": rtl,
+        "top": TOP,
+        "stream": STREAM,
+        "inputs": inputs,
+        "outputs": outputs,
         "layers": [_layer(layer) for layer in network.layers],
         "headlines": [_headline(report, name) for name in HEADLINES],
         "checks": [e for e in report.entries if e.name.startswith("firmware/mismatches_")],
         "mismatches": report["firmware/mismatches"],
         "entries": report.entries,
     }
-    return {name: _fill(f"{name}.j2", values) for name in (MODEL_CARD, REPORT)}
+    texts = {name: _fill(f"{name}.j2", values) for name in (MODEL_CARD, REPORT)}
+    texts[METADATA] = render_metadata(description.title, inputs, outputs, rtl, emulator)
+    return texts
 
 
 def _fill(template: str, values: dict[str, Any]) -> str:
@@ -93,6 +95,7 @@ def _fill(template: str, values: dict[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["number"] = _number
+    environment.filters["value"] = lambda value: f"{value:.10g}"
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|")
     return environment.get_template(template).render(**values)
 
@@ -103,26 +106,19 @@ def _number(value: float) -> str:
     return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _inputs(description: ModelDescription, network: Network) -> list[tuple[str, str]]:
+def _inputs(description: ModelDescription, network: Network, rtl: RtlReport) -> list[PortRow]:
     named = description.inputs or tuple(
         Quantity(name=f"input {number}") for number in range(network.inputs)
     )
-    return _rows(named, (network.input_units * network.input_type.step).tolist())
+    steps = (network.input_units * network.input_type.step).tolist()
+    return port_rows(named, rtl.top_input, [network.input_type] * network.inputs, steps)
 
 
-def _outputs(description: ModelDescription, network: Network) -> list[tuple[str, str]]:
-    named = description.outputs or tuple(
-        Quantity(name=f"output {number}") for number in range(network.outputs)
-    )
-    return _rows(named, [network.output_type.step] * network.outputs)
-
-
-def _rows(quantities: Sequence[Quantity], steps: Sequence[float]) -> list[tuple[str, str]]:
-    """Return the name of each quantity, and the value of its code 1 with the unit."""
-    return [
-        (quantity.name, f"{quantity.scale * step:.10g} {quantity.unit}".strip())
-        for quantity, step in zip(quantities, steps, strict=True)
-    ]
+def _outputs(description: ModelDescription, network: Network, rtl: RtlReport) -> list[PortRow]:
+    number = network.outputs
+    named = description.outputs or tuple(Quantity(name=f"output {n}") for n in range(number))
+    steps = [network.output_type.step] * number
+    return port_rows(named, rtl.top_output, [network.output_type] * number, steps)
 
 
 def _layer(layer: Any) -> tuple[str, str, str]:

@@ -15,34 +15,60 @@ from numpy.typing import NDArray
 from l1distill.core.errors import ToolError
 from l1distill.firmware.process import Job, TimeLimit
 from l1distill.firmware.rtl import vectors
-from l1distill.firmware.rtl.verilog import TOP, RtlReport, verilog_files
+from l1distill.firmware.rtl.top import TOP, top_files
+from l1distill.firmware.rtl.verilog import RtlReport, verilog_files
 
 Name = Literal["verilator", "iverilog"]
 TESTBENCH = "sim/testbench.v"
 
 _TESTBENCH = """\
 `timescale 1 ns / 1 ps
-// Feeds one event a clock and writes what stands at the output LATENCY edges later.
+// Feeds events with gaps between them and writes the results that come with out_valid.
+//
+// out_valid must follow in_valid by LATENCY edges, and reset must drop what is under way. From the
+// first edge at which that is not so, undefined words are written.
 module testbench;
     parameter EVENTS = 1;
     localparam LATENCY = {latency};
-    reg clk = 0;
+    reg clk = 0, rst = 1, in_valid = 1;
     reg [{inputs}:0] events [0:EVENTS-1];
     reg [{inputs}:0] model_inp = 0;
+    wire out_valid;
     wire [{outputs}:0] model_out;
-    integer edge_, file;
+    reg [LATENCY:0] expected = 0;  // in_valid of the last edges
+    reg [15:0] random = 16'hace1;
+    integer sent, taken, file;
 
-    {top} dut (.clk(clk), .model_inp(model_inp), .model_out(model_out));
+    {top} dut (
+        .clk(clk), .rst(rst), .in_valid(in_valid), .model_inp(model_inp),
+        .out_valid(out_valid), .model_out(model_out)
+    );
 
     always #1 clk = ~clk;
 
     initial begin
         $readmemh("input.hex", events);
         file = $fopen("output.hex", "w");
-        for (edge_ = 0; edge_ <= EVENTS + LATENCY; edge_ = edge_ + 1) begin
+        sent = 0;
+        taken = 0;
+        repeat (2) @(negedge clk);
+        rst = 0;
+        while (taken < EVENTS) begin
+            in_valid = sent < EVENTS && random[1:0] != 0;
+            model_inp = in_valid ? events[sent] : ~model_inp;
+            if (in_valid) sent = sent + 1;
+            random = {{random[14:0], random[15] ^ random[13] ^ random[12] ^ random[10]}};
             @(negedge clk);
-            if (edge_ > LATENCY) $fdisplay(file, "%h", model_out);
-            if (edge_ < EVENTS) model_inp = events[edge_];
+            expected = {{expected[LATENCY-1:0], in_valid}};
+            if (out_valid !== expected[LATENCY]) begin
+                while (taken < EVENTS) begin
+                    $fdisplay(file, "x");
+                    taken = taken + 1;
+                end
+            end else if (out_valid) begin
+                $fdisplay(file, "%h", model_out);
+                taken = taken + 1;
+            end
         end
         $fclose(file);
         $finish;
@@ -86,8 +112,8 @@ def write_testbench(rtl: RtlReport, folder: Path) -> None:
     text = _TESTBENCH.format(
         top=TOP,
         latency=rtl.latency_cycles,
-        inputs=rtl.input_port.bits - 1,
-        outputs=rtl.output_port.bits - 1,
+        inputs=rtl.top_input.bits - 1,
+        outputs=rtl.top_output.bits - 1,
     )
     (folder / TESTBENCH).write_text(text, encoding="utf-8")
 
@@ -99,10 +125,10 @@ def simulate_rtl(
     simulator: Simulator,
     time_limit: TimeLimit,
 ) -> NDArray[np.float64]:
-    """Simulate events in the written Verilog, one each clock cycle.
+    """Simulate events in the written Verilog, through its top module, with gaps between events.
 
-    Latency and initiation interval are part of the test: a result that comes a cycle early or
-    late belongs to another event.
+    Latency and valid signals are part of the test: a result that comes a cycle early or late
+    belongs to another event, or to none.
 
     Args:
         folder: that :func:`l1distill.firmware.rtl.verilog.write_rtl` wrote, with the test bench.
@@ -117,10 +143,12 @@ def simulate_rtl(
     Raises:
         ToolError: the simulator failed, took too long or left no complete output.
     """
-    sources = [*map(str, verilog_files(folder.resolve())), str(folder.resolve() / TESTBENCH)]
+    rtl_folder = folder.resolve()
+    files = (*verilog_files(rtl_folder), *top_files(rtl_folder), rtl_folder / TESTBENCH)
+    sources = [*map(str, files)]
     with tempfile.TemporaryDirectory(prefix="l1distill-rtl-") as name:
         work = Path(name)
-        words = vectors.pack(rtl.input_port, np.asarray(x, dtype=np.float64))
+        words = vectors.pack(rtl.top_input, np.asarray(x, dtype=np.float64))
         (work / "input.hex").write_text("\n".join(words) + "\n")
         for command in _COMMANDS[simulator.name](simulator.program, sources, len(words)):
             with Job(simulator.name, command, work, time_limit) as job:
@@ -129,7 +157,7 @@ def simulate_rtl(
         results = output.read_text().split() if output.is_file() else []
     if len(results) != len(words):
         raise ToolError(f"{simulator.name}: {len(results)} results for {len(words)} events")
-    return vectors.unpack(rtl.output_port, results)
+    return vectors.unpack(rtl.top_output, results)
 
 
 def _verilator(program: str, sources: list[str], events: int) -> list[list[str]]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.firmware.network.fixed_point import FixedPoint
-from l1distill.firmware.rtl.verilog import Port
+from l1distill.firmware.rtl.port import Port
 
 
 def format_codes(values: NDArray[np.float64], fixed_type: FixedPoint, title: str) -> str:

@@ -17,33 +17,17 @@ from l1distill.firmware.devices import Device
 from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.network import Network
-from l1distill.firmware.rtl import tracing
+from l1distill.firmware.rtl import top, tracing
+from l1distill.firmware.rtl.port import Port
 
-TOP = "l1distill"
-"""Name of the top module."""
+TOP = top.KERNEL
+"""Name of the kernel, the top of what alkaid writes."""
 PORTS = "ports.json"
 """Says which bits of the buses hold which input and output."""
 SETUP_UNCERTAINTY = 0.1
 """Share of the clock period that the constraints take off for jitter and skew."""
 _CUTOFF_STEP_NS, _SHORTEST_CUTOFF_NS = 0.25, 1.0
 """How much shorter stages are tried, and the shortest: about one operation."""
-
-
-@dataclass(frozen=True)
-class Port:
-    """A bus that carries an array: element 0 in the lowest bits, each of its own width.
-
-    alkaid gives every element the bits that it needs: none to an input that pruning has cut off,
-    fewer to an output that cannot reach the ends of its type.
-    """
-
-    name: str
-    elements: tuple[FixedPoint, ...]
-
-    @property
-    def bits(self) -> int:
-        """The width of the bus."""
-        return sum(element.bits for element in self.elements)
 
 
 class ConstantOutputError(DataError):
@@ -67,7 +51,11 @@ class RtlReport:
     setup_uncertainty_ns: float
     """What the constraints take off the clock period for setup [ns]."""
     input_port: Port
+    """Of the kernel: the bits that it needs."""
     output_port: Port
+    top_input: Port
+    """Of the top module: every input at its full width."""
+    top_output: Port
     version: str
     """alkaid's version."""
 
@@ -110,7 +98,8 @@ def write_rtl(
 ) -> RtlReport:
     """Cut the logic into a pipeline and write Verilog, constraints and vendor scripts.
 
-    The folder holds ``src/`` (Verilog, XDC and SDC), ``sim/`` (a Verilator harness),
+    The folder holds ``src/`` (Verilog of the kernel, XDC and SDC), ``top/`` (the module around it
+    with valid signals, and its AXI4-Stream wrapper), ``sim/`` (a Verilator harness),
     ``build_vivado_prj.tcl``, ``build_quartus_prj.tcl`` and ``ports.json``, which says which bits
     of the buses hold which number.
 
@@ -142,8 +131,12 @@ def write_rtl(
         setup_uncertainty_ns=uncertainty_ns,
         input_port=_port(model.fsm.inp_signals),
         output_port=_port(model.fsm.out_signals),
+        top_input=_uniform("model_inp", emulator.input_type, emulator.inputs),
+        top_output=_uniform("model_out", emulator.output_type, emulator.logic.shape[1]),
         version=version("alkaid"),
     )
+    buses = (report.input_port, report.output_port, report.top_input, report.top_output)
+    top.write_top(report.latency_cycles, top.Buses(*buses), folder)
     _write_ports(report, folder / PORTS)
     return report
 
@@ -186,8 +179,12 @@ def _critical_delay(model: Any) -> float:
     return max(_delay(logic) for logic in model.fsm.logic.values())
 
 
+def _uniform(name: str, fixed_type: FixedPoint, number: int) -> Port:
+    return Port(name=name, elements=(fixed_type.bare,) * number)
+
+
 def verilog_files(folder: Path) -> tuple[Path, ...]:
-    """Return the Verilog files of the design itself, without simulation wrappers."""
+    """Return the Verilog files of the kernel, without the top module and simulation wrappers."""
     sources = [*(folder / "src").glob("*.v"), *(folder / "src" / "static").glob("*.v")]
     return tuple(sorted(path for path in sources if path.name != f"{TOP}_wrapper.v"))
 
@@ -220,23 +217,32 @@ def _port(signals: Sequence[Any]) -> Port:
 
 def _write_ports(report: RtlReport, path: Path) -> None:
     content = {
-        "top": TOP,
+        "top": top.TOP,
+        "axi4_stream": top.STREAM,
+        "kernel": TOP,
         "clock": "clk",
+        "reset": "rst",
+        "valid": {"input": "in_valid", "output": "out_valid"},
         "latency_cycles": report.latency_cycles,
         "ii_cycles": report.ii_cycles,
         "ports": {
-            direction: {
-                "name": port.name,
-                "bits": port.bits,
-                "elements_from_lowest_bit": [
-                    {"signed": e.signed, "integer": e.integer, "fraction": e.fraction}
-                    for e in port.elements
-                ],
-            }
-            for direction, port in (
-                ("input", report.input_port),
-                ("output", report.output_port),
-            )
+            "input": _describe(report.top_input),
+            "output": _describe(report.top_output),
+        },
+        "kernel_ports": {
+            "input": _describe(report.input_port),
+            "output": _describe(report.output_port),
         },
     }
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _describe(port: Port) -> dict[str, Any]:
+    return {
+        "name": port.name,
+        "bits": port.bits,
+        "elements_from_lowest_bit": [
+            {"signed": e.signed, "integer": e.integer, "fraction": e.fraction}
+            for e in port.elements
+        ],
+    }

@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from l1distill.firmware.devices import Device
-from l1distill.firmware.rtl.verilog import TOP, verilog_files
+from l1distill.firmware.rtl.top import CONSTRAINTS, FOLDER, TOP
+from l1distill.firmware.rtl.verilog import verilog_files
 
 SCRIPT = "synth_ooc.tcl"
 
 _TEMPLATE = """\
 # Synthesis out of context, for the figures that Vivado gives before place and route:
 #   vivado -mode batch -source {script}
-# build_vivado_prj.tcl, beside it, goes on to a routed design. The clock is {clock_mhz:g} MHz
+# build_vivado_prj.tcl, beside it, goes on to a routed kernel. The clock is {clock_mhz:g} MHz
 # ({period_ns:g} ns), set in the constraints.
 set here [file dirname [file normalize [info script]]]
 set reports [file join $here synth_ooc]
@@ -21,7 +22,7 @@ file mkdir $reports
 foreach source $sources {{
     read_verilog [file join $here $source]
 }}
-read_xdc -mode out_of_context [file join $here src/{top}.xdc]
+read_xdc -mode out_of_context [file join $here {constraints}]
 # rebuilt: optimized across modules as if flat, and reported module by module
 synth_design -top {top} -part {part} -mode out_of_context -global_retiming on \\
     -flatten_hierarchy rebuilt
@@ -39,13 +40,15 @@ def write_ooc_script(device: Device, folder: Path) -> None:
         device: part and clock.
         folder: that ``write_rtl`` wrote for the device.
     """
-    sources = (path.relative_to(folder).as_posix() for path in verilog_files(folder))
+    kernel = (path.relative_to(folder).as_posix() for path in verilog_files(folder))
+    sources = (*kernel, f"{FOLDER}/{TOP}.v")
     text = _TEMPLATE.format(
         script=SCRIPT,
         clock_mhz=device.clock_mhz,
         period_ns=device.clock_period_ns,
         sources="\n".join(f"    {source}" for source in sources),
         top=TOP,
+        constraints=CONSTRAINTS,
         part=device.part,
     )
     (folder / SCRIPT).write_text(text, encoding="utf-8")

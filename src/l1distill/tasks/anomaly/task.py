@@ -183,7 +183,7 @@ class AnomalyTask:
 
     def describe(self) -> TaskDescription:
         """Return the words of the model card."""
-        from l1distill.firmware.results.documents import Quantity
+        from l1distill.firmware.results.quantity import Quantity
         from l1distill.tasks.base import TaskDescription
 
         return TaskDescription(
