@@ -2,11 +2,12 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from l1distill.firmware import files
@@ -17,6 +18,11 @@ from l1distill.firmware.emulator.cmssw import write_cmssw_library
 from l1distill.firmware.emulator.cpp import write_cpp_emulator
 from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.firmware.functions.error_head import ErrorHead
+from l1distill.firmware.functions.port_conversion import (
+    IntegerPort,
+    to_codes,
+    with_integer_ports,
+)
 from l1distill.firmware.functions.score_head import with_score
 from l1distill.firmware.hls import vendor
 from l1distill.firmware.hls.project import write_hls_project
@@ -95,6 +101,7 @@ def synthesize(
     error_head: ErrorHead | None = None,
     constants: Mapping[str, bytes] | None = None,
     model_network: Network | None = None,
+    ports: Sequence[IntegerPort] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Firmware:
     """Turn a quantized model into firmware, verify it bit for bit, and count its resources.
@@ -119,6 +126,8 @@ def synthesize(
             they are packed into ``constants/``.
         model_network: what a QKeras model was read as, where types were chosen for what it gives
             none; it is read here if None.
+        ports: where the inputs are the trigger's own integers, one for each input; the conversion
+            to the network's inputs is part of the firmware, and ``events`` are given as before.
         progress: is told what is being done, one short line at a time.
 
     Returns:
@@ -133,11 +142,15 @@ def synthesize(
     if model_network is None:
         model_network = model if isinstance(model, Network) else from_qkeras(model)
     scored = with_score(model_network, score or ScoreSettings(), error_head)
-    network = scored.network
+    ported = with_integer_ports(scored.network, ports) if ports else None
+    if ported is not None and events is not None:
+        values = np.asarray(events, dtype=np.float64)
+        events = to_codes(values.reshape(len(values), -1), ports)
+    network = ported.network if ported else scored.network
     if scored.output is not None:
         description = replace(description, outputs=(Quantity(name=scored.output),))
     simulator = _find_tools(settings)
-    chosen = choose_events(model, model_network, network, events, settings)
+    chosen = choose_events(model, model_network, scored.network, events, settings, ported)
     with tempfile.TemporaryDirectory(prefix="l1distill-synthesis-") as temporary:
         folder = Path(temporary)
         progress(f"tracing {network.inputs} inputs into logic")

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import model_validator
 
 from l1distill.firmware.files import BUNDLE, SYNTHESIS_REPORT
+from l1distill.firmware.port_settings import PortSettings
 from l1distill.firmware.settings import FirmwareSettings, PrecisionSettings, ScoreSettings
 from l1distill.models.untrained import ShapeSettings
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
@@ -41,6 +42,9 @@ class Settings(StageSettings):
     """Events that a model is verified on (``.npy``, ``.npz``, ``.h5``); random ones without."""
     precision: PrecisionSettings = PrecisionSettings()
     """Precision that a model in floating point is rounded to."""
+    ports: PortSettings | None = None
+    """Input ports in hardware units, such as ``ports=cms_gt``; null for ports of the network's own
+    input type."""
     score: ScoreSettings = ScoreSettings()
     """Anomaly score that is computed behind the network, in the same firmware."""
     output: Path = PIPELINE_OUTPUT

@@ -2,8 +2,8 @@
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from l1distill.compression.to_network import QuantizedModel, to_network
 from l1distill.core.workspace import file_sha256, folder_sha256
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.functions.error_head import ErrorHead
+from l1distill.firmware.functions.port_conversion import IntegerPort
 from l1distill.firmware.functions.score_head import with_score
 from l1distill.firmware.network import serialization
 from l1distill.firmware.network.network import Network
@@ -76,12 +77,18 @@ def synthesize_model(
         values = read_events(source.events, quantized.network.inputs, "events")
         events = quantized.network.to_port_values(values) * quantized.network.input_units
         sha256 = {**sha256, "events": file_sha256(source.events)}
+    description = _describe(source, loaded, quantized)
+    ports: Sequence[IntegerPort] = ()
+    if settings.ports is not None:
+        ports = settings.ports.integer_ports([1.0] * quantized.network.inputs)
+        description = replace(description, inputs=settings.ports.quantities())
     firmware = synthesize(
         quantized.reference,
         events,
         settings.firmware,
-        description=_describe(source, loaded, quantized),
+        description=description,
         model_network=quantized.network,
+        ports=ports,
         score=settings.score,
         error_head=loaded.error_head,
         progress=progress,

@@ -1,6 +1,7 @@
 """Synthesis of the pipeline's student, verified on the events of its data set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from l1distill.artifacts.folders import INPUTS, STUDENT_MODEL, StudentFolder
 from l1distill.data.dataset import Dataset
 from l1distill.data.encoding import InputEncoding
+from l1distill.firmware.functions.port_conversion import IntegerPort
 from l1distill.firmware.results.documents import ModelDescription
 from l1distill.firmware.results.quantity import Quantity
 from l1distill.firmware.synthesis import synthesize
@@ -46,11 +48,17 @@ def synthesize_student(
     dataset = context.task.open(settings.data.folder)
     events = choose_events(dataset, settings.firmware.verification_events, settings.seed)
     vectors = quantize_inputs(student).predict(encoding.apply(events), batch_size=4096, verbose=0)
+    description = describe_student(context, encoding, len(vectors))
+    ports: Sequence[IntegerPort] = ()
+    if settings.ports is not None:
+        ports = settings.ports.integer_ports([feature.scale for feature in encoding.features])
+        description = replace(description, inputs=settings.ports.quantities())
     firmware = synthesize(
         student,
         vectors,
         settings.firmware,
-        description=describe_student(context, encoding, len(vectors)),
+        description=description,
+        ports=ports,
         score=settings.score,
         constants={
             name: (folder.path / name).read_bytes() for name in (INPUTS, *context.task.constants())

@@ -27,6 +27,13 @@ class Emulator:
     output_type: FixedPoint
     logic: Any
     """alkaid's ``CombLogic``: the combinational logic before it is cut into a pipeline."""
+    port_types: tuple[FixedPoint, ...] = ()
+    """The type of each input port where that is narrower than ``input_type``; else empty."""
+
+    @property
+    def ports(self) -> tuple[FixedPoint, ...]:
+        """The type of each input port."""
+        return self.port_types or (self.input_type,) * self.inputs
 
     def predict(self, x: ArrayLike) -> NDArray[np.float64]:
         """Compute the outputs of the firmware, bit for bit.
@@ -67,6 +74,8 @@ class Emulator:
             "output_type": asdict(self.output_type),
             "alir": {"model": self.logic, "meta": "ALIRModel", "spec_version": ALIR_SPEC_VERSION},
         }
+        if self.port_types:
+            content["port_types"] = [asdict(port) for port in self.port_types]
         text = json.dumps(content, cls=JSONEncoder, sort_keys=True, separators=(",", ":"))
         return text + "\n"
 
@@ -93,6 +102,7 @@ class Emulator:
                 input_exponents=tuple(content["input_exponents"]),
                 output_type=FixedPoint(**content["output_type"]),
                 logic=CombLogic.from_dict(content["alir"]),
+                port_types=tuple(FixedPoint(**port) for port in content.get("port_types", [])),
             )
         except FileNotFoundError as error:
             raise DataError(f"{path}: no such file; run the synthesis that writes it") from error

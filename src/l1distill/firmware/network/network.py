@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from l1distill.core.errors import DataError
 from l1distill.firmware.network.fixed_point import FixedPoint, smallest_type
 from l1distill.firmware.network.layers import Layer, Reshape
-from l1distill.firmware.network.value_range import ValueRange, value_range_of
+from l1distill.firmware.network.value_range import ValueRange
 
 EXACT_FLOAT32_BITS = 24
 """Sums that need more bits than a float32 mantissa are not exact in QKeras itself."""
@@ -46,6 +46,9 @@ class Network:
     """
     sources: Wiring = ()
     """Empty for a chain, in which every layer takes what is before it."""
+    port_types: tuple[FixedPoint, ...] = ()
+    """The type of each input port where that is narrower than ``input_type``, on the same grid:
+    what the port's own bits can hold. Empty where all are ``input_type``."""
 
     @property
     def wiring(self) -> Wiring:
@@ -56,6 +59,11 @@ class Network:
     def outputs(self) -> int:
         """How many numbers come out for an event."""
         return value_ranges(self)[-1].shape[0]
+
+    @property
+    def ports(self) -> tuple[FixedPoint, ...]:
+        """The type of each input port."""
+        return self.port_types or (self.input_type,) * self.inputs
 
     @property
     def input_units(self) -> NDArray[np.float64]:
@@ -81,6 +89,7 @@ def connect(
     layers: Sequence[Layer],
     input_exponents: tuple[int, ...] = (),
     sources: Wiring = (),
+    port_types: tuple[FixedPoint, ...] = (),
 ) -> Network:
     """Make a network of layers: flatten its outputs and find their type.
 
@@ -90,6 +99,7 @@ def connect(
         layers: in an order in which each comes behind all that it needs.
         input_exponents: see :class:`Network`.
         sources: the tensors that each layer takes; empty for a chain.
+        port_types: see :class:`Network`.
 
     Raises:
         DataError: a layer's sums do not fit into the mantissa of a float64.
@@ -103,6 +113,7 @@ def connect(
         output_type=input_type,
         input_exponents=input_exponents,
         sources=sources,
+        port_types=port_types,
     )
     ranges = value_ranges(network)
     if len(ranges[-1].shape) != 1:
@@ -133,6 +144,7 @@ def extend(network: Network, layers: Sequence[Layer], sources: Wiring = ()) -> N
         (*network.layers, *layers),
         network.input_exponents,
         (*network.wiring, *more),
+        network.port_types,
     )
 
 
@@ -144,12 +156,23 @@ def truncate(network: Network, number: int) -> Network:
         network.layers[:number],
         network.input_exponents,
         network.sources[:number],
+        network.port_types,
+    )
+
+
+def input_range(network: Network) -> ValueRange:
+    """Return the value range of the inputs."""
+    ports = network.ports
+    return ValueRange(
+        low=np.array([port.low for port in ports]),
+        high=np.array([port.high for port in ports]),
+        fraction=network.input_type.fraction,
     )
 
 
 def value_ranges(network: Network) -> list[ValueRange]:
     """Return the value range of each tensor: of the inputs first, then of each layer's results."""
-    ranges = [value_range_of(network.input_type, network.inputs)]
+    ranges = [input_range(network)]
     for layer, taken in zip(network.layers, network.wiring, strict=True):
         ranges.append(layer.value_range(*(ranges[number] for number in taken)))
     return ranges

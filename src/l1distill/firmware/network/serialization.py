@@ -67,6 +67,8 @@ def save(network: Network, path: Path) -> None:
     }
     if network.sources:
         content["sources"] = network.sources
+    if network.port_types:
+        content["port_types"] = [asdict(port) for port in network.port_types]
     path.write_text(json.dumps(content, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -87,6 +89,7 @@ def load(path: Path) -> Network:
             output_type=FixedPoint(**content["output_type"]),
             input_exponents=tuple(content["input_exponents"]),
             sources=_to_tuples(content.get("sources", [])),
+            port_types=tuple(FixedPoint(**port) for port in content.get("port_types", [])),
         )
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; run the synthesis that writes it") from error

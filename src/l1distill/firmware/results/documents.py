@@ -111,7 +111,7 @@ def _inputs(description: ModelDescription, network: Network, rtl: RtlReport) -> 
         Quantity(name=f"input {number}") for number in range(network.inputs)
     )
     steps = (network.input_units * network.input_type.step).tolist()
-    return port_rows(named, rtl.top_input, [network.input_type] * network.inputs, steps)
+    return port_rows(named, rtl.top_input, network.ports, steps)
 
 
 def _outputs(description: ModelDescription, network: Network, rtl: RtlReport) -> list[PortRow]:

@@ -43,11 +43,11 @@ def trace(network: Network) -> Any:
     from alkaid.trace.passes import optimize
 
     input_type = network.input_type
-    shape = (network.inputs,)
+    ports = network.ports
     inputs = FVArray.from_kif(
-        np.full(shape, int(input_type.signed)),
-        np.full(shape, input_type.integer),
-        np.full(shape, input_type.fraction),
+        np.array([int(port.signed) for port in ports]),
+        np.array([port.integer for port in ports]),
+        np.array([port.fraction for port in ports]),
         HWConfig(1, -1, -1),
         0.0,
         # at most two adder levels more than the shallowest tree: latency first; and no tables,

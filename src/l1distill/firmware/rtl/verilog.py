@@ -85,6 +85,7 @@ def trace_network(network: Network) -> Emulator:
         input_exponents=network.input_exponents,
         output_type=network.output_type,
         logic=logic,
+        port_types=network.port_types,
     )
 
 
@@ -131,8 +132,8 @@ def write_rtl(
         setup_uncertainty_ns=uncertainty_ns,
         input_port=_port(model.fsm.inp_signals),
         output_port=_port(model.fsm.out_signals),
-        top_input=_uniform("model_inp", emulator.input_type, emulator.inputs),
-        top_output=_uniform("model_out", emulator.output_type, emulator.logic.shape[1]),
+        top_input=_bus("model_inp", emulator.ports),
+        top_output=_bus("model_out", (emulator.output_type,) * emulator.logic.shape[1]),
         version=version("alkaid"),
     )
     buses = (report.input_port, report.output_port, report.top_input, report.top_output)
@@ -179,8 +180,8 @@ def _critical_delay(model: Any) -> float:
     return max(_delay(logic) for logic in model.fsm.logic.values())
 
 
-def _uniform(name: str, fixed_type: FixedPoint, number: int) -> Port:
-    return Port(name=name, elements=(fixed_type.bare,) * number)
+def _bus(name: str, types: Sequence[FixedPoint]) -> Port:
+    return Port(name=name, elements=tuple(fixed_type.bare for fixed_type in types))
 
 
 def verilog_files(folder: Path) -> tuple[Path, ...]:

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.firmware.network.network import Network, evaluate_first, value_ranges
+from l1distill.firmware.network.network import (
+    Network,
+    evaluate_first,
+    input_range,
+    value_ranges,
+)
 from l1distill.firmware.network.value_range import ValueRange
 from l1distill.firmware.verification.boundaries import DrawBoundaries, layer_boundaries
 from l1distill.firmware.verification.events import random_events
@@ -94,13 +99,16 @@ def adversarial_events(network: Network, number: int, seed: int) -> Adversarial:
 
 def _corners(network: Network) -> NDArray[np.float64]:
     """Return events at the ends of the inputs' range, as values of the input ports."""
-    input_type, inputs = network.input_type, network.inputs
-    low, high, step = input_type.low, input_type.high, input_type.step
-    values = [low, high, 0.0, low + step, high - step, step, max(low, -step)]
-    whole = np.repeat(np.array(values)[:, None], inputs, axis=1)
+    inputs, step = network.inputs, network.input_type.step
+    ports = input_range(network)
+    low, high = ports.low, ports.high
+    values = [low, high, np.zeros(inputs), low + step, high - step]
+    values += [np.full(inputs, step), np.maximum(low, -step)]
+    whole = np.stack(values)
     striped = np.where(np.arange(inputs) % 2 == 0, low, high)[None]
-    alone = [np.eye(inputs) * value for value in values if value]
+    alone = [np.diag(value) for value in values if value.any()]
     events = np.concatenate([whole, striped, striped[:, ::-1], *alone])
+    events = np.clip(events, low, high)
     result: NDArray[np.float64] = np.unique(events, axis=0)
     return result
 
@@ -143,7 +151,7 @@ def _search(
         apart = np.abs(sums[:, element] - value)
         nearest = int(np.argmin(apart))
         events[n], distance[n] = pool[nearest], apart[nearest]
-    input_type, evaluations = network.input_type, 0
+    input_type, ports, evaluations = network.input_type, input_range(network), 0
     for _ in range(_ROUNDS):
         (open_,) = np.nonzero(distance)
         evaluations += open_.size * _TRIES
@@ -156,7 +164,7 @@ def _search(
         steps *= rng.choice([-input_type.step, input_type.step], len(changed))
         for _ in range(2):  # one input or two
             moved = changed[rows, columns] + steps
-            changed[rows, columns] = np.clip(moved, input_type.low, input_type.high)
+            changed[rows, columns] = np.clip(moved, ports.low[columns], ports.high[columns])
             columns = rng.integers(0, network.inputs, len(changed))
             steps = np.where(rng.random(len(changed)) < 0.5, -steps, 0.0)
         sums = evaluate_first(network, tensor, changed)

@@ -82,10 +82,15 @@ def random_events(network: Network, number: int, seed: int) -> NDArray[np.float6
         (number, inputs) inputs of the network.
     """
     rng = np.random.default_rng(seed)
-    input_type = network.input_type
-    low, high = round(input_type.low / input_type.step), round(input_type.high / input_type.step)
-    codes = rng.integers(low, high + 1, (number, network.inputs)).astype(np.float64)
+    ports, step = network.ports, network.input_type.step
+    low = np.array([round(port.low / step) for port in ports])
+    high = np.array([round(port.high / step) for port in ports])
+    shape = (number, network.inputs)
+    if network.port_types:
+        codes = rng.integers(low, high + 1, shape).astype(np.float64)
+    else:  # one pair of ends for all draws other numbers than a pair for each
+        codes = rng.integers(int(low[0]), int(high[0]) + 1, shape).astype(np.float64)
     sparse = number // 2
     codes[:sparse] *= rng.random((sparse, network.inputs)) < rng.random((sparse, 1))
-    result: NDArray[np.float64] = codes * input_type.step * network.input_units
+    result: NDArray[np.float64] = codes * step * network.input_units
     return result

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l1distill.core.errors import DataError
+from l1distill.firmware.functions.port_conversion import PortedNetwork
 from l1distill.firmware.network.network import (
     EXACT_FLOAT32_BITS,
     Network,
@@ -58,6 +59,7 @@ def choose_events(
     network: Network,
     events: ArrayLike | None,
     settings: FirmwareSettings,
+    ported: PortedNetwork | None = None,
 ) -> VerificationEvents:
     """Choose the verification events of a network and compute their reference results.
 
@@ -71,6 +73,7 @@ def choose_events(
         events: (n, inputs) inputs on the grid of the input type, or of the shape of the model's
             input; ``None`` for random ones alone.
         settings: give the number of events.
+        ported: ``network`` behind integer ports; then the events are integers.
 
     Returns:
         The events.
@@ -78,11 +81,13 @@ def choose_events(
     Raises:
         DataError: the events have another shape, or are not on the grid.
     """
-    given = _given_events(network, events, settings.verification_events)
-    random = random_events(network, settings.verification_events - len(given), SEED)
-    adversarial = adversarial_events(network, settings.adversarial_events, SEED).x
+    taken = network if ported is None else ported.network
+    given = _given_events(taken, events, settings.verification_events)
+    random = random_events(taken, settings.verification_events - len(given), SEED)
+    adversarial = adversarial_events(taken, settings.adversarial_events, SEED).x
     x = np.concatenate([given, random, adversarial])
-    y, reference = _reference(model, model_network, network, x)
+    inputs = x if ported is None else ported.converted(x)
+    y, reference = _reference(model, model_network, network, inputs)
     return VerificationEvents(x=x, y=y, reference=reference, adversarial=len(adversarial))
 
 
