@@ -122,10 +122,10 @@ class PortSettings(Settings):
 
 
 def _conversion(feature: PortFeature, offset: float, shift: int | None) -> str:
-    code = f"(code - {offset:g})" if offset else "code"
+    code = f"code - {offset:g}" if offset else "code"
     if feature.period:
-        half = feature.period // 2
-        code = code.replace("code", f"code from {half} on less {feature.period}")
+        code += f", from code {feature.period // 2} on less {feature.period},"
+    code = code if code == "code" else f"({code.rstrip(',')})"
     if shift is None:
         return f"{code} x {feature.step:.10g} {feature.unit}".strip()
     return f"{code} {'>>' if shift >= 0 else '<<'} {abs(shift)}"

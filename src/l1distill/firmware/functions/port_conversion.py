@@ -41,7 +41,8 @@ class IntegerPort:
     @property
     def type(self) -> FixedPoint:
         """The type of the port."""
-        return FixedPoint(signed=self.signed, integer=self.bits - self.signed, fraction=0)
+        whole = FixedPoint(signed=self.signed, integer=self.bits - self.signed, fraction=0)
+        return whole.bare
 
 
 @dataclass(frozen=True, kw_only=True)
