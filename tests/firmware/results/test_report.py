@@ -17,7 +17,8 @@ from l1distill.firmware.rtl.yosys import YosysCounts
 from l1distill.firmware.verification.back_ends import RtlSimulation
 from l1distill.firmware.verification.comparison import Comparison
 from l1distill.firmware.verification.reference import Reference
-from l1distill.registry.gates import Gate, judge
+from l1distill.registry.gates import Gate
+from l1distill.registry.judgment import judge
 from tests.firmware.students import HARDWARE
 
 PORT = Port("port", (FixedPoint(signed=True, integer=3, fraction=4),))
