@@ -186,6 +186,10 @@ def test_folding_changes_nothing_but_rounding() -> None:
             layers.Conv2D(2, (2, 2), padding="same"),
             layers.Flatten(),
         ],
+        [
+            *(layers.Reshape((4, 3)), layers.Dense(3), layers.BatchNormalization()),
+            *(layers.ReLU(), layers.Flatten()),
+        ],
     ):
         model = settle(chain((12,), *body), x)
         expected = np.asarray(model(x))
@@ -237,6 +241,21 @@ def test_no_batch_normalization_multiplies(name: str) -> None:
     assert np.abs(difference).max() < 3e-3 * np.abs(expected).max(), name
     scales = [layer.scale.ravel() for layer in network.layers if isinstance(layer, Affine)]
     assert (np.abs(np.frexp(np.concatenate(scales))[0]) == 0.5).all()
+
+
+def test_normalization_of_each_object_is_folded() -> None:
+    """Nothing is rounded between a dense layer on the last axis and the ReLU behind it."""
+    from tensorflow.keras import layers
+
+    x = objects(300, 4)
+    body = [layers.Dense(5), layers.BatchNormalization(), layers.ReLU(), layers.Conv1D(4, 2)]
+    body += [layers.LeakyReLU(0.3), layers.GlobalMaxPooling1D(), layers.Dense(2)]
+    model = settle(chain((12,), layers.Reshape((4, 3)), *body), x)
+    network = post_training_quantize(model, 10, x)
+    rounded = [layer.name for layer in network.layers if isinstance(layer, Quantize)]
+    assert len(rounded) == 3, rounded
+    expected = np.asarray(model(x))
+    assert np.abs(evaluate(network, x) - expected).mean() < 0.02 * expected.std()
 
 
 def test_heads_stand_side_by_side() -> None:
