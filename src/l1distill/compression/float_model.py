@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from l1distill.compression.float_layers import NumericStep, Step, read_float_layer
+from l1distill.compression.float_layers import Activation, NumericStep, Step, read_float_layer
 from l1distill.firmware.network.layers import (
     Affine,
     Concatenate,
@@ -90,7 +90,22 @@ def _read_segment(
             steps.append(step)
             if not isinstance(step, NumericStep):
                 tensor = step.value_range(tensor)
-    return Part(sources=segment.sources, steps=tuple(steps), merge=merge), tensor
+    return Part(sources=segment.sources, steps=_reshaped_later(steps), merge=merge), tensor
+
+
+def _reshaped_later(steps: list[Step]) -> tuple[Step, ...]:
+    """Return the steps with activations at the sums of a convolution, before these are reshaped.
+
+    They are rounded once then; a dense layer on the last of several axes is a convolution too.
+    """
+    ordered: list[Step] = []
+    for step in steps:
+        is_behind = len(ordered) > 1 and isinstance(ordered[-1], Reshape)
+        if is_behind and isinstance(step, Activation) and isinstance(ordered[-2], Conv2D):
+            ordered.insert(len(ordered) - 1, step)
+        else:
+            ordered.append(step)
+    return tuple(ordered)
 
 
 def _divided(division: Division) -> UnaryLayer:
