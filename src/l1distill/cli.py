@@ -39,6 +39,7 @@ STAGES = {
 }
 REGISTRY = {
     "history": "who became champion or challenger, when, why, and from which commit",
+    "lineage": "the chain from a registered version to its collisions, each link verified",
     "rollback": "make an earlier version champion again, if it still passes the gates",
 }
 """Commands on the registered model, with overrides as stages have them."""

@@ -15,9 +15,10 @@ from l1distill.cli import COMMANDS, REGISTRY, STAGES
 from l1distill.firmware.files import BUNDLE, MANIFEST
 from l1distill.firmware.rtl.vivado import SCRIPT
 from l1distill.stages.configuration import parse
+from l1distill.stages.launch import in_full
 from tests.settings import ROOT
 
-FLAGS = {"-m", "--multirun", "--help", "--debug", "--dry-run"}
+FLAGS = {"-m", "--multirun", "--help", "--debug"}
 """Flags of a stage that stand alone."""
 COMPLETION = ["--shell-completion", "install=bash"]
 OPERATORS = {"&&", ";", "|"}
@@ -79,7 +80,7 @@ def compose_stage(name: str, arguments: Sequence[str]) -> int:
     Returns:
         The number of jobs.
     """
-    words = list(arguments)
+    words = in_full(name, arguments)
     if "--cfg" in words:
         at = words.index("--cfg")
         assert words[at + 1] in {"job", "hydra", "all"}

@@ -16,6 +16,8 @@ import mlflow
 import numpy as np
 import pytest
 
+from l1distill.artifacts.record import Record
+from l1distill.core.workspace import file_sha256, folder_sha256
 from l1distill.data.encoding import InputEncoding
 from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.registry.evidence import Evidence
@@ -208,3 +210,46 @@ def _wait_for(server: "subprocess.Popen[bytes]", port: int) -> None:
         else:
             return
     pytest.fail("the server does not answer")
+
+
+def test_the_lineage_of_the_champion_is_verified_link_by_link(
+    line: Project, tmp_path: Path
+) -> None:
+    champion = line.l1distill("lineage", f"models:/{NAME}@champion").stdout
+    client = line.client()
+    version = client.get_model_version_by_alias(NAME, "champion")
+    record = Record.read(line.folder / "models/student")
+    commit = line.run("git", "rev-parse", "HEAD").stdout.strip()
+    bundle = file_sha256(line.folder / "firmware/student/bundle.tar.gz")
+    tags = client.get_run(str(version.run_id)).data.tags
+    runs = [tags[f"{stage}_run"] for stage in ("synthesize", "student", "teacher")]
+    for found in (
+        f"{NAME} version 1",
+        version.tags["content_sha256"][:16],
+        bundle[:16],
+        record.dataset_md5[:16],
+        commit[:16],
+        *runs,
+        str(version.run_id),
+    ):
+        assert found in champion
+    for stage, folder in (("teacher", "models/teacher"), ("generate", "data/anomaly")):
+        assert f"{stage}  {folder_sha256(line.folder / folder)[:16]}  {folder}" in champion
+
+    uri = f"sqlite:///{tmp_path}/empty.db"
+    fresh = line._replace(environment={**line.environment, "MLFLOW_TRACKING_URI": uri})
+    assert fresh.l1distill("lineage").stdout.count(", imported") == 4
+
+    other = tmp_path / "student"
+    shutil.copytree(line.folder / "models/student", other)
+    inputs = {**record.inputs, "teacher": "0" * 64}
+    record.model_copy(update={"inputs": inputs}).write(other)
+    for arguments, status, reason in (
+        ((f"student_folder={other}",), 2, "broken link: made from another"),
+        (("models:/nobody@champion",), 2, "nobody has no champion"),
+        (("models:/nobody",), 2, "take models:/NAME@ALIAS"),
+        (("firmware_folder=nowhere",), 2, "nowhere: no such folder"),
+    ):
+        done = line.l1distill("lineage", *arguments, check=False)
+        assert done.returncode == status, done.stderr
+        assert reason in done.stderr

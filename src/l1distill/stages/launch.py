@@ -34,9 +34,7 @@ def launch(stage: str, summary: str, words: Sequence[str], report: Report) -> in
     Raises:
         ConfigError: a flag, key or choice is unknown, or the configuration cannot be composed.
     """
-    if stage == "promote":
-        words = ["dry_run=true" if word == "--dry-run" else word for word in words]
-    flags, overrides = _split_flags(stage, words)
+    flags, overrides = _split_flags(stage, in_full(stage, words))
     from l1distill.stages import refusals
 
     try:
@@ -48,6 +46,15 @@ def launch(stage: str, summary: str, words: Sequence[str], report: Report) -> in
         return _run_hydra(stage, [*overrides, *flags], report)
     except refusals.COMPOSITION_ERRORS as error:
         raise ConfigError(refusals.explain(error, stage, overrides)) from error
+
+
+def in_full(stage: str, words: Sequence[str]) -> list[str]:
+    """Write out what has a short form: ``promote --dry-run`` and ``lineage models:/...``."""
+    if stage == "promote":
+        return ["dry_run=true" if word == "--dry-run" else word for word in words]
+    if stage == "lineage":
+        return [f"model={word}" if word.startswith("models:/") else word for word in words]
+    return list(words)
 
 
 def _run_hydra(stage: str, arguments: Sequence[str], report: Report) -> int:
