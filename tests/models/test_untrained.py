@@ -47,3 +47,9 @@ def test_the_seed_is_the_network(shape: ShapeSettings) -> None:
     one, same, other = (build_untrained(shape, seed).get_weights() for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     assert not any(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_pruning_leaves_a_weight_in_every_layer(shape: ShapeSettings) -> None:
+    model = build_untrained(shape.model_copy(update={"layers": [4, 2]}), seed=0)
+    left = [np.count_nonzero(layer.kernel) for layer in model.layers if layer.weights]
+    assert left == [16, 2, 1]

@@ -52,6 +52,8 @@ from l1distill.firmware.verification.back_ends import (
 )
 from l1distill.firmware.verification.reference import VerificationEvents, choose_events
 
+_CONSTANT = "The outputs are the same for every input: the firmware is constants, without logic."
+
 
 @dataclass(frozen=True, eq=False)
 class Firmware:
@@ -155,6 +157,9 @@ def synthesize(
         folder = Path(temporary)
         progress(f"tracing {network.inputs} inputs into logic")
         emulator, rtl = _write_sources(folder, network, settings)
+        if emulator.is_constant:
+            progress(_CONSTANT)
+            description = replace(description, limitations=(*description.limitations, _CONSTANT))
         _write_vectors(folder, network, rtl, chosen, emulator)
         results = _run_tools(folder, network, emulator, rtl, chosen, simulator, settings, progress)
         report = collect_report(results, settings.device)

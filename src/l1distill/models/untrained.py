@@ -37,7 +37,7 @@ class ShapeSettings(Settings):
     sigmoid: bool = True
     """Whether QKeras' hard sigmoid stands at the end."""
     sparsity: float = Field(default=0.75, ge=0.0, lt=1.0)
-    """Share of the weights of each layer that are zero, biases apart."""
+    """Share of the weights of each layer that are zero, biases apart; one is always left."""
 
 
 def build_untrained(settings: ShapeSettings, seed: int) -> "keras.Model":
@@ -74,7 +74,7 @@ def build_untrained(settings: ShapeSettings, seed: int) -> "keras.Model":
         rows, columns = layer.kernel.shape
         limit = (6.0 / (rows + columns)) ** 0.5
         kernel = rng.uniform(-limit, limit, (rows, columns))
-        zeros = round(settings.sparsity * kernel.size)
+        zeros = min(round(settings.sparsity * kernel.size), kernel.size - 1)
         kernel.ravel()[np.argsort(np.abs(kernel), axis=None, kind="stable")[:zeros]] = 0.0
         layer.set_weights([kernel, rng.uniform(-limit, limit, columns)])
     return model

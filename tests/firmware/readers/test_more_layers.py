@@ -195,6 +195,17 @@ def scales_on_none() -> Any:
     return chain((6,), [*body, with_kernel(2, binary(alpha="auto")), grid(8, 2)])
 
 
+def scales_of_any_number() -> Any:
+    """Scales that Python has as float64 and TensorFlow multiplies by as float32."""
+    from qkeras import binary, quantized_bits, ternary
+
+    body = [grid(6), with_kernel(8, quantized_bits(6, 0, 1, alpha=0.7)), relu(6)]
+    body += [with_kernel(6, binary(alpha=0.55), quantized_bits(6, 0, 1, alpha=0.7)), grid(6)]
+    body += [with_kernel(4, ternary(alpha=0.3)), relu(6)]
+    each = quantized_bits(4, 0, alpha=np.array([0.3, -0.7, 1.1]))
+    return chain((6,), [*body, with_kernel(3, each), grid(8, 2)])
+
+
 def scaled_convolution() -> Any:
     from qkeras import QConv2D, quantized_bits
     from tensorflow.keras import layers
@@ -223,7 +234,8 @@ def fused() -> Any:
 
 MODELS: tuple[Callable[[], Any], ...] = (
     *(sequence, means, means_along, quantized_mean, largest, hard_functions, signs),
-    *(scales_on_a_grid, scales_on_none, scaled_convolution, normalized, fused),
+    *(scales_on_a_grid, scales_on_none, scales_of_any_number, scaled_convolution),
+    *(normalized, fused),
     *(three_values, three_values_of_an_image, scaled_activations, strided, strided_along),
 )
 

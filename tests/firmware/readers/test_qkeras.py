@@ -221,12 +221,6 @@ def any_length() -> Any:
     return tf.keras.Model(first, quantizer()(first))
 
 
-def zeros() -> Any:
-    model = chain(quantizer(), dense(3, "first"), dense(1))
-    model.get_layer("first").set_weights([np.zeros((4, 3)), np.ones(3)])
-    return model
-
-
 def not_a_number() -> Any:
     model = chain(quantizer(), dense(1))
     model.get_layer("score").set_weights([np.full((4, 1), np.nan), np.ones(1)])
@@ -270,7 +264,6 @@ def pruning_wrapper() -> Any:
         (unfinished_noise, ("last", "QActivation", "qnoise_factor is 0.5")),
         (two_inputs, ("one", "no fixed-point type")),
         (any_length, ("(None, None, 4)", "not fixed")),
-        (zeros, ("first", "QDense", "all its weights are zero")),
         (not_a_number, ("score", "QDense", "kernel", "NaN")),
         (pruning_wrapper, ("PruneLowMagnitude", "not supported")),
     ],

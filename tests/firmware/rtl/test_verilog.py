@@ -17,7 +17,6 @@ from l1distill.firmware.rtl import simulation as rtlsim
 from l1distill.firmware.rtl import vectors
 from l1distill.firmware.rtl.verilog import (
     TOP,
-    ConstantOutputError,
     Port,
     RtlReport,
     trace_network,
@@ -161,26 +160,6 @@ def test_inputs_that_pruning_cut_off_have_no_bits(tmp_path: Path) -> None:
     assert simulator is not None
     time_limit = TimeLimit(60.0, "limit")
     assert np.array_equal(rtlsim.simulate_rtl(tmp_path, rtl, x, simulator, time_limit), expected)
-
-
-def test_a_constant_output_is_refused() -> None:
-    kind = FixedPoint(signed=True, integer=2, fraction=3)
-    positive = FixedPoint(signed=False, integer=2, fraction=3)
-    layer = Dense(
-        "score",
-        kernel=np.full((2, 1), -0.5),
-        bias=np.full(1, -4.0),
-        kernel_type=kind,
-        bias_type=kind,
-    )
-    network = Network(
-        inputs=2,
-        input_type=positive,
-        layers=(layer, Quantize("relu", type=positive)),
-        output_type=positive,
-    )
-    with pytest.raises(ConstantOutputError, match="the same for every input"):
-        trace_network(network)
 
 
 def test_bus_words_unpack_to_what_was_packed() -> None:

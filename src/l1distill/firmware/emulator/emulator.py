@@ -35,6 +35,11 @@ class Emulator:
         """The type of each input port."""
         return self.port_types or (self.input_type,) * self.inputs
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether the outputs are the same for every input, so that there is no logic."""
+        return all(low == high for low, high, _ in self.logic.out_qint)
+
     def predict(self, x: ArrayLike) -> NDArray[np.float64]:
         """Compute the outputs of the firmware, bit for bit.
 

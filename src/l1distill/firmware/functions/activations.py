@@ -14,6 +14,7 @@ from l1distill.firmware.functions.softmax import append_softmax
 from l1distill.firmware.network.builder import Builder
 from l1distill.firmware.network.fixed_point import FixedPoint, grid_of, smallest_type
 from l1distill.firmware.network.layers import (
+    Affine,
     Conv2D,
     Dense,
     Quantize,
@@ -166,6 +167,9 @@ class FunctionApproximator:
 def _piecewise_layers(name: str, function: PiecewiseLinear, tensor: ValueRange) -> list[UnaryLayer]:
     """Return the layers of a piecewise linear function of every number of a tensor."""
     channels, pieces = tensor.shape[-1], len(function.knots)
+    if not pieces:  # of a single number
+        start = np.full(channels, function.start)
+        return [Affine.exact(f"{name}_sums", np.zeros(channels), start)]
     kept = np.flatnonzero(function.slopes) if function.slopes.any() else np.arange(pieces)
     knots, slopes = function.knots[kept], function.slopes[kept]
     copies = np.repeat(np.eye(channels), len(kept), axis=1)

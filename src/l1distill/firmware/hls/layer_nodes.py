@@ -87,10 +87,13 @@ class Place:
 
 
 def _lossless_type(tensor: ValueRange) -> FixedPoint:
-    """Return a type that holds the tensor without loss; at least a bit, even for zeros alone."""
+    """Return a type that holds the tensor without loss; zeros alone get a bit before the point.
+
+    With no bit near the point, the C++ types of HLS cannot round such a zero to another type.
+    """
     fixed_type = tensor.type
     if not fixed_type.bits:
-        fixed_type = replace(fixed_type, integer=fixed_type.integer + 1)
+        fixed_type = replace(fixed_type, integer=max(fixed_type.integer, 0) + 1)
     return fixed_type.bare
 
 

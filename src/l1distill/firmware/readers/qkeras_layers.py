@@ -80,8 +80,6 @@ def _read_linear(layer: Any, tensor: ValueRange) -> Iterator[UnaryLayer]:
         kernel_variable, bias_variable = layer.get_folded_weights()
     kernel = read_weights(layer, "kernel", _quantizer(layer, "kernel"), kernel_variable)
     bias = _bias(layer, kernel, bias_variable)
-    if not kernel.values.any():
-        refuse(layer, "all its weights are zero, so the output is a constant; train it anew")
     yield from _linear_layers(layer, tensor.shape, kernel, bias)
 
 

@@ -13,6 +13,9 @@ from l1distill.firmware.readers.untyped import FLOAT
 WEIGHT_QUANTIZERS = ("quantized_bits", "binary", "ternary", "quantized_po2")
 MAX_GRID_BITS = 24
 """Weights that take more are scaled: what a float32 holds."""
+_MAX_SCALED_BITS = 16
+"""Weights with a scale that is no power of two are taken apart if they take more: the few bits
+before the scale, and one multiplication of each sum, are cheaper."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -50,7 +53,8 @@ def read_weights(layer: Any, role: str, quantizer: Any, variable: Any) -> Weight
         return _on_any_grid(layer, role, quantizer, variable)
     if not quantizer.keep_negative:  # hls4ml 1.3.0 reads the weights as signed and drops a bit
         refuse(layer, f"its {role}_quantizer has keep_negative=False; use signed weights")
-    if quantizer.alpha is not None and (isinstance(quantizer.alpha, str) or quantizer.alpha != 1):
+    alpha = quantizer.alpha
+    if alpha is not None and (isinstance(alpha, str) or np.any(np.asarray(alpha) != 1)):
         check_quantizer(layer, quantizer)
         return _on_any_grid(layer, role, quantizer, variable)
     if quantizer.bits <= 1:
@@ -78,24 +82,47 @@ def _on_any_grid(layer: Any, role: str, quantizer: Any, variable: Any) -> Weight
     if not np.isfinite(values).all():
         refuse(layer, f"its {role} is not on any grid: NaN, or infinite")
     fixed_type = _signed_grid(values)
+    scale = _scale_of_outputs(quantizer, values)
+    is_shift = scale is None or bool(np.all(np.frexp(scale)[0] == 0.5))
     # nothing is multiplied with a bias: it can have any number of bits
-    if fixed_type.bits <= MAX_GRID_BITS or role == "bias":
+    if role == "bias" or fixed_type.bits <= (MAX_GRID_BITS if is_shift else _MAX_SCALED_BITS):
         return Weights(values=values, fixed_type=fixed_type)
-    scale = np.broadcast_to(
-        np.asarray(quantizer.scale, dtype=np.float64), (*(1,) * (values.ndim - 1), values.shape[-1])
-    )
-    safe_scale = np.where(scale == 0, 1.0, scale)
-    step = 1.0
-    if type(quantizer).__name__ == "quantized_bits":
-        step = 2.0 ** (int(quantizer.integer) - int(quantizer.bits) + bool(quantizer.keep_negative))
-    unscaled = np.rint(values / safe_scale / step) * step
-    if not np.allclose(unscaled * safe_scale, values, rtol=1e-5, atol=0):
+    if scale is None:
+        refuse(layer, f"its {role} takes {fixed_type.bits} bits on one grid; use a narrower range")
+    step = _step_before_scale(quantizer)
+    unscaled = np.rint(values / scale / step) * step
+    # QKeras adds the difference to what was trained: that may be off in the last bit of either
+    last_bits = 2.0**-22 * np.maximum(np.abs(np.asarray(variable)), np.abs(values))
+    if np.any(np.abs(unscaled * scale - values) > last_bits):
         refuse(
             layer, f"its {role} takes {fixed_type.bits} bits, and its scale does not explain that"
         )
-    return Weights(
-        values=unscaled + 0.0, fixed_type=_signed_grid(unscaled), scale=safe_scale.ravel()
-    )
+    return Weights(values=unscaled + 0.0, fixed_type=_signed_grid(unscaled), scale=scale)
+
+
+def _scale_of_outputs(quantizer: Any, values: Array) -> Array | None:
+    """Return the scale that a quantizer has applied to each output, 1 where that is 0.
+
+    Returns:
+        (n_out,) numbers of float32, which is what TensorFlow multiplies by, whatever number of
+        Python ``alpha`` is; ``None`` where there is no scale, or one that depends on the input.
+    """
+    scale = getattr(quantizer, "scale", None)
+    if scale is None:
+        return None
+    scale = np.asarray(scale, dtype=np.float32).astype(np.float64)
+    if scale.size not in (1, scale.shape[-1] if scale.ndim else 1):
+        return None
+    scale = np.broadcast_to(scale.ravel(), values.shape[-1:])
+    return np.where(scale == 0, 1.0, scale)
+
+
+def _step_before_scale(quantizer: Any) -> float:
+    """Return the distance between two neighboring weights before they are scaled."""
+    if type(quantizer).__name__ != "quantized_bits":
+        return 1.0
+    magnitude_bits = int(quantizer.bits) - bool(quantizer.keep_negative)
+    return 2.0 ** (int(quantizer.integer) - magnitude_bits) if magnitude_bits else 1.0
 
 
 def _signed_grid(values: Array) -> FixedPoint:

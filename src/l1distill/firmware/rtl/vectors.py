@@ -60,6 +60,9 @@ def unpack(port: Port, words: Sequence[str]) -> NDArray[np.float64]:
         (n, len(port.elements)) numbers.
     """
     values = np.full((len(words), len(port.elements)), np.nan)
+    if port.bits == 0:  # whatever a simulator prints: all these numbers are always zero
+        values[:] = 0.0
+        return values
     for event, text in enumerate(words):
         if set(text.lower()) - set("0123456789abcdef"):
             continue

@@ -12,7 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from l1distill.core.errors import DataError
 from l1distill.firmware.devices import Device
 from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.firmware.network.fixed_point import FixedPoint
@@ -28,10 +27,6 @@ SETUP_UNCERTAINTY = 0.1
 """Share of the clock period that the constraints take off for jitter and skew."""
 _CUTOFF_STEP_NS, _SHORTEST_CUTOFF_NS = 0.25, 1.0
 """How much shorter stages are tried, and the shortest: about one operation."""
-
-
-class ConstantOutputError(DataError):
-    """The outputs of a network are the same for every input: there is no logic to write."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,21 +65,14 @@ def trace_network(network: Network) -> Emulator:
         The logic with its emulator.
 
     Raises:
-        ConstantOutputError: the output is the same for every input, so that there is no logic.
         DataError: a constant has more digits than alkaid holds exactly.
     """
-    logic = tracing.trace(network)
-    if all(low == high for low, high, _ in logic.out_qint):
-        raise ConstantOutputError(
-            "the network's output is the same for every input: nothing to synthesize; train it "
-            "again, or give it more bits"
-        )
     return Emulator(
         inputs=network.inputs,
         input_type=network.input_type,
         input_exponents=network.input_exponents,
         output_type=network.output_type,
-        logic=logic,
+        logic=tracing.trace(network),
         port_types=network.port_types,
     )
 

@@ -81,8 +81,7 @@ def first_layer(network: Network, x: NDArray[np.float64], run: Run) -> str:
     Args:
         network: the network.
         x: (n, inputs) events on which the back end of the whole network differs.
-        run: makes the back end of a network and computes events; raises
-            :class:`~l1distill.firmware.rtl.verilog.ConstantOutputError` where there is no logic.
+        run: makes the back end of a network and computes events.
 
     Returns:
         In words, the layer at which the back end differs first.
@@ -92,11 +91,7 @@ def first_layer(network: Network, x: NDArray[np.float64], run: Run) -> str:
     """
     for number, layer in enumerate(network.layers, 1):
         part = truncate(network, number)
-        try:
-            results = run(part, x[:EVENTS])
-        except verilog.ConstantOutputError:  # nothing to compare before the first live layer
-            continue
-        if compare(evaluate(part, x[:EVENTS]), results).mismatches:
+        if compare(evaluate(part, x[:EVENTS]), run(part, x[:EVENTS])).mismatches:
             return f"first at layer {layer.name} ({type(layer).__name__})"
     return "at no layer, when made layer by layer"
 
