@@ -172,7 +172,7 @@ def test_a_task_that_is_wrong_is_named_before_anything_else(
             {"muon_pt": 1.0},
             "filter.muon_pt: no such key; did you mean data.files.filter.muon_pt_min?",
         ),
-        ("nanoaod", "met", 3, "met=3: input should be 'auto', 'MET' or 'PuppiMET'"),
+        ("nanoaod", "met", 3, "met=3: input should be 'auto', 'MET', 'PuppiMET' or 'PFMET'"),
         ("own", "background", "x", "background: no such key"),
         ("own", "folders", [None], "folders.0=None: input should be a valid string"),
     ],

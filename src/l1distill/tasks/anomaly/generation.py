@@ -1,5 +1,6 @@
 """Making the anomaly data set: from PYTHIA, or from files of the user's."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -73,6 +74,8 @@ def _import(name: str, files: EventFiles, folder: Path, services: GenerationServ
 
     with services.progress("import", count_events(files), "events") as advance:
         imported = import_files(files, folder, advance, services.cache)
+    for line in imported.skipped:
+        print(f"import: {line}", file=sys.stderr)
     card = Card(
         dataset=name,
         settings=files.model_dump(mode="json"),

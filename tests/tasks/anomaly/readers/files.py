@@ -100,6 +100,7 @@ _COLUMNS = {
     "Jet": ("pt", "eta", "phi"),
     "MET": ("pt", "phi"),
     "PuppiMET": ("pt", "phi"),
+    "PFMET": ("pt", "phi"),
 }
 
 
@@ -123,6 +124,8 @@ def write_nanoaod(
     """
     content: dict[str, Any] = {"run": np.ones(len(events), np.uint32)}
     for prefix, columns in _COLUMNS.items():
+        if prefix not in events[0]:
+            continue
         fields = {}
         for column in columns:
             if f"{prefix}_{column}" in without:

@@ -144,7 +144,7 @@ def test_met(
     [
         ("MET", ["MET_phi"], "no branch MET_phi; choose another data.files.met"),
         ("PuppiMET", ["PuppiMET_pt"], "no branch PuppiMET_pt; choose another data.files.met"),
-        ("auto", ["PuppiMET_pt", "MET_pt"], "no branch PuppiMET_pt or MET_pt; choose another"),
+        ("auto", ["PuppiMET_pt", "MET_pt"], "no branch PuppiMET_pt or MET_pt or PFMET_pt; choose"),
     ],
 )
 def test_a_missing_met_is_named(
@@ -418,3 +418,48 @@ def test_a_protocol_without_its_package_says_what_to_install(
         _read(_files("root://host//store/b.root"))
     message = str(refusal.value)
     assert message.startswith("root://host//store/b.root: Install fsspec-xrootd to access xrootd")
+
+
+def _write_empty(path: Path) -> Path:
+    """Writes the file of a job that kept no event: none of the branches that are needed."""
+    with uproot.recreate(path) as file:
+        file.mktree("Events", {"run": "uint32"})
+    return path
+
+
+def test_files_without_events_are_skipped_counted_and_named(tmp_path: Path, path: Path) -> None:
+    empty = _write_empty(tmp_path / "none.root")
+    files = _files([str(empty), str(path)], signals={"x": [str(path), str(empty)]})
+    background, signal = plan(files)
+    np.testing.assert_array_equal(_read(files)[0], _read(_files(path))[0])
+    skipped = "1 of 2 files hold no events and were skipped: none.root."
+    assert background.skipped == [f"background: {skipped}"]
+    assert signal.skipped == [f"x: {skipped}"]
+    assert [file.name for file in signal.files] == [str(path)]
+    assert _refusal(_files(empty)) == "data.files: no file holds events; give others"
+
+
+def test_a_collection_may_be_absent_on_request(tmp_path: Path, collisions: list[Event]) -> None:
+    columns = [f"Electron_{name}" for name in ("pt", "eta", "phi", "cutBased")]
+    other = write_nanoaod(tmp_path / "b.root", collisions, columns)
+    whole = write_nanoaod(tmp_path / "s.root", collisions)
+    assert "data.files.absent_collections=[Electron]" in _refusal(_files(other))
+    files = _files(other, signals={"x": str(whole)}, absent_collections=["Electron"], filter=None)
+    expected = [_expected({**event, "Electron": []}) for event in collisions]
+    for sample in plan(files):  # electrons in one sample alone would tell it from the other
+        chunks = [chunk.objects for file in sample.files for chunk in sample.chunks(file)]
+        np.testing.assert_array_equal(np.concatenate(chunks), np.array(expected, np.float32))
+        assert any(note.startswith("No Electron: ") for note in sample.notes)
+    partly = write_nanoaod(tmp_path / "p.root", collisions[:5], columns[:1])
+    refusal = _refusal(_files(partly, absent_collections=["Electron"]))
+    assert refusal == f"{partly}: no branch Electron_pt in the tree Events; give CMS NanoAOD files"
+
+
+def test_met_of_version_15(tmp_path: Path, collisions: list[Event]) -> None:
+    events = [{**event, "PFMET": event["MET"]} for event in collisions[:50]]
+    without = [f"{met}_{name}" for met in ("MET", "PuppiMET") for name in ("pt", "phi")]
+    path = write_nanoaod(tmp_path / "b.root", events, without)
+    expected = [_expected(event, "PFMET")[0] for event in events]
+    for met in ("PFMET", "auto"):
+        objects = _read(_files(path, met=met, filter=None))[0]
+        np.testing.assert_array_equal(objects[:, 0], np.array(expected, dtype=np.float32))

@@ -55,7 +55,7 @@ def test_cuts_are_those_of_the_simulated_detector() -> None:
         {"reader": "public", "pt_unit": "TeV"},
         {"reader": "public", "limit": 0},
         {"reader": "public", "tree": "Events"},
-        {"reader": "nanoaod", "met": "PFMET"},
+        {"reader": "nanoaod", "met": "RawMET"},
         {"reader": "nanoaod", "jet_pt_min": -1.0},
         {"reader": "own", "background": "a.h5"},
     ],

@@ -37,12 +37,14 @@ class Imported:
     Attributes:
         files: sample, background first, to what its file holds.
         sources: where the events came from.
-        notes: sentences on what was put right, chosen, or is unknown.
+        notes: sentences on what was put right, chosen, left out, or is unknown.
+        skipped: those of the notes that are on files that were not read.
     """
 
     files: dict[str, FileCard]
     sources: list[SourceCard]
     notes: list[str]
+    skipped: list[str]
 
 
 class _Converted(Settings):
@@ -83,7 +85,7 @@ def import_files(
         DataError: a file is missing, damaged or out of reach, or its content is not events.
     """
     report = progress if progress is not None else _ignore
-    imported = Imported(files={}, sources=[], notes=[])
+    imported = Imported(files={}, sources=[], notes=[], skipped=[])
     for sample in _plan(files):
         target = output / f"{sample.name}.h5"
         key = _key(sample)
@@ -100,6 +102,7 @@ def import_files(
         imported.notes.extend(
             note for note in _notes(sample, converted) if note not in imported.notes
         )
+        imported.skipped.extend(sample.skipped)
     return imported
 
 
@@ -183,7 +186,7 @@ def _convert(sample: Sample, target: Path, report: Progress) -> _Converted:
 def _notes(sample: Sample, converted: _Converted) -> list[str]:
     """Return the sentences about a sample that belong on the data card."""
     events = converted.file.events
-    notes = list(sample.notes)
+    notes = [*sample.notes, *sample.skipped]
     for defect, count in converted.repairs.items():
         notes.append(f"{sample.name}: {count} of {events} events {defect}.")
     remote = sum(file.path is None for file in sample.files)

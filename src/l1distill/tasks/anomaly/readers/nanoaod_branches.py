@@ -20,7 +20,7 @@ IDENTIFICATION = {
 """Branch that leptons are identified by, to the setting that asks for it."""
 OFF = (None, False)
 """Values of these settings that switch an identification off."""
-METS = ("PuppiMET", "MET")
+METS = ("PuppiMET", "MET", "PFMET")
 _BRANCHES = [
     *OBJECT_BRANCHES,
     *IDENTIFICATION,
@@ -47,13 +47,21 @@ class Selection:
 
     Attributes:
         files: the settings.
+        collections: those that are read; the others of :data:`COLLECTIONS` are empty.
         met: prefix of the branches of MET.
         identification: the branches to identify leptons by.
     """
 
     files: NanoAodFiles
+    collections: tuple[str, ...]
     met: str
     identification: tuple[str, ...]
+
+    @property
+    def branches(self) -> list[str]:
+        """All branches that are read."""
+        objects = [f"{name}_{column}" for name in self.collections for column in KINEMATICS]
+        return [*objects, *self.identification, *met_branches(self.met)]
 
 
 def read_header(name: str, tree: str) -> Header:
@@ -75,31 +83,57 @@ def choose(files: NanoAodFiles, headers: Mapping[str, Header]) -> Selection:
 
     Args:
         files: the settings.
-        headers: file to its header.
+        headers: file with events to its header.
 
     Raises:
-        DataError: a file lacks a branch that is needed, or that others have.
+        DataError: a file lacks a branch that is needed, or that others have; or no file has events.
     """
-    for name, header in headers.items():
-        missing = [branch for branch in OBJECT_BRANCHES if branch not in header.branches]
-        if missing:
-            raise DataError(
-                f"{name}: no branch {missing[0]} in the tree {files.tree}; give CMS NanoAOD files"
-            )
+    if not headers:
+        raise DataError("data.files: no file holds events; give others")
+    collections = [name for name in COLLECTIONS if not _is_absent(files, headers, name)]
     mets = METS if files.met == "auto" else (files.met,)
     another = "choose another data.files.met"
     met = next((met for met in mets if _in_all(headers, met_branches(met), another)), None)
     if met is None:
         name, header = next(iter(headers.items()))
-        candidates = [branch for met in mets for branch in met_branches(met)]
-        missing = [branch for branch in candidates if branch not in header.branches]
+        missing = [
+            next(branch for branch in met_branches(met) if branch not in header.branches)
+            for met in mets
+        ]
         raise DataError(f"{name}: no branch {' or '.join(missing)}; {another}")
     identification = [
         branch
         for branch, key in IDENTIFICATION.items()
-        if getattr(files, key) not in OFF and _in_all(headers, [branch], f"set {_off(files, key)}")
+        if branch.split("_")[0] in collections
+        and getattr(files, key) not in OFF
+        and _in_all(headers, [branch], f"set {_off(files, key)}")
     ]
-    return Selection(files=files, met=met, identification=tuple(identification))
+    return Selection(
+        files=files,
+        collections=tuple(collections),
+        met=met,
+        identification=tuple(identification),
+    )
+
+
+def _is_absent(files: NanoAodFiles, headers: Mapping[str, Header], collection: str) -> bool:
+    """Return whether a file lacks a collection that it may lack.
+
+    Raises:
+        DataError: it may not, or a part of the collection is there.
+    """
+    branches = [f"{collection}_{name}" for name in KINEMATICS]
+    is_absent = False
+    for name, header in headers.items():
+        missing = [branch for branch in branches if branch not in header.branches]
+        may_lack = collection in files.absent_collections
+        if missing and not (may_lack and len(missing) == len(branches)):
+            way_out = "give CMS NanoAOD files"
+            if len(missing) == len(branches):
+                way_out += f", or set data.files.absent_collections=[{collection}]"
+            raise DataError(f"{name}: no branch {missing[0]} in the tree {files.tree}; {way_out}")
+        is_absent |= bool(missing)
+    return is_absent
 
 
 def met_branches(met: str) -> list[str]:

@@ -14,9 +14,7 @@ from l1distill.tasks.anomaly.readers.nanoaod_branches import (
     COLLECTIONS,
     KINEMATICS,
     METS,
-    OBJECT_BRANCHES,
     Selection,
-    met_branches,
     open_tree,
 )
 from l1distill.tasks.anomaly.readers.sample import Chunk, SourceFile, readable
@@ -58,6 +56,9 @@ def _collection(
     """Gather the objects of a collection in an awkward record array: pt [GeV], eta, phi [rad]."""
     import awkward as ak
 
+    if name not in selection.collections:
+        none = ak.unflatten(np.empty(0, dtype=np.float32), np.zeros(len(number), dtype=np.int64))
+        return ak.zip(dict.fromkeys(KINEMATICS, none))
     branches = [f"{name}_{column}" for column in KINEMATICS]
     branches += [branch for branch in selection.identification if branch.startswith(f"{name}_")]
     counts = ak.to_numpy(ak.num(arrays[branches[0]]))
@@ -126,7 +127,7 @@ def _slots(objects: Any, slots: slice) -> NDArray[np.float32]:
 
 def _iterate(selection: Selection, source: SourceFile) -> Iterator[tuple[int, Any]]:
     """Yield the number of the first event and the arrays of each chunk."""
-    branches = [*OBJECT_BRANCHES, *selection.identification, *met_branches(selection.met)]
+    branches = selection.branches
     with open_tree(source.name, selection.files.tree) as events:
         chunks = events.iterate(
             branches,

@@ -74,6 +74,7 @@ class Sample:
         recipe: all that decides the result besides the content of the files; None if the files
             are so quick to read that a converted copy is not worth its space.
         notes: sentences for the data card on choices and on what is unknown.
+        skipped: a sentence on files that are not read, for the terminal and the card.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Sample:
     chunks: Callable[[SourceFile], Iterator[Chunk]]
     recipe: Mapping[str, Any] | None
     notes: Sequence[str]
+    skipped: Sequence[str] = ()
 
 
 def is_remote(name: str) -> bool:

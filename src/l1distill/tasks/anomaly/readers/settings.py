@@ -79,8 +79,11 @@ class NanoAodFiles(SampleFiles):
     """Format of the files."""
     tree: str = "Events"
     """Name of the tree of events."""
-    met: Literal["auto", "MET", "PuppiMET"] = "auto"
-    """Missing transverse energy to read; auto for PuppiMET if the files have it, else MET."""
+    met: Literal["auto", "MET", "PuppiMET", "PFMET"] = "auto"
+    """Missing transverse energy to read; auto for the first of PuppiMET, MET and PFMET (the name
+    of MET from NanoAOD v15 on) that the files have."""
+    absent_collections: list[Literal["Electron", "Muon", "Jet"]] = Field(default=[])
+    """Collections that files may lack; one that a file lacks is empty in all of them."""
     electron_eta_max: float = Field(default=_DETECTOR.electron_eta_max, gt=0)
     """Largest abs(eta) of electrons."""
     muon_eta_max: float = Field(default=_DETECTOR.muon_eta_max, gt=0)
