@@ -3,6 +3,8 @@
 import os
 import socket
 import sqlite3
+import sys
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,9 @@ RUN_ID = "MLFLOW_RUN_ID"
 EXPERIMENT_KIND = "mlflow.experimentKind"
 """Tag by which the UI shows runs and models first, not traces of language models."""
 CONNECT_TIMEOUT_S = 5.0
+QUIET_S = 10.0
+"""A store that nobody has written to for so long is not being set up."""
+_RETRY_S = 0.5
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _OF_MLFLOW = ("sqlalchemy", "requests", "alembic")
 """Packages whose errors MLflow lets through."""
@@ -47,7 +52,8 @@ def connect(settings: TrackingSettings) -> Store:
     """Connect to the store, create its tables if it is new, and select the experiment.
 
     A fresh SQLite store is initialized under a file lock: several processes that create its
-    tables at once fail with "duplicate column name".
+    tables at once fail with "duplicate column name". One whose tables another program is making,
+    such as MLflow's own server, is waited for.
 
     Raises:
         ResourceError: the store cannot be reached or used.
@@ -59,6 +65,7 @@ def connect(settings: TrackingSettings) -> Store:
         mlflow.set_tracking_uri(settings.uri)
     uri = mlflow.get_tracking_uri()
     _check_reachable(uri)
+    _wait_for_tables(uri)
     try:
         with _first_use_lock(uri):
             _create_tables(uri)
@@ -107,6 +114,37 @@ def connect_to_existing(settings: TrackingSettings) -> "MlflowClient | None":
         return None
     _check_reachable(uri)
     return mlflow.MlflowClient()
+
+
+def _wait_for_tables(uri: str) -> None:
+    """Wait as long as a SQLite store lacks tables and was written to a moment ago."""
+    database = _sqlite_file(uri)
+    is_waiting = False
+    while database is not None and _lacks_tables(database):
+        files = [database, database.with_name(f"{database.name}-journal")]
+        written = max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
+        if time.time() - written > QUIET_S:
+            return
+        if not is_waiting:
+            is_waiting = True
+            print(f"MLflow store {uri}: waits for another first run to set it up", file=sys.stderr)
+        time.sleep(_RETRY_S)
+
+
+def _lacks_tables(database: Path) -> bool:
+    """Tell whether a database has some tables, and not all that MLflow needs."""
+    try:
+        with closing(sqlite3.connect(database, timeout=CONNECT_TIMEOUT_S)) as connection:
+            rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            tables = {name for (name,) in rows}
+    except sqlite3.Error:  # which MLflow will say in its words
+        return False
+    if not tables:
+        return False
+    from mlflow.store.db.base_sql_model import Base
+    from mlflow.store.tracking.dbmodels import models  # noqa: F401 (fills the base's tables)
+
+    return not tables.issuperset(Base.metadata.tables)
 
 
 def _create_tables(uri: str) -> None:

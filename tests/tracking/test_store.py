@@ -1,0 +1,48 @@
+"""A store whose tables another program is making."""
+
+import os
+import shutil
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from l1distill.core.errors import ResourceError
+from l1distill.tracking.settings import TrackingSettings
+from l1distill.tracking.store import QUIET_S, connect
+
+SETTINGS = TrackingSettings(experiment="test", uri=None, model_name="trigger")
+
+
+def begin_tables(database: Path) -> None:
+    """Writes some of the tables, as MLflow has when it is half way."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("CREATE TABLE experiments (experiment_id INTEGER NOT NULL)")
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        connection.execute("INSERT INTO alembic_version VALUES ('451aebb31d03')")
+
+
+def test_a_store_that_is_being_set_up_is_waited_for(
+    empty_folder: Path, template: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = empty_folder / "mlflow.db"
+    begin_tables(database)
+    whole = empty_folder / "whole.db"
+    shutil.copy(template, whole)
+    timer = threading.Timer(1.5, lambda: whole.replace(database))
+    timer.start()
+    store = connect(SETTINGS)
+    timer.join()
+    assert store.client.get_experiment(store.experiment_id).name == "test"
+    assert capsys.readouterr().err.count("waits for another first run") == 1
+
+
+def test_a_store_that_nobody_writes_to_is_refused(empty_folder: Path) -> None:
+    database = empty_folder / "mlflow.db"
+    begin_tables(database)
+    long_ago = database.stat().st_mtime - 2 * QUIET_S
+    os.utime(database, (long_ago, long_ago))
+    with pytest.raises(ResourceError, match="MLflow store"):
+        connect(SETTINGS)
