@@ -1,16 +1,34 @@
-"""Imports Keras 2 and QKeras models that were saved elsewhere: HDF5, SavedModel or JSON."""
+"""Imports Keras and QKeras models that were saved elsewhere: HDF5, archive, SavedModel or JSON."""
 
 import json
+import re
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from l1distill.core.errors import ConfigError, DataError, L1DistillError, first_line
 from l1distill.core.logging import silence_library
+from l1distill.models.keras_archive import (
+    has_layout,
+    read_archive,
+    set_named_weights,
+    set_weights,
+)
+from l1distill.models.keras_config import Translator, is_keras3
+from l1distill.models.known_classes import (
+    PRUNING_WRAPPER,
+    custom_objects,
+    refuse_foreign,
+    without_pruning,
+)
 
 if TYPE_CHECKING:
     from tensorflow import keras
 
-FORMS = "HDF5, a SavedModel folder, or an architecture as JSON with weights="
+FORMS = "HDF5, .keras, a SavedModel folder, or an architecture as JSON with weights="
+_METADATA = "keras_metadata.pb"
+"""Where a SavedModel says which Keras layers it is made of."""
+_UNKNOWN_CLASS = re.compile(r"Unknown (?:layer|\w+): '?(\w+)'?")
 
 
 def check_files(path: Path, weights: Path | None = None) -> None:
@@ -39,10 +57,15 @@ def check_files(path: Path, weights: Path | None = None) -> None:
 
 
 def load_keras_model(path: Path, weights: Path | None = None) -> "keras.Model":
-    """Read a Keras model with its weights.
+    """Read a Keras model with its weights, of Keras 2 or 3, QKeras or qkeras-v3.
+
+    What Keras 3 or an archive holds is read at file level: its configuration is translated to that
+    of Keras 2, and the arrays have to be of the shapes that the layers then have. Wrappers of
+    tfmot's pruning are taken off.
 
     Args:
-        path: an HDF5 file, a SavedModel folder, or the JSON of ``model.to_json()``.
+        path: an HDF5 file, an archive (``.keras``), a SavedModel folder, or the JSON of
+            ``model.to_json()``.
         weights: for JSON, the file of ``model.save_weights()``, HDF5 or a TensorFlow checkpoint.
 
     Returns:
@@ -55,20 +78,17 @@ def load_keras_model(path: Path, weights: Path | None = None) -> "keras.Model":
     check_files(path, weights)
     try:
         with silence_library("tensorflow"):
-            if weights is not None:
-                model = _from_json(path)
-                _load_weights(model, weights)
-            else:
-                model = _load(path)
+            model = without_pruning(_load(path, weights))
+    except DataError as error:
+        if str(error).startswith(("model=", "weights=")):
+            raise
+        raise DataError(f"model={path}: {error}") from error
     except L1DistillError:
         raise
     except Exception as error:  # Keras has no error of its own for what it cannot read
-        raise DataError(
-            f"model={path}: cannot be read as a Keras 2 model ({first_line(error)}); give {FORMS}"
-        ) from error
-    if not hasattr(model, "layers") or not hasattr(model, "get_config"):
-        raise DataError(f"model={path}: a SavedModel without Keras layers; save it from Keras")
-    return model
+        raise DataError(f"model={path}: {_reason(error)}; give {FORMS}") from error
+    _check_graph(model, path)
+    return _with_listed_ends(model)
 
 
 def is_quantized(model: "keras.Model") -> bool:
@@ -85,57 +105,132 @@ def is_quantized(model: "keras.Model") -> bool:
     return False
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path, weights: Path | None) -> Any:
+    if path.is_dir():
+        return _from_saved_model(path)
+    if weights is not None:
+        return _from_json(path, weights)
+    if zipfile.is_zipfile(path):
+        config, content = read_archive(path)
+        model = _build(config)
+        set_weights(model, content)
+        return model
+    return _from_hdf5(path)
+
+
+def _from_saved_model(path: Path) -> Any:
     from tensorflow import keras
 
-    if path.suffix == ".keras":
-        raise DataError(f"model={path}: Keras' archive does not keep quantizers; save it as HDF5")
-    return keras.models.load_model(path, custom_objects=_custom_objects(), compile=False)
+    metadata = path / _METADATA
+    content = metadata.read_bytes() if metadata.is_file() else b""
+    refuse_foreign(
+        [{"class_name": name.decode()} for name in re.findall(rb'"class_name": "(\w+)"', content)]
+    )
+    with keras.utils.custom_object_scope(custom_objects(PRUNING_WRAPPER.encode() in content)):
+        return keras.models.load_model(path, compile=False)
 
 
-def _from_json(path: Path) -> Any:
-    from keras.src.layers.serialization import deserialize  # type: ignore[import-untyped]
+def _from_hdf5(path: Path) -> Any:
+    import h5py
+    from tensorflow import keras
+
+    if not h5py.is_hdf5(path):
+        raise DataError(f"model={path}: is no HDF5 file and no archive; give {FORMS}")
+    with h5py.File(path) as file:
+        if "model_config" not in file.attrs:
+            if has_layout(file) or "layer_names" in file.attrs:
+                raise DataError(
+                    f"model={path}: holds weights alone; give the JSON of model.to_json() as "
+                    "model= and this file as weights="
+                )
+            raise DataError(f"model={path}: is HDF5 without a Keras model; give {FORMS}")
+        config = json.loads(file.attrs["model_config"])
+        refuse_foreign(config)
+        # a wrapper of pruning cannot read all that it wrote of a QKeras layer
+        if is_keras3(config) or PRUNING_WRAPPER in json.dumps(config):
+            model = _build(config)
+            set_named_weights(model, file["model_weights"])
+            return model
+    return keras.models.load_model(path, custom_objects=custom_objects(), compile=False)
+
+
+def _from_json(path: Path, weights: Path) -> Any:
+    import h5py
 
     config = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(config, dict) or "class_name" not in config:
         raise DataError(f"model={path}: is not what model.to_json() writes")
-    return deserialize(_as_hdf5(config), custom_objects=_custom_objects(), use_legacy_format=True)
+    model = _build(config)
+    try:
+        if weights.is_file() and h5py.is_hdf5(weights):
+            with h5py.File(weights) as file:
+                is_layout = has_layout(file)
+            if is_layout:
+                set_weights(model, weights)
+                return model
+        status = model.load_weights(str(weights))
+        if hasattr(status, "assert_existing_objects_matched"):  # a checkpoint
+            status.assert_existing_objects_matched()
+    except Exception as error:
+        raise DataError(
+            f"weights={weights}: do not fit the architecture of model={path} ({first_line(error)})"
+        ) from error
+    return model
 
 
-def _load_weights(model: Any, weights: Path) -> None:
-    status = model.load_weights(str(weights))
-    if hasattr(status, "assert_existing_objects_matched"):  # a checkpoint
-        status.assert_existing_objects_matched()
+def _build(config: Any) -> Any:
+    """Build a model, without its weights, of any configuration of Keras."""
+    from keras.src.layers.serialization import deserialize  # type: ignore[import-untyped]
+    from tensorflow import keras
+
+    refuse_foreign(config)
+    from_keras3 = is_keras3(config)
+    objects = custom_objects(PRUNING_WRAPPER in json.dumps(config))
+    if from_keras3:
+        from l1distill.models.qkeras_v3 import quantized_bits
+
+        objects["quantized_bits"] = quantized_bits
+    translated = Translator(objects, from_keras3).translate(config)
+    with keras.utils.custom_object_scope(objects):
+        return deserialize(translated, use_legacy_format=True)
 
 
-def _as_hdf5(config: Any) -> Any:
-    """Return the configuration of a JSON file as HDF5 files have it."""
-    from qkeras import get_quantizer
-
-    if isinstance(config, list):
-        return [_as_hdf5(entry) for entry in config]
-    if not isinstance(config, dict):
-        return config
-    if "class_name" not in config or "config" not in config:
-        return {key: _as_hdf5(value) for key, value in config.items()}
-    dropped = ("module", "registered_name", "build_config", "compile_config")
-    entry = {key: _as_hdf5(value) for key, value in config.items() if key not in dropped}
-    registered = config.get("registered_name") or ""
-    if ">" in registered and not registered.startswith("Custom>"):
-        entry["class_name"] = registered
-    if entry["class_name"] == "QActivation" and isinstance(entry["config"]["activation"], dict):
-        # it takes what it gets, and a dictionary for a quantizer
-        entry["config"]["activation"] = get_quantizer(entry["config"]["activation"])
-    return entry
+def _reason(error: Exception) -> str:
+    """Return in a few words why Keras cannot read a model."""
+    unknown = _UNKNOWN_CLASS.search(str(error))
+    if unknown is not None:
+        return f"has a layer of a class {unknown[1]}, which neither Keras 2 nor QKeras has"
+    return f"cannot be read as a Keras model ({first_line(error)})"
 
 
-def _custom_objects() -> dict[str, Any]:
-    """Return the classes of QKeras; our own are known to Keras once they are imported."""
-    from qkeras.utils import _add_supported_quantized_objects
+def _with_listed_ends(model: Any) -> Any:
+    """Return a model whose inputs and outputs are lists; a dictionary's come by their names."""
+    from tensorflow import keras
 
-    import l1distill.models.batch_normalization
-    import l1distill.models.select_elements  # noqa: F401 (both make their layer known)
+    if all(map(_is_list_of_tensors, (model.input, model.output))):
+        return model
+    return keras.Model(model.inputs, model.outputs, name=model.name)
 
-    objects: dict[str, Any] = {}
-    _add_supported_quantized_objects(objects)
-    return objects
+
+def _is_list_of_tensors(structure: Any) -> bool:
+    parts = structure if isinstance(structure, list) else [structure]
+    return not any(isinstance(part, dict | list | tuple) for part in parts)
+
+
+def _check_graph(model: Any, path: Path) -> None:
+    """Refuse a model that is no graph of layers.
+
+    Raises:
+        DataError: its calls are Python, or it has no input shape.
+    """
+    if not hasattr(model, "layers") or not hasattr(model, "get_config"):
+        raise DataError(
+            f"model={path}: a SavedModel without Keras layers; save the model by model.save()"
+        )
+    if not getattr(model, "_is_graph_network", False):
+        if hasattr(model, "add"):
+            raise DataError(f"model={path}: has no input shape; begin it with keras.Input(...)")
+        raise DataError(
+            f"model={path}: a subclassed keras.Model, whose call() is Python and no graph of "
+            "layers; save keras.Model(inputs, outputs) of the same layers"
+        )

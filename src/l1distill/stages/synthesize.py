@@ -32,8 +32,8 @@ class Settings(StageSettings):
     student_folder: Path = Path("models/student")
     """Output of ``l1distill student``."""
     model: str | None = None
-    """A model instead of the student: HDF5, SavedModel folder, JSON with ``weights=``, output of
-    ``l1distill quantize``, or ``runs:/...`` and ``models:/...`` of MLflow."""
+    """A model instead of the student: HDF5, ``.keras``, SavedModel folder, JSON with ``weights=``,
+    output of ``l1distill quantize``, or ``runs:/...`` and ``models:/...`` of MLflow."""
     shape: ShapeSettings | None = None
     """An untrained network instead of a model."""
     weights: Path | None = None

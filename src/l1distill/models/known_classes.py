@@ -1,0 +1,87 @@
+"""The classes that models are read with, and those that are refused with a way out."""
+
+from typing import Any
+
+from l1distill.core.errors import DataError
+from l1distill.models.keras_config import class_names
+
+_QUANTIZED_BY_TFMOT = (
+    "is of tfmot.quantization, whose steps are no powers of two; give the float model that "
+    "quantize_model() was called with, or train with QKeras"
+)
+_OF_HGQ = "is of HGQ, whose bit widths are of each weight; it is not read here"
+FOREIGN = {
+    "QuantizeLayer": _QUANTIZED_BY_TFMOT,
+    "QuantizeWrapper": _QUANTIZED_BY_TFMOT,
+    "QuantizeWrapperV2": _QUANTIZED_BY_TFMOT,
+    "QuantizeAnnotate": _QUANTIZED_BY_TFMOT,
+    "ClusterWeights": "is a wrapper of tfmot.clustering; save the model after strip_clustering()",
+    **dict.fromkeys(("HQuantize", "HDense", "HConv1D", "HConv2D", "HActivation"), _OF_HGQ),
+}
+"""Classes of other packages, and why a model with them is not read."""
+PRUNING_WRAPPER = "PruneLowMagnitude"
+
+
+def refuse_foreign(config: Any) -> None:
+    """Refuse a configuration with a class of another package.
+
+    Raises:
+        DataError: there is one; the line names its layer.
+    """
+    for name, class_name in class_names(config):
+        if class_name in FOREIGN:
+            raise DataError(f"layer {name} ({class_name}): {FOREIGN[class_name]}")
+    for entry in _layers_of(config, "hgq"):
+        raise DataError(f"layer {entry.get('name')} ({entry['class_name']}): {_OF_HGQ}")
+
+
+def _layers_of(entry: Any, package: str) -> list[dict[str, Any]]:
+    """Return the entries of a configuration whose class is of a package."""
+    if isinstance(entry, list):
+        return [found for one in entry for found in _layers_of(one, package)]
+    if not isinstance(entry, dict):
+        return []
+    if "class_name" in entry and str(entry.get("module")).split(".")[0] == package:
+        return [entry]
+    return [found for one in entry.values() for found in _layers_of(one, package)]
+
+
+def custom_objects(pruned: bool = False) -> dict[str, Any]:
+    """Return the classes of QKeras; our own are known to Keras once they are imported.
+
+    Args:
+        pruned: whether the wrapper of pruning is among them.
+    """
+    from qkeras.quantizers import quantized_hswish
+    from qkeras.utils import _add_supported_quantized_objects
+
+    import l1distill.models.batch_normalization
+    import l1distill.models.select_elements  # noqa: F401 (both make their layer known)
+
+    objects: dict[str, Any] = {"quantized_hswish": quantized_hswish}
+    _add_supported_quantized_objects(objects)
+    if pruned:
+        from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import (
+            PruneLowMagnitude,
+        )
+
+        objects[PRUNING_WRAPPER] = PruneLowMagnitude
+    return objects
+
+
+def without_pruning(model: Any) -> Any:
+    """Return a model without the wrappers that tfmot prunes with; its weights are pruned."""
+    if not _is_wrapped(model):
+        return model
+    from tensorflow import keras
+    from tensorflow_model_optimization.sparsity.keras import strip_pruning
+
+    with keras.utils.custom_object_scope(custom_objects()):
+        return strip_pruning(model)
+
+
+def _is_wrapped(model: Any) -> bool:
+    return any(
+        type(layer).__name__ == PRUNING_WRAPPER or (hasattr(layer, "layers") and _is_wrapped(layer))
+        for layer in getattr(model, "layers", ())
+    )
