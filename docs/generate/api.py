@@ -12,7 +12,10 @@ EXTENDING = {
     "Same bytes elsewhere": ("l1distill.core.processor", ("pin_processor_features",)),
     "Errors": (
         "l1distill.core.errors",
-        ("L1DistillError", "ConfigError", "DataError", "ToolError", "ResourceError"),
+        (
+            *("L1DistillError", "ConfigError", "DataError", "ToolError", "ResourceError"),
+            "NegativeVerdict",
+        ),
     ),
 }
 """Title to a module and its names: what is public beside ``l1distill`` itself."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from l1distill.firmware.settings import FirmwareSettings, ScoreSettings
     from l1distill.firmware.synthesis import Firmware, synthesize
     from l1distill.models.mlp import StudentSettings
+    from l1distill.registry.evidence import Evidence
     from l1distill.registry.gates import Gate
     from l1distill.registry.judgment import Verdict, judge
     from l1distill.training.settings import TrainingSettings
@@ -42,6 +43,7 @@ _MODULES = {
     "Device": "firmware.devices",
     "DistillationSettings": "distillation.settings",
     "Evaluation": "evaluation.evaluation",
+    "Evidence": "registry.evidence",
     "Examples": "distillation.student",
     "Feature": "data.encoding",
     "Firmware": "firmware.synthesis",
@@ -73,6 +75,7 @@ __all__ = [
     "Device",
     "DistillationSettings",
     "Evaluation",
+    "Evidence",
     "Examples",
     "Feature",
     "Firmware",

@@ -15,8 +15,9 @@ from l1distill.registry.gates import Gate
 from l1distill.registry.objective import Objective
 from l1distill.registry.version_tags import verdict_tags
 from l1distill.tracking.history import Actor, Event, History
-from l1distill.tracking.promotion import Standing, promoter, roll_back
+from l1distill.tracking.promotion import Standing, promoter
 from l1distill.tracking.registry import CHALLENGER, CHAMPION, EVIDENCE, ModelRegistry
+from l1distill.tracking.rollback import roll_back
 from l1distill.tracking.runs import Run, stage_run
 from l1distill.tracking.store import Store
 

@@ -8,9 +8,10 @@ from l1distill.registry.evidence import Evidence
 from l1distill.stages.command import Command, CommandSettings
 from l1distill.stages.rules import RulesSettings, judge_by
 from l1distill.tracking.history import current_actor
-from l1distill.tracking.promotion import Standing, promoter, roll_back
+from l1distill.tracking.promotion import Standing, promoter
 from l1distill.tracking.proof import prove_version
 from l1distill.tracking.registry import ModelRegistry
+from l1distill.tracking.rollback import roll_back
 from l1distill.tracking.store import connect_to_existing
 from l1distill.tracking.store_errors import store_errors_as_one_line
 
