@@ -34,7 +34,7 @@ def configuration_page() -> str:
 def test_every_key_of_every_stage_is_described(stage: str, configuration_page: str) -> None:
     keys = set(flatten(composition.compose(stage).configuration))
     described = set(re.findall(r"^\| `([\w.]+)` \|", configuration_page, flags=re.MULTILINE))
-    keys = {key for key in keys if not key.startswith(("gates.", "shape", "data.files.signals"))}
+    keys = {key for key in keys if not key.startswith(("gates.", "shape", "ports", "data.files.signals"))}
     assert keys - described == set()
 
 
