@@ -22,6 +22,8 @@ HLS4ML_DEFAULT = FixedPoint(signed=True, integer=5, fraction=10)
 """``fixed<16,6>``, which hls4ml takes where nothing else is said."""
 MOST_EVENTS = 2048
 """Events that types of results are chosen on."""
+MOST_NUMBERS = 2**19
+"""Inputs of these events together: of images fewer, as every tensor of theirs is kept."""
 _FEWEST_DIGITS = 12
 """Of an offset behind the point, where the products have fewer."""
 _LONGEST = 23
@@ -154,7 +156,8 @@ class AssumedTypes:
         if not self._tensors:
             input_type = builder.input_type
             units = np.ldexp(1.0, builder.input_exponents or (0,) * builder.inputs)
-            events = self._calibration.events(input_type, units)[:MOST_EVENTS]
+            number = min(MOST_EVENTS, max(MOST_NUMBERS // builder.inputs, 1))
+            events = self._calibration.events(input_type, units)[:number]
             self._tensors.append(input_type.quantize(events / units))
         for number in range(len(self._tensors) - 1, tensor):
             taken = (self._tensors[source] for source in builder.sources[number])

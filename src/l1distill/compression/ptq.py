@@ -65,8 +65,10 @@ def post_training_quantize(
     saves a rounding. In front of a layer, the power of two in each channel's scale remains as a
     shift and only the rest, between 0.7 and 1.4, is multiplied into the kernel: seldom filled
     slots have scales a hundred times those of others, and one type for all their weights would
-    leave the others none of few bits. Where zeros that a convolution adds stand in between, that
-    rest and the offset stay as a layer and get ``bits`` bits each.
+    leave the others none of few bits. Where a ReLU stands in between, the offset stays with the
+    shift and the rest of the scale still moves on. Where zeros that a convolution adds stand in
+    between, or no linear layer follows, that rest and the offset stay as a layer and get ``bits``
+    bits each.
 
     Args:
         model: a Keras 2 model in floating point, of the layers in
