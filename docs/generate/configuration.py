@@ -237,7 +237,7 @@ def _comment(path: Path) -> str:
 
 ORDER = (
     *("data", "teacher", "compression", "quantization", "student", "distillation"),
-    *("firmware", "device", "shape", "precision", "score", "gates"),
+    *("firmware", "device", "shape", "precision", "ports", "score", "gates"),
     *("executor", "tracking", "task"),
 )
 """Sections of the configuration, in the order of the pipeline; others follow."""

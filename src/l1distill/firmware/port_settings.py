@@ -62,7 +62,9 @@ class PortSettings(Settings):
     """Input ports in hardware units, in the order of the network's inputs."""
 
     objects: list[PortObject] = Field(min_length=1)
-    """Object by object, slot by slot, feature by feature."""
+    """Object by object, slot by slot, feature by feature: each with ``name``, ``bits``, ``signed``,
+    ``unit``, ``step``, ``scale``, ``period``, ``offset`` and ``shift``; see
+    ``conf/ports/cms_gt.yaml``."""
     fraction_bits: int | None = Field(default=None, ge=0, le=16)
     """Bits behind the binary point that a shifted number keeps, the others dropped, as
     ``ap_fixed<18,13>`` keeps 5 in AXOL1TL; null keeps all."""
