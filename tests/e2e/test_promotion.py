@@ -240,6 +240,14 @@ def test_the_lineage_of_the_champion_is_verified_link_by_link(
     fresh = line._replace(environment={**line.environment, "MLFLOW_TRACKING_URI": uri})
     assert fresh.l1distill("lineage").stdout.count(", imported") == 4
 
+    teacher = line.folder / "models/teacher"
+    teacher.rename(tmp_path / "teacher")
+    try:
+        cached = line.l1distill("lineage").stdout
+    finally:
+        (tmp_path / "teacher").rename(teacher)
+    assert f"{folder_sha256(teacher)[:16]}  models/teacher (in DVC's cache)" in cached
+
     other = tmp_path / "student"
     shutil.copytree(line.folder / "models/student", other)
     inputs = {**record.inputs, "teacher": "0" * 64}

@@ -2,9 +2,11 @@
 
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from l1distill.artifacts.dvc_cache import checked_out
 from l1distill.artifacts.record import Record
 from l1distill.core.errors import DataError
 from l1distill.core.workspace import file_sha256, folder_sha256
@@ -56,29 +58,40 @@ class Link:
 
 
 def _run(settings: Settings) -> None:
-    with store_errors_as_one_line():
-        store = connect(settings.tracking)
-        version = None if settings.model is None else find_version(store.client, settings.model)
-        links = list(_links(settings, store, version))
-    _print(links)
-
-
-def _links(settings: Settings, store: Store, version: Version | None) -> Iterator[Link]:
-    """Yield the links from the version to the data set.
-
-    Raises:
-        DataError: a link is broken; the line says which.
-    """
-    folders = {
+    named = {
         "synthesize": settings.firmware_folder,
         "student": settings.student_folder,
         "teacher": settings.teacher_folder,
         "generate": settings.data_folder,
     }
+    with store_errors_as_one_line(), ExitStack() as stack:
+        folders = {
+            stage: stack.enter_context(checked_out(folder)) for stage, folder in named.items()
+        }
+        store = connect(settings.tracking)
+        version = None if settings.model is None else find_version(store.client, settings.model)
+        links = list(_links(named, folders, store, version))
+    _print(links)
+
+
+def _links(
+    named: Mapping[str, Path], folders: Mapping[str, Path], store: Store, version: Version | None
+) -> Iterator[Link]:
+    """Yield the links from the version to the data set.
+
+    Args:
+        named: the folder of each stage.
+        folders: where its files are, which is in DVC's cache if it is not there.
+        store: of the runs.
+        version: where the chain begins; None if it begins with the bundle.
+
+    Raises:
+        DataError: a link is broken; the line says which.
+    """
     records = {stage: Record.read(folder) for stage, folder in folders.items()}
     hashes = {stage: folder_sha256(folder) for stage, folder in folders.items()}
-    _check_chain(folders, records, hashes)
-    bundle = settings.firmware_folder / BUNDLE
+    _check_chain(named, records, hashes)
+    bundle = folders["synthesize"] / BUNDLE
     if version is not None:
         version.check(hashes["student"], hashes["synthesize"], bundle)
         yield Link(
@@ -90,7 +103,7 @@ def _links(settings: Settings, store: Store, version: Version | None) -> Iterato
     yield Link(
         what="firmware bundle",
         identity=file_sha256(bundle),
-        where=str(bundle),
+        where=str(named["synthesize"] / BUNDLE),
         verified="as the synthesis recorded it",
     )
     commits: dict[str, list[str]] = {}
@@ -101,7 +114,7 @@ def _links(settings: Settings, store: Store, version: Version | None) -> Iterato
         yield Link(
             what=_named(stage, tags),
             identity=hashes[stage],
-            where=str(folder),
+            where=str(named[stage]) + ("" if folder == named[stage] else " (in DVC's cache)"),
             run_id=run_id,
             verified="every file as recorded; made from what is below",
         )
@@ -109,7 +122,7 @@ def _links(settings: Settings, store: Store, version: Version | None) -> Iterato
     yield Link(
         what=f"data set {data.dataset}",
         identity=data.dataset_md5,
-        where=str(settings.data_folder / "card.json"),
+        where=str(named["generate"] / "card.json"),
         verified="the one that teacher, student and firmware name",
     )
     for commit, stages in commits.items():
