@@ -67,7 +67,7 @@ def test_undefined_bits_are_not_numbers(tmp_path: Path) -> None:
 @pytest.mark.needs_program("iverilog")
 def test_a_simulation_that_stops_early_is_no_result(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="iverilog: 1 results for 3 events"):
-        simulate(tmp_path, "initial begin model_out = 0; #11 $finish; end")
+        simulate(tmp_path, "initial begin model_out = 0; #9 $finish; end")
 
 
 @pytest.mark.needs_program("iverilog")
