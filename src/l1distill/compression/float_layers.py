@@ -20,6 +20,7 @@ from l1distill.firmware.readers.division import Division
 from l1distill.firmware.readers.keras_graph import refuse
 from l1distill.firmware.readers.merges import MERGE_LAYERS
 from l1distill.firmware.readers.normalization import normalization_constants
+from l1distill.firmware.readers.refusal import refuse_class
 from l1distill.firmware.readers.shape_layers import SHAPE_LAYERS, read_shape_layer
 from l1distill.firmware.readers.untyped import FLOAT
 
@@ -77,8 +78,7 @@ def read_float_layer(layer: Any, tensor: ValueRange) -> Iterator[UnaryStep]:
     """
     reader = LAYER_READERS.get(type(layer).__name__)
     if reader is None:
-        supported = ", ".join((*LAYER_READERS, *MERGE_LAYERS))
-        refuse(layer, f"is not supported; supported are {supported}")
+        refuse_class(layer, (*LAYER_READERS, *MERGE_LAYERS))
     yield from reader(layer, tensor)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from l1distill.compression.ptq import post_training_quantize
+from l1distill.core.errors import DataError
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.emulator import cpp as cpp_emulator
 from l1distill.firmware.functions.activations import FunctionApproximator
@@ -222,6 +223,38 @@ def test_numpy_and_the_emulator_are_qkeras(make: Callable[[], Any], tmp_path: Pa
     assert np.array_equal(evaluate(network, x), y)
     assert np.array_equal(trace_network(network).predict(x), y)
     assert estimate(network, 3.5).lut_estimate > 0
+
+
+def test_ends_with_names_are_in_the_order_of_their_names() -> None:
+    import tensorflow as tf
+    from tensorflow.keras import layers
+
+    first = tf.keras.Input((3, 2, 2))
+    x = layers.TimeDistributed(layers.Flatten())(grid(5)(first))
+    named = {"b": relu(4)(dense(4, 2)(x)), "a": layers.TimeDistributed(layers.Reshape((2, 2)))(x)}
+    model = fill(tf.keras.Model({"objects": first}, named))
+    network = from_qkeras(model)
+    x = full_range(network)
+    assert np.array_equal(evaluate(network, x)[:, :12], x)
+    assert np.array_equal(evaluate(network, x), predict_keras(model, x))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("LayerNormalization", "divides by a square root.*use BatchNormalization"),
+        ("GlobalMaxPooling3D", "is not supported; supported are .*Dense.*Maximum"),
+    ],
+)
+def test_a_class_that_nothing_reads_is_refused_with_its_reason(name: str, words: str) -> None:
+    from tensorflow.keras import layers
+
+    body = [layers.Reshape((3, 3, 2, 1)), getattr(layers, name)()]
+    with pytest.raises(DataError, match=words) as refusal:
+        from_qkeras(chain((3, 3, 2), [grid(5), *body]))
+    assert "Reduction" not in str(refusal.value)
+    with pytest.raises(DataError, match=words):
+        post_training_quantize(chain((3, 3, 2), body), 8, np.ones((9, 18)))
 
 
 def side_by_side(makes: Sequence[Callable[[], Any]]) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from l1distill.firmware.readers.merges import MERGE_LAYERS
-from l1distill.firmware.readers.operations import OPERATION_LAYERS, as_layer, is_tensor
+from l1distill.firmware.readers.operations import OPERATION_LAYERS, Elements, as_layer, is_tensor
 from l1distill.firmware.readers.refusal import refuse
 
 IDENTITY_LAYERS = (
@@ -116,6 +116,10 @@ def _tensors(layer: Any, node: Any) -> list[tuple[str, int, int]]:
 
 def _read_call(layer: Any, sources: list[int], calls: list[Call]) -> list[int]:
     if type(layer).__name__ == "TimeDistributed":
+        if type(layer.layer).__name__ in ("Flatten", "Reshape"):
+            shape = tuple(getattr(layer.layer, "target_shape", (-1,)))
+            steps = Elements(name=layer.name, rearrange=lambda x: x.reshape(*x.shape[:2], *shape))
+            return _read_call(steps, sources, calls)
         _check_steps(layer, layer.layer)
         return _read_call(layer.layer, sources, calls)
     if hasattr(layer, "layers"):  # a model within the model

@@ -21,7 +21,7 @@ from l1distill.firmware.readers.qkeras_activations import quantizer_fraction, qu
 from l1distill.firmware.readers.qkeras_layers import LAYER_READERS, UNTYPED
 from l1distill.firmware.readers.qkeras_weights import WEIGHT_QUANTIZERS
 from l1distill.firmware.readers.real_functions import real_function
-from l1distill.firmware.readers.refusal import refuse
+from l1distill.firmware.readers.refusal import refuse, refuse_class
 from l1distill.firmware.readers.softmax import check_argmax
 from l1distill.firmware.readers.untyped import TypeChooser, floating_constants
 
@@ -123,8 +123,7 @@ class SegmentReader:
         self._settle()
         reader = LAYER_READERS.get(class_name)
         if reader is None:
-            supported = ", ".join((*LAYER_READERS, *FUNCTION_LAYERS, *MERGE_LAYERS))
-            refuse(layer, f"is not supported; supported are {supported}")
+            refuse_class(layer, (*LAYER_READERS, *FUNCTION_LAYERS, *MERGE_LAYERS))
         layers = reader(layer, self._value_range)
         if self._types is None or not self._is_untyped_normalization(layer):
             yield from layers

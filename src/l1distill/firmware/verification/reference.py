@@ -143,6 +143,8 @@ def predict_keras(model: Any, x: NDArray[Any]) -> NDArray[np.float64]:
         start += math.prod(shape)
     predictions = _predict(model, inputs if len(inputs) > 1 else inputs[0])
     outputs = predictions if isinstance(predictions, list) else [predictions]
+    if isinstance(predictions, dict):
+        outputs = [predictions[name] for name in sorted(predictions)]
     return np.concatenate(
         [np.asarray(output, dtype=np.float64).reshape(len(x), -1) for output in outputs], axis=1
     )
