@@ -112,3 +112,90 @@ def test_missing_or_other_weights_are_refused(quantized: Any, plain: Any, tmp_pa
         with pytest.raises(DataError, match=rf"^weights=\S*/{name}") as refusal:
             load_keras_model(path, tmp_path / name)
         assert "\n" not in str(refusal.value)
+
+
+def test_outputs_of_a_dictionary_come_by_their_names(plain: Any, tmp_path: Path) -> None:
+    from tensorflow import keras
+
+    hidden = plain.output
+    ends = {"b": plain.layers[0].output, "a": hidden}
+    keras.Model({"x": plain.input}, ends).save(tmp_path / "model.h5", include_optimizer=False)
+    loaded = load_keras_model(tmp_path / "model.h5")
+    x = np.random.default_rng(1).normal(size=(20, 5)).astype(np.float32)
+    first, second = loaded.predict(x, verbose=0)
+    assert np.array_equal(first, plain.predict(x, verbose=0))
+    assert second.shape == (20, 4)
+
+
+def test_wrappers_of_pruning_are_taken_off(tmp_path: Path) -> None:
+    from tensorflow.keras import layers
+    from tensorflow_model_optimization.sparsity.keras import prune_low_magnitude
+
+    from tests.firmware.networks import chain, dense, grid, relu
+
+    x = np.random.default_rng(1).normal(size=(20, 5)).astype(np.float32)
+    of_qkeras = chain((5,), [grid(6), dense(6, 4), relu(6), dense(6, 2)])
+    in_floating_point = chain((5,), [layers.Dense(4, "relu"), layers.Dense(2)])
+    for model in (of_qkeras, in_floating_point):
+        pruned = prune_low_magnitude(model)
+        for save in (as_hdf5, as_json):
+            loaded = load_keras_model(*save(pruned, tmp_path))
+            names = {type(layer).__name__ for layer in loaded.layers}
+            assert "PruneLowMagnitude" not in names
+            expected = pruned.predict(x, verbose=0)
+            assert np.ptp(expected) > 0
+            assert np.array_equal(loaded.predict(x, verbose=0), expected)
+
+
+def subclassed(folder: Path) -> Path:
+    from tensorflow import keras
+
+    class Own(keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        def call(self, inputs: Any) -> Any:
+            return self.dense(inputs)
+
+    model = Own()
+    model(np.zeros((1, 4), np.float32))
+    model.save(folder / "own")
+    return folder / "own"
+
+
+def weights_alone(folder: Path) -> Path:
+    from tensorflow import keras
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    model.save_weights(folder / "model.h5")
+    return folder / "model.h5"
+
+
+def of_another_class(folder: Path) -> Path:
+    from tensorflow import keras
+
+    class Own(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+    keras.Sequential([keras.Input((4,)), Own()]).save(folder / "model.h5")
+    return folder / "model.h5"
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (subclassed, "a subclassed keras.Model"),
+        (weights_alone, "holds weights alone"),
+        (of_another_class, "class Own, which neither"),
+    ],
+)
+def test_what_is_no_graph_of_known_layers_is_one_line(
+    make: Callable[[Path], Path], words: str, tmp_path: Path
+) -> None:
+    path = make(tmp_path)
+    with pytest.raises(DataError, match=words) as refusal:
+        load_keras_model(path)
+    assert str(refusal.value).startswith(f"model={path}: ")
+    assert "\n" not in str(refusal.value)

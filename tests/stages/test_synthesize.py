@@ -19,7 +19,7 @@ from l1distill.artifacts.record import Record
 from l1distill.artifacts.runs import LoggedRun
 from l1distill.cli import main
 from l1distill.compression.calibration import Calibration
-from l1distill.core.errors import ConfigError
+from l1distill.core.errors import ConfigError, DataError
 from l1distill.core.workspace import file_sha256, folder_sha256
 from l1distill.data.card import Card, FileCard, write_card
 from l1distill.data.dataset import Dataset, Items, open_dataset
@@ -31,8 +31,10 @@ from l1distill.firmware.network.network import connect
 from l1distill.firmware.network.serialization import save
 from l1distill.firmware.results.report import SynthesisReport
 from l1distill.firmware.settings import PrecisionSettings
+from l1distill.models.untrained import ShapeSettings
 from l1distill.stages import synthesize_model
 from l1distill.stages.stage import Context
+from l1distill.stages.synthesize_source import ModelSource, ShapeSource
 from l1distill.stages.synthesize_student import choose_events, describe_student
 from l1distill.tasks.anomaly.reconstruction import ObjectsErrorHead
 from l1distill.tasks.anomaly.standardization import Standardization
@@ -331,6 +333,18 @@ def test_ranges_are_chosen_on_calibration_events_or_those_to_verify_on_or_random
     random = Calibration(4, None, input_range=3.0, seed=1).events()
     assert random.shape[1] == 4
     assert 2.9 < np.abs(random).max() <= 3.0
+
+
+def test_a_model_that_no_reader_foresees_is_one_line() -> None:
+    words = r"model=odd\.h5: cannot be read \(AttributeError: 'Odd' .*\); --debug shows where"
+    with (
+        pytest.raises(DataError, match=words),
+        synthesize_model._unforeseen_as_one_line(ModelSource(model="odd.h5")),
+    ):
+        raise AttributeError("'Odd' object has no attribute 'kernel'")
+    shape = ShapeSource(shape=ShapeSettings())  # of ours: an error in it is a defect
+    with pytest.raises(AttributeError), synthesize_model._unforeseen_as_one_line(shape):
+        raise AttributeError("'Odd' object has no attribute 'kernel'")
 
 
 def test_every_device_has_its_short_name() -> None:

@@ -95,7 +95,7 @@ def _explain_syntax(word: str, words: Sequence[str]) -> str:
 def _explain_sweep(word: str) -> str:
     key, _, value = word.partition("=")
     return (
-        f"{word}: several values are a sweep, which needs -m; "
+        f"{word}: several values are a sweep; add -m to run each; "
         f"a list is {shlex.quote(f'{key}=[{value}]')}, one text {quote_override(key, value)}"
     )
 

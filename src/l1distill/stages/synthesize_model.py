@@ -2,7 +2,8 @@
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from l1distill.compression.to_network import QuantizedModel, to_network
+from l1distill.core.errors import DataError, L1DistillError, first_line
 from l1distill.core.workspace import file_sha256, folder_sha256
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.functions.error_head import ErrorHead
@@ -67,9 +69,10 @@ def synthesize_model(
     loaded = _load(settings, source, context.task)
     context.run.set_tags({f"{name}_sha256": value for name, value in loaded.sha256.items()})
     precision = source.precision if isinstance(source, ModelSource) else PrecisionSettings()
-    quantized = to_network(
-        loaded.model, precision, _calibration_reader(settings), progress, settings.seed
-    )
+    with _unforeseen_as_one_line(source):
+        quantized = to_network(
+            loaded.model, precision, _calibration_reader(settings), progress, settings.seed
+        )
     metrics = {**quantized.metrics, **_cost(settings, quantized.network, loaded)}
     context.run.log_metrics(metrics)
     sha256, events = loaded.sha256, None
@@ -101,6 +104,26 @@ def synthesize_model(
         dataset="random" if source.events is None else source.events.name,
         sources=sha256,
     )
+
+
+@contextmanager
+def _unforeseen_as_one_line(source: ModelSource | ShapeSource) -> Iterator[None]:
+    """Turn what a model of a kind that no reader foresees makes one raise into one line.
+
+    Raises:
+        DataError: there was an error that is none of ours, about a model from elsewhere.
+    """
+    try:
+        yield
+    except (L1DistillError, MemoryError, OSError):
+        raise
+    except Exception as error:
+        if not isinstance(source, ModelSource):
+            raise
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise DataError(
+            f"model={source.model}: cannot be read ({reason}); --debug shows where"
+        ) from error
 
 
 def _describe(
@@ -135,7 +158,8 @@ def _load(settings: "Settings", source: ModelSource | ShapeSource, task: Task) -
 
 def _load_path(path: Path, settings: "Settings", source: ModelSource, task: Task) -> LoadedModel:
     network = find_network(path)
-    model = serialization.load(network) if network else load_keras_model(path, source.weights)
+    with _unforeseen_as_one_line(source):
+        model = serialization.load(network) if network else load_keras_model(path, source.weights)
     sha256 = {"model": folder_sha256(path) if path.is_dir() else file_sha256(path)}
     error_head = None
     if settings.score.kind == "mse" and network is not None:
