@@ -96,7 +96,9 @@ def _acquire(client: "MlflowClient", name: str, lease_s: float, patience_s: floa
         other, now = _token(client, name), time.monotonic()
         if other != seen:
             if seen is None:
-                print(f"waiting for {_owner(client, name)}, who decides now", file=sys.stderr)
+                owner = _owner(client, name)
+                gone = f"at most {lease_s:.0f} s if that process is gone"
+                print(f"waiting for {owner}, who decides now; {gone}", file=sys.stderr)
             seen, since = other, now
         if other is not None and now - since > lease_s:
             _remove_stale(client, name, other)
