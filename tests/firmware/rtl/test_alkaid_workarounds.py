@@ -95,6 +95,23 @@ def test_constants_among_what_is_summed() -> None:
         assert_exact(KIND, steps, x)
 
 
+@pytest.mark.timeout(60)
+def test_a_scale_of_float32_is_not_searched_for_ever() -> None:
+    """alkaid alone does not come back from 0.7, which takes 24 bits."""
+    one = FixedPoint(signed=True, integer=3, fraction=3)
+    fine = FixedPoint(signed=True, integer=1, fraction=24)
+    scale = np.array([np.float32(0.7), -np.float32(0.55), 0.75, 1.0], np.float64)
+    assert workarounds.significant_bits(scale).tolist() == [24, 24, 2, 1]
+    norm = Affine("norm", scale=scale, offset=np.full(4, 0.25), scale_type=fine, offset_type=KIND)
+    x = np.repeat(all_values(one, 1), 4, axis=1)
+    assert_exact(one, [norm], x)
+
+
+def test_significant_bits_of_a_constant() -> None:
+    constants = np.array([0.0, 1.0, -4.0, 0.75, 179 / 256, 2.0**-30 + 1])
+    assert workarounds.significant_bits(constants).tolist() == [0, 1, 1, 2, 8, 31]
+
+
 def test_the_largest_of_numbers_that_know_each_other() -> None:
     one = FixedPoint(signed=False, integer=0, fraction=3)
     x = all_values(one, 2)

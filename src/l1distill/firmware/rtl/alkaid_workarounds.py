@@ -18,6 +18,8 @@ from l1distill.firmware.network.layers import Layer, Lookup
 
 CHECKED_VERSION = "0.8.2"
 """The version of alkaid that the workarounds in this module were made for."""
+SEARCHED_BITS = 16
+"""Widest constant for whose product the fewest adders are searched, which takes a second."""
 
 
 def check_version() -> None:
@@ -104,6 +106,34 @@ def matrix_product(layer: Layer, values: Any, matrix: NDArray[np.float64]) -> An
             result[:] = np.asarray(live @ matrix[~fixed]) + result
     shape = (*values.shape[:-1], matrix.shape[1])
     return FVArray(sums.reshape(shape), values.solver_options, hwconf=values.hwconf)
+
+
+def scaled(layer: Layer, values: Any, factors: NDArray[np.float64]) -> Any:
+    """Return ``values * factors``, element by element.
+
+    alkaid searches for the fewest adders of a single constant, which takes seconds from
+    :data:`SEARCHED_BITS` on and does not end at the 24 of a float32; its solver for matrices
+    takes the place of the search there.
+    """
+    from alkaid.trace import FVArray
+
+    constants = np.broadcast_to(factors, values.shape)
+    wide = significant_bits(constants) > SEARCHED_BITS
+    if not wide.any():
+        return values * factors
+    results = np.asarray(values * np.where(wide, 1.0, constants))
+    for place in np.argwhere(wide):
+        at = tuple(place)
+        one = FVArray(np.array([[values[at]]]), values.solver_options, hwconf=values.hwconf)
+        results[at] = np.asarray(matrix_product(layer, one, constants[at].reshape(1, 1)))[0, 0]
+    return FVArray(results, values.solver_options, hwconf=values.hwconf)
+
+
+def significant_bits(constants: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return how many binary digits of each constant lie between its first and last 1."""
+    mantissas = np.ldexp(np.abs(np.frexp(constants)[0]), 53).astype(np.int64)
+    trailing = np.frexp((mantissas & -mantissas).astype(np.float64))[1] - 1
+    return np.where(mantissas == 0, 0, 53 - trailing)
 
 
 def maximum(values: Any) -> Any:

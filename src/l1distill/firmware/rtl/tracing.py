@@ -101,7 +101,7 @@ def _trace_convolution(layer: Conv2D, values: Any) -> Any:
 @trace_layer.register
 def _trace_affine(layer: Affine, values: Any) -> Any:
     workarounds.check_constants(layer, layer.scale, layer.offset)
-    return values * layer.scale + layer.offset
+    return workarounds.scaled(layer, values, layer.scale) + layer.offset
 
 
 @trace_layer.register
