@@ -59,14 +59,21 @@ def test_python_blocks_are_code() -> None:
             ast.parse(block.content)
 
 
-def test_the_example_of_a_configuration_file_is_a_choice(
+def test_the_examples_of_configuration_files_are_choices(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (example,) = [block for block in all_blocks() if block.language == "yaml"]
-    (tmp_path / "conf/student").mkdir(parents=True)
-    (tmp_path / "conf/student/wide.yaml").write_text(example.content)
+    examples = {b.path.name: b.content for b in all_blocks() if b.language == "yaml"}
+    files = {"pipeline.md": "student/wide", "hand_over_firmware.md": "ports/mine"}
+    assert examples.keys() == files.keys()
+    for page, file in files.items():
+        path = tmp_path / "conf" / f"{file}.yaml"
+        path.parent.mkdir(parents=True)
+        path.write_text(examples[page])
     monkeypatch.chdir(tmp_path)
     assert compose_stage("student", ["student=wide"]).config.student.layers == [64, 32]
+    ports = compose_stage("synthesize", ["ports=mine"]).config.ports
+    assert ports.fraction_bits == 5
+    assert [port.name for port in ports.objects] == ["jet"]
 
 
 def test_the_commands_of_recorded_results_are_right() -> None:
