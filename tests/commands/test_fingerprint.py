@@ -96,7 +96,7 @@ def test_dvc_runs_what_a_change_reaches_and_nothing_else(
     checkout.edit("conf/student/mlp.yaml", "layers:", "# a comment\nlayers:")
     (checkout.folder / "conf/student/wide.yaml").write_text("layers: [64]\n")
     checkout.edit("conf/teacher/dnn_vae.yaml", "epochs:", "epochs: 3  # was")
-    checkout.edit("conf/platform.yaml", r"model_name: l1distill-\S+", "model_name: other")
+    checkout.edit("conf/platform.yaml", "model_name: l1distill-${task.name}", "model_name: other")
     checkout.edit("conf/executor/processes.yaml", "workers: null", "workers: 2")
     # Nor what no stage imports.
     checkout.edit("src/l1distill/cli.py", "import sys", "import sys  # changed")
@@ -183,7 +183,7 @@ def test_a_fingerprint_holds_what_the_stage_composes(
     assert cli.main([stage, "--cfg", "job", "--resolve"]) == 0
     composed = yaml.safe_load(capsys.readouterr().out)
     assert {"output", "tracking"} < set(composed)
-    for section in ("output", "executor", "tracking"):
+    for section in ("output", "executor", "tracking", "require_promotion", "dry_run"):
         composed.pop(section, None)
     assert fingerprint(stage)["settings"] == composed
     assert composed["seed"] == 2026

@@ -29,7 +29,7 @@ def _against(candidate: Evidence, champion: Evidence | None, rules: Rules = RULE
 def test_the_first_champion_needs_no_baseline() -> None:
     decision = _against(_student("x", 0.8), None)
     assert decision.outcome is Outcome.CHAMPION
-    assert decision.comparison is None
+    assert decision.against_champion is None
 
 
 @pytest.mark.parametrize(

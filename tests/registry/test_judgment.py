@@ -35,7 +35,7 @@ def _evidence(**changes: object) -> Evidence:
         "content_sha256": "a",
         "dataset_md5": "d",
         "metrics": METRICS,
-        "teacher": {"auc/a_4l": 0.90, "auc_error/a_4l": 0.015},
+        "teacher_metrics": {"auc/a_4l": 0.90, "auc_error/a_4l": 0.015},
         **changes,
     }
     return Evidence(**content)  # type: ignore[arg-type]

@@ -164,6 +164,7 @@ class PromotionFolder(StageFolder):
             profile: name of the set of gates.
             model: name of the registered model.
         """
+        against = decision.against_champion
         content = {
             "passed": decision.passed,
             "outcome": decision.outcome.value,
@@ -171,7 +172,7 @@ class PromotionFolder(StageFolder):
             "model": model,
             "profile": profile,
             "gates": [asdict(verdict) for verdict in decision.verdicts],
-            "comparison": None if decision.comparison is None else asdict(decision.comparison),
+            "comparison": None if against is None else asdict(against),
         }
         write_json(self.path / "verdict.json", content)
 

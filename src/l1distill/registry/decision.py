@@ -7,7 +7,7 @@ from enum import StrEnum
 from l1distill.registry.evidence import Evidence
 from l1distill.registry.gates import Gate
 from l1distill.registry.judgment import Verdict, judge
-from l1distill.registry.objective import Comparison, Objective, compare
+from l1distill.registry.objective import Comparison, Objective, compare_with_champion
 
 
 class Outcome(StrEnum):
@@ -40,13 +40,13 @@ class Decision:
     Attributes:
         outcome: what it is from now on.
         verdicts: of each gate.
-        comparison: with the champion; None where there was nothing to compare.
+        against_champion: the comparison; None where there was nothing to compare.
         reason: one line.
     """
 
     outcome: Outcome
     verdicts: Sequence[Verdict]
-    comparison: Comparison | None
+    against_champion: Comparison | None
     reason: str
 
     @property
@@ -96,7 +96,7 @@ def decide(
     elif rules.objective is None:
         reason = "no objective says what makes it better than the champion (objective.metrics)"
     else:
-        comparison = compare(rules.objective, candidate, champion)
+        comparison = compare_with_champion(rules.objective, candidate, champion)
         outcome = Outcome.CHAMPION if comparison.better else Outcome.CHALLENGER
         reason = comparison.reason
-    return Decision(outcome=outcome, verdicts=verdicts, comparison=comparison, reason=reason)
+    return Decision(outcome=outcome, verdicts=verdicts, against_champion=comparison, reason=reason)

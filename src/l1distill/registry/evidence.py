@@ -22,7 +22,7 @@ class Evidence:
         content_sha256: identity of student and firmware together.
         dataset_md5: the data set that its physics was measured on.
         metrics: of the student and its firmware.
-        teacher: metrics of its teacher.
+        teacher_metrics: metrics of its teacher.
         estimates: those metrics that come from a model of what would be.
         files: SHA-256 of each file of the registered model; empty where it was not recorded.
     """
@@ -30,7 +30,7 @@ class Evidence:
     content_sha256: str
     dataset_md5: str
     metrics: Mapping[str, float]
-    teacher: Mapping[str, float] = field(default_factory=dict)
+    teacher_metrics: Mapping[str, float] = field(default_factory=dict)
     estimates: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -47,7 +47,7 @@ class Evidence:
     def write(self, path: Path) -> None:
         """Write it as JSON; numbers that are not finite are left out, as if not measured."""
         content = asdict(self)
-        for name in ("metrics", "teacher"):
+        for name in ("metrics", "teacher_metrics"):
             content[name] = {key: v for key, v in content[name].items() if math.isfinite(v)}
         write_json(path, content)
 

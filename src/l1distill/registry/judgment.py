@@ -99,7 +99,7 @@ def _reference(
     if gate.relative_to is None:
         return None, 0.0, ""
     name = gate.reference_metric or gate.metric
-    metrics = evidence.teacher if gate.relative_to == "teacher" else evidence.metrics
+    metrics = evidence.teacher_metrics if gate.relative_to == "teacher" else evidence.metrics
     if gate.relative_to == "champion":
         if champion is None:
             return None, 0.0, "there is no champion to compare with"

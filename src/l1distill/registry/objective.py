@@ -43,7 +43,9 @@ class Comparison:
     """The comparison in words."""
 
 
-def compare(objective: Objective, candidate: Evidence, champion: Evidence) -> Comparison:
+def compare_with_champion(
+    objective: Objective, candidate: Evidence, champion: Evidence
+) -> Comparison:
     """Compare a candidate with the champion.
 
     The errors of several metrics are added as if they always went the same way, and those of

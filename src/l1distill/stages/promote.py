@@ -181,7 +181,7 @@ def _evidence(settings: Settings, inputs: Inputs) -> Evidence:
         content_sha256=_content_sha256(inputs),
         dataset_md5=inputs.records["student"].dataset_md5,
         metrics=metrics,
-        teacher=TeacherFolder(settings.teacher_folder).metrics(),
+        teacher_metrics=TeacherFolder(settings.teacher_folder).metrics(),
         estimates=tuple(entry.name for entry in report.entries if entry.kind == "estimate"),
         files={
             name: file_sha256(folder / name)
