@@ -1,4 +1,4 @@
-"""The card of a student, and models that come from elsewhere, through the command line."""
+"""Synthesis of models that come from elsewhere, through the command line."""
 
 import json
 import os
@@ -15,15 +15,11 @@ import mlflow
 import numpy as np
 import pytest
 
-from l1distill.artifacts.record import Record
 from l1distill.artifacts.runs import LoggedRun
 from l1distill.cli import main
 from l1distill.compression.calibration import Calibration
 from l1distill.core.errors import ConfigError, DataError
 from l1distill.core.workspace import file_sha256, folder_sha256
-from l1distill.data.card import Card, FileCard, write_card
-from l1distill.data.dataset import Dataset, Items, open_dataset
-from l1distill.data.encoding import Feature, InputEncoding
 from l1distill.firmware.bundle.content import verify_manifest
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Quantize
@@ -33,12 +29,9 @@ from l1distill.firmware.results.report import SynthesisReport
 from l1distill.firmware.settings import PrecisionSettings
 from l1distill.models.untrained import ShapeSettings
 from l1distill.stages import synthesize_model
-from l1distill.stages.stage import Context
 from l1distill.stages.synthesize_source import ModelSource, ShapeSource
-from l1distill.stages.synthesize_student import choose_events, describe_student
 from l1distill.tasks.anomaly.reconstruction import ObjectsErrorHead
 from l1distill.tasks.anomaly.standardization import Standardization
-from l1distill.tasks.anomaly.task import TASK
 from l1distill.tracking.runs import PARENT_RUN
 from tests.settings import ROOT
 
@@ -62,22 +55,6 @@ def model() -> Any:
     from tests.firmware.networks import chain, dense, grid, relu
 
     return chain((4,), [grid(4), dense(4, 3), relu(4)], [dense(4, 1), dense(4, 2)])
-
-
-def numbered_dataset(folder: Path) -> Dataset:
-    """Items (1,) with a number each: those of the training sample below 100."""
-    values = {"background": np.arange(17.0)[:, None], "signal": np.arange(100.0, 120.0)[:, None]}
-    files = {}
-    for name, counts in {"background": (10, 4, 3), "signal": (12, 6, 2)}.items():
-        path = folder / f"{name}.h5"
-        with path.open("wb") as file:
-            np.save(file, values[name])
-        parts = dict(zip(("train", "test", "validation"), counts, strict=True))
-        files[name] = FileCard(**parts, sha256=file_sha256(path))
-    write_card(
-        folder, Card(dataset="toy", settings={}, versions={}, files=files, checks={}, missing=[])
-    )
-    return open_dataset(folder, lambda path: Items(values=np.load(path)), "background")
 
 
 def synthesize(*overrides: str) -> int:
@@ -352,55 +329,3 @@ def test_every_device_has_its_short_name() -> None:
         (ROOT / f"conf/{group}").glob("*.yaml") for group in ("device", "firmware/device")
     )
     assert {path.name for path in short} == {path.name for path in long}
-
-
-def test_the_card_says_what_the_encoding_and_the_task_know() -> None:
-    features = [Feature(name="pT of MET", unit="GeV", scale=8.0), Feature(name="eta of MET")]
-    record = Record(
-        stage="student",
-        parameters={},
-        inputs={},
-        dataset="toy",
-        dataset_md5="5d",
-        files={"student.h5": "abc123"},
-        artifacts=[],
-    )
-    nothing: Any = None
-    context = Context(
-        task=TASK,
-        run=nothing,
-        folder=Path(),
-        work=Path(),
-        records={"student": record},
-        hashes={},
-        identity="",
-    )
-    card = describe_student(context, InputEncoding(shape=[2], features=features), 77)
-    for words in ("`abc123`", "data set `toy`, MD5 `5d`", "77 events of its data set"):
-        assert words in card.summary
-    assert [(each.name, each.unit, each.scale) for each in card.inputs] == [
-        ("pT of MET", "GeV", 8.0),
-        ("eta of MET", "", 1.0),
-    ]
-    ours = TASK.describe()
-    assert card.summary.startswith(ours.summary)
-    assert (card.title, card.outputs, card.limitations) == (
-        ours.title,
-        ours.outputs,
-        ours.limitations,
-    )
-
-
-def test_firmware_is_verified_on_events_of_every_sample_that_no_model_was_fitted_to(
-    tmp_path: Path,
-) -> None:
-    """Each item is a number that says where it stands: 0 to 9 train, 10 to 13 test, ..."""
-    dataset = numbered_dataset(tmp_path)
-    allowed = {*range(10, 14), *range(100, 120)}
-    everything = choose_events(dataset, 1000, seed=1)
-    assert set(everything[:, 0].astype(int)) == allowed
-    few = choose_events(dataset, 12, seed=1)
-    assert len(np.unique(few)) == 12
-    assert set(few[:, 0].astype(int)) <= allowed
-    np.testing.assert_array_equal(few, choose_events(dataset, 12, seed=1))
-    assert not np.array_equal(few, choose_events(dataset, 12, seed=2))

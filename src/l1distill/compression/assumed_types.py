@@ -6,7 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.compression.calibration import Calibration
-from l1distill.compression.integer_bits import best_integer_bits
+from l1distill.compression.integer_bits import (
+    HEADROOM,
+    TOLERANCE,
+    best_integer_bits,
+    constant_type,
+    result_type,
+)
 from l1distill.compression.rounding import round_constants
 from l1distill.firmware.functions.scalar_functions import Function
 from l1distill.firmware.network.builder import Builder
@@ -14,10 +20,6 @@ from l1distill.firmware.network.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.network.layers import Affine, UnaryLayer
 from l1distill.firmware.readers.untyped import floating_constants
 
-TOLERANCE = 1e-5
-"""Error that a wider range may cost, in units of the mean square of what is quantized."""
-HEADROOM = 2
-"""Most bits by which a range may exceed the largest value of the calibration events."""
 HLS4ML_DEFAULT = FixedPoint(signed=True, integer=5, fraction=10)
 """``fixed<16,6>``, which hls4ml takes where nothing else is said."""
 MOST_EVENTS = 2048
@@ -121,19 +123,9 @@ class AssumedTypes:
     def _choose_type(
         self, name: str, values: NDArray[np.float64], signed: bool, slope: float = 1.0
     ) -> FixedPoint:
-        (integer,) = best_integer_bits(
-            values.reshape(-1, 1),
-            self._bits,
-            tolerance=TOLERANCE,
-            headroom=HEADROOM,
-            signed=signed,
-            slope=slope,
-        ).tolist()
-        result_type = FixedPoint(
-            signed=signed, integer=integer, fraction=self._bits - signed - integer
-        )
-        self.rounded.setdefault(name, []).append(f"results {_bare(result_type)}")
-        return result_type
+        chosen = result_type(values, self._bits, signed, slope)
+        self.rounded.setdefault(name, []).append(f"results {_bare(chosen)}")
+        return chosen
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -166,12 +158,6 @@ class AssumedTypes:
 
     def _choose_constant_type(self, constants: NDArray[np.float64]) -> FixedPoint:
         return constant_type(constants, self._bits)
-
-
-def constant_type(constants: NDArray[np.float64], bits: int) -> FixedPoint:
-    """Return the type of ``bits`` bits that is best for constants, in the mean square."""
-    (integer,) = best_integer_bits(constants.reshape(-1, 1), bits).tolist()
-    return FixedPoint(signed=True, integer=integer, fraction=bits - 1 - integer)
 
 
 def significant(values: NDArray[np.float64], digits: int) -> NDArray[np.float64]:

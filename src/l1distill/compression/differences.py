@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from l1distill.firmware.network.network import Network, evaluate
+from l1distill.firmware.network.value_range import Array
 from l1distill.firmware.verification.reference import predict_keras
 
 _ASSUMED = "_assumed_inputs"
 """Ends the name of each difference that was measured on events that nobody gave."""
 _SEED = 2026
 """Of the pairs of events whose order is compared."""
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,10 +17,9 @@ from l1distill.firmware.readers.convolutions import (
     depthwise_kernel,
 )
 from l1distill.firmware.readers.division import Division
-from l1distill.firmware.readers.keras_graph import refuse
 from l1distill.firmware.readers.merges import MERGE_LAYERS
 from l1distill.firmware.readers.normalization import normalization_constants
-from l1distill.firmware.readers.refusal import refuse_class
+from l1distill.firmware.readers.refusal import refuse, refuse_class
 from l1distill.firmware.readers.shape_layers import SHAPE_LAYERS, read_shape_layer
 from l1distill.firmware.readers.untyped import FLOAT
 

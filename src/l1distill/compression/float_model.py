@@ -17,8 +17,9 @@ from l1distill.firmware.network.layers import (
 )
 from l1distill.firmware.network.value_range import ValueRange, value_range_of
 from l1distill.firmware.readers.division import Division
-from l1distill.firmware.readers.keras_graph import Graph, Segment, read_graph, refuse
+from l1distill.firmware.readers.keras_graph import Graph, Segment, read_graph
 from l1distill.firmware.readers.merges import Merge, read_merge
+from l1distill.firmware.readers.refusal import refuse
 from l1distill.firmware.readers.softmax import check_softmax
 from l1distill.firmware.readers.untyped import FLOAT
 

@@ -5,6 +5,10 @@ from numpy.typing import NDArray
 
 from l1distill.firmware.network.fixed_point import FixedPoint
 
+TOLERANCE = 1e-5
+"""Error that a wider range may cost, in units of the mean square of what is quantized."""
+HEADROOM = 2
+"""Most bits by which a range may exceed the largest value of the calibration events."""
 _FEWER = 12
 """Most bits by which a range may fall short of the largest value."""
 
@@ -44,3 +48,31 @@ def best_integer_bits(
     best = offsets[np.argmax(np.array(errors) <= allowed, axis=0)]
     result: NDArray[np.int64] = (top + best).astype(np.int64)
     return result
+
+
+def result_type(
+    values: NDArray[np.float64], bits: int, signed: bool, slope: float = 1.0
+) -> FixedPoint:
+    """Return the type of ``bits`` bits for results, in a range that calibration events have.
+
+    Args:
+        values: the results of these events, of any shape.
+        bits: of the type.
+        signed: whether the type is.
+        slope: by which negative numbers are multiplied first.
+    """
+    (integer,) = best_integer_bits(
+        values.reshape(-1, 1),
+        bits,
+        tolerance=TOLERANCE,
+        headroom=HEADROOM,
+        signed=signed,
+        slope=slope,
+    ).tolist()
+    return FixedPoint(signed=signed, integer=integer, fraction=bits - signed - integer)
+
+
+def constant_type(constants: NDArray[np.float64], bits: int) -> FixedPoint:
+    """Return the type of ``bits`` bits that is best for constants, in the mean square."""
+    (integer,) = best_integer_bits(constants.reshape(-1, 1), bits).tolist()
+    return FixedPoint(signed=True, integer=integer, fraction=bits - 1 - integer)

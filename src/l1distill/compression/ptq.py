@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from l1distill.compression.assumed_types import HEADROOM, TOLERANCE, constant_type
 from l1distill.compression.batch_norm_folding import fold_batch_normalization
 from l1distill.compression.float_layers import (
     Activation,
@@ -19,7 +18,13 @@ from l1distill.compression.float_layers import (
     Step,
 )
 from l1distill.compression.float_model import Part, read_float_model
-from l1distill.compression.integer_bits import best_integer_bits
+from l1distill.compression.integer_bits import (
+    HEADROOM,
+    TOLERANCE,
+    best_integer_bits,
+    constant_type,
+    result_type,
+)
 from l1distill.compression.rounding import needs_rounding, round_constants
 from l1distill.core.errors import ConfigError, DataError
 from l1distill.firmware.functions.activations import FunctionApproximator, slope_layers
@@ -226,25 +231,15 @@ class _Quantizer:
 
     def _append_activation(self, step: Activation) -> None:
         signed = step.slope != 0
-        (integer,) = best_integer_bits(
-            self._values.reshape(-1, 1),
-            self._bits,
-            tolerance=TOLERANCE,
-            headroom=HEADROOM,
-            signed=signed,
-            slope=step.slope,
-        ).tolist()
-        result_type = FixedPoint(
-            signed=signed, integer=integer, fraction=self._bits - signed - integer
-        )
+        fixed_type = result_type(self._values, self._bits, signed, step.slope)
         slope = _dyadic(step.slope, self._bits) if signed else 1.0
-        self._append(Quantize(step.name, type=result_type, negative_slope=slope))
+        self._append(Quantize(step.name, type=fixed_type, negative_slope=slope))
 
     def _append_function(self, step: FunctionStep | SlopeStep | ArgmaxStep) -> None:
         tensor = self._builder.value_ranges[self._tensor]
         if isinstance(step, FunctionStep):
-            result_type = self._type_of_values(step.function)
-            layers = self._functions.layers(step.name, step.function, tensor, result_type)
+            fixed_type = self._type_of_values(step.function)
+            layers = self._functions.layers(step.name, step.function, tensor, fixed_type)
         elif isinstance(step, SlopeStep):
             slopes = self._choose_type(step.slopes).quantize(step.slopes)
             layers = slope_layers(step.name, tensor, slopes)
@@ -268,15 +263,7 @@ class _Quantizer:
         """Return the type of the least error for a function that grows without limit."""
         if function.integer is not None:
             return None
-        (integer,) = best_integer_bits(
-            function.values(self._values).reshape(-1, 1),
-            self._bits,
-            tolerance=TOLERANCE,
-            headroom=HEADROOM,
-            signed=function.signed,
-        ).tolist()
-        fraction = self._bits - function.signed - integer
-        return FixedPoint(signed=function.signed, integer=integer, fraction=fraction)
+        return result_type(function.values(self._values), self._bits, function.signed)
 
     def _choose_type(self, constants: NDArray[np.float64]) -> FixedPoint:
         return constant_type(constants, self._bits)

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from l1distill.compression.assumed_types import AssumedTypes
 from l1distill.compression.calibration import Calibration
 from l1distill.compression.differences import measure_differences
+from l1distill.compression.logits import without_softmax
 from l1distill.compression.ptq import post_training_quantize
 from l1distill.firmware.functions.activations import FunctionApproximator
 from l1distill.firmware.network.network import Network
 from l1distill.firmware.readers.keras_graph import input_shapes
 from l1distill.firmware.readers.qkeras import from_qkeras
-from l1distill.firmware.readers.softmax import without_softmax
 from l1distill.firmware.settings import PrecisionSettings
 from l1distill.models.import_keras import is_quantized
 

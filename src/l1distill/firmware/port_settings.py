@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from pydantic import Field, model_validator
 
-from l1distill.core.errors import ConfigError
 from l1distill.core.settings import Settings
-from l1distill.firmware.functions.port_conversion import IntegerPort
+from l1distill.firmware.functions.port_conversion import IntegerPort, check_number
 from l1distill.firmware.results.quantity import Quantity
 
 
@@ -79,11 +78,7 @@ class PortSettings(Settings):
             ConfigError: there is another number of inputs than ports.
         """
         features = self._expanded()
-        if len(features) != len(scales):
-            raise ConfigError(
-                f"ports.objects: {len(features)} ports for the {len(scales)} inputs of the "
-                "network; list as many, in its order"
-            )
+        check_number(len(features), len(scales))
         return tuple(
             IntegerPort(
                 name=name,

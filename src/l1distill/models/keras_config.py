@@ -48,8 +48,8 @@ def is_keras3(config: Any) -> bool:
     return any(map(is_keras3, config.values()))
 
 
-def class_names(config: Any) -> Iterator[tuple[str, str]]:
-    """Yield the name and the class of everything in a configuration that has a class."""
+def class_names(config: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield name, class and package of everything in a configuration that has a class."""
     if isinstance(config, list):
         for entry in config:
             yield from class_names(entry)
@@ -57,7 +57,8 @@ def class_names(config: Any) -> Iterator[tuple[str, str]]:
         if isinstance(config.get("class_name"), str):
             inner = config.get("config")
             name = inner.get("name") if isinstance(inner, dict) else None
-            yield str(name or config.get("name") or ""), config["class_name"]
+            package = str(config.get("module")).split(".")[0]
+            yield str(name or config.get("name") or ""), config["class_name"], package
         for value in config.values():
             yield from class_names(value)
 

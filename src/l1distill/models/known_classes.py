@@ -28,22 +28,10 @@ def refuse_foreign(config: Any) -> None:
     Raises:
         DataError: there is one; the line names its layer.
     """
-    for name, class_name in class_names(config):
-        if class_name in FOREIGN:
-            raise DataError(f"layer {name} ({class_name}): {FOREIGN[class_name]}")
-    for entry in _layers_of(config, "hgq"):
-        raise DataError(f"layer {entry.get('name')} ({entry['class_name']}): {_OF_HGQ}")
-
-
-def _layers_of(entry: Any, package: str) -> list[dict[str, Any]]:
-    """Return the entries of a configuration whose class is of a package."""
-    if isinstance(entry, list):
-        return [found for one in entry for found in _layers_of(one, package)]
-    if not isinstance(entry, dict):
-        return []
-    if "class_name" in entry and str(entry.get("module")).split(".")[0] == package:
-        return [entry]
-    return [found for one in entry.values() for found in _layers_of(one, package)]
+    for name, class_name, package in class_names(config):
+        reason = FOREIGN.get(class_name, _OF_HGQ if package == "hgq" else "")
+        if reason:
+            raise DataError(f"layer {name} ({class_name}): {reason}")
 
 
 def custom_objects(pruned: bool = False) -> dict[str, Any]:

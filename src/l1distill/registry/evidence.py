@@ -1,5 +1,6 @@
 """Evidence: everything measured of one student, by which it is judged now or later."""
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,6 +13,16 @@ from l1distill.core.workspace import read_json, write_json
 Provenance = Literal["measured", "estimate"]
 ESTIMATED = ("cost/",)
 """Beginnings of the names of metrics that always are estimates."""
+
+
+def content_sha256(student: str, firmware: str) -> str:
+    """Identify a student and its firmware together by what they are made of, not by any id.
+
+    Args:
+        student: SHA-256 of the student's folder.
+        firmware: SHA-256 of the folder of its firmware.
+    """
+    return hashlib.sha256(f"{student}{firmware}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,5 @@
 """Gates: what a student must prove to be promoted, each on one metric."""
 
-import math
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -68,8 +67,3 @@ class Gate(Settings):
 
 def _counts_mismatches(metric: str) -> bool:
     return metric.rpartition("/")[2].startswith("mismatches")
-
-
-def is_number(value: float | None) -> bool:
-    """Return whether something was measured, and is finite."""
-    return value is not None and math.isfinite(value)

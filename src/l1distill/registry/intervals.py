@@ -3,6 +3,12 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
+
+
+def is_number(value: float | None) -> TypeGuard[float]:
+    """Return whether something was measured, and is finite."""
+    return value is not None and math.isfinite(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +50,7 @@ def interval_of(metrics: Mapping[str, float], name: str) -> Interval | None:
         The interval; None if there is none, or one that does not hold the value.
     """
     value = metrics.get(name)
-    if value is None or not math.isfinite(value):
+    if not is_number(value):
         return None
     error = _sibling(metrics, name, "_error")
     if error is not None:
@@ -61,6 +67,6 @@ def _sibling(metrics: Mapping[str, float], name: str, suffix: str) -> float | No
     for at in range(len(parts)):
         sibling = "/".join([*parts[:at], parts[at] + suffix, *parts[at + 1 :]])
         value = metrics.get(sibling)
-        if value is not None and math.isfinite(value):
+        if is_number(value):
             return value
     return None

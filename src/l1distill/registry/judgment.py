@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from l1distill.registry.evidence import Evidence
-from l1distill.registry.gates import Gate, is_number
-from l1distill.registry.intervals import Interval, interval_of
+from l1distill.registry.gates import Gate
+from l1distill.registry.intervals import Interval, interval_of, is_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ def _reference(
             return None, 0.0, "there is no champion to compare with"
         metrics = champion.metrics
     value = metrics.get(name)
-    if value is None or not math.isfinite(value):
+    if not is_number(value):
         return None, 0.0, f"{name} of the {gate.relative_to} was not measured"
     interval = interval_of(metrics, name)
     return value, interval.width / 2 if interval else 0.0, ""
@@ -166,7 +166,7 @@ def _unsupported(
 
 
 def _margin(value: float | None, low: _Bound | None, high: _Bound | None) -> float | None:
-    if value is None or not math.isfinite(value):
+    if not is_number(value):
         return None
     distances = [value - low.value] if low is not None else []
     distances += [high.value - value] if high is not None else []

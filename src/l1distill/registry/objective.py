@@ -9,7 +9,7 @@ from pydantic import Field
 
 from l1distill.core.settings import Settings
 from l1distill.registry.evidence import Evidence
-from l1distill.registry.intervals import interval_of
+from l1distill.registry.intervals import interval_of, is_number
 
 
 class Objective(Settings):
@@ -106,7 +106,7 @@ def _mean(objective: Objective, metrics: Mapping[str, float]) -> tuple[float, fl
     values, errors = [], []
     for name in objective.metrics:
         value = metrics.get(name)
-        if value is None or not math.isfinite(value):
+        if not is_number(value):
             raise ValueError(f"there is no finite {name}")
         interval = interval_of(metrics, name)
         if interval is None and not objective.exact:

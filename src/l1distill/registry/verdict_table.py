@@ -1,7 +1,6 @@
 """Print a decision: the verdicts of the gates as a table, and what became of the candidate."""
 
-import sys
-
+from l1distill.core.terminal import console
 from l1distill.registry.decision import Decision, Outcome
 from l1distill.registry.version_tags import value_of
 
@@ -23,7 +22,6 @@ def print_decision(decision: Decision, candidate: str, reason: str) -> None:
         candidate: what it is called.
         reason: why it became that.
     """
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=candidate, title_justify="left")
@@ -39,9 +37,7 @@ def print_decision(decision: Decision, candidate: str, reason: str) -> None:
             "—" if verdict.margin is None else f"{verdict.margin:.4g}",
             f"[green]passed[/]{note}" if verdict.passed else f"[red]refused[/]{note}",
         )
-    # A log has no width of its own, and a wrapped table is no table.
-    console = Console() if sys.stdout.isatty() else Console(width=140)
-    console.print(table)
+    console(log_width=140).print(table)
     becomes = {
         Outcome.CHAMPION: "is champion",
         Outcome.CHALLENGER: "is challenger, not promoted",

@@ -5,16 +5,16 @@ package and runs nothing.
 """
 
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from l1distill.core.terminal import console
 from l1distill.stages.composition import (
     compose_stage,
     conf_folders,
@@ -58,9 +58,9 @@ def print_help(stage: str, summary: str, overrides: Sequence[str]) -> None:
         options["experiment"] = experiments_of(options["experiment"], {*groups, *plain})
     sections = sections_of(settings_class(stage, plain), plain)
     columns = int(os.environ.get("COLUMNS", LOG_WIDTH))
-    console = Console() if sys.stdout.isatty() else Console(width=columns)
-    with console.capture() as page:
-        console.print(_page(stage, summary, groups, options, list(sections)))
+    terminal = console(log_width=columns)
+    with terminal.capture() as page:
+        terminal.print(_page(stage, summary, groups, options, list(sections)))
     print("\n".join(line.rstrip() for line in page.get().splitlines()))
 
 

@@ -6,10 +6,10 @@ from typing import Literal
 from pydantic import Field
 
 from l1distill.core.errors import DataError
+from l1distill.core.terminal import console
 from l1distill.stages.command import Command, CommandSettings
 from l1distill.tracking.history import Event, History
-from l1distill.tracking.registry import CHALLENGER, CHAMPION, ModelRegistry
-from l1distill.tracking.store import connect_to_existing
+from l1distill.tracking.registry import CHALLENGER, CHAMPION, open_registry
 from l1distill.tracking.store_errors import store_errors_as_one_line
 
 
@@ -25,11 +25,8 @@ class Settings(CommandSettings):
 def _run(settings: Settings) -> None:
     name = settings.tracking.model_name
     with store_errors_as_one_line():
-        client = connect_to_existing(settings.tracking)
-        if client is None:
-            raise DataError(f"{name}: there is no tracking store yet; promote a student first")
-        registry = ModelRegistry(client, name)
-        events = History(client, registry.name).events()
+        registry = open_registry(settings.tracking)
+        events = History(registry.client, registry.name).events()
         aliases = {alias: registry.alias(alias) for alias in (CHAMPION, CHALLENGER)}
         if not events and not registry.versions():
             raise DataError(f"{name}: no such registered model; promote a student first")
@@ -51,9 +48,6 @@ def _print_json(events: Sequence[Event]) -> None:
 
 
 def _print_table(name: str, events: Sequence[Event]) -> None:
-    import sys
-
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=name, title_justify="left")
@@ -71,8 +65,7 @@ def _print_table(name: str, events: Sequence[Event]) -> None:
             event.commit[:8],
             event.reason,
         )
-    console = Console() if sys.stdout.isatty() else Console(width=160)
-    console.print(table)
+    console(log_width=160).print(table)
 
 
 COMMAND = Command(name="history", settings=Settings, run=_run)

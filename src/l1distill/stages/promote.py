@@ -1,6 +1,5 @@
 """promote: evidence against gates and champion; a registered version, and perhaps a champion."""
 
-import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from l1distill.core.errors import DataError, NegativeVerdict
 from l1distill.core.workspace import file_sha256
 from l1distill.firmware.files import BUNDLE, EMULATOR
 from l1distill.registry.decision import Decision, Outcome
-from l1distill.registry.evidence import Evidence
+from l1distill.registry.evidence import Evidence, content_sha256
 from l1distill.registry.verdict_table import print_decision
 from l1distill.registry.version_tags import verdict_tags
 from l1distill.stages.rules import RulesSettings, judge_by
@@ -140,8 +139,7 @@ def _rehearse(settings: Settings, inputs: Inputs) -> bool:
         return False
     evidence = _evidence(settings, inputs)
     client = connect_to_existing(settings.tracking)
-    nobody = Standing(version=None, evidence=None)
-    name, champion = settings.tracking.model_name, nobody
+    name, champion = settings.tracking.model_name, Standing()
     if client is not None:
         registry = ModelRegistry(client, name)
         name, champion = registry.name, standing(registry, evidence.content_sha256)
@@ -178,7 +176,9 @@ def _evidence(settings: Settings, inputs: Inputs) -> Evidence:
     metrics["firmware/clock_mhz"] = clock_mhz
     metrics["firmware/ii_ns"] = metrics["firmware/ii_cycles"] * 1000.0 / clock_mhz
     return Evidence(
-        content_sha256=_content_sha256(inputs),
+        content_sha256=content_sha256(
+            inputs.records["synthesize"].inputs["student"], inputs.hashes["synthesize"]
+        ),
         dataset_md5=inputs.records["student"].dataset_md5,
         metrics=metrics,
         teacher_metrics=TeacherFolder(settings.teacher_folder).metrics(),
@@ -201,12 +201,6 @@ def _collect(student: StudentFolder, firmware: FirmwareFolder, target: Path) -> 
         for name in names:
             shutil.copy(folder.path / name, target / name)
     return target
-
-
-def _content_sha256(inputs: Inputs) -> str:
-    """Identify the candidate by what it is made of, not by any id."""
-    parts = (inputs.records["synthesize"].inputs["student"], inputs.hashes["synthesize"])
-    return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 MODEL = ModelSpec(

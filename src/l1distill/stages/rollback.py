@@ -1,18 +1,18 @@
 """rollback: make an earlier version champion again, if it still passes the gates."""
 
+from functools import partial
+
 from pydantic import Field
 
-from l1distill.core.errors import DataError, NegativeVerdict
-from l1distill.registry.decision import Decision, Outcome
-from l1distill.registry.evidence import Evidence
+from l1distill.core.errors import NegativeVerdict
+from l1distill.registry.decision import Outcome
 from l1distill.stages.command import Command, CommandSettings
 from l1distill.stages.rules import RulesSettings, judge_by
 from l1distill.tracking.history import current_actor
-from l1distill.tracking.promotion import Standing, promoter
+from l1distill.tracking.promotion import promoter
 from l1distill.tracking.proof import prove_version
-from l1distill.tracking.registry import ModelRegistry
+from l1distill.tracking.registry import open_registry
 from l1distill.tracking.rollback import roll_back
-from l1distill.tracking.store import connect_to_existing
 from l1distill.tracking.store_errors import store_errors_as_one_line
 
 
@@ -27,16 +27,9 @@ class Settings(RulesSettings, CommandSettings):
 
 
 def _run(settings: Settings) -> None:
-    name = settings.tracking.model_name
-
-    def judge(evidence: Evidence, champion: Standing) -> Decision:
-        return judge_by(settings.rules, evidence, champion)
-
+    judge = partial(judge_by, settings.rules)
     with store_errors_as_one_line():
-        client = connect_to_existing(settings.tracking)
-        if client is None:
-            raise DataError(f"{name}: there is no tracking store yet; promote a student first")
-        registry = ModelRegistry(client, name)
+        registry = open_registry(settings.tracking)
         version = None if settings.version is None else str(settings.version)
         with promoter(registry, current_actor(), prove_version) as one:
             before, after, decision = roll_back(one, version, settings.reason, judge)

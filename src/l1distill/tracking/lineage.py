@@ -1,6 +1,5 @@
 """Find a registered version by its URI, for its lineage."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from l1distill.core.errors import ConfigError, DataError, first_line
 from l1distill.core.workspace import file_sha256
+from l1distill.firmware.files import BUNDLE
+from l1distill.registry.evidence import content_sha256
 from l1distill.tracking.registry import CONTENT, ModelRegistry
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ class Version:
         Raises:
             DataError: it was made of others.
         """
-        content = hashlib.sha256(f"{student_sha256}{firmware_sha256}".encode()).hexdigest()
-        if content != self.content_sha256:
+        if content_sha256(student_sha256, firmware_sha256) != self.content_sha256:
             raise DataError(
                 f"{self.name} version {self.number}: broken link: made of another student or "
                 "firmware than those in the folders; name theirs, or run dvc checkout in the "
@@ -83,7 +83,7 @@ def find_version(client: "MlflowClient", uri: str) -> Version:
         name=registry.name,
         number=version,
         content_sha256=tags.get(CONTENT, ""),
-        bundle_sha256="" if evidence is None else evidence.files.get("bundle.tar.gz", ""),
+        bundle_sha256="" if evidence is None else evidence.files.get(BUNDLE, ""),
         run_id=str(run_id),
     )
 

@@ -22,8 +22,8 @@ class Standing:
         set_back: why the candidate was rolled back; empty if it was not.
     """
 
-    version: str | None
-    evidence: Evidence | None
+    version: str | None = None
+    evidence: Evidence | None = None
     set_back: str = ""
 
 
@@ -126,8 +126,7 @@ class Promoter:
             evidence = self.registry.evidence(version)
             if evidence is None:
                 continue
-            nobody = Standing(version=None, evidence=None)
-            if judge(evidence, nobody).outcome is not Outcome.CHAMPION:
+            if judge(evidence, Standing()).outcome is not Outcome.CHAMPION:
                 continue
             with suppress(DataError):
                 self.prove(self.registry, version, evidence)

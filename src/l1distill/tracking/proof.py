@@ -1,6 +1,5 @@
 """Prove what a store holds before it is promoted: downloaded again, loaded afresh, replayed."""
 
-import os
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from l1distill.artifacts.folders import INPUTS
 from l1distill.core.errors import DataError, first_line
 from l1distill.core.workspace import file_sha256
 from l1distill.data.encoding import InputEncoding
@@ -48,7 +48,6 @@ def prove(uri: str, files: Mapping[str, str]) -> None:
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with tempfile.TemporaryDirectory(prefix="l1distill-proof-") as name:
         folder = Path(name)
         try:
@@ -87,7 +86,7 @@ def _one(uri: str, found: Mapping[str, Path], name: str) -> Path:
 
 def _check_answers(uri: str, model: Path, found: Mapping[str, Path], folder: Path) -> None:
     """Load the model in a process of its own, and compare its answers with the emulator's."""
-    encoding = InputEncoding.read(_one(uri, found, "inputs.json"))
+    encoding = InputEncoding.read(_one(uri, found, INPUTS))
     emulator = Emulator.load(_one(uri, found, EMULATOR))
     scales = np.asarray([feature.scale for feature in encoding.features])
     items = np.random.default_rng(0).exponential(size=(EVENTS, len(scales))) * scales

@@ -1,6 +1,5 @@
 """A registered model: its versions with their tags and evidence, and its aliases."""
 
-import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import redirect_stderr
@@ -8,8 +7,10 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from l1distill.core.errors import L1DistillError
+from l1distill.core.errors import DataError, L1DistillError
 from l1distill.registry.evidence import Evidence
+from l1distill.tracking.settings import TrackingSettings
+from l1distill.tracking.store import connect_to_existing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,6 +25,21 @@ EVIDENCE = "evidence.json"
 """File of the run of a version with everything measured of it."""
 FORMER_NAMES = {"l1distill-anomaly": "l1distill-trigger"}
 """What earlier versions of l1distill called a model, which a store of theirs still has."""
+
+
+def open_registry(settings: TrackingSettings) -> "ModelRegistry":
+    """Return the registered model of the settings, in a store that is there.
+
+    Raises:
+        DataError: there is no store yet.
+        ResourceError: it cannot be reached.
+    """
+    client = connect_to_existing(settings)
+    if client is None:
+        raise DataError(
+            f"{settings.model_name}: there is no tracking store yet; promote a student first"
+        )
+    return ModelRegistry(client, settings.model_name)
 
 
 class ModelRegistry:
@@ -140,7 +156,6 @@ class ModelRegistry:
     def _recorded(self, run_id: str) -> Evidence | None:
         from mlflow.exceptions import MlflowException
 
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         with tempfile.TemporaryDirectory(prefix="l1distill-evidence-") as folder:
             try:
                 path = self.client.download_artifacts(run_id, EVIDENCE, folder)

@@ -42,7 +42,7 @@ def roll_back(
     evidence = registry.evidence(target)
     if evidence is None:
         raise DataError(f"version={target}: there is no evidence of it; promote its student again")
-    decision = judge(evidence, Standing(version=None, evidence=None))
+    decision = judge(evidence, Standing())
     if decision.outcome is Outcome.CHAMPION:
         one.prove(registry, target, evidence)
         move = Move(action="rollback", champion=target, reason=reason)

@@ -61,9 +61,7 @@ def connect(settings: TrackingSettings) -> Store:
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    if settings.uri is not None:
-        mlflow.set_tracking_uri(settings.uri)
-    uri = mlflow.get_tracking_uri()
+    uri = _select_store(settings)
     _check_reachable(uri)
     _wait_for_tables(uri)
     try:
@@ -106,14 +104,21 @@ def connect_to_existing(settings: TrackingSettings) -> "MlflowClient | None":
     """
     import mlflow
 
-    if settings.uri is not None:
-        mlflow.set_tracking_uri(settings.uri)
-    uri = mlflow.get_tracking_uri()
+    uri = _select_store(settings)
     database = _sqlite_file(uri)
     if database is not None and not (database.is_file() and database.stat().st_size > 0):
         return None
     _check_reachable(uri)
     return mlflow.MlflowClient()
+
+
+def _select_store(settings: TrackingSettings) -> str:
+    """Tell MLflow the store of the settings, and return the one that it then uses."""
+    import mlflow
+
+    if settings.uri is not None:
+        mlflow.set_tracking_uri(settings.uri)
+    return str(mlflow.get_tracking_uri())
 
 
 def _wait_for_tables(uri: str) -> None:

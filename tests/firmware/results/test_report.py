@@ -12,29 +12,23 @@ from l1distill.firmware.results.collect import ToolResults, collect_report
 from l1distill.firmware.results.report import REQUIRED, SynthesisReport
 from l1distill.firmware.rtl.port import Port
 from l1distill.firmware.rtl.simulation import Simulator
-from l1distill.firmware.rtl.verilog import RtlReport
 from l1distill.firmware.rtl.yosys import YosysCounts
 from l1distill.firmware.verification.back_ends import RtlSimulation
 from l1distill.firmware.verification.comparison import Comparison
 from l1distill.firmware.verification.reference import Reference
 from l1distill.registry.gates import Gate
 from l1distill.registry.judgment import judge
+from tests.firmware.reports import rtl_report
 from tests.firmware.students import HARDWARE
 
 PORT = Port("port", (FixedPoint(signed=True, integer=3, fraction=4),))
 RESULTS = ToolResults(
-    rtl=RtlReport(
+    rtl=rtl_report(
+        PORT,
         latency_cycles=6,
-        ii_cycles=1,
         register_bits=4692,
         lut_estimate=9438.8,
         critical_delay_ns_estimate=4.73,
-        latency_cutoff_ns=3.5,
-        setup_uncertainty_ns=0.5,
-        input_port=PORT,
-        output_port=PORT,
-        top_input=PORT,
-        top_output=PORT,
         version="0.8.2",
     ),
     counts=YosysCounts(lut=11822, ff=4596, dsp=684, bram_18k=43, carry4=2578, version="0.70"),

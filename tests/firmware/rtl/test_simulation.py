@@ -10,23 +10,11 @@ from l1distill.firmware.rtl import simulation as rtlsim
 from l1distill.firmware.rtl.port import Port
 from l1distill.firmware.rtl.simulation import find_simulator
 from l1distill.firmware.rtl.top import Buses, write_top
-from l1distill.firmware.rtl.verilog import TOP, RtlReport
+from l1distill.firmware.rtl.verilog import TOP
+from tests.firmware.reports import rtl_report
 
 PORT = Port("port", (FixedPoint(signed=True, integer=1, fraction=2),))
-RTL = RtlReport(
-    latency_cycles=1,
-    ii_cycles=1,
-    register_bits=0,
-    lut_estimate=0.0,
-    critical_delay_ns_estimate=0.0,
-    latency_cutoff_ns=3.5,
-    setup_uncertainty_ns=0.5,
-    input_port=PORT,
-    output_port=PORT,
-    top_input=PORT,
-    top_output=PORT,
-    version="0",
-)
+RTL = rtl_report(PORT)
 
 
 def test_without_a_simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def write_cmssw_library(emulator: Emulator, folder: Path) -> None:
     sources = resources.files("l1distill.firmware.emulator") / "cmssw_sources"
     for name in SOURCES:
         (folder / name).write_bytes((sources / name).read_bytes())
-    steps = [2.0**exponent * emulator.input_type.step for exponent in _exponents(emulator)]
+    steps = [2.0**exponent * emulator.input_type.step for exponent in emulator.exponents]
     text = _TYPES.format(
         input=input_type(emulator),
         result=result_type(emulator),
@@ -80,7 +80,7 @@ def write_cmssw_library(emulator: Emulator, folder: Path) -> None:
 
 def input_type(emulator: Emulator) -> str:
     """Return the C++ type that holds every input, rounded and clipped as the input ports do."""
-    fixed_type, exponents = emulator.input_type, _exponents(emulator)
+    fixed_type, exponents = emulator.input_type, emulator.exponents
     fraction = fixed_type.fraction - min(exponents)
     integer = fixed_type.integer + max(exponents)
     wide = FixedPoint(
@@ -90,19 +90,9 @@ def input_type(emulator: Emulator) -> str:
         rounding=fixed_type.rounding,
         overflow=fixed_type.overflow,
     )
-    return _cpp_type(wide)
+    return wide.cpp
 
 
 def result_type(emulator: Emulator) -> str:
     """Return the C++ type of the results."""
-    return _cpp_type(emulator.output_type)
-
-
-def _exponents(emulator: Emulator) -> tuple[int, ...]:
-    return emulator.input_exponents or (0,) * emulator.inputs
-
-
-def _cpp_type(fixed_type: FixedPoint) -> str:
-    name = "ap_fixed" if fixed_type.signed else "ap_ufixed"
-    width = f"{fixed_type.bits},{fixed_type.integer + fixed_type.signed}"
-    return f"{name}<{width},AP_{fixed_type.rounding},AP_{fixed_type.overflow}>"
+    return emulator.output_type.cpp

@@ -41,7 +41,7 @@ def write_cpp_emulator(emulator: Emulator, folder: Path) -> None:
 def _logic(emulator: Emulator) -> str:
     program = lower(emulator)
     input_type = emulator.input_type
-    exponents = emulator.input_exponents or (0,) * emulator.inputs
+    exponents = emulator.exponents
     outputs = (
         f"{{{output.row}, {output.left}, {output.right}, {_flag(output.negative)}}}"
         for output in program.outputs

@@ -36,6 +36,11 @@ class Emulator:
         return self.port_types or (self.input_type,) * self.inputs
 
     @property
+    def exponents(self) -> tuple[int, ...]:
+        """What power of two a 1 at each input port stands for."""
+        return self.input_exponents or (0,) * self.inputs
+
+    @property
     def is_constant(self) -> bool:
         """Whether the outputs are the same for every input, so that there is no logic."""
         return all(low == high for low, high, _ in self.logic.out_qint)

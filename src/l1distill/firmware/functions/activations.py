@@ -226,11 +226,7 @@ def slope_layers(name: str, tensor: ValueRange, slopes: Array) -> list[UnaryLaye
     signs = np.concatenate([each, -each], axis=1)
     layers.append(_each_channel(f"{name}_signs", signs, np.zeros(2 * channels), is_vector))
     parts = value_range_after(layers, tensor)
-    integer = max(parts.type.integer, 1 - parts.fraction)
-    positive = FixedPoint(
-        signed=False, integer=integer, fraction=parts.fraction, rounding="TRN", overflow="SAT"
-    )
-    layers.append(Quantize(f"{name}_parts", type=positive))
+    layers.append(Quantize(f"{name}_parts", type=parts.positive_type))
     own = whole.reshape(-1, channels)[0]
     weights = np.concatenate([each, -np.diag(own)])
     layers.append(_each_channel(name, weights, np.zeros(channels), is_vector))

@@ -82,11 +82,7 @@ def with_integer_ports(network: Network, ports: Sequence[IntegerPort]) -> Ported
         ConfigError: there is another number of ports than inputs, or a factor needs more bits than
             the firmware's constants have.
     """
-    if len(ports) != network.inputs:
-        raise ConfigError(
-            f"ports.objects: {len(ports)} ports for the {network.inputs} inputs of the network; "
-            "list as many, in its order"
-        )
+    check_number(len(ports), network.inputs)
     layers: list[Layer] = []
     sources: list[tuple[int, ...]] = []
 
@@ -124,6 +120,19 @@ def with_integer_ports(network: Network, ports: Sequence[IntegerPort]) -> Ported
         port_types=types,
     )
     return PortedNetwork(network=ported, behind=network, layers=first)
+
+
+def check_number(ports: int, inputs: int) -> None:
+    """Refuse another number of ports than the network has inputs.
+
+    Raises:
+        ConfigError: the numbers differ.
+    """
+    if ports != inputs:
+        raise ConfigError(
+            f"ports.objects: {ports} ports for the {inputs} inputs of the network; list as many, "
+            "in its order"
+        )
 
 
 def to_codes(x: NDArray[np.float64], ports: Sequence[IntegerPort]) -> NDArray[np.float64]:

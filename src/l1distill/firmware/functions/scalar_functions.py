@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from l1distill.firmware.network.value_range import Array
 
 
 @dataclass(frozen=True, kw_only=True)

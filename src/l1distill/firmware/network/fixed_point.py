@@ -52,9 +52,20 @@ class FixedPoint:
     @property
     def hls(self) -> str:
         """The type as hls4ml writes it, such as ``fixed<8,4,RND_CONV,SAT>``."""
-        name = "fixed" if self.signed else "ufixed"
-        width = f"{self.bits},{self.integer + self.signed}"
-        return f"{name}<{width},{self.rounding},{self.overflow}>"
+        return f"{self._name}<{self._widths},{self.rounding},{self.overflow}>"
+
+    @property
+    def cpp(self) -> str:
+        """The type in C++, such as ``ap_fixed<8,4,AP_RND_CONV,AP_SAT>``."""
+        return f"ap_{self._name}<{self._widths},AP_{self.rounding},AP_{self.overflow}>"
+
+    @property
+    def _name(self) -> str:
+        return "fixed" if self.signed else "ufixed"
+
+    @property
+    def _widths(self) -> str:
+        return f"{self.bits},{self.integer + self.signed}"
 
     @property
     def bare(self) -> "FixedPoint":

@@ -41,6 +41,14 @@ class ValueRange:
         """The narrowest type that holds every element without loss."""
         return smallest_type(float(self.low.min()), float(self.high.max()), self.fraction)
 
+    @property
+    def positive_type(self) -> FixedPoint:
+        """The type that cuts every element at zero and changes no other number."""
+        integer = max(self.type.integer, 1 - self.fraction)
+        return FixedPoint(
+            signed=False, integer=integer, fraction=self.fraction, rounding="TRN", overflow="SAT"
+        )
+
 
 def value_range_of(fixed_type: FixedPoint, shape: ArrayLike) -> ValueRange:
     """Return the value range of a tensor whose elements all have the same type.

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Conv2D, Dense, UnaryLayer, ZeroPad2D
+from l1distill.firmware.network.value_range import Array
 from l1distill.firmware.readers.refusal import refuse
 from l1distill.firmware.readers.wiring import as_image, as_sequence
-
-Array = NDArray[np.float64]
 
 
 def check_convolution(layer: Any) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from l1distill.firmware.readers.keras_calls import Call, read_calls
-from l1distill.firmware.readers.refusal import refuse as refuse
+from l1distill.firmware.readers.refusal import refuse
 
 
 @dataclass(frozen=True, kw_only=True)

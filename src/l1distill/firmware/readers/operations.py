@@ -99,8 +99,7 @@ def as_layer(operation: Any, node: Any) -> tuple[Any, list[Tensor]]:
             value = options.pop(name)
             operands.append(tuple(value[:3]) if is_tensor(value) else value)
     function = str(operation.get_config()["function"])
-    layer, taken = _find(operation, function, operands, options)
-    return layer, taken
+    return _find(operation, function, operands, options)
 
 
 def _find(

@@ -3,11 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Quantize, UnaryLayer
 from l1distill.firmware.network.value_range import ValueRange
-from l1distill.firmware.readers.keras_graph import refuse
 from l1distill.firmware.readers.qkeras_activations import exact_slope
+from l1distill.firmware.readers.refusal import refuse
 
 FUNCTION_LAYERS = ("Activation", "LeakyReLU", "ReLU", "Softmax")
 """Keras classes that are a function and nothing else."""
@@ -36,11 +35,7 @@ class Waiting:
         if self.slope:
             return [replace(quantizer, negative_slope=self.slope)]
         # cut at zero and nothing else, before numbers are rounded
-        integer = max(sums.type.integer, 1 - sums.fraction)
-        positive = FixedPoint(
-            signed=False, integer=integer, fraction=sums.fraction, rounding="TRN", overflow="SAT"
-        )
-        return [Quantize(f"{self.name}_positive", type=positive), quantizer]
+        return [Quantize(f"{self.name}_positive", type=sums.positive_type), quantizer]
 
 
 def function_name(function: Any) -> str:

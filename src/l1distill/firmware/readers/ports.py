@@ -81,7 +81,7 @@ def read_ports(
             front.append(Affine.exact(f"input_{number}_range", gain))
         if (
             replace(port_type, integer=fixed_type.integer, fraction=fixed_type.fraction)
-            != (fixed_type)
+            != fixed_type
             or port_type.bits != fixed_type.bits
         ):
             front.append(Quantize(f"input_{number}_type", type=fixed_type))

@@ -11,8 +11,8 @@ from l1distill.firmware.network.fixed_point import FixedPoint, Overflow, smalles
 from l1distill.firmware.network.layers import Affine, Quantize, UnaryLayer
 from l1distill.firmware.network.network import EXACT_FLOAT32_BITS
 from l1distill.firmware.network.value_range import Array, ValueRange
-from l1distill.firmware.readers.keras_graph import refuse
 from l1distill.firmware.readers.qkeras_weights import bits_type, check_quantizer
+from l1distill.firmware.readers.refusal import refuse
 
 
 def activation_type(layer: Any, quantizer: Any) -> FixedPoint:

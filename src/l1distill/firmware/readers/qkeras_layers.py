@@ -22,10 +22,10 @@ from l1distill.firmware.readers.convolutions import (
     depthwise_kernel,
 )
 from l1distill.firmware.readers.division import Division
-from l1distill.firmware.readers.keras_graph import refuse
 from l1distill.firmware.readers.normalization import normalization_constants
 from l1distill.firmware.readers.qkeras_activations import quantizer_layers
 from l1distill.firmware.readers.qkeras_weights import Weights, read_weights
+from l1distill.firmware.readers.refusal import refuse
 from l1distill.firmware.readers.shape_layers import SHAPE_LAYERS, read_shape_layer
 
 _SCALE_FRACTION = 32

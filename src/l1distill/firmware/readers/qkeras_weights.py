@@ -7,7 +7,7 @@ import numpy as np
 
 from l1distill.firmware.network.fixed_point import FixedPoint, Overflow, grid_of
 from l1distill.firmware.network.value_range import Array
-from l1distill.firmware.readers.keras_graph import refuse
+from l1distill.firmware.readers.refusal import refuse
 from l1distill.firmware.readers.untyped import FLOAT
 
 WEIGHT_QUANTIZERS = ("quantized_bits", "binary", "ternary", "quantized_po2")

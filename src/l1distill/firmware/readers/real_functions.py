@@ -5,8 +5,8 @@ from typing import Any
 
 from l1distill.firmware.functions.scalar_functions import FUNCTIONS
 from l1distill.firmware.network.fixed_point import FixedPoint, Overflow
-from l1distill.firmware.readers.keras_graph import refuse
 from l1distill.firmware.readers.qkeras_weights import check_quantizer
+from l1distill.firmware.readers.refusal import refuse
 
 
 @dataclass(frozen=True, kw_only=True)

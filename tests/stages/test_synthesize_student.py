@@ -1,0 +1,83 @@
+"""What synthesis of a student takes from its data set, its encoding and its task."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from l1distill.artifacts.record import Record
+from l1distill.core.workspace import file_sha256
+from l1distill.data.card import Card, FileCard, write_card
+from l1distill.data.dataset import Dataset, Items, open_dataset
+from l1distill.data.encoding import Feature, InputEncoding
+from l1distill.stages.stage import Context
+from l1distill.stages.synthesize_student import choose_events, describe_student
+from l1distill.tasks.anomaly.task import TASK
+
+
+def numbered_dataset(folder: Path) -> Dataset:
+    """Items (1,) with a number each: those of the training sample below 100."""
+    values = {"background": np.arange(17.0)[:, None], "signal": np.arange(100.0, 120.0)[:, None]}
+    files = {}
+    for name, counts in {"background": (10, 4, 3), "signal": (12, 6, 2)}.items():
+        path = folder / f"{name}.h5"
+        with path.open("wb") as file:
+            np.save(file, values[name])
+        parts = dict(zip(("train", "test", "validation"), counts, strict=True))
+        files[name] = FileCard(**parts, sha256=file_sha256(path))
+    write_card(
+        folder, Card(dataset="toy", settings={}, versions={}, files=files, checks={}, missing=[])
+    )
+    return open_dataset(folder, lambda path: Items(values=np.load(path)), "background")
+
+
+def test_the_card_says_what_the_encoding_and_the_task_know() -> None:
+    features = [Feature(name="pT of MET", unit="GeV", scale=8.0), Feature(name="eta of MET")]
+    record = Record(
+        stage="student",
+        parameters={},
+        inputs={},
+        dataset="toy",
+        dataset_md5="5d",
+        files={"student.h5": "abc123"},
+        artifacts=[],
+    )
+    nothing: Any = None
+    context = Context(
+        task=TASK,
+        run=nothing,
+        folder=Path(),
+        work=Path(),
+        records={"student": record},
+        hashes={},
+        identity="",
+    )
+    card = describe_student(context, InputEncoding(shape=[2], features=features), 77)
+    for words in ("`abc123`", "data set `toy`, MD5 `5d`", "77 events of its data set"):
+        assert words in card.summary
+    assert [(each.name, each.unit, each.scale) for each in card.inputs] == [
+        ("pT of MET", "GeV", 8.0),
+        ("eta of MET", "", 1.0),
+    ]
+    ours = TASK.describe()
+    assert card.summary.startswith(ours.summary)
+    assert (card.title, card.outputs, card.limitations) == (
+        ours.title,
+        ours.outputs,
+        ours.limitations,
+    )
+
+
+def test_firmware_is_verified_on_events_of_every_sample_that_no_model_was_fitted_to(
+    tmp_path: Path,
+) -> None:
+    """Each item is a number that says where it stands: 0 to 9 train, 10 to 13 test, ..."""
+    dataset = numbered_dataset(tmp_path)
+    allowed = {*range(10, 14), *range(100, 120)}
+    everything = choose_events(dataset, 1000, seed=1)
+    assert set(everything[:, 0].astype(int)) == allowed
+    few = choose_events(dataset, 12, seed=1)
+    assert len(np.unique(few)) == 12
+    assert set(few[:, 0].astype(int)) <= allowed
+    np.testing.assert_array_equal(few, choose_events(dataset, 12, seed=1))
+    assert not np.array_equal(few, choose_events(dataset, 12, seed=2))
