@@ -283,7 +283,7 @@ def test_a_stage_killed_outright_starts_over(line: Project) -> None:
     before = folder_sha256(line.folder / "models/student")
     process = subprocess.Popen(
         [sys.executable, "-m", "l1distill", "student", "student.training.epochs=5000",
-         "student.training.patience=5000"],
+         "student.training.patience=5000", "tracking.lease_s=1"],
         cwd=line.folder, env=line.environment, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None
@@ -295,7 +295,7 @@ def test_a_stage_killed_outright_starts_over(line: Project) -> None:
     process.wait()
     assert folder_sha256(line.folder / "models/student") == before
 
-    line.l1distill("student")
+    line.l1distill("student", "tracking.lease_s=1")
     client = line.client()
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     assert client.search_runs(experiments, "attributes.status = 'RUNNING'") == []

@@ -2,20 +2,21 @@
 
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from l1distill.core.errors import ResourceError
 from l1distill.tracking.multirun import SweepRun
 from l1distill.tracking.runs import PARENT_RUN, stage_run
 from l1distill.tracking.store import Store, connect
+from tests.processes import end, kill, start, wait_for
 from tests.tracking.conftest import SETTINGS
 
 
@@ -60,63 +61,65 @@ def test_a_failure_is_logged_without_trying_for_minutes(
     assert _runs() == {"bad": "FAILED"}
 
 
-def test_the_next_stage_ends_the_run_of_a_killed_one(store: Store) -> None:
-    script = textwrap.dedent("""
-        import sys, time
-        from l1distill.tracking.runs import stage_run
-        from l1distill.tracking.settings import TrackingSettings
-        from l1distill.tracking.store import connect
-        settings = TrackingSettings(experiment="test", uri=None, model_name="model")
-        with stage_run(connect(settings), "killed"):
-            print("open", flush=True)
-            time.sleep(120)
-    """)
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "open\n"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert _runs() == {"killed": "RUNNING"}
+def _stay_open(uri: str, lease_s: float) -> None:
+    settings = SETTINGS.model_copy(update={"uri": uri, "lease_s": lease_s})
+    with stage_run(connect(settings), "killed"):
+        signal.pause()
+
+
+def test_the_next_stage_ends_the_run_of_a_killed_one_and_no_live_one(store: Store) -> None:
+    uri = mlflow.get_tracking_uri()
+    process = start(_stay_open, uri, 1.0)
+    (run,) = wait_for(
+        lambda: store.client.search_runs(
+            [store.experiment_id], "tags.lease LIKE '%\"number\": 15,%'"
+        )
+    )
     with stage_run(store, "next"):
-        assert _runs() == {"killed": "KILLED", "next": "RUNNING"}
-    assert _runs() == {"killed": "KILLED", "next": "FINISHED"}
+        assert _runs() == {"killed": "RUNNING", "next": "RUNNING"}, "it lives: 15 renewals in 1.5 s"
+    kill(process)
+    assert _runs()["killed"] == "RUNNING"
+
+    def another_stage() -> bool:
+        with stage_run(store, "another"):
+            return _runs()["killed"] == "KILLED"
+
+    wait_for(another_stage)
+    assert (
+        "gave no sign of life for 1 s" in store.client.get_run(run.info.run_id).data.tags["error"]
+    )
+
+
+def _pass(uri: str) -> None:
+    with stage_run(connect(SETTINGS.model_copy(update={"uri": uri})), "parallel"):
+        pass
 
 
 def test_eight_processes_start_on_an_empty_store_at_once(empty_folder: Path) -> None:
-    script = textwrap.dedent("""
-        from l1distill.tracking.runs import stage_run
-        from l1distill.tracking.settings import TrackingSettings
-        from l1distill.tracking.store import connect
-        settings = TrackingSettings(experiment="test", uri=None, model_name="model")
-        with stage_run(connect(settings), "parallel"):
-            pass
-    """)
-    processes = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(8)]
-    assert [process.wait() for process in processes] == [0] * 8
+    processes = [start(_pass, mlflow.get_tracking_uri()) for _ in range(8)]
+    assert [end(process) for process in processes] == [0] * 8
     client = mlflow.MlflowClient()
     (experiment,) = [e for e in client.search_experiments() if e.name == "test"]
     runs = client.search_runs([experiment.experiment_id])
     assert [run.info.status for run in runs] == ["FINISHED"] * 8
 
 
+def _die_at_the_thirtieth_table(uri: str) -> None:
+    tables = []
+
+    def stop(connection: Any, cursor: Any, statement: str, *others: Any) -> None:
+        if "CREATE TABLE" in statement:
+            tables.append(statement)
+        if len(tables) == 30:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    event.listen(Engine, "before_cursor_execute", stop)
+    connect(SETTINGS.model_copy(update={"uri": uri}))
+
+
 def test_a_store_that_was_killed_in_the_making_is_made_anew(empty_folder: Path) -> None:
-    script = textwrap.dedent("""
-        import os, signal
-        from sqlalchemy import event
-        from sqlalchemy.engine import Engine
-        from l1distill.tracking.settings import TrackingSettings
-        from l1distill.tracking.store import connect
-        tables = []
-        @event.listens_for(Engine, "before_cursor_execute")
-        def stop(connection, cursor, statement, *others):
-            if "CREATE TABLE" in statement:
-                tables.append(statement)
-            if len(tables) == 30:
-                os.kill(os.getpid(), signal.SIGKILL)
-        connect(TrackingSettings(experiment="test", uri=None, model_name="model"))
-    """)
-    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL
+    killed = start(_die_at_the_thirtieth_table, mlflow.get_tracking_uri())
+    assert end(killed) == -signal.SIGKILL
     with stage_run(connect(SETTINGS), "next"):
         pass
     assert _runs() == {"next": "FINISHED"}

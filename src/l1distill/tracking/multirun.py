@@ -2,17 +2,14 @@
 
 import atexit
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from l1distill.tracking.runs import PARENT_RUN, open_run, set_parent_opener
+from l1distill.tracking.runs import PARENT_RUN, OpenRun, set_parent_opener
 from l1distill.tracking.settings import TrackingSettings
 from l1distill.tracking.store import Store, connect
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 IN_THIS_PROCESS = "BasicLauncher"
 """Hydra's launcher that runs the jobs of a sweep in this process, one after the other."""
@@ -28,8 +25,7 @@ class SweepRun(Callback):
     def __init__(self) -> None:
         """Make a callback that has no run yet."""
         self._status = "FINISHED"
-        self._run_id: str | None = None
-        self._client: MlflowClient | None = None
+        self._run: OpenRun | None = None
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Prepare the parent run; open it at once where the jobs run in other processes."""
@@ -45,14 +41,13 @@ class SweepRun(Callback):
 
     def _open(self, config: DictConfig, store: Store) -> str:
         stage = config.hydra.job.config_name
-        self._client = store.client
-        self._run_id = open_run(store, f"{stage} sweep", {"stage": f"{stage}_sweep"})
+        self._run = OpenRun(store, f"{stage} sweep", {"stage": f"{stage}_sweep"})
         overrides = " ".join(config.hydra.overrides.task)
-        store.client.log_param(self._run_id, "sweep", overrides)
-        os.environ[PARENT_RUN] = self._run_id
+        store.client.log_param(self._run.run_id, "sweep", overrides)
+        os.environ[PARENT_RUN] = self._run.run_id
         # Hydra does not call on_multirun_end when the user interrupted.
         atexit.register(self._close, "FAILED")
-        return self._run_id
+        return self._run.run_id
 
     def on_job_end(self, config: DictConfig, job_return: Any, **kwargs: Any) -> None:
         """Remember that a job failed: it raised, or returned another exit status than 0."""
@@ -67,8 +62,8 @@ class SweepRun(Callback):
 
     def _close(self, status: str) -> None:
         set_parent_opener(None)
-        if self._run_id is None or self._client is None:
+        if self._run is None:
             return
         os.environ.pop(PARENT_RUN, None)
-        self._client.set_terminated(self._run_id, status)
-        self._run_id = None
+        self._run.end(status)
+        self._run = None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from l1distill.artifacts.record import Record, read_metrics
 from l1distill.core.workspace import folder_sha256
+from l1distill.tracking.lease import LENGTH_S, TAG, Keeper, kernel_clock, new_lease
 from l1distill.tracking.lookup import find_model, find_run
 from l1distill.tracking.runs import Run
 
@@ -54,8 +55,14 @@ def _import_run(client: "MlflowClient", record: Record, folder: Path, sha256: st
     tags = {"stage": record.stage, "output_sha256": sha256, "imported": "true"}
     for stage, input_sha256 in record.inputs.items():
         tags[f"{stage}_run"] = find_run(client, stage, input_sha256) or ""
-    with mlflow.start_run(run_name=record.stage) as active:
-        run = Run(client, active.info.run_id, active.info.experiment_id)
-        run.log_parameters(record.parameters)
-        log_outputs(run, record, folder, tags)
+    clock = kernel_clock()
+    lease = {TAG: new_lease(LENGTH_S, clock).to_tag()}
+    with mlflow.start_run(run_name=record.stage, tags=lease) as active:
+        keeper = Keeper(client, active.info.run_id, LENGTH_S, clock)
+        try:
+            run = Run(client, active.info.run_id, active.info.experiment_id)
+            run.log_parameters(record.parameters)
+            log_outputs(run, record, folder, tags)
+        finally:
+            keeper.stop()
     return run.run_id

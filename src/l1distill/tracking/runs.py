@@ -5,18 +5,19 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import psutil
 
 from l1distill.artifacts.record import ModelSpec
 from l1distill.core.resources import resource_errors_as_one_line
 from l1distill.tracking.checkout import version_tags
+from l1distill.tracking.lease import TAG, Clock, Keeper, end_abandoned_runs, kernel_clock, new_lease
 from l1distill.tracking.store import Store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import RunInfo
 
 PARENT_RUN = "L1DISTILL_PARENT_RUN"
 """Environment variable with the run id of the sweep that the process belongs to."""
@@ -114,22 +115,25 @@ def stage_run(store: Store, stage: str, tags: Mapping[str, str] | None = None) -
 
     Inside ``mlflow run`` it is the project's run; in a sweep it is a child of the sweep's run.
     It ends FINISHED, FAILED (an exception) or KILLED (interrupted). A process that was killed
-    outright cannot end its run: the next stage on the same host does it.
+    outright cannot end its run: another stage does it when the run's lease has expired.
     """
     import mlflow
 
-    client = store.client
+    client, clock = store.client, kernel_clock()
     parent = _parent_run(store)
     active = mlflow.start_run(
         run_id=None if parent == store.project_run else store.project_run,
         run_name=stage,
         parent_run_id=parent,
-        tags={"stage": stage, **_process_tags(), **version_tags(), **(tags or {})},
+        tags={"stage": stage, **_process_tags(store, clock), **version_tags(), **(tags or {})},
     )
-    end_abandoned_runs(client, active.info.experiment_id)
+    watch = partial(_end_abandoned, store, active.info, clock)
+    watch()
+    keeper = Keeper(client, active.info.run_id, store.lease_s, clock, watch)
     try:
         yield Run(client, active.info.run_id, active.info.experiment_id)
     except BaseException as error:
+        keeper.stop()
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
         # The first error is reported, also where the store is full or gone by now: the client does
         # not try for minutes then, and the next stage ends the run.
@@ -140,7 +144,16 @@ def stage_run(store: Store, stage: str, tags: Mapping[str, str] | None = None) -
         with _few_retries(), suppress(Exception):
             mlflow.end_run("KILLED" if interrupted else "FAILED")
         raise
+    keeper.stop()
     mlflow.end_run("FINISHED")
+
+
+def _end_abandoned(store: Store, own: "RunInfo", clock: Clock) -> None:
+    """End the runs of dead processes; where the store does not let us, others do it."""
+    with suppress(Exception):
+        end_abandoned_runs(
+            store.client, own.experiment_id, own.run_id, clock, is_local=store.is_local
+        )
 
 
 @contextmanager
@@ -178,49 +191,36 @@ def _parent_run(store: Store) -> str | None:
     return os.environ.get(PARENT_RUN)
 
 
-def open_run(store: Store, name: str, tags: Mapping[str, str]) -> str:
-    """Open a run that is not the process's active one, as the parent of a sweep's jobs is.
+class OpenRun:
+    """A run that is not the process's active one, as the parent of a sweep's jobs is.
 
-    Returns:
-        Its id; the caller ends it with ``client.set_terminated``.
+    Attributes:
+        run_id: MLflow's id.
     """
-    all_tags = {**_process_tags(), **version_tags(), **tags}
-    if store.project_run is not None:
-        for key, value in all_tags.items():
-            store.client.set_tag(store.project_run, key, value)
-        return store.project_run
-    run = store.client.create_run(store.experiment_id, tags=all_tags, run_name=name)
-    return str(run.info.run_id)
+
+    def __init__(self, store: Store, name: str, tags: Mapping[str, str]) -> None:
+        """Open it; inside ``mlflow run`` it is the project's run."""
+        self._client, clock = store.client, kernel_clock()
+        all_tags = {**_process_tags(store, clock), **version_tags(), **tags}
+        if store.project_run is not None:
+            self.run_id = store.project_run
+            for key, value in all_tags.items():
+                store.client.set_tag(self.run_id, key, value)
+        else:
+            run = store.client.create_run(store.experiment_id, tags=all_tags, run_name=name)
+            self.run_id = str(run.info.run_id)
+        self._keeper = Keeper(store.client, self.run_id, store.lease_s, clock)
+
+    def end(self, status: str) -> None:
+        """End it."""
+        self._keeper.stop()
+        self._client.set_terminated(self.run_id, status)
 
 
-def end_abandoned_runs(client: "MlflowClient", experiment_id: str) -> None:
-    """End runs whose process is gone from this host, as KILLED."""
-    running = client.search_runs(
-        [experiment_id],
-        f"attributes.status = 'RUNNING' and tags.host = '{socket.gethostname()}'",
-    )
-    for run in running:
-        tags = run.data.tags
-        if not _alive(int(tags.get("pid", 0)), tags.get("process_started", "")):
-            client.set_terminated(run.info.run_id, "KILLED")
-
-
-def _alive(pid: int, started: str) -> bool:
-    """Whether the process that opened a run still is that process, not a later one of its id."""
-    try:
-        return _started(psutil.Process(pid)) == started
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _started(process: psutil.Process) -> str:
-    return f"{process.create_time():.2f}"
-
-
-def _process_tags() -> dict[str, str]:
-    process = psutil.Process()
+def _process_tags(store: Store, clock: Clock) -> dict[str, str]:
+    """Return who runs this, for people, and the lease of the run."""
     return {
         "host": socket.gethostname(),
-        "pid": str(process.pid),
-        "process_started": _started(process),
+        "pid": str(os.getpid()),
+        TAG: new_lease(store.lease_s, clock).to_tag(),
     }

@@ -41,11 +41,15 @@ class Store:
         client: the connected client.
         experiment_id: the experiment that runs go to.
         project_run: the run that ``mlflow run`` opened for this process, which the stage then uses.
+        lease_s: how long the lease of a run holds without a renewal [s].
+        is_local: whether it is a file, which is never away as a server may be.
     """
 
     client: "MlflowClient"
     experiment_id: str
     project_run: str | None
+    lease_s: float
+    is_local: bool
 
 
 def connect(settings: TrackingSettings) -> Store:
@@ -90,7 +94,13 @@ def connect(settings: TrackingSettings) -> Store:
             raise
         reason = database_reason(error) or f"{first_line(error)}; {WAY_OUT}"
         raise ResourceError(f"MLflow store {uri}: {reason}") from error
-    return Store(client=client, experiment_id=experiment_id, project_run=project_run)
+    return Store(
+        client=client,
+        experiment_id=experiment_id,
+        project_run=project_run,
+        lease_s=settings.lease_s,
+        is_local=_sqlite_file(uri) is not None,
+    )
 
 
 def connect_to_existing(settings: TrackingSettings) -> "MlflowClient | None":
@@ -124,11 +134,14 @@ def _select_store(settings: TrackingSettings) -> str:
 def _wait_for_tables(uri: str) -> None:
     """Wait as long as a SQLite store lacks tables and was written to a moment ago."""
     database = _sqlite_file(uri)
-    is_waiting = False
+    is_waiting, last, since = False, 0.0, time.monotonic()
     while database is not None and _lacks_tables(database):
         files = [database, database.with_name(f"{database.name}-journal")]
         written = max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
-        if time.time() - written > QUIET_S:
+        if written != last:
+            last, since = written, time.monotonic()
+        # The calendar may have been set back since: then it is waited for once, not until then.
+        if time.time() - written > QUIET_S or time.monotonic() - since > QUIET_S:
             return
         if not is_waiting:
             is_waiting = True
