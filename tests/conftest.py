@@ -27,7 +27,9 @@ RECORDED = pytest.StashKey[dict[str, float]]()
 
 TOGETHER = {
     "tests/e2e/test_docs.py": "tests/e2e/test_line.py",
+    "tests/e2e/test_promotion.py": "tests/e2e/test_line.py",
     "tests/e2e/test_quantize.py": "tests/e2e/test_line.py",
+    "tests/e2e/test_study.py": "tests/e2e/test_line.py",
 }
 """Files that run in the process of another, whose session fixtures they share."""
 

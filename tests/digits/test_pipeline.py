@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -28,7 +29,13 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for stage, overrides in {
         "generate": (),
         "teacher": (),
-        "student": ("student.layers=[16]", "student.training.epochs=30"),
+        # inputs of a few bits, for yosys' sake
+        "student": (
+            "student.layers=[16]",
+            "student.training.epochs=30",
+            "student.input_bits=5",
+            "student.input_integer=0",
+        ),
         "synthesize": FEW,
         "promote": (),
         "report": (),
@@ -90,7 +97,7 @@ def test_the_champion_answers_images_as_the_firmware_does(pipeline: Path) -> Non
 
 
 def test_the_report_shows_the_task_in_its_own_words(pipeline: Path) -> None:
-    page = (pipeline / "report/index.html").read_text()
+    page = re.sub(r"base64,[^\"]+", "", (pipeline / "report/index.html").read_text())
     for words in ("<td>student</td>", "Digits of other writers.", "Accuracy of the student"):
         assert words in page
     assert "AUC" not in page

@@ -105,7 +105,7 @@ def make_project(folder: Path) -> Project:
     for key, many, few in (("verification", 10000, 256), ("adversarial", 2000, 100)):
         firmware = folder / "conf/firmware/default.yaml"
         edit(firmware, f"{key}_events: {many}", f"{key}_events: {few}")
-    edit(folder / "conf/student/mlp.yaml", r"layers: \[32, 16\]", "layers: [8]")
+    edit(folder / "conf/student/mlp.yaml", r"layers: \[32, 16\]", "layers: [4]")
     project = Project(folder, environment)
     for command in (
         ("git", "init", "--quiet"),

@@ -59,7 +59,7 @@ def test_every_stage_has_one_finished_run_with_its_lineage(line: Project) -> Non
         assert run.data.params["data.name"] == "anomaly"
         metrics = json.loads((line.folder / OUTPUTS[stage] / "metrics.json").read_text())
         assert {name: run.data.metrics[name] for name in metrics} == pytest.approx(metrics)
-    assert runs["promote"].data.params["student.layers"] == "[8]"
+    assert runs["promote"].data.params["student.layers"] == "[4]"
     assert runs["promote"].data.params["firmware.device.name"] == "VU9P"
     ids = {stage: runs[stage].info.run_id for stage in STAGES}
     assert runs["student"].data.tags["teacher_run"] == ids["teacher"]
@@ -70,7 +70,7 @@ def test_every_stage_has_one_finished_run_with_its_lineage(line: Project) -> Non
 
 def test_the_whole_configuration_is_logged_flat(line: Project) -> None:
     parameters = _runs(line)["student"].data.params
-    assert parameters["student.layers"] == "[8]"
+    assert parameters["student.layers"] == "[4]"
     assert parameters["student.training.epochs"] == str(conf("student/mlp")["training"]["epochs"])
     assert parameters["compression.sparsity"] == "0.5"
     assert parameters["seed"] == str(conf("base")["seed"])
@@ -248,7 +248,7 @@ def test_mlflow_run_is_native(line: Project) -> None:
     """`mlflow run` opens a run and hands it over; the stage logs into that one."""
     done = line.run(
         sys.executable, "-m", "mlflow", "run", ".", "-e", "student", "--env-manager", "local",
-        "--experiment-name", "project", "-P", "overrides=student.weight_bits=4 student.layers=[4] "
+        "--experiment-name", "project", "-P", "overrides=student.weight_bits=4 student.layers=[3] "
         "student.training.epochs=26 output=elsewhere",
     )  # fmt: skip
     client = line.client()
@@ -257,7 +257,7 @@ def test_mlflow_run_is_native(line: Project) -> None:
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.info.status == "FINISHED"
     assert run.data.params["student.weight_bits"] == "4"
-    assert run.data.params["student.layers"] == "[4]"
+    assert run.data.params["student.layers"] == "[3]"
     assert "auc/a_4l" in run.data.metrics
 
 

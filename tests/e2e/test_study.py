@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +16,10 @@ FOLDER = "outputs/govorkova"
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def study(line: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Both sweeps as their first lines say, but for the length of the trainings."""
     project = make_project(tmp_path_factory.mktemp("study"))
-    project.l1distill("generate")
+    shutil.copytree(line.folder / "data/anomaly", project.folder / "data/anomaly")
     mlflow.set_tracking_uri(f"sqlite:///{project.folder}/mlflow.db")
     short = ["teacher.training.epochs=4"]
     pruning = ["compression.begin_epoch=1", "compression.end_epoch=2"]

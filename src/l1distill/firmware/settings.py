@@ -37,7 +37,8 @@ class FirmwareSettings(Settings):
     """Maximum number of events in addition that are made to meet the ends of ranges, roundings and
     saturations."""
     rtl_simulator: Literal["auto", "verilator", "iverilog", "none"] = "auto"
-    """Simulates the written Verilog; ``auto`` takes the first of the two that is installed."""
+    """Simulates the written Verilog; ``auto`` takes what is installed, and of the two Icarus
+    Verilog for up to 1,000 events."""
     rtl_simulation_events: int = Field(default=10_000, ge=1)
     """Number of events that the RTL simulator replays, in addition to the adversarial ones."""
     vendor_tools: Literal["auto", "never"] = "auto"

@@ -176,7 +176,8 @@ def _find_tools(settings: FirmwareSettings) -> Simulator | None:
     """Find programs that are missing before any work; return the simulator of the Verilog."""
     find_compiler()
     find_make()
-    return find_simulator(settings.rtl_simulator)
+    events = min(settings.verification_events, settings.rtl_simulation_events)
+    return find_simulator(settings.rtl_simulator, events + settings.adversarial_events)
 
 
 def _write_sources(

@@ -3,13 +3,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from l1distill.core.errors import ToolError
 from l1distill.firmware.hls import project as hls
+from l1distill.firmware.network.layers import Select
+from l1distill.firmware.network.network import evaluate
 from l1distill.firmware.process import TimeLimit
 from tests.firmware.conftest import Student
-from tests.firmware.rtl.test_verilog import files
+from tests.firmware.emulators import small_network
+from tests.firmware.networks import full_range
+from tests.firmware.rtl.test_verilog import differing, files
 from tests.firmware.students import HARDWARE
 
 Students = Callable[[str], Student]
@@ -22,13 +27,29 @@ def test_the_project_is_the_same_every_time_and_names_no_place(
     made = student("default")
     for name in ("one", "two"):
         hls.write_hls_project(made.network, HARDWARE, tmp_path / name)
-    assert files(tmp_path / "one") == files(tmp_path / "two")
+    assert differing(tmp_path / "one", tmp_path / "two") == set()
     for name, content in files(tmp_path / "one").items():
         assert str(tmp_path).encode() not in content, name
         assert sys.prefix.encode() not in content, name
     script = (tmp_path / "one" / "project.tcl").read_text()
     assert HARDWARE.part in script
     assert "set clock_period 5.0" in script
+
+
+def test_a_project_does_not_depend_on_those_before_it(tmp_path: Path) -> None:
+    """hls4ml keeps what is registered with its back ends as long as the process lives."""
+    network = small_network()
+    select = Select("swap", indices=(1, 0), shape=(2,))
+    swapped = replace(network, layers=(*network.layers, select))
+    for name, each in (("one", network), ("other", swapped), ("two", network)):
+        hls.write_hls_project(each, HARDWARE, tmp_path / name)
+    assert differing(tmp_path / "one", tmp_path / "two") == set()
+    header = "firmware/nnet_utils/nnet_select.h"
+    assert header in files(tmp_path / "other")
+    assert header not in files(tmp_path / "two")
+    x = full_range(swapped, 50)
+    results = hls.simulate_hls(tmp_path / "other", x, swapped, TIME_LIMIT)
+    np.testing.assert_array_equal(results, evaluate(network, x)[:, ::-1])
 
 
 def test_the_vivado_project_is_written_too(student: Students, tmp_path: Path) -> None:

@@ -25,6 +25,16 @@ def test_without_a_simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         find_simulator("iverilog")
 
 
+@pytest.mark.needs_program("iverilog")
+@pytest.mark.needs_program("verilator")
+def test_few_events_are_not_worth_a_compilation() -> None:
+    few, many = find_simulator("auto", 1000), find_simulator("auto", 1001)
+    assert few is not None
+    assert few.name == "iverilog"
+    assert many is not None
+    assert many.name == "verilator"
+
+
 def simulate(folder: Path, body: str) -> np.ndarray:
     (folder / "src" / "static").mkdir(parents=True)
     (folder / "sim").mkdir()

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from l1distill.firmware.compiler import find_compiler
 from l1distill.firmware.devices import Device
 from l1distill.firmware.hls.nodes import hls_nodes
-from l1distill.firmware.hls.select_layer import SELECT, register_select_layer
+from l1distill.firmware.hls.select_layer import SELECT, register_select_layer, write_select_source
 from l1distill.firmware.network.network import Network
 from l1distill.firmware.process import Job, TimeLimit, run
 
@@ -63,7 +63,8 @@ def write_hls_project(
         from hls4ml.model.graph import ModelGraph
 
         nodes = hls_nodes(network)
-        if any(node.class_name == SELECT for node in nodes):
+        selects = any(node.class_name == SELECT for node in nodes)
+        if selects:
             register_select_layer(backend)
         config = hls4ml.utils.config.create_config(
             output_dir=str(folder),
@@ -90,6 +91,8 @@ def write_hls_project(
             for node in nodes
         ]
         ModelGraph.from_layer_list(config, layers).write()
+    if selects:
+        write_select_source(folder)
     _make_portable(folder)
     (folder / SIMULATE).write_text(
         _SIMULATE.format(project=PROJECT, inputs=network.inputs, outputs=network.outputs)

@@ -25,7 +25,7 @@ _CALL = "nnet::select<{input_t}, {output_t}, {config}>({input}, {output});"
 
 @functools.cache
 def register_select_layer(backend: str) -> None:
-    """Make the layer known to a back end of hls4ml, whose projects then hold its source.
+    """Make the layer known to a back end of hls4ml.
 
     Args:
         backend: ``Vitis`` or ``Vivado``.
@@ -60,8 +60,19 @@ def register_select_layer(backend: str) -> None:
     target = get_backend(backend)
     target.register_template(Config)
     target.register_template(Call)
+
+
+def write_select_source(folder: Path) -> None:
+    """Write the layer's C++ into a project.
+
+    hls4ml's own ``register_source`` would put it into every project that this process writes
+    afterwards, whether it has the layer or not.
+
+    Args:
+        folder: the project's.
+    """
     source = resources.files("l1distill.firmware.hls") / "sources" / _HEADER
-    target.register_source(Path(str(source)))
+    (folder / "firmware" / "nnet_utils" / _HEADER).write_bytes(source.read_bytes())
 
 
 @functools.cache
