@@ -124,14 +124,17 @@ def _remove_stale(client: "MlflowClient", name: str, token: str) -> None:
 
 
 def _create(client: "MlflowClient", name: str, token: str) -> bool:
-    """Create a registered model; returns whether it was not there already."""
+    """Create a registered model; returns whether it was not there already.
+
+    MLflow says that it does not exist where it was there and is deleted at this moment.
+    """
     from mlflow.exceptions import MlflowException
 
     owner = f"{user_and_host()}, process {os.getpid()}"
     try:
         client.create_registered_model(name, tags={TOKEN: token, OWNER: owner})
     except MlflowException as error:
-        if error.error_code == "RESOURCE_ALREADY_EXISTS":
+        if error.error_code in ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"):
             return False
         raise
     return True

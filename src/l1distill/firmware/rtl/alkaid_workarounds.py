@@ -21,6 +21,9 @@ CHECKED_VERSION = "0.8.2"
 SEARCHED_BITS = 16
 """Widest constant for whose product the fewest adders are searched, which takes a second."""
 
+ZERO_DIGIT = 127
+"""What alkaid takes for the exponent of the last digit of zero."""
+
 
 def check_version() -> None:
     """Refuse a version of alkaid that the workarounds of this module were not checked with.
@@ -52,6 +55,44 @@ def without_msb_canonicalization() -> Iterator[None]:
         yield
     finally:
         canon.canonicalize_msb_wraps = faulty
+
+
+@contextmanager
+def exact_last_digits() -> Iterator[None]:
+    """Look for the last digit of a number in all its 53 bits.
+
+    alkaid does it in those of a float32, and so takes sums of more than 24 bits, and the products
+    of a scale of as many, for coarser than they are: their last digits are lost.
+    """
+    from alkaid.trace import affine_interval, fixed_variable, fixed_variable_array, tracer
+    from alkaid.trace.passes import canon
+
+    modules: tuple[Any, ...] = (
+        affine_interval,
+        fixed_variable,
+        fixed_variable_array,
+        tracer,
+        canon,
+    )
+    faulty = affine_interval.get_lsb_loc
+    for module in modules:
+        module.get_lsb_loc = last_digit
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.get_lsb_loc = faulty
+
+
+def last_digit(number: float) -> int:
+    """Return the exponent of the last binary digit of a number that is 1.
+
+    Of zero, which has none, it is the one that alkaid gives.
+    """
+    numerator, denominator = float(number).as_integer_ratio()
+    if numerator == 0:
+        return ZERO_DIGIT
+    return (numerator & -numerator).bit_length() - denominator.bit_length()
 
 
 def quantize(values: Any, fixed_type: FixedPoint) -> Any:

@@ -38,6 +38,11 @@ def trace(network: Network) -> Any:
         ToolError: another version of alkaid is installed than the workarounds are for.
     """
     workarounds.check_version()
+    with workarounds.exact_last_digits():
+        return _trace(network)
+
+
+def _trace(network: Network) -> Any:
     from alkaid.trace import FVArray, HWConfig
     from alkaid.trace import trace as collect
     from alkaid.trace.passes import optimize
