@@ -7,15 +7,18 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from l1distill.cli import COLLECTION
 from l1distill.core.processor import pin_processor_features
 from l1distill.firmware.files import BUNDLE
+
+if TYPE_CHECKING:
+    from tests.servers import Server
 
 pin_processor_features(os.environ)  # as a stage does; workers and subprocesses inherit it
 DURATIONS = Path(__file__).with_name("durations.json")
@@ -29,7 +32,9 @@ TOGETHER = {
     "tests/e2e/test_docs.py": "tests/e2e/test_line.py",
     "tests/e2e/test_promotion.py": "tests/e2e/test_line.py",
     "tests/e2e/test_quantize.py": "tests/e2e/test_line.py",
+    "tests/e2e/test_server.py": "tests/e2e/test_line.py",
     "tests/e2e/test_study.py": "tests/e2e/test_line.py",
+    "tests/tracking/test_registry.py": "tests/e2e/test_line.py",
 }
 """Files that run in the process of another, whose session fixtures they share."""
 
@@ -103,6 +108,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return name in slow_files(config.stash[RECORDED]) or None
 
 
+def is_installed(program: str) -> bool:
+    """Whether a program is there; Debian keeps PostgreSQL's out of the search path."""
+    return bool(shutil.which(program) or [*Path("/usr/lib/postgresql").glob(f"*/bin/{program}")])
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begins with the longest group; leaves out tests of optional programs that are missing.
 
@@ -117,7 +127,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     missing = [
         item
         for item in items
-        if any(not shutil.which(mark.args[0]) for mark in item.iter_markers("needs_program"))
+        if any(not is_installed(mark.args[0]) for mark in item.iter_markers("needs_program"))
     ]
     if missing:
         items[:] = [item for item in items if item not in missing]
@@ -160,6 +170,20 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
     return path
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
+    """An MLflow server with PostgreSQL, an S3 store and accounts."""
+    from tests.servers import mlflow_server, postgresql, s3
+
+    folder = tmp_path_factory.mktemp("server")
+    with (
+        postgresql() as database,
+        s3() as address,
+        mlflow_server(folder, database, address) as server,
+    ):
+        yield server
 
 
 @pytest.fixture(scope="session")

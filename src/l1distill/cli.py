@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from l1distill import __version__
+from l1distill.core.credentials import hide_credentials
 from l1distill.core.errors import ConfigError, L1DistillError
 from l1distill.core.processor import pin_processor_features
 
@@ -171,10 +172,12 @@ def _report(error: Exception, job: str = "") -> int:
         The exit status that it stands for.
     """
     if not isinstance(error, L1DistillError) or os.environ.get(DEBUG) == "1":
-        traceback.print_exception(error)
+        said = "".join(traceback.format_exception(error))
+        print(hide_credentials(said), end="", file=sys.stderr)
     name = "" if isinstance(error, L1DistillError) else f"{type(error).__name__}: "
     prefix = f"{job}: " if job else ""
-    print(f"l1distill: {prefix}{name}{error}", file=sys.stderr, flush=True)
+    said = hide_credentials(f"l1distill: {prefix}{name}{error}")
+    print(said, file=sys.stderr, flush=True)
     return error.exit_status if isinstance(error, L1DistillError) else 1
 
 

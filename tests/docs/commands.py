@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import re
 import shlex
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -155,15 +156,27 @@ def _python(arguments: Sequence[str]) -> None:
 
 
 def _export(arguments: Sequence[str]) -> None:
+    from mlflow import environment_variables
+    from mlflow.cli import server
+
+    of_mlflow = {*vars(environment_variables), *(option.envvar for option in server.params)}
     for word in arguments:
         name = word.partition("=")[0]
-        used = any(
+        used = name in of_mlflow or any(
             name in path.read_text(encoding="utf-8")
             for folder in ("src", "conf")
             for path in (ROOT / folder).rglob("*")
             if path.suffix in {".py", ".yaml"}
         )
-        assert used, f"export {name}: not a variable that the project reads"
+        assert used, f"export {name}: not a variable that the project or MLflow reads"
+
+
+def _uv(arguments: Sequence[str]) -> None:
+    assert list(arguments[:2]) == ["pip", "install"]
+    (named,) = arguments[2:]
+    path, extras = re.fullmatch(r"(.+)\[(.+)\]", named).groups()  # type: ignore[union-attr]
+    project = tomllib.loads((ROOT / path / "pyproject.toml").read_text(encoding="utf-8"))
+    assert set(extras.split(",")) <= set(project["project"]["optional-dependencies"]), named
 
 
 def _removed(arguments: Sequence[str]) -> None:
@@ -218,6 +231,8 @@ PROGRAMS: dict[str, Callable[[Sequence[str]], None]] = {
     "git": _git,
     "python": _python,
     ".venv/bin/python": _python,
+    ".venv/bin/mlflow": _mlflow,
+    ".venv/bin/uv": _uv,
     "export": _export,
     "eval": _eval,
     "source": _source,

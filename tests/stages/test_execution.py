@@ -4,11 +4,11 @@ import json
 import re
 import resource
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import h5py
 import mlflow
@@ -20,33 +20,10 @@ from sqlalchemy.pool import Pool
 from l1distill.artifacts.record import Record
 from l1distill.core.errors import ConfigError, DataError, ResourceError
 from l1distill.core.workspace import folder_sha256
-from l1distill.stages import execution
-from l1distill.stages.stage import Context, Result, Stage, StageSettings
-from l1distill.tasks.base import DataSettings, Task, TaskSettings
-from l1distill.tracking.settings import TrackingSettings
-
-
-class Settings(StageSettings):
-    source: Path | None = None
-    text: str = "hello"
-
-
-@dataclass(frozen=True)
-class Named:
-    """All of a task that the execution of a stage may look at."""
-
-    name: str
-
-
-def execute(
-    stage: Stage[Any],
-    settings: Settings,
-    parameters: Mapping[str, Any] | None = None,
-    task: str = "toy",
-) -> None:
-    """Run a stage as the command line does, which logs the whole configuration."""
-    logged = {"task.name": task, **(parameters or {})}
-    execution.execute(stage, settings, cast(Task, Named(task)), logged)
+from l1distill.stages.stage import Context, Result
+from l1distill.tasks.base import Task
+from tests.stages import toy
+from tests.stages.toy import Settings, execute, settings_of, write
 
 
 @contextmanager
@@ -75,7 +52,6 @@ def full_database() -> Iterator[None]:
 
 
 def _write(settings: Settings, context: Context) -> Result:
-    (context.folder / "out.txt").write_text(settings.text)
     if settings.text == "boom":
         raise RuntimeError("boom")
     if settings.text in {"full", "numpy"}:
@@ -92,15 +68,10 @@ def _write(settings: Settings, context: Context) -> Result:
             file["zeros"] = np.zeros(10_000)
     if settings.text == "memory":
         bytes(2**62)
-    metrics = {"length": float(len(settings.text)), "letters": float(len(set(settings.text)))}
-    return Result(metrics=metrics, headline=("letters",), dataset_md5="0" * 32)
+    return write(settings, context)
 
 
-def _inputs(settings: Settings) -> Mapping[str, Path]:
-    return {} if settings.source is None else {"first": settings.source}
-
-
-FIRST = Stage(name="first", settings=Settings, inputs=_inputs, run=_write, artifacts=("out.txt",))
+FIRST = replace(toy.FIRST, run=_write)
 SECOND = replace(FIRST, name="second")
 
 
@@ -121,17 +92,6 @@ def folder(tmp_path: Path, template: Path, monkeypatch: pytest.MonkeyPatch) -> I
     mlflow.set_tracking_uri(None)
 
 
-def _settings(output: str, **changes: object) -> Settings:
-    return Settings(
-        task=TaskSettings(name="toy", module="toy"),
-        seed=1,
-        output=Path(output),
-        data=DataSettings(name="numbers", folder=Path("data")),
-        tracking=TrackingSettings(experiment="test", uri=None, model_name="m"),
-        **changes,  # type: ignore[arg-type]
-    )
-
-
 def _runs(stage: str) -> list[mlflow.entities.Run]:
     client = mlflow.MlflowClient()
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
@@ -139,7 +99,7 @@ def _runs(stage: str) -> list[mlflow.entities.Run]:
 
 
 def test_a_stage_writes_its_folder_and_its_run() -> None:
-    execute(FIRST, _settings("out"), {"seed": 1, "output": "out", "tracking.uri": None})
+    execute(FIRST, settings_of("out"), {"seed": 1, "output": "out", "tracking.uri": None})
     assert {path.name for path in Path("out").iterdir()} == {
         "out.txt",
         "metrics.json",
@@ -159,7 +119,7 @@ def test_a_stage_writes_its_folder_and_its_run() -> None:
 
 
 def test_the_summary_holds_the_headline_alone() -> None:
-    execute(FIRST, _settings("out"))
+    execute(FIRST, settings_of("out"))
     assert json.loads(Path("out/summary.json").read_text()) == {"letters": 4.0}
     assert json.loads(Path("out/metrics.json").read_text()) == {"length": 5.0, "letters": 4.0}
     assert {"summary.json", "metrics.json"} <= set(Record.read(Path("out")).files)
@@ -173,15 +133,15 @@ def test_where_it_ran_does_not_change_what_comes_out() -> None:
             "executor.workers": None,
             "tracking.experiment": output,
         }
-        execute(FIRST, _settings(output), parameters)
+        execute(FIRST, settings_of(output), parameters)
     assert folder_sha256(Path("a")) == folder_sha256(Path("b"))
 
 
 def test_a_failure_leaves_the_old_output_and_a_failed_run() -> None:
-    execute(FIRST, _settings("out"))
+    execute(FIRST, settings_of("out"))
     before = folder_sha256(Path("out"))
     with pytest.raises(RuntimeError, match="boom"):
-        execute(FIRST, _settings("out", text="boom"))
+        execute(FIRST, settings_of("out", text="boom"))
     assert folder_sha256(Path("out")) == before
     assert sorted(run.info.status for run in _runs("first")) == ["FAILED", "FINISHED"]
 
@@ -197,10 +157,10 @@ def test_a_failure_leaves_the_old_output_and_a_failed_run() -> None:
     ],
 )
 def test_a_full_disk_or_memory_is_one_line(fault: str, says: str) -> None:
-    execute(FIRST, _settings("out"))
+    execute(FIRST, settings_of("out"))
     before = folder_sha256(Path("out"))
     with pytest.raises(ResourceError, match=says) as error:
-        execute(FIRST, _settings("out", text=fault))
+        execute(FIRST, settings_of("out", text=fault))
     assert "\n" not in str(error.value)
     assert folder_sha256(Path("out")) == before
     assert not Path(".out.part").exists()
@@ -208,7 +168,7 @@ def test_a_full_disk_or_memory_is_one_line(fault: str, says: str) -> None:
 
 
 def test_a_full_store_is_one_line_that_names_it(folder: Path) -> None:
-    execute(FIRST, _settings("out"))
+    execute(FIRST, settings_of("out"))
     before = folder_sha256(Path("out"))
 
     def many(settings: Settings, context: Context) -> Result:
@@ -219,20 +179,20 @@ def test_a_full_store_is_one_line_that_names_it(folder: Path) -> None:
     for stage in (replace(FIRST, run=many), FIRST):  # the second has no room for its run alone
         with full_database(), pytest.raises(ResourceError, match=re.escape(names)) as error:
             parameters = {f"key{number}": "x" * 400 for number in range(100)}
-            execute(stage, _settings("out", text="other"), parameters)
+            execute(stage, settings_of("out", text="other"), parameters)
         assert "\n" not in str(error.value)
     assert folder_sha256(Path("out")) == before
-    execute(FIRST, _settings("out"))  # there is room again; open runs are ended
+    execute(FIRST, settings_of("out"))  # there is room again; open runs are ended
     assert _runs("first")[0].info.status == "FINISHED"
     assert {run.info.status for run in _runs("first")} <= {"FINISHED", "FAILED", "KILLED"}
 
 
 def test_a_full_artifact_folder_is_one_line_that_names_it(folder: Path) -> None:
-    execute(FIRST, _settings("out"))
+    execute(FIRST, settings_of("out"))
     before = folder_sha256(Path("out"))
     database = Path("mlflow.db").stat().st_size
     with pytest.raises(ResourceError, match=r"/artifacts.*: File too large; make room") as error:
-        large = _settings("out", text="x" * (3 * database))
+        large = settings_of("out", text="x" * (3 * database))
         with ExitStack() as stack:
 
             def then_full(settings: Settings, context: Context) -> Result:
@@ -252,43 +212,43 @@ def test_a_failure_is_said_also_where_the_store_can_no_longer_take_it() -> None:
         raise RuntimeError("boom")
 
     with pytest.raises(RuntimeError, match="boom"):
-        execute(replace(FIRST, run=broken), _settings("out"))
+        execute(replace(FIRST, run=broken), settings_of("out"))
 
 
 def test_lineage_points_at_the_run_that_made_the_input() -> None:
-    execute(FIRST, _settings("a"))
-    execute(SECOND, _settings("b", source="a"))
+    execute(FIRST, settings_of("a"))
+    execute(SECOND, settings_of("b", source="a"))
     assert _runs("second")[0].data.tags["first_run"] == _runs("first")[0].info.run_id
 
 
 def test_an_input_of_another_stage_is_refused() -> None:
-    execute(SECOND, _settings("a"))
+    execute(SECOND, settings_of("a"))
     with pytest.raises(DataError, match="a: written by the stage second, needed from first"):
-        execute(SECOND, _settings("b", source="a"))
+        execute(SECOND, settings_of("b", source="a"))
     assert not Path("b").exists()
 
 
 def test_an_input_of_another_task_is_refused() -> None:
-    execute(FIRST, _settings("a"), task="jets")
+    execute(FIRST, settings_of("a"), task="jets")
     names = "a: written for task=jets, this is task=toy; run first again, or choose task=jets"
     with pytest.raises(DataError, match=names):
-        execute(SECOND, _settings("b", source="a"))
+        execute(SECOND, settings_of("b", source="a"))
     assert not Path("b").exists()
     assert _runs("second") == []
-    execute(SECOND, _settings("b", source="a"), task="jets")
+    execute(SECOND, settings_of("b", source="a"), task="jets")
 
 
 def test_an_input_that_names_no_task_is_refused() -> None:
     """As versions wrote them that knew one task only."""
-    execute(FIRST, _settings("a"))
+    execute(FIRST, settings_of("a"))
     record = Record.read(Path("a"))
     record.model_copy(update={"parameters": {"seed": 1}}).write(Path("a"))
     with pytest.raises(DataError, match=r"a: .* knew no tasks; run first again"):
-        execute(SECOND, _settings("b", source="a"))
+        execute(SECOND, settings_of("b", source="a"))
 
 
 def test_what_a_check_refuses_leaves_no_run_and_no_output() -> None:
-    execute(FIRST, _settings("out"))
+    execute(FIRST, settings_of("out"))
     before = folder_sha256(Path("out"))
     asked = []
 
@@ -300,12 +260,12 @@ def test_what_a_check_refuses_leaves_no_run_and_no_output() -> None:
     checked = replace(FIRST, check=check)
     for output in ("out", "new"):
         with pytest.raises(ConfigError, match="not like this"):
-            execute(checked, _settings(output, text="other"))
+            execute(checked, settings_of(output, text="other"))
     assert folder_sha256(Path("out")) == before
     assert not Path("new").exists()
     assert not Path(".new.part").exists()
     assert len(_runs("first")) == 1
-    execute(checked, _settings("new", text="fine"))
+    execute(checked, settings_of("new", text="fine"))
     assert asked == [("other", "toy"), ("other", "toy"), ("fine", "toy")]
     assert len(_runs("first")) == 2
 
@@ -317,7 +277,7 @@ def test_losses_of_a_training_are_logged_epoch_by_epoch() -> None:
                 on_epoch(epoch, {"loss": loss, "val_loss": 2 * loss})
         return _write(settings, context)
 
-    execute(replace(FIRST, run=train), _settings("out"))
+    execute(replace(FIRST, run=train), settings_of("out"))
     (run,) = _runs("first")
     history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "val_loss")
     assert [(metric.step, metric.value) for metric in history] == [(0, 6.0), (1, 4.0), (2, 3.0)]
@@ -333,11 +293,11 @@ def test_a_checkpoint_belongs_to_what_decides_what_comes_out() -> None:
         return _write(settings, context)
 
     stage = replace(FIRST, run=keep)
-    execute(FIRST, _settings("source"))
-    execute(stage, _settings("a"), {"rate": 1, "output": "a"})
-    execute(stage, _settings("b"), {"rate": 1, "output": "b", "tracking.uri": "x"})
-    execute(stage, _settings("c"), {"rate": 2, "output": "c"})
-    execute(stage, _settings("d", source="source"), {"rate": 1, "output": "d"})
+    execute(FIRST, settings_of("source"))
+    execute(stage, settings_of("a"), {"rate": 1, "output": "a"})
+    execute(stage, settings_of("b"), {"rate": 1, "output": "b", "tracking.uri": "x"})
+    execute(stage, settings_of("c"), {"rate": 2, "output": "c"})
+    execute(stage, settings_of("d", source="source"), {"rate": 1, "output": "d"})
     same, again, *others = checkpoints
     assert same == again
     assert len({same, *others}) == 3
@@ -345,9 +305,9 @@ def test_a_checkpoint_belongs_to_what_decides_what_comes_out() -> None:
 
 def test_of_data_the_record_says_how_they_were_made() -> None:
     """Whatever the configuration of a later stage says; only the place is its own."""
-    execute(FIRST, _settings("a"), {"data.events": 100, "data.folder": "there", "seed": 1})
+    execute(FIRST, settings_of("a"), {"data.events": 100, "data.folder": "there", "seed": 1})
     parameters = {"data.events": 7, "data.more": 1, "data.folder": "here", "seed": 2}
-    execute(SECOND, _settings("b", source="a"), parameters)
+    execute(SECOND, settings_of("b", source="a"), parameters)
     assert Record.read(Path("b")).parameters == {
         "task.name": "toy",
         "data.events": 100,
@@ -357,34 +317,34 @@ def test_of_data_the_record_says_how_they_were_made() -> None:
 
 
 def test_inputs_that_were_not_made_from_one_another_are_refused() -> None:
-    execute(FIRST, _settings("a"))
-    execute(SECOND, _settings("b", source="a"))
-    execute(FIRST, _settings("a", text="another"))
+    execute(FIRST, settings_of("a"))
+    execute(SECOND, settings_of("b", source="a"))
+    execute(FIRST, settings_of("a", text="another"))
     third = replace(FIRST, name="third", inputs=lambda _: {"first": Path("a"), "second": Path("b")})
     with pytest.raises(DataError, match="b: made from another a than the one there now"):
-        execute(third, _settings("c"))
+        execute(third, settings_of("c"))
 
 
 def test_what_the_stage_did_not_write_is_not_replaced() -> None:
     Path("mine").mkdir()
     Path("mine/thesis.tex").touch()
     Path("file").touch()
-    execute(SECOND, _settings("theirs"))
+    execute(SECOND, settings_of("theirs"))
     for output, says in (
         ("mine", "holds files that are not ours"),
         ("file", "is a file"),
         ("theirs", "holds the output of second"),
     ):
         with pytest.raises(ConfigError, match=says):
-            execute(FIRST, _settings(output))
+            execute(FIRST, settings_of(output))
     assert Path("mine/thesis.tex").exists()
     Path("empty").mkdir()
-    execute(FIRST, _settings("empty"))
+    execute(FIRST, settings_of("empty"))
     assert Path("empty/out.txt").exists()
 
 
 def test_a_damaged_output_can_be_made_again() -> None:
-    execute(FIRST, _settings("out"))
+    execute(FIRST, settings_of("out"))
     Path("out/record.json").write_text("{")
-    execute(FIRST, _settings("out"))
+    execute(FIRST, settings_of("out"))
     assert "first" in Path("out/record.json").read_text()

@@ -1,6 +1,7 @@
 """The registry in a real store: who becomes champion, who stays it, and what is written of it."""
 
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,11 +35,11 @@ ACTOR = Actor(by="somebody@somewhere", commit="0123456789")
 class Registry:
     """A registered model, and promotions as the stage does them."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
-        self.store, self.folder = store, folder
+    def __init__(self, store: Store, folder: Path, name: str = NAME) -> None:
+        self.store, self.folder, self.name = store, folder, name
         self.minimum = 0.5
         self.damaged: set[str] = set()
-        self.models = ModelRegistry(store.client, NAME)
+        self.models = ModelRegistry(store.client, name)
 
     def judge(self, evidence: Evidence, champion: Standing) -> Decision:
         rules = Rules(
@@ -79,11 +80,11 @@ class Registry:
             raise DataError(f"version {version} is damaged")
 
     def _add(self, content: str, run_id: str) -> str:
-        if not self.store.client.search_registered_models(f"name = '{NAME}'"):
-            self.store.client.create_registered_model(NAME)
+        if not self.store.client.search_registered_models(f"name = '{self.name}'"):
+            self.store.client.create_registered_model(self.name)
         return str(
             self.store.client.create_model_version(
-                NAME, f"runs:/{run_id}/model", run_id, tags={"content_sha256": content}
+                self.name, f"runs:/{run_id}/model", run_id, tags={"content_sha256": content}
             ).version
         )
 
@@ -97,7 +98,7 @@ class Registry:
 
     @property
     def events(self) -> list[Event]:
-        return History(self.store.client, NAME).events()
+        return History(self.store.client, self.name).events()
 
     @property
     def story(self) -> list[tuple[str, str, str | None]]:
@@ -110,28 +111,34 @@ def registry(store: Store, tmp_path: Path) -> Registry:
     return Registry(store, tmp_path)
 
 
-def test_only_who_is_better_takes_the_place_of_the_champion(registry: Registry) -> None:
-    assert registry.promote("bad", 0.4) == ("1", Outcome.REFUSED)
-    assert registry.champion is None
-    assert registry.promote("first", 0.80) == ("2", Outcome.CHAMPION)
-    assert registry.promote("worse", 0.79) == ("3", Outcome.CHALLENGER)
-    assert (registry.champion, registry.challenger) == ("2", "3")
-    assert registry.promote("better", 0.9) == ("4", Outcome.CHAMPION)
-    assert (registry.champion, registry.challenger) == ("4", "3")
-    assert registry.promote("bad", 0.4) == ("1", Outcome.REFUSED)
-    assert registry.champion == "4", "a refused candidate does not touch the champion"
-    assert registry.story == [
+@pytest.fixture
+def anywhere(any_store: Store, tmp_path: Path) -> Registry:
+    """In the default store, and behind a server; its name is nobody else's."""
+    return Registry(any_store, tmp_path, f"{NAME}-{uuid.uuid4()}")
+
+
+def test_only_who_is_better_takes_the_place_of_the_champion(anywhere: Registry) -> None:
+    assert anywhere.promote("bad", 0.4) == ("1", Outcome.REFUSED)
+    assert anywhere.champion is None
+    assert anywhere.promote("first", 0.80) == ("2", Outcome.CHAMPION)
+    assert anywhere.promote("worse", 0.79) == ("3", Outcome.CHALLENGER)
+    assert (anywhere.champion, anywhere.challenger) == ("2", "3")
+    assert anywhere.promote("better", 0.9) == ("4", Outcome.CHAMPION)
+    assert (anywhere.champion, anywhere.challenger) == ("4", "3")
+    assert anywhere.promote("bad", 0.4) == ("1", Outcome.REFUSED)
+    assert anywhere.champion == "4", "a refused candidate does not touch the champion"
+    assert anywhere.story == [
         ("refuse", "1", None),
         ("promote", "2", "2"),
         ("challenge", "3", "2"),
         ("promote", "4", "4"),
         ("refuse", "1", "4"),
     ]
-    last = registry.events[-2]
+    last = anywhere.events[-2]
     assert last.champion_before == "2"
     assert (last.by, last.commit) == ("somebody@somewhere", "0123456789")
     assert last.reason.startswith("auc/a is 0.9, 0.1 better than the champion's")
-    tags = registry.models.tags("1")
+    tags = anywhere.models.tags("1")
     assert tags["verdict"] == "refused"
     assert "0.4 is below 0.5" in tags["reason"]
 
@@ -184,13 +191,13 @@ def test_the_post_is_never_empty(registry: Registry) -> None:
     assert "stays champion because no other version passes" in registry.events[-1].reason
 
 
-def test_of_two_promoters_at_once_one_wins_and_history_shows_both(registry: Registry) -> None:
-    registry.promote("first", 0.70)
+def test_of_two_promoters_at_once_one_wins_and_history_shows_both(anywhere: Registry) -> None:
+    anywhere.promote("first", 0.70)
     barrier, outcomes = threading.Barrier(2), {}
 
     def promote(content: str, auc: float) -> None:
         barrier.wait()
-        outcomes[content] = registry.promote(content, auc)
+        outcomes[content] = anywhere.promote(content, auc)
 
     threads = [threading.Thread(target=promote, args=one) for one in (("a", 0.9), ("b", 0.901))]
     for thread in threads:
@@ -203,22 +210,23 @@ def test_of_two_promoters_at_once_one_wins_and_history_shows_both(registry: Regi
     ]
     (winner,) = [v for v, outcome in outcomes.values() if outcome is Outcome.CHAMPION]
     (loser,) = [v for v, outcome in outcomes.values() if outcome is Outcome.CHALLENGER]
-    assert (registry.champion, registry.challenger) == (winner, loser)
-    assert registry.story[1:] == [("promote", winner, winner), ("challenge", loser, winner)]
-    names = {model.name for model in registry.store.client.search_registered_models()}
-    assert names == {NAME}, "the lock is gone"
+    assert (anywhere.champion, anywhere.challenger) == (winner, loser)
+    assert anywhere.story[1:] == [("promote", winner, winner), ("challenge", loser, winner)]
+    like = f"name LIKE '{anywhere.name}%'"
+    names = {model.name for model in anywhere.store.client.search_registered_models(like)}
+    assert names == {anywhere.name}, "the lock is gone"
 
 
-def test_a_move_that_a_killed_process_had_begun_is_completed(registry: Registry) -> None:
-    registry.promote("first", 0.7)
-    registry.promote("second", 0.705)
-    history = History(registry.store.client, NAME)
+def test_a_move_that_a_killed_process_had_begun_is_completed(anywhere: Registry) -> None:
+    anywhere.promote("first", 0.7)
+    anywhere.promote("second", 0.705)
+    history = History(anywhere.store.client, anywhere.name)
     history.begin("promote", "2", "1", "2", "killed before the alias moved", ACTOR)
-    assert registry.champion == "1"
-    with registry.promoter():
-        assert registry.champion == "2"
-    assert registry.challenger is None
-    assert registry.story[-1] == ("promote", "2", "2")
+    assert anywhere.champion == "1"
+    with anywhere.promoter():
+        assert anywhere.champion == "2"
+    assert anywhere.challenger is None
+    assert anywhere.story[-1] == ("promote", "2", "2")
 
 
 def test_an_alias_that_was_moved_by_other_means_is_noted_and_respected(registry: Registry) -> None:
@@ -229,24 +237,24 @@ def test_an_alias_that_was_moved_by_other_means_is_noted_and_respected(registry:
     assert registry.story[-2:] == [("outside", "1", "1"), ("promote", "3", "3")]
 
 
-def test_rollback_makes_the_champion_before_champion_again(registry: Registry) -> None:
-    registry.promote("first", 0.7)
-    registry.promote("second", 0.9)
-    with registry.promoter() as one:
-        before, after, decision = roll_back(one, None, "noisy at night", registry.judge)
+def test_rollback_makes_the_champion_before_champion_again(anywhere: Registry) -> None:
+    anywhere.promote("first", 0.7)
+    anywhere.promote("second", 0.9)
+    with anywhere.promoter() as one:
+        before, after, decision = roll_back(one, None, "noisy at night", anywhere.judge)
     assert (before, after, decision.outcome) == ("2", "1", Outcome.CHAMPION)
-    assert registry.champion == "1"
-    assert registry.story[-1] == ("rollback", "1", "1")
-    assert registry.events[-1].reason == "noisy at night"
-    assert registry.promote("second", 0.9) == ("2", Outcome.CHALLENGER), "not by itself"
-    with registry.promoter() as one, pytest.raises(DataError, match="no predecessor"):
-        roll_back(one, None, "again", registry.judge)
-    with registry.promoter() as one, pytest.raises(DataError, match="has 2, 1"):
-        roll_back(one, "7", "", registry.judge)
-    registry.minimum = 0.95
-    with registry.promoter() as one:
-        assert roll_back(one, "2", "", registry.judge)[2].outcome is Outcome.REFUSED
-    assert registry.champion == "1"
+    assert anywhere.champion == "1"
+    assert anywhere.story[-1] == ("rollback", "1", "1")
+    assert anywhere.events[-1].reason == "noisy at night"
+    assert anywhere.promote("second", 0.9) == ("2", Outcome.CHALLENGER), "not by itself"
+    with anywhere.promoter() as one, pytest.raises(DataError, match="no predecessor"):
+        roll_back(one, None, "again", anywhere.judge)
+    with anywhere.promoter() as one, pytest.raises(DataError, match="has 2, 1"):
+        roll_back(one, "7", "", anywhere.judge)
+    anywhere.minimum = 0.95
+    with anywhere.promoter() as one:
+        assert roll_back(one, "2", "", anywhere.judge)[2].outcome is Outcome.REFUSED
+    assert anywhere.champion == "1"
 
 
 def test_evidence_of_another_content_does_not_count(registry: Registry) -> None:

@@ -7,9 +7,11 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from l1distill.core.errors import ResourceError
+from l1distill.tracking.selection import select_store
 from l1distill.tracking.settings import TrackingSettings
 from l1distill.tracking.store import QUIET_S, connect
 
@@ -46,3 +48,26 @@ def test_a_store_that_nobody_writes_to_is_refused(empty_folder: Path) -> None:
     os.utime(database, (long_ago, long_ago))
     with pytest.raises(ResourceError, match="MLflow store"):
         connect(SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("uri", "selected", "account"),
+    [
+        ("http://alice:hu%40sh@host:5000/x", "http://host:5000/x", ("alice", "hu@sh")),
+        ("http://host:5000", "http://host:5000", ("env", "kept")),
+        ("sqlite:////tmp/a@b/x.db", "sqlite:////tmp/a@b/x.db", ("env", "kept")),
+    ],
+)
+def test_an_account_is_taken_out_of_the_address(
+    empty_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    uri: str,
+    selected: str,
+    account: tuple[str, str],
+) -> None:
+    names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+    for name, value in zip(names, ("env", "kept"), strict=True):
+        monkeypatch.setenv(name, value)
+    assert select_store(SETTINGS.model_copy(update={"uri": uri})) == selected
+    assert mlflow.get_tracking_uri() == selected
+    assert tuple(os.environ[name] for name in names) == account

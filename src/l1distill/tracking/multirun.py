@@ -7,6 +7,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from l1distill.core.credentials import hide_credentials
 from l1distill.tracking.runs import PARENT_RUN, OpenRun, set_parent_opener
 from l1distill.tracking.settings import TrackingSettings
 from l1distill.tracking.store import Store, connect
@@ -42,7 +43,7 @@ class SweepRun(Callback):
     def _open(self, config: DictConfig, store: Store) -> str:
         stage = config.hydra.job.config_name
         self._run = OpenRun(store, f"{stage} sweep", {"stage": f"{stage}_sweep"})
-        overrides = " ".join(config.hydra.overrides.task)
+        overrides = hide_credentials(" ".join(config.hydra.overrides.task))
         store.client.log_param(self._run.run_id, "sweep", overrides)
         os.environ[PARENT_RUN] = self._run.run_id
         # Hydra does not call on_multirun_end when the user interrupted.

@@ -94,6 +94,8 @@ def _acquire(client: "MlflowClient", name: str, lease_s: float, patience_s: floa
         if _create(client, name, token):
             return Hold(name=name, token=token, since=time.monotonic(), lease_s=lease_s)
         other, now = _token(client, name), time.monotonic()
+        if other == token:  # the answer to our own request was lost, and it was made again
+            return Hold(name=name, token=token, since=now, lease_s=lease_s)
         if other != seen:
             if seen is None:
                 owner = _owner(client, name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from l1distill.artifacts.record import ModelSpec
+from l1distill.core.credentials import hide_credentials
 from l1distill.core.resources import resource_errors_as_one_line
 from l1distill.tracking.checkout import version_tags
 from l1distill.tracking.lease import TAG, Clock, Keeper, end_abandoned_runs, kernel_clock, new_lease
@@ -46,7 +47,7 @@ class Run:
         """Log the flat configuration, in as few calls as the server takes."""
         from mlflow.entities import Param
 
-        entities = [Param(key, str(value)) for key, value in parameters.items()]
+        entities = [Param(key, hide_credentials(str(value))) for key, value in parameters.items()]
         for start in range(0, len(entities), BATCH):
             self.client.log_batch(self.run_id, params=entities[start : start + BATCH])
 
@@ -139,7 +140,7 @@ def stage_run(store: Store, stage: str, tags: Mapping[str, str] | None = None) -
         # not try for minutes then, and the next stage ends the run.
         with _few_retries(), suppress(Exception):
             if not interrupted:
-                text = f"{type(error).__name__}: {error}"[:5000]
+                text = hide_credentials(f"{type(error).__name__}: {error}")[:5000]
                 client.set_tag(active.info.run_id, "error", text)
         with _few_retries(), suppress(Exception):
             mlflow.end_run("KILLED" if interrupted else "FAILED")

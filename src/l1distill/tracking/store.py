@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from filelock import FileLock
 
 from l1distill.core.errors import L1DistillError, ResourceError, first_line
+from l1distill.tracking.selection import select_store
 from l1distill.tracking.settings import TrackingSettings
 from l1distill.tracking.store_errors import WAY_OUT, database_reason
 
@@ -65,7 +66,7 @@ def connect(settings: TrackingSettings) -> Store:
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    uri = _select_store(settings)
+    uri = select_store(settings)
     _check_reachable(uri)
     _wait_for_tables(uri)
     try:
@@ -114,21 +115,12 @@ def connect_to_existing(settings: TrackingSettings) -> "MlflowClient | None":
     """
     import mlflow
 
-    uri = _select_store(settings)
+    uri = select_store(settings)
     database = _sqlite_file(uri)
     if database is not None and not (database.is_file() and database.stat().st_size > 0):
         return None
     _check_reachable(uri)
     return mlflow.MlflowClient()
-
-
-def _select_store(settings: TrackingSettings) -> str:
-    """Tell MLflow the store of the settings, and return the one that it then uses."""
-    import mlflow
-
-    if settings.uri is not None:
-        mlflow.set_tracking_uri(settings.uri)
-    return str(mlflow.get_tracking_uri())
 
 
 def _wait_for_tables(uri: str) -> None:

@@ -1,0 +1,110 @@
+"""The pipeline's outputs promoted on a real server: PostgreSQL, an S3 store, accounts."""
+
+import gzip
+import json
+import uuid
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from tests.e2e.conftest import Project
+from tests.servers import PASSWORD, USER, Server
+
+pytestmark = pytest.mark.needs_program("postgres")
+
+
+def _with_password(uri: str) -> str:
+    return uri.replace("http://", f"http://{USER}:{PASSWORD}@")
+
+
+def _files_with_password(folder: Path) -> list[Path]:
+    """Files below a folder that hold the password, packed or not."""
+    found = []
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            content = path.read_bytes()
+            if content[:2] == b"\x1f\x8b":
+                content += gzip.decompress(content)
+            if PASSWORD.encode() in content:
+                found.append(path)
+    return found
+
+
+def _everything(client: mlflow.MlflowClient, experiment: str, model: str) -> str:
+    """Whatever the store says of an experiment and a registered model."""
+    found = client.get_experiment_by_name(experiment)
+    assert found is not None
+    said = [str(dict(found)), str(dict(client.get_registered_model(model)))]
+    for run in client.search_runs([found.experiment_id]):
+        said.append(json.dumps(run.to_dictionary()))
+    for logged in client.search_logged_models([found.experiment_id]):
+        said.append(str(logged.to_dictionary()))
+    for version in client.search_model_versions(f"name = '{model}'"):
+        said.append(str(dict(version)))
+    return "\n".join(said)
+
+
+def test_a_student_is_promoted_on_a_server_and_no_password_is_left_anywhere(
+    line: Project, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"l1distill-{uuid.uuid4()}"
+    output = tmp_path / "promotion"
+    common = (f"tracking.experiment={name}", f"output={output}")
+    kept = {path: path.stat().st_mtime_ns for path in line.folder.rglob("*.yaml")}
+    # The password where it should not be, on the command line ...
+    named = line.l1distill(
+        "promote", *common, f"tracking.model_name={name}",
+        f"tracking.uri={_with_password(server.uri)}",
+    )  # fmt: skip
+    assert "is champion" in named.stdout
+    gone = line.l1distill(
+        "promote", *common, f"tracking.uri={_with_password('http://127.0.0.1:9')}", check=False
+    )
+    # ... and where it should be, in the environment.
+    environment = {
+        **line.environment,
+        **server.environment,
+        "MLFLOW_TRACKING_URI": server.uri,
+        "MLFLOW_EXPERIMENT_NAME": name,
+    }
+    there = line._replace(environment=environment)
+    chain = there.l1distill("lineage", f"models:/{name}@champion")
+    history = there.l1distill("history", f"tracking.model_name={name}", "format=json")
+    back = there.l1distill("rollback", f"tracking.model_name={name}", check=False)
+    stranger = {**environment, "MLFLOW_TRACKING_PASSWORD": f"not {PASSWORD}"}
+    refused = line._replace(environment=stranger).l1distill("promote", *common, check=False)
+
+    assert gone.returncode == 1
+    assert "MLflow store http://127.0.0.1:9: cannot be reached" in gone.stderr
+    assert f"{name} version 1" in chain.stdout
+    assert chain.stdout.count(", imported") == 4
+    (event,) = (json.loads(text) for text in history.stdout.splitlines())
+    assert (event["action"], event["champion_after"], event["done"]) == ("promote", "1", True)
+    assert back.returncode == 2
+    assert "had no predecessor that passed" in back.stderr
+    assert refused.returncode == 1
+    (message,) = refused.stderr.splitlines()
+    assert message.startswith(f"l1distill: MLflow store {server.uri}: ")
+    assert "401" in message
+
+    for variable, value in server.environment.items():
+        monkeypatch.setenv(variable, value)
+    client = mlflow.MlflowClient(server.uri)
+    stored = _everything(client, name, name)
+    assert stored.count('"status": "FINISHED"') == 5, "three imported runs, generate, promote"
+    for done in (named, gone, chain, history, back, refused):
+        assert PASSWORD not in done.stdout + done.stderr, done.args
+    assert PASSWORD not in stored
+    artifacts = tmp_path / "artifacts"
+    experiment = client.get_experiment_by_name(name)
+    assert experiment is not None
+    for run in client.search_runs([experiment.experiment_id], "tags.stage = 'promote'"):
+        client.download_artifacts(run.info.run_id, "", str(artifacts))
+    model = client.get_model_version(name, "1").source
+    mlflow.artifacts.download_artifacts(model, dst_path=str(artifacts), tracking_uri=server.uri)
+    assert list(artifacts.rglob("bundle.tar.gz"))
+    assert _files_with_password(tmp_path) == []
+    written = [path for path in line.folder.rglob("*.yaml") if path not in kept]
+    assert any(f"{USER}:***@" in path.read_text() for path in written), "what Hydra keeps of a job"
+    assert [path for path in written if PASSWORD in path.read_text()] == []

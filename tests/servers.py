@@ -1,0 +1,172 @@
+"""Real servers on the loopback: MLflow with PostgreSQL, an S3 store and its own authentication."""
+
+import contextlib
+import getpass
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.processes import wait_for
+
+PASSWORD = "hush-4f1b9c2e7a"
+"""Of all accounts here; nothing that is logged or printed may have it."""
+USER = "alice"
+KEYS = {"AWS_ACCESS_KEY_ID": "key-of-alice", "AWS_SECRET_ACCESS_KEY": PASSWORD}
+_AUTHENTICATION = f"""\
+[mlflow]
+default_permission = READ
+database_uri = sqlite:///{{folder}}/users.db
+admin_username = {USER}
+admin_password = {PASSWORD}
+authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+auth_cache_ttl_seconds = 86400
+"""
+"""As MLflow's default file; passwords are not hashed for every request."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """An MLflow server.
+
+    Attributes:
+        uri: its address, without an account.
+        database: the URI of its database, with an account.
+        environment: what its users have in their environment.
+    """
+
+    uri: str
+    database: str
+    environment: Mapping[str, str]
+
+
+def free_port() -> int:
+    """Returns a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def postgresql() -> Iterator[str]:
+    """Runs a database server that asks for a password; yields its URI."""
+    import psycopg
+
+    # It refuses to run as root, and its own user may not enter the folders of tests.
+    account = "postgres" if os.geteuid() == 0 else getpass.getuser()
+    folder = Path(tempfile.mkdtemp(prefix="l1distill-postgresql-"))
+    port = free_port()
+    uri = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres"
+    try:
+        (folder / "password").write_text(PASSWORD)
+        found = pwd.getpwnam(account)
+        for path in (folder, folder / "password"):
+            os.chown(path, found.pw_uid, found.pw_gid)
+        data = folder / "data"
+        programs = _postgresql_programs()
+        common = {"user": account} if os.geteuid() == 0 else {}
+        subprocess.run(
+            [programs / "initdb", "--no-sync", "-A", "scram-sha-256", "-U", USER,
+             f"--pwfile={folder / 'password'}", "-D", data],
+            check=True, capture_output=True, cwd=folder, **common,
+        )  # fmt: skip
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", data, "-p", str(port), "-c", "fsync=off",
+             "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
+            stderr=subprocess.DEVNULL, cwd=folder, **common,
+        )  # fmt: skip
+        try:
+
+            def answers() -> bool:
+                assert server.poll() is None, "PostgreSQL has ended"
+                with contextlib.suppress(psycopg.OperationalError):
+                    psycopg.connect(uri).close()
+                    return True
+                return False
+
+            wait_for(answers)
+            yield uri
+        finally:
+            server.terminate()
+            server.wait()
+    finally:
+        shutil.rmtree(folder)
+
+
+def _postgresql_programs() -> Path:
+    """Returns the folder of the newest PostgreSQL; Debian keeps it out of the search path."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda p: p.parts[-3])
+    program = str(found[-1]) if found else shutil.which("postgres")
+    assert program is not None, "PostgreSQL is not installed; .ci/run installs it"
+    return Path(program).resolve().parent
+
+
+@contextlib.contextmanager
+def s3() -> Iterator[str]:
+    """Runs an S3 store with a bucket ``artifacts``; yields its address."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    store = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    store.start()
+    try:
+        address = "http://{}:{}".format(*store.get_host_and_port())
+        boto3.client(
+            "s3",
+            endpoint_url=address,
+            region_name="us-east-1",
+            aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+        ).create_bucket(Bucket="artifacts")
+        yield address
+    finally:
+        store.stop()
+
+
+@contextlib.contextmanager
+def mlflow_server(folder: Path, database: str, s3_address: str) -> Iterator[Server]:
+    """Runs an MLflow server that asks for an account; its log goes to the folder."""
+    (folder / "users.ini").write_text(_AUTHENTICATION.format(folder=folder))
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")},
+        **KEYS,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "MLFLOW_BACKEND_STORE_URI": database,
+        "MLFLOW_S3_ENDPOINT_URL": s3_address,
+        "MLFLOW_AUTH_CONFIG_PATH": str(folder / "users.ini"),
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth",
+             "--artifacts-destination", "s3://artifacts", "--host", "127.0.0.1",
+             "--port", str(port), "--workers", "1"],
+            env=environment, cwd=folder, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+
+        def answers() -> bool:
+            assert server.poll() is None, (folder / "server.log").read_text()
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{uri}/health", timeout=60).close()
+                return True
+            return False
+
+        wait_for(answers)
+        account = {"MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_TRACKING_PASSWORD": PASSWORD}
+        yield Server(uri=uri, database=database, environment=account)
+    finally:
+        server.terminate()
+        server.wait()
