@@ -67,6 +67,7 @@ def proxy(server: str) -> Iterator[Proxy]:
         protocol_version = "HTTP/1.1"
 
         def do(self) -> None:
+            assert "Transfer-Encoding" not in self.headers, "bodies of known length only"
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             with state.lock:
                 key = (self.command, self.path, body)
@@ -78,7 +79,7 @@ def proxy(server: str) -> Iterator[Proxy]:
             if fault == "full":
                 self.answer(507, FULL_DISK, {"Content-Type": "application/json"})
                 return
-            connection = http.client.HTTPConnection(target.netloc)
+            connection = http.client.HTTPConnection(target.netloc, timeout=120)
             try:
                 headers = {k: v for k, v in self.headers.items() if k.lower() != "connection"}
                 connection.request(self.command, self.path, body, headers)

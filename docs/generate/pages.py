@@ -10,6 +10,7 @@ from docs.generate import (
     api,
     cli,
     configuration,
+    faults,
     gates,
     layers,
     metrics,
@@ -35,6 +36,7 @@ def committed() -> dict[Path, str]:
         DOCS / "results/quick.md": results.quick_page(quick),
         DOCS / "results/study.md": results.study_page(results.read(results.STUDY), paper),
         DOCS / "results/benchmarks.md": results.benchmarks_page(benchmarks),
+        DOCS / "reference/faults.md": faults.page(),
         DOCS / "explanation/simulation.md": simulation.page(),
         pictures.PIPELINE: pictures.pipeline(),
     }

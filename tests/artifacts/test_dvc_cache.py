@@ -48,6 +48,11 @@ def test_what_is_not_checked_out_is_read_from_the_cache(output: Path, tmp_path: 
         assert folder == tmp_path / "models-student"
 
 
+@pytest.mark.fault(
+    stage="every stage",
+    fault="corrupted file in DVC's cache",
+    outcome="where `lineage` reads from the cache, one line that names the file",
+)
 @pytest.mark.parametrize("damage", ["changed", "missing"])
 def test_a_damaged_cache_is_named(output: Path, damage: str) -> None:
     md5 = hashlib.md5(b"two").hexdigest()

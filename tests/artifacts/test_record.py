@@ -41,6 +41,11 @@ def test_a_record_reads_as_it_was_written(written: Record, tmp_path: Path) -> No
     assert Record.read(tmp_path) == written
 
 
+@pytest.mark.fault(
+    stage="every stage",
+    fault="truncated, changed or missing input",
+    outcome="one line that names the file and the ways out: models, metrics and data alike",
+)
 @pytest.mark.parametrize("name", ["student.h5", "roc/a_4l.csv"])
 def test_a_changed_or_missing_file_is_named_with_the_ways_out(
     written: Record, tmp_path: Path, name: str

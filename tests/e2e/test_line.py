@@ -194,6 +194,11 @@ def test_a_fresh_clone_with_pulled_outputs_can_synthesize_and_promote(
     assert {run.info.status for run in runs} == {"FINISHED"}
 
 
+@pytest.mark.fault(
+    stage="teacher",
+    fault="truncated, changed or missing input",
+    outcome="one line that names the file; the earlier output stays",
+)
 @pytest.mark.parametrize("damage", ["truncated", "changed", "missing", "shape"])
 def test_damaged_data_is_one_line_and_leaves_the_old_output(line: Project, damage: str) -> None:
     path = line.folder / "data/anomaly/background.h5"
@@ -279,6 +284,12 @@ def test_every_experiment_runs_as_its_first_line_says(
     assert (output / "metrics.json").is_file()
 
 
+@pytest.mark.fault(
+    stage="student",
+    fault="SIGKILL during training",
+    outcome="the earlier output stays; run again the stage gives the same bytes; the run that was "
+    "left open is ended as KILLED",
+)
 def test_a_stage_killed_outright_starts_over(line: Project) -> None:
     before = folder_sha256(line.folder / "models/student")
     process = subprocess.Popen(

@@ -130,6 +130,11 @@ def test_a_student_that_is_not_better_is_challenger_until_a_rollback(
     assert int(client.get_registered_model(NAME).aliases["champion"]) == int(own)
 
 
+@pytest.mark.fault(
+    stage="promote",
+    fault="changed or missing file in the store",
+    outcome="one line that names the file; no alias moves, no output is written",
+)
 def test_what_is_damaged_in_the_store_is_not_promoted(store: Project, tmp_path: Path) -> None:
     client = _client(store)
     champion = client.get_model_version_by_alias(NAME, "champion")

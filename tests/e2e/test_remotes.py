@@ -198,6 +198,11 @@ def test_a_damaged_file_is_named_and_brought_back_as_the_message_says(
     assert _is_whole(there, made)
 
 
+@pytest.mark.fault(
+    stage="teacher",
+    fault="corrupted file in DVC's cache",
+    outcome="one line that names the file and what brings it back, which does",
+)
 @pytest.mark.parametrize("way", ["pull", "repro"])
 def test_a_damaged_cache_is_noticed_on_reading_and_healed(
     made: Project, there: Project, way: str

@@ -56,6 +56,11 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not any(map(alive, processes))
 
 
+@pytest.mark.fault(
+    stage="synthesize",
+    fault="SIGKILL in the work, or while it is logged",
+    outcome="compilers, simulators and yosys end with it",
+)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_stage_leaves_nothing_behind(how: signal.Signals, tmp_path: Path) -> None:
     script = textwrap.dedent(STAGE)

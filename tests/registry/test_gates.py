@@ -22,6 +22,11 @@ def test_values_on_the_threshold_pass() -> None:
     assert _failed(GOOD) == {}
 
 
+@pytest.mark.fault(
+    stage="promote",
+    fault="NaN metric",
+    outcome="the gate fails by name; the student is not promoted",
+)
 @pytest.mark.parametrize(
     ("change", "failed"),
     [

@@ -146,6 +146,11 @@ def test_a_failure_leaves_the_old_output_and_a_failed_run() -> None:
     assert sorted(run.info.status for run in _runs("first")) == ["FAILED", "FINISHED"]
 
 
+@pytest.mark.fault(
+    stage="every stage",
+    fault="full disk, or no memory left",
+    outcome="one line; the earlier output stays; the run is FAILED",
+)
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
@@ -167,6 +172,11 @@ def test_a_full_disk_or_memory_is_one_line(fault: str, says: str) -> None:
     assert sorted(run.info.status for run in _runs("first")) == ["FAILED", "FINISHED"]
 
 
+@pytest.mark.fault(
+    stage="every stage",
+    fault="full database",
+    outcome="one line that names it; the earlier output stays",
+)
 def test_a_full_store_is_one_line_that_names_it(folder: Path) -> None:
     execute(FIRST, settings_of("out"))
     before = folder_sha256(Path("out"))
@@ -187,6 +197,11 @@ def test_a_full_store_is_one_line_that_names_it(folder: Path) -> None:
     assert {run.info.status for run in _runs("first")} <= {"FINISHED", "FAILED", "KILLED"}
 
 
+@pytest.mark.fault(
+    stage="every stage",
+    fault="full folder of artifacts",
+    outcome="one line that names it; the earlier output stays; the run is FAILED",
+)
 def test_a_full_artifact_folder_is_one_line_that_names_it(folder: Path) -> None:
     execute(FIRST, settings_of("out"))
     before = folder_sha256(Path("out"))

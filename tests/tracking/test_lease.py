@@ -67,6 +67,12 @@ def _status(store: Store, run_id: str) -> str:
     return str(store.client.get_run(run_id).info.status)
 
 
+@pytest.mark.fault(
+    stage="every stage",
+    fault="run left RUNNING by a dead process",
+    outcome="stages on other machines end it once they have seen its lease stand still for its "
+    "length",
+)
 def test_a_run_whose_lease_stands_still_is_ended(
     store: Store, owner: Machine, other: Machine
 ) -> None:
@@ -83,6 +89,12 @@ def test_a_run_whose_lease_stands_still_is_ended(
     assert run.data.tags["error"].startswith("its process gave no sign of life for 300 s after 20")
 
 
+@pytest.mark.fault(
+    stage="every stage",
+    fault="clock that goes backwards",
+    outcome="no run is ended, whatever the calendar says; host name and process number do not "
+    "matter",
+)
 def test_a_run_that_is_renewed_is_not_ended_whatever_the_clocks_say(
     store: Store, owner: Machine, other: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +120,11 @@ def test_a_run_that_is_renewed_is_not_ended_whatever_the_clocks_say(
     assert written.time.startswith("2028")
 
 
+@pytest.mark.fault(
+    stage="every stage",
+    fault="clock that goes backwards",
+    outcome="nor whatever the clock of a kernel says",
+)
 @pytest.mark.parametrize("is_local", [True, False])
 def test_a_clock_of_a_machine_that_goes_backwards_ends_nothing(
     store: Store, owner: Machine, other: Machine, is_local: bool
@@ -123,6 +140,11 @@ def test_a_clock_of_a_machine_that_goes_backwards_ends_nothing(
     assert _status(store, run_id) == "RUNNING"
 
 
+@pytest.mark.fault(
+    stage="every stage",
+    fault="the server stops, and is back after a long time",
+    outcome="no run is ended because its lease could not be renewed meanwhile",
+)
 def test_an_outage_of_the_server_is_not_taken_for_the_end_of_the_owner(
     store: Store, owner: Machine, other: Machine
 ) -> None:
@@ -177,6 +199,11 @@ def test_a_run_that_is_renewed_while_somebody_looks_is_not_ended(
     assert _status(store, run_id) == "RUNNING"
 
 
+@pytest.mark.fault(
+    stage="every stage",
+    fault="process that stands still for longer than its lease",
+    outcome="it opens its run again",
+)
 def test_the_owner_opens_a_run_again_that_was_ended_for_him(store: Store) -> None:
     """His process stood still, as under Ctrl-Z, or was cut off from the server."""
     clock = kernel_clock()
@@ -191,6 +218,11 @@ def test_the_owner_opens_a_run_again_that_was_ended_for_him(store: Store) -> Non
     assert _status(store, run.info.run_id) == "FINISHED", "once stopped, it opens nothing"
 
 
+@pytest.mark.fault(
+    stage="every stage",
+    fault="the server stops, and is back, while a lease is renewed",
+    outcome="the work goes on, and so do the renewals",
+)
 def test_a_store_that_is_away_ends_neither_the_renewals_nor_the_work(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,6 +162,22 @@ def test_a_champion_that_no_longer_passes_is_replaced_by_one_that_does(registry:
     assert registry.models.tags("3")["verdict"] == "refused"
 
 
+@pytest.mark.fault(
+    stage="promote",
+    fault="failed run",
+    outcome="a version whose run is not FINISHED does not become champion; its student is "
+    "registered anew",
+)
+@pytest.mark.fault(
+    stage="rollback",
+    fault="changed or missing file in the store",
+    outcome="one line; the champion stays",
+)
+@pytest.mark.fault(
+    stage="rollback",
+    fault="failed run",
+    outcome="one line; the champion stays",
+)
 def test_what_is_damaged_in_the_store_or_broke_off_takes_no_place(registry: Registry) -> None:
     for content, auc in (("first", 0.7), ("second", 0.8), ("third", 0.9)):
         registry.promote(content, auc)
@@ -191,6 +207,11 @@ def test_the_post_is_never_empty(registry: Registry) -> None:
     assert "stays champion because no other version passes" in registry.events[-1].reason
 
 
+@pytest.mark.fault(
+    stage="promote",
+    fault="two promoters at once",
+    outcome="one is champion, the other challenger, and the history shows both",
+)
 def test_of_two_promoters_at_once_one_wins_and_history_shows_both(anywhere: Registry) -> None:
     anywhere.promote("first", 0.70)
     barrier, outcomes = threading.Barrier(2), {}

@@ -27,6 +27,11 @@ def _runs() -> dict[str, str]:
     return {run.info.run_name: run.info.status for run in runs}
 
 
+@pytest.mark.fault(
+    stage="every stage",
+    fault="failed run",
+    outcome="its run is FAILED, or KILLED after an interruption",
+)
 def test_a_run_ends_as_its_stage_does(store: Store) -> None:
     with stage_run(store, "good") as run:
         run.log_parameters({f"key{n}": n for n in range(250)})
@@ -67,6 +72,11 @@ def _stay_open(uri: str, lease_s: float) -> None:
         signal.pause()
 
 
+@pytest.mark.fault(
+    stage="every stage",
+    fault="run left RUNNING by a dead process",
+    outcome="a later stage ends it as KILLED; a live run is not ended",
+)
 def test_the_next_stage_ends_the_run_of_a_killed_one_and_no_live_one(store: Store) -> None:
     uri = mlflow.get_tracking_uri()
     process = start(_stay_open, uri, 1.0)
@@ -95,6 +105,11 @@ def _pass(uri: str) -> None:
         pass
 
 
+@pytest.mark.fault(
+    stage="every stage",
+    fault="eight processes at once on a store that is not there yet",
+    outcome="one makes it, all runs are FINISHED",
+)
 def test_eight_processes_start_on_an_empty_store_at_once(empty_folder: Path) -> None:
     processes = [start(_pass, mlflow.get_tracking_uri()) for _ in range(8)]
     assert [end(process) for process in processes] == [0] * 8
@@ -117,6 +132,11 @@ def _die_at_the_thirtieth_table(uri: str) -> None:
     connect(SETTINGS.model_copy(update={"uri": uri}))
 
 
+@pytest.mark.fault(
+    stage="every stage",
+    fault="SIGKILL while the store is made",
+    outcome="the next stage makes it anew",
+)
 def test_a_store_that_was_killed_in_the_making_is_made_anew(empty_folder: Path) -> None:
     killed = start(_die_at_the_thirtieth_table, mlflow.get_tracking_uri())
     assert end(killed) == -signal.SIGKILL

@@ -18,7 +18,7 @@ from l1distill.tracking.history import History
 from l1distill.tracking.registry import ModelRegistry
 from l1distill.tracking.store import connect
 from l1distill.tracking.store_errors import store_errors_as_one_line
-from tests.proxy import Proxy, full_disk, lose_first, pass_on, proxy, refuse_first
+from tests.proxy import Fault, Proxy, full_disk, lose_first, pass_on, proxy, refuse_first
 from tests.servers import Server
 from tests.stages.toy import FIRST, execute, settings_of
 from tests.tracking.conftest import SETTINGS
@@ -44,7 +44,7 @@ def between(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     # What is logged with a model is the package, hundreds of files that are all alike to a server.
     package = tmp_path / "package" / "l1distill"
     package.mkdir(parents=True)
-    (package / "__init__.py").touch()
+    (package / "__init__.py").write_text('"""Stands for it."""\n')
     monkeypatch.setattr("l1distill.tracking.models.PACKAGE", package)
     with proxy(server.uri) as between:
         mlflow.set_tracking_uri(between.uri)
@@ -73,6 +73,11 @@ def _status(experiment: str) -> list[str]:
     return [run.info.status for run in runs]
 
 
+def lose_first_but_one(method: str, path: str, attempt: int) -> Fault:
+    """Leaves out the one request of MLflow's that a server does not take twice."""
+    return None if path.endswith("/runs/outputs") else lose_first(method, path, attempt)
+
+
 @pytest.mark.parametrize(
     "rule",
     [
@@ -85,11 +90,11 @@ def _status(experiment: str) -> list[str]:
             ),
         ),
         pytest.param(
-            lose_first,
+            lose_first_but_one,
             marks=pytest.mark.fault(
                 stage="every stage",
                 fault="the server stops after each request, before its answer",
-                outcome="each request is made again; one run is FINISHED, and one without content "
+                outcome="each request is made again, and one run is FINISHED; one without content "
                 "is ended as KILLED when its lease has expired",
             ),
         ),
@@ -111,6 +116,21 @@ def test_a_server_that_is_back_costs_nothing(between: Proxy, rule) -> None:  # t
     others = client.search_runs([found.experiment_id], "attributes.status != 'FINISHED'")
     assert [other.data.params for other in others] == ([] if rule is refuse_first else [{}])
     assert all("lease" in other.data.tags for other in others)
+
+
+@pytest.mark.fault(
+    stage="every stage",
+    fault="the server stops after each request, before its answer",
+    outcome="where MLflow's server does not take a request twice, one line that says to run the "
+    "command again; the earlier output is as it was",
+)
+def test_a_lost_answer_that_cannot_be_repeated_is_one_line(between: Proxy) -> None:
+    between.rule = lambda _, path, attempt: (
+        "lose" if path.endswith("/runs/outputs") and attempt == 1 else None
+    )
+    with pytest.raises(ResourceError, match=r"its answer to a request was lost .* run the command"):
+        execute(STAGE, settings_of("out", f"test {uuid.uuid4()}"), {"seed": 1})
+    assert not Path("out").exists()
 
 
 @pytest.mark.fault(

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow.tracking._tracking_service.client import TrackingServiceClient
 
 from l1distill.core.errors import ResourceError
+from l1distill.tracking.runs import stage_run
 from l1distill.tracking.selection import select_store
 from l1distill.tracking.settings import TrackingSettings
-from l1distill.tracking.store import QUIET_S, connect
+from l1distill.tracking.store import QUIET_S, Store, connect
 
 SETTINGS = TrackingSettings(experiment="test", uri=None, model_name="trigger")
 
@@ -71,3 +73,23 @@ def test_an_account_is_taken_out_of_the_address(
     assert select_store(SETTINGS.model_copy(update={"uri": uri})) == selected
     assert mlflow.get_tracking_uri() == selected
     assert tuple(os.environ[name] for name in names) == account
+
+
+def test_an_experiment_that_another_process_made_meanwhile_is_selected(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow returns it and does not select it."""
+    settings = SETTINGS.model_copy(update={"experiment": "of both"})
+    create = TrackingServiceClient.create_experiment
+
+    def twice(client: TrackingServiceClient, name: str) -> str:
+        create(client, name)
+        return str(create(client, name))
+
+    monkeypatch.setattr(TrackingServiceClient, "create_experiment", twice)
+    connected = connect(settings)
+    with stage_run(connected, "stage") as run:
+        assert run.experiment_id == connected.experiment_id
+    found = store.client.get_experiment_by_name("of both")
+    assert found is not None
+    assert found.experiment_id == connected.experiment_id

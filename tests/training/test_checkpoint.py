@@ -19,6 +19,16 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.fault(
+    stage="teacher",
+    fault="SIGKILL during training",
+    outcome="run again it goes on from its last epoch, to the same weights",
+)
+@pytest.mark.fault(
+    stage="student",
+    fault="SIGKILL during training",
+    outcome="run again it goes on from its last epoch, to the same weights",
+)
 @pytest.mark.parametrize("sparsity", [0.0, 0.5])
 def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path: Path, sparsity: float) -> None:
     """Weights, optimizer, order of events, pruning and patience, all of them to the last bit."""

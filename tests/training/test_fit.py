@@ -91,6 +91,16 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     np.testing.assert_array_equal(*weights)
 
 
+@pytest.mark.fault(
+    stage="teacher",
+    fault="NaN metric",
+    outcome="a loss that is NaN ends the training with an error that names the learning rate",
+)
+@pytest.mark.fault(
+    stage="student",
+    fault="NaN metric",
+    outcome="a loss that is NaN ends the training with an error that names the learning rate",
+)
 def test_a_nan_loss_stops_the_training() -> None:
     train = noisy_sample(64, 0.0, 1)
     train[1][3] = np.nan

@@ -83,6 +83,9 @@ def connect(settings: TrackingSettings) -> Store:
             else:
                 experiment = mlflow.set_experiment(settings.experiment)
                 experiment_id = experiment.experiment_id
+                # Where another process has made it meanwhile, MLflow returns it and does not
+                # select it: the run would go to the experiment 0.
+                mlflow.set_experiment(experiment_id=experiment_id)
                 if EXPERIMENT_KIND not in experiment.tags:
                     client.set_experiment_tag(
                         experiment_id, EXPERIMENT_KIND, "custom_model_development"

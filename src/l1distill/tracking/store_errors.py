@@ -24,6 +24,9 @@ _REFUSED = (401, 403, 413, 429)
 server itself has failed. Any other answer is a request that was wrong: a defect of ours."""
 _DISK_FULL = ("disk is full", "disk full", "No space left on device", "disk I/O error")
 """What databases and servers say of a full disk."""
+_TWICE = ("UniqueViolation", "UNIQUE constraint failed", "Duplicate entry")
+"""What they say of a request that MLflow's client repeated because the answer to it was lost, where
+the server does not know it again."""
 
 
 @contextmanager
@@ -68,6 +71,11 @@ def _server_reason(error: Exception) -> str | None:
     from requests import RequestException
 
     chain = list(exception_chain(error))
+    for cause in chain:  # of a file; MLflow's client says itself what was answered to a call
+        response = getattr(cause, "response", None) if isinstance(cause, RequestException) else None
+        if response is not None:
+            answer = " ".join(f"{first_line(cause)}: {response.text}".split())[:500]
+            return f"{answer}; {_way_out(answer)}"
     if any(isinstance(cause, RequestException) for cause in chain):
         # MLflow's client drops what the server wrote with a status that is worth another attempt
         answer = first_line(chain[-1])
@@ -77,8 +85,15 @@ def _server_reason(error: Exception) -> str | None:
     for cause in answers:
         status = int(cause.get_http_status_code())
         of_server = isinstance(cause, RestException) or str(cause).startswith("API request to")
+        if of_server and any(words in str(cause) for words in _TWICE):
+            return "its answer to a request was lost on the way; run the command again"
         if of_server and (status >= 500 or status in _REFUSED):
             answer = " ".join(str(cause).split())[:300]
-            full = any(words in answer for words in _DISK_FULL)
-            return f"{answer}; {'make room there' if full else 'ask who runs it'}, or {WAY_OUT}"
+            return f"{answer}; {_way_out(answer)}"
     return None
+
+
+def _way_out(answer: str) -> str:
+    """Return what to do about an answer of a server that fails or refuses."""
+    full = any(words in answer for words in _DISK_FULL)
+    return f"{'make room there' if full else 'ask who runs it'}, or {WAY_OUT}"

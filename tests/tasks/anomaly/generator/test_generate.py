@@ -76,6 +76,11 @@ def test_the_card_tells_what_is_there(tiny: Dataset) -> None:
     assert any("QCD" in line for line in card.missing)
 
 
+@pytest.mark.fault(
+    stage="generate",
+    fault="SIGKILL in the work, or while it is logged",
+    outcome="run again it goes on with the shards that it has, to the same bytes",
+)
 def test_killed_run_resumes_to_the_same_bytes_on_other_workers(
     tiny: Dataset, stocks: Path, tmp_path: Path
 ) -> None:
