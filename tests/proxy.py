@@ -67,8 +67,7 @@ def proxy(server: str) -> Iterator[Proxy]:
         protocol_version = "HTTP/1.1"
 
         def do(self) -> None:
-            assert "Transfer-Encoding" not in self.headers, "bodies of known length only"
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = self.body()
             with state.lock:
                 key = (self.command, self.path, body)
                 state.attempts[key] = attempt = state.attempts.get(key, 0) + 1
@@ -81,7 +80,8 @@ def proxy(server: str) -> Iterator[Proxy]:
                 return
             connection = http.client.HTTPConnection(target.netloc, timeout=120)
             try:
-                headers = {k: v for k, v in self.headers.items() if k.lower() != "connection"}
+                of_hop = ("connection", "transfer-encoding", "content-length")
+                headers = {k: v for k, v in self.headers.items() if k.lower() not in of_hop}
                 connection.request(self.command, self.path, body, headers)
                 response = connection.getresponse()
                 content = response.read()
@@ -93,6 +93,16 @@ def proxy(server: str) -> Iterator[Proxy]:
             kept = ("content-type", "content-disposition")
             answered = {k: v for k, v in response.getheaders() if k.lower() in kept}
             self.answer(response.status, content, answered)
+
+        def body(self) -> bytes:
+            if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = b""  # as requests sends an empty file
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do
 

@@ -11,6 +11,7 @@ import pytest
 from moto.s3.models import s3_backends
 
 from tests.e2e.conftest import Project
+from tests.proxy import proxy, refuse_first
 from tests.servers import PASSWORD, USER, Server
 
 pytestmark = pytest.mark.needs_program("postgres")
@@ -54,6 +55,12 @@ def _everything(client: mlflow.MlflowClient, experiment: str, model: str) -> str
     return "\n".join(said)
 
 
+@pytest.mark.fault(
+    stage="promote",
+    fault="the server stops, and is back, at each request",
+    outcome="the runs of teacher, student and synthesis are logged again, the proof is given, and "
+    "the student of the pipeline is champion",
+)
 def test_a_student_is_promoted_on_a_server_and_no_password_is_left_anywhere(
     line: Project, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,10 +69,18 @@ def test_a_student_is_promoted_on_a_server_and_no_password_is_left_anywhere(
     common = (f"tracking.experiment={name}", f"output={output}")
     kept = {path: path.stat().st_mtime_ns for path in line.folder.rglob("*.yaml")}
     # The password where it should not be, on the command line ...
-    named = line.l1distill(
-        "promote", *common, f"tracking.model_name={name}",
-        f"tracking.uri={_with_password(server.uri)}",
-    )  # fmt: skip
+    impatient = {
+        **line.environment,
+        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
+        "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
+    }
+    with proxy(server.uri) as between:
+        between.rule = refuse_first
+        named = line._replace(environment=impatient).l1distill(
+            "promote", *common, f"tracking.model_name={name}",
+            f"tracking.uri={_with_password(between.uri)}",
+        )  # fmt: skip
+    assert max(between.attempts.values()) > 1
     assert "is champion" in named.stdout
     gone = line.l1distill(
         "promote", *common, f"tracking.uri={_with_password('http://127.0.0.1:9')}", check=False

@@ -103,6 +103,20 @@ def test_what_is_no_model_is_one_line(
     assert str(path) in str(refusal.value) or "w.h5" in str(refusal.value)
 
 
+@pytest.mark.fault(
+    stage="synthesize",
+    fault="truncated model",
+    outcome="one line that names the file, before a run is opened",
+)
+@pytest.mark.parametrize("missing", [1, 1000, 5000])
+def test_a_truncated_model_is_one_line(plain: Any, tmp_path: Path, missing: int) -> None:
+    path, _ = as_hdf5(plain, tmp_path)
+    path.write_bytes(path.read_bytes()[:-missing])
+    with pytest.raises(DataError, match=r"^model=\S*model\.h5: ") as refusal:
+        load_keras_model(path, None)
+    assert "\n" not in str(refusal.value)
+
+
 def test_missing_or_other_weights_are_refused(quantized: Any, plain: Any, tmp_path: Path) -> None:
     path, _ = as_json(quantized, tmp_path)
     with pytest.raises(DataError, match=r"weights=.*none\.h5: no such file"):

@@ -14,12 +14,13 @@ import pytest
 from l1distill.core.workspace import folder_sha256
 from l1distill.registry.decision import Outcome
 from l1distill.stages.stage import Context, Result
+from l1distill.tracking import registry_lock
 from l1distill.tracking.runs import Run
-from l1distill.tracking.store import connect
+from l1distill.tracking.store import Store, connect
 from tests.processes import end, start
 from tests.stages import toy
 from tests.stages.toy import execute, settings_of
-from tests.tracking.conftest import SETTINGS
+from tests.tracking.conftest import SETTINGS, SkippingTime
 from tests.tracking.test_registry import Registry
 
 WRITES = (
@@ -105,6 +106,35 @@ def test_a_promotion_that_is_killed_anywhere_leaves_a_champion(
     assert number > 8
     assert champions[0] == "1"
     assert champions[-1] == "3"
+
+
+def _take_over(uri: str, number: int) -> None:
+    """Takes over a lock that a dead process left, and dies before a write."""
+    mlflow.set_tracking_uri(uri)
+    registry_lock.time = SkippingTime()  # type: ignore[attr-defined]
+    client = mlflow.MlflowClient()
+    _die_before(client, WRITES, number)
+    with registry_lock.registry_lock(client, "m"):
+        _die()
+
+
+@pytest.mark.fault(
+    stage="promote",
+    fault="SIGKILL while the lock of a dead process is taken over",
+    outcome="before each write in turn: the next one takes it over",
+)
+@pytest.mark.usefixtures("no_waiting_for_locks")
+def test_a_lock_is_taken_over_from_whoever_died(store: Store) -> None:
+    """Writes: the lock, which is there; the mark of who removes it; its removal, and the mark's."""
+    for number in range(1, 7):
+        store.client.create_registered_model("m.lock", tags={"token": "dead", "owner": "nobody"})
+        assert end(start(_take_over, mlflow.get_tracking_uri(), number)) == -signal.SIGKILL
+        with registry_lock.registry_lock(store.client, "m"):
+            pass
+        left = {model.name for model in store.client.search_registered_models()}
+        assert left <= {"m.lock.dead"}, "no lock; at most the mark of who removed it"
+        for name in left:
+            store.client.delete_registered_model(name)
 
 
 POINTS = ("work", "files", "metrics", "end")

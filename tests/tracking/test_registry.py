@@ -3,6 +3,7 @@
 import threading
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -276,6 +277,30 @@ def test_rollback_makes_the_champion_before_champion_again(anywhere: Registry) -
     with anywhere.promoter() as one:
         assert roll_back(one, "2", "", anywhere.judge)[2].outcome is Outcome.REFUSED
     assert anywhere.champion == "1"
+
+
+@pytest.mark.fault(
+    stage="promote",
+    fault="clock that goes backwards",
+    outcome="the history is in the order of what happened, and the next decision stands on it",
+)
+def test_a_clock_that_goes_backwards_does_not_turn_history_round(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Backwards(datetime):
+        years = iter((2040, 2030, 2020))
+
+        @classmethod
+        def now(cls, tz=None):  # type: ignore[no-untyped-def]
+            return cls(next(cls.years), 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr("l1distill.tracking.history.datetime", Backwards)
+    registry.promote("first", 0.7)
+    registry.promote("second", 0.8)
+    with registry.promoter() as one:
+        assert roll_back(one, None, "noisy", registry.judge)[:2] == ("2", "1")
+    assert [event.time[:4] for event in registry.events] == ["2040", "2030", "2020"]
+    assert [action for action, *_ in registry.story] == ["promote", "promote", "rollback"]
 
 
 def test_evidence_of_another_content_does_not_count(registry: Registry) -> None:

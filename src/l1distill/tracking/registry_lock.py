@@ -103,8 +103,9 @@ def _acquire(client: "MlflowClient", name: str, lease_s: float, patience_s: floa
                 print(f"waiting for {owner}, who decides now; {gone}", file=sys.stderr)
             seen, since = other, now
         if other is not None and now - since > lease_s:
-            _remove_stale(client, name, other)
-            continue
+            is_overdue = now - since > 2 * lease_s
+            if _remove_stale(client, name, other, is_overdue=is_overdue):
+                continue
         if now - start > patience_s:
             raise ResourceError(
                 f"{name}: {_owner(client, name)} holds the lock of the registry; try again later, "
@@ -113,16 +114,42 @@ def _acquire(client: "MlflowClient", name: str, lease_s: float, patience_s: floa
         time.sleep(PAUSE_S)
 
 
-def _remove_stale(client: "MlflowClient", name: str, token: str) -> None:
-    """Remove a lock that a killed process left; of several who try, one does."""
+def _remove_stale(client: "MlflowClient", name: str, token: str, *, is_overdue: bool) -> bool:
+    """Remove a lock that a killed process left; of several who try, one does.
+
+    Args:
+        client: of the store.
+        name: of the lock.
+        token: of the killed process.
+        is_overdue: nobody has removed it for as long again: who began to was killed, too. Should
+            two then remove it at once, a third who has taken it meanwhile notices before he moves
+            anything.
+
+    Returns:
+        Whether this process was the one.
+    """
     breaker = f"{name}.{token}"
+    if is_overdue:
+        _delete(client, breaker)
     if not _create(client, breaker, token):
-        return
+        return False
     try:
         if _token(client, name) == token:
-            client.delete_registered_model(name)
+            _delete(client, name)
     finally:
-        client.delete_registered_model(breaker)
+        _delete(client, breaker)
+    return True
+
+
+def _delete(client: "MlflowClient", name: str) -> None:
+    """Delete a registered model, if it is there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.delete_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
 
 
 def _create(client: "MlflowClient", name: str, token: str) -> bool:
