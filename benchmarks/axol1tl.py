@@ -180,12 +180,11 @@ def train_v3(x: Array) -> Any:
     from tensorflow.keras import Sequential, layers
 
     model, encoder = build(V3)
-    spreads = Sequential(
-        [layers.Dense(16, activation="relu"), layers.Dense(V3.embedding[-1].width)]
-    )
+    latent = V3.embedding[-1].width
+    spreads = Sequential([layers.Dense(16, "relu"), layers.Dense(latent)])
     decoder = Sequential([layers.Dense(16, "relu"), layers.Dense(32, "relu"), layers.Dense(INPUTS)])
     spreads.build((None, INPUTS))
-    decoder.build((None, V3.embedding[-1].width))
+    decoder.build((None, latent))
 
     def loss(batch: Any) -> Any:
         means, logs = encoder(batch), tf.clip_by_value(spreads(batch), -8.0, 4.0)
@@ -194,8 +193,8 @@ def train_v3(x: Array) -> Any:
         error = tf.reduce_mean((decoder(drawn) - batch) ** 2, axis=1)
         return tf.reduce_mean(error + 0.01 * divergence)
 
-    trained = [m.trainable_variables for m in (encoder, spreads, decoder)]
-    minimize(loss, sum(trained, []), x, EPOCHS)
+    trained = [v for part in (encoder, spreads, decoder) for v in part.trainable_variables]
+    minimize(loss, trained, x, EPOCHS)
     return model
 
 
@@ -259,6 +258,9 @@ def measure(model: Any, version: Version, x: Array, fits_clock: bool) -> tuple[s
         FirmwareSettings(
             device=Device.model_validate(OmegaConf.to_container(OmegaConf.load(DEVICE))),
             fit_clock=fits_clock,
+            rtl_simulation_time_limit_s=3600.0,
+            hls_time_limit_s=3600.0,
+            yosys_time_limit_s=3600.0,
         ),
         score=score,
         progress=lambda step: print(step, file=sys.stderr),

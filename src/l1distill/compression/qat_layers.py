@@ -19,6 +19,7 @@ from l1distill.firmware.network.layers import (
     MaxPool2D,
     Multiply,
     Quantize,
+    QuantizeElements,
     Reshape,
     Select,
     Square,
@@ -68,6 +69,7 @@ def _no_weights(
     | MaxPool2D
     | Multiply
     | Quantize
+    | QuantizeElements
     | Reshape
     | Select
     | Square
@@ -137,6 +139,14 @@ def _quantize(layer: Quantize) -> list[Any]:
         quantized_activation(layer.type, layer.name, lift),
         *_shift(-lift, f"{layer.name}_down"),
     ]
+
+
+@keras_layers.register
+def _refuse_types_of_elements(layer: QuantizeElements) -> list[Any]:
+    raise DataError(
+        f"layer {layer.name}: types of each element are not trained further here; train on with "
+        "the package that learnt them"
+    )
 
 
 @keras_layers.register

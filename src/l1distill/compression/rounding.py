@@ -24,6 +24,7 @@ from l1distill.firmware.network.layers import (
     MaxPool2D,
     Multiply,
     Quantize,
+    QuantizeElements,
     Reshape,
     Select,
     Square,
@@ -68,6 +69,7 @@ def _exact(
     | Lookup
     | MaxPool2D
     | Quantize
+    | QuantizeElements
     | Reshape
     | Select
     | UpSample2D
@@ -108,6 +110,7 @@ def _no_constants(
     | MaxPool2D
     | Multiply
     | Quantize
+    | QuantizeElements
     | Reshape
     | Select
     | Square

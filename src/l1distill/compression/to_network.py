@@ -14,6 +14,7 @@ from l1distill.compression.logits import without_softmax
 from l1distill.compression.ptq import post_training_quantize
 from l1distill.firmware.functions.activations import FunctionApproximator
 from l1distill.firmware.network.network import Network
+from l1distill.firmware.readers.hgq import is_proxy
 from l1distill.firmware.readers.keras_graph import input_shapes
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.firmware.settings import PrecisionSettings
@@ -75,6 +76,10 @@ def to_network(
             "into it, the logits, whose order is that of the probabilities."
             for name in names
         ]
+    if is_proxy(model):
+        return QuantizedModel(
+            network=from_qkeras(model), reference=model, limitations=tuple(limitations)
+        )
     inputs = sum(map(math.prod, input_shapes(model)))
     calibration = Calibration(inputs, read_events, precision.input_range, seed)
     replacement = None if precision.softmax == "logits" else precision.softmax

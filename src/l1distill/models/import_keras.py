@@ -98,8 +98,9 @@ def is_quantized(model: "keras.Model") -> bool:
         if hasattr(layer, "layers"):
             if is_quantized(layer):
                 return True
-        elif type(layer).__module__.startswith("qkeras") or type(layer).__name__ == (
-            "QuantizedBatchNormalization"
+        elif type(layer).__module__.startswith("qkeras") or type(layer).__name__ in (
+            "QuantizedBatchNormalization",
+            "FixedPointQuantizer",
         ):
             return True
     return False

@@ -45,8 +45,11 @@ def custom_objects(pruned: bool = False) -> dict[str, Any]:
 
     import l1distill.models.batch_normalization
     import l1distill.models.select_elements  # noqa: F401 (both make their layer known)
+    from l1distill.models import hgq_proxy
 
     objects: dict[str, Any] = {"quantized_hswish": quantized_hswish}
+    for layer_class in (hgq_proxy.FixedPointQuantizer, hgq_proxy.UnaryLUT):
+        objects[f"HGQ>{layer_class.__name__}"] = layer_class
     _add_supported_quantized_objects(objects)
     if pruned:
         from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import (

@@ -21,6 +21,7 @@ from l1distill.firmware.network.layers import (
     MaxPool2D,
     Multiply,
     Quantize,
+    QuantizeElements,
     Reshape,
     Select,
     Square,
@@ -128,6 +129,16 @@ def _count_quantizer(
     adders = (terms - 1) * float(_widths(inputs[0])[used].sum())
     levels = math.ceil(math.log2(terms))
     return replace(cost, linear=(adders, results.shape[-1]), levels=levels)
+
+
+@count_layer.register
+def _count_element_quantizer(
+    layer: QuantizeElements, _inputs: Sequence[ValueRange], results: ValueRange, used: Mask
+) -> LayerCost:
+    if layer.type.rounding == "TRN" and layer.type.overflow == "WRAP":  # bits are left out
+        return LayerCost()
+    bits = np.reshape([fixed_type.bits for fixed_type in layer.types], results.shape)
+    return LayerCost(rounded=float(bits[used].sum()), quantizers=1)
 
 
 def _is_only_cut_at_zero(inputs: ValueRange, results: ValueRange) -> bool:

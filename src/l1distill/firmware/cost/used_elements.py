@@ -17,6 +17,7 @@ from l1distill.firmware.network.layers import (
     MaxPool2D,
     Multiply,
     Quantize,
+    QuantizeElements,
     Reshape,
     Select,
     Square,
@@ -94,7 +95,7 @@ def _used_by_selection(
 
 @used_inputs.register
 def _used_element_by_element(
-    _layer: Add | Affine | Lookup | Multiply | Quantize | Square | Subtract,
+    _layer: Add | Affine | Lookup | Multiply | Quantize | QuantizeElements | Square | Subtract,
     inputs: Sequence[ValueRange],
     used: Mask,
 ) -> Sequence[Mask]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from l1distill.firmware.compiler import find_compiler, find_make
 from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.firmware.emulator.integer_program import Operation, lower
+from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.process import TimeLimit, run
 
 SOURCES = ("Makefile", "l1distill_emulator.h", "l1distill_emulator.cpp", "replay.cpp")
@@ -41,7 +42,6 @@ def write_cpp_emulator(emulator: Emulator, folder: Path) -> None:
 def _logic(emulator: Emulator) -> str:
     program = lower(emulator)
     input_type = emulator.input_type
-    exponents = emulator.exponents
     outputs = (
         f"{{{output.row}, {output.left}, {output.right}, {_flag(output.negative)}}}"
         for output in program.outputs
@@ -55,12 +55,13 @@ def _logic(emulator: Emulator) -> str:
             f"// {input_type.hls}",
             f"const int INPUT_BITS = {input_type.bits}, INPUT_FRACTION = {input_type.fraction};",
             f"const bool INPUT_IS_SIGNED = {_flag(input_type.signed)};",
-            f"const bool INPUT_ROUNDS = {_flag(input_type.rounding == 'RND_CONV')};",
-            f"const bool INPUT_WRAPS = {_flag(input_type.overflow == 'WRAP')};",
-            f"const int64_t INPUT_LOW = {_code(input_type.low, input_type.step)};",
-            f"const int64_t INPUT_HIGH = {_code(input_type.high, input_type.step)};",
-            "// An input is divided by 2 to the power of this first.",
-            f"const int INPUT_EXPONENTS[INPUTS] = {{{', '.join(map(str, exponents))}}};",
+            "// exponent, coarser, bits, is_signed, rounding, wraps, low, high",
+            "const Port PORTS[INPUTS] = {",
+            *_rows(
+                _port(port, exponent, input_type.fraction - port.fraction)
+                for port, exponent in zip(emulator.ports, emulator.exponents, strict=True)
+            ),
+            "};",
             "",
             f"// {emulator.output_type.hls}",
             f"const int OUTPUT_FRACTION = {emulator.output_type.fraction};",
@@ -87,6 +88,15 @@ def _row(op: Operation) -> str:
     )
 
 
+def _port(port: FixedPoint, exponent: int, coarser: int) -> str:
+    low, high = (round(end / port.step) for end in (port.low, port.high))
+    wraps = _flag(port.overflow == "WRAP")
+    return (
+        f"{{{exponent}, {coarser}, {port.bits}, {_flag(port.signed)}, {port.rounding}, {wraps}, "
+        f"{low}, {high}}}"
+    )
+
+
 def _number(value: int) -> str:
     return f"{value}LL" if value else "0"
 
@@ -97,10 +107,6 @@ def _rows(rows: Iterable[str]) -> Iterable[str]:
 
 def _flag(value: bool) -> str:
     return "true" if value else "false"
-
-
-def _code(value: float, step: float) -> int:
-    return round(value / step)
 
 
 def compile_cpp_emulator(folder: Path, time_limit: TimeLimit) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l1distill.core.errors import DataError
-from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.fixed_point import FixedPoint, quantize_columns
 
 FORMAT = "l1distill-emulator-2"
 
@@ -28,7 +28,7 @@ class Emulator:
     logic: Any
     """alkaid's ``CombLogic``: the combinational logic before it is cut into a pipeline."""
     port_types: tuple[FixedPoint, ...] = ()
-    """The type of each input port where that is narrower than ``input_type``; else empty."""
+    """The type of each input port where they differ, with ``input_type`` for all; else empty."""
 
     @property
     def ports(self) -> tuple[FixedPoint, ...]:
@@ -49,8 +49,8 @@ class Emulator:
         """Compute the outputs of the firmware, bit for bit.
 
         Args:
-            x: (n, inputs) inputs of the network; they are scaled and quantized to ``input_type``
-                first, which does not change numbers on the grid of the inputs.
+            x: (n, inputs) inputs of the network; they are scaled and quantized to the types of the
+                ports first, which does not change numbers on the grid of the inputs.
 
         Returns:
             (n, outputs) values of ``output_type``.
@@ -67,7 +67,7 @@ class Emulator:
             return np.empty((0, self.logic.shape[1]))
         if self.input_exponents:
             values = values / np.ldexp(1.0, np.asarray(self.input_exponents))
-        quantized = np.ascontiguousarray(self.input_type.quantize(values))
+        quantized = np.ascontiguousarray(quantize_columns(values, self.ports))
         result: NDArray[np.float64] = self.logic.predict(quantized) + 0.0
         return result
 

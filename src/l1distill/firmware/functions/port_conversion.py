@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from l1distill.core.errors import ConfigError
 from l1distill.firmware.network.fixed_point import BIT, FixedPoint, smallest_type
-from l1distill.firmware.network.layers import Affine, Layer, Quantize, Subtract
+from l1distill.firmware.network.layers import (
+    Affine,
+    Layer,
+    Quantize,
+    QuantizeElements,
+    Subtract,
+)
 from l1distill.firmware.network.network import Network, connect, evaluate_first
 
 CONSTANT_BITS = 24
@@ -101,14 +107,20 @@ def with_integer_ports(network: Network, ports: Sequence[IntegerPort]) -> Ported
         add(Subtract("port_angle"), 0, full)
     units = network.input_units
     gains = np.array(
-        [_gain(port, unit, network.input_type) for port, unit in zip(ports, units, strict=True)]
+        [
+            _gain(port, unit, input_type)
+            for port, unit, input_type in zip(ports, units, network.ports, strict=True)
+        ]
     )
     offsets = -gains * np.array([port.offset for port in ports])
     add(Affine.exact("port_units", gains, offsets), len(layers))
     kept = {port.fraction_bits for port in ports}
     if kept != {None}:
         add(_dropped(ports, gains, offsets, units, kept))
-    add(Quantize("port_input", type=network.input_type))
+    if network.port_types:
+        add(QuantizeElements("port_input", types=network.port_types))
+    else:
+        add(Quantize("port_input", type=network.input_type))
     first = len(layers)
     behind = [tuple(source + first for source in taken) for taken in network.wiring]
     types = tuple(port.type for port in ports)

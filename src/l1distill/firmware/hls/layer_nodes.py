@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from l1distill.firmware.hls.element_quantizer import ELEMENT_QUANTIZER
 from l1distill.firmware.hls.select_layer import SELECT
 from l1distill.firmware.network.back_ends import back_end
 from l1distill.firmware.network.fixed_point import FixedPoint, grid_of
@@ -19,6 +20,7 @@ from l1distill.firmware.network.layers import (
     MaxPool2D,
     Multiply,
     Quantize,
+    QuantizeElements,
     Reshape,
     Select,
     Square,
@@ -180,6 +182,13 @@ def _make_quantizer(layer: Quantize, place: Place) -> Node:
         "n_in": size,
     }
     return place.node("LeakyReLU", attributes, {"param": slope_type, "result": layer.type})
+
+
+@make_node.register
+def _make_element_quantizer(layer: QuantizeElements, place: Place) -> Node:
+    types = [kind.cpp if kind.bits else "" for kind in layer.types]
+    result = {"result": _lossless_type(place.results)}
+    return place.node(ELEMENT_QUANTIZER, {"element_types": types}, result)
 
 
 @make_node.register

@@ -11,6 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from l1distill.firmware.compiler import find_compiler
 from l1distill.firmware.devices import Device
+from l1distill.firmware.hls.element_quantizer import (
+    ELEMENT_QUANTIZER,
+    register_element_quantizer,
+)
 from l1distill.firmware.hls.nodes import hls_nodes
 from l1distill.firmware.hls.select_layer import SELECT, register_select_layer, write_select_source
 from l1distill.firmware.network.network import Network
@@ -63,9 +67,12 @@ def write_hls_project(
         from hls4ml.model.graph import ModelGraph
 
         nodes = hls_nodes(network)
-        selects = any(node.class_name == SELECT for node in nodes)
+        classes = {node.class_name for node in nodes}
+        selects = SELECT in classes
         if selects:
             register_select_layer(backend)
+        if ELEMENT_QUANTIZER in classes:
+            register_element_quantizer(backend)
         config = hls4ml.utils.config.create_config(
             output_dir=str(folder),
             project_name=PROJECT,

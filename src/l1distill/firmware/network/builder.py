@@ -7,7 +7,7 @@ import numpy as np
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Dense, Layer
 from l1distill.firmware.network.network import Network, connect, value_ranges
-from l1distill.firmware.network.value_range import ValueRange, value_range_of
+from l1distill.firmware.network.value_range import ValueRange, value_range_of_each
 
 
 class Builder:
@@ -20,23 +20,32 @@ class Builder:
         inputs: how many.
         input_type: of each.
         input_exponents: see :class:`~l1distill.firmware.network.network.Network`.
+        port_types: likewise.
     """
 
     def __init__(
-        self, inputs: int, input_type: FixedPoint, input_exponents: tuple[int, ...] = ()
+        self,
+        inputs: int,
+        input_type: FixedPoint,
+        input_exponents: tuple[int, ...] = (),
+        port_types: tuple[FixedPoint, ...] = (),
     ) -> None:
         """Begin with the inputs; see :class:`~l1distill.firmware.network.network.Network`."""
         self.layers: list[Layer] = []
         self.sources: list[tuple[int, ...]] = []
-        self.value_ranges: list[ValueRange] = [value_range_of(input_type, inputs)]
+        ports = port_types or (input_type,) * inputs
+        self.value_ranges: list[ValueRange] = [value_range_of_each(ports)]
         self.inputs = inputs
         self.input_type = input_type
         self.input_exponents = input_exponents
+        self.port_types = port_types
 
     @classmethod
     def extending(cls, network: Network) -> "Builder":
         """Return a builder that begins with the layers of a network."""
-        builder = cls(network.inputs, network.input_type, network.input_exponents)
+        builder = cls(
+            network.inputs, network.input_type, network.input_exponents, network.port_types
+        )
         builder.layers = list(network.layers)
         builder.sources = list(network.wiring)
         builder.value_ranges = value_ranges(network)
@@ -72,7 +81,12 @@ class Builder:
             DataError: a layer's sums do not fit into the mantissa of a float64.
         """
         return connect(
-            self.inputs, self.input_type, self.layers, self.input_exponents, tuple(self.sources)
+            self.inputs,
+            self.input_type,
+            self.layers,
+            self.input_exponents,
+            tuple(self.sources),
+            self.port_types,
         )
 
 

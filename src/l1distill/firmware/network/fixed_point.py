@@ -1,14 +1,16 @@
 """Fixed-point types, named as in ``ap_fixed``, and the numbers that they hold."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Rounding = Literal["TRN", "RND_CONV"]
-"""``TRN`` drops bits (toward minus infinity), ``RND_CONV`` rounds to nearest, half to even."""
+Rounding = Literal["TRN", "RND", "RND_CONV"]
+"""``TRN`` drops bits (toward minus infinity), ``RND`` rounds to nearest, half up, ``RND_CONV`` to
+nearest, half to even."""
 Overflow = Literal["WRAP", "SAT", "SAT_SYM"]
 """``SAT`` clips to the range, ``SAT_SYM`` to the symmetric part of it, ``WRAP`` drops bits."""
 
@@ -82,7 +84,10 @@ class FixedPoint:
             Array of the same shape, every element on the type's grid and in its range.
         """
         codes = np.asarray(values, dtype=np.float64) * 2.0**self.fraction
-        codes = np.rint(codes) if self.rounding == "RND_CONV" else np.floor(codes)
+        if self.rounding == "RND_CONV":
+            codes = np.rint(codes)
+        else:
+            codes = np.floor(codes + 0.5 if self.rounding == "RND" else codes)
         if self.overflow == "WRAP":
             offset = 2.0 ** (self.bits - 1) if self.signed else 0.0
             codes = (codes + offset) % 2.0**self.bits - offset
@@ -139,6 +144,40 @@ def parse_type(text: str) -> FixedPoint:
         fraction=int(bits) - int(whole),
         rounding=cast(Rounding, rounding or "RND_CONV"),
         overflow=cast(Overflow, overflow or "SAT"),
+    )
+
+
+def quantize_columns(values: NDArray[np.float64], types: Sequence[FixedPoint]) -> NDArray[Any]:
+    """Round and clip each column to a type of its own.
+
+    Args:
+        values: (n, len(types)) numbers, not NaN.
+        types: of each column.
+
+    Returns:
+        Array of the same shape.
+    """
+    different = list(dict.fromkeys(types))
+    if len(different) == 1:
+        return different[0].quantize(values)
+    result = np.empty(values.shape)
+    for fixed_type in different:
+        columns = [number for number, one in enumerate(types) if one == fixed_type]
+        result[:, columns] = fixed_type.quantize(values[:, columns])
+    return result
+
+
+def hull_of(types: Sequence[FixedPoint]) -> FixedPoint:
+    """Return the narrowest type that holds all numbers of several, and rounds as the first does.
+
+    Types without any bit, which hold zero alone, do not count; of these alone it is one bit.
+    """
+    kept = [fixed_type for fixed_type in types if fixed_type.bits] or [replace(types[0], integer=1)]
+    return replace(
+        kept[0],
+        signed=any(fixed_type.signed for fixed_type in kept),
+        integer=max(fixed_type.integer for fixed_type in kept),
+        fraction=max(fixed_type.fraction for fixed_type in kept),
     )
 
 

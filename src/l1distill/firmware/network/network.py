@@ -11,9 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l1distill.core.errors import DataError
-from l1distill.firmware.network.fixed_point import FixedPoint, smallest_type
+from l1distill.firmware.network.fixed_point import (
+    FixedPoint,
+    quantize_columns,
+    smallest_type,
+)
 from l1distill.firmware.network.layers import Layer, Reshape
-from l1distill.firmware.network.value_range import ValueRange
+from l1distill.firmware.network.value_range import ValueRange, value_range_of_each
 
 EXACT_FLOAT32_BITS = 24
 """Sums that need more bits than a float32 mantissa are not exact in QKeras itself."""
@@ -47,8 +51,8 @@ class Network:
     sources: Wiring = ()
     """Empty for a chain, in which every layer takes what is before it."""
     port_types: tuple[FixedPoint, ...] = ()
-    """The type of each input port where that is narrower than ``input_type``, on the same grid:
-    what the port's own bits can hold. Empty where all are ``input_type``."""
+    """The type of each input port where they differ: ``input_type`` then holds the numbers of all,
+    and has the finest grid of them. Empty where all are ``input_type``."""
 
     @property
     def wiring(self) -> Wiring:
@@ -78,9 +82,9 @@ class Network:
             x: (n, inputs) inputs, not NaN.
 
         Returns:
-            (n, inputs) numbers of the input type; times :attr:`input_units` they are inputs again.
+            (n, inputs) numbers of the ports; times :attr:`input_units` they are inputs again.
         """
-        return self.input_type.quantize(np.asarray(x, dtype=np.float64) / self.input_units)
+        return quantize_columns(np.asarray(x, dtype=np.float64) / self.input_units, self.ports)
 
 
 def connect(
@@ -162,12 +166,7 @@ def truncate(network: Network, number: int) -> Network:
 
 def input_range(network: Network) -> ValueRange:
     """Return the value range of the inputs."""
-    ports = network.ports
-    return ValueRange(
-        low=np.array([port.low for port in ports]),
-        high=np.array([port.high for port in ports]),
-        fraction=network.input_type.fraction,
-    )
+    return value_range_of_each(network.ports)
 
 
 def value_ranges(network: Network) -> list[ValueRange]:

@@ -22,6 +22,7 @@ from l1distill.firmware.network.layers import (
     MaxPool2D,
     Multiply,
     Quantize,
+    QuantizeElements,
     Reshape,
     Select,
     Square,
@@ -38,6 +39,7 @@ LAYER_NAMES: Mapping[str, type[Layer]] = {
     "affine": Affine,
     "square": Square,
     "quantize": Quantize,
+    "quantize_elements": QuantizeElements,
     "lookup": Lookup,
     "max_pool2d": MaxPool2D,
     "up_sample2d": UpSample2D,
@@ -104,6 +106,8 @@ def _to_entry(layer: Layer) -> dict[str, Any]:
         value = getattr(layer, field.name)
         if isinstance(value, np.ndarray):  # every array has its type beside it
             entry[field.name] = getattr(layer, f"{field.name}_type").codes(value).tolist()
+        elif field.name == "types":
+            entry[field.name] = [asdict(fixed_type) for fixed_type in value]
         else:
             entry[field.name] = asdict(value) if isinstance(value, FixedPoint) else value
     return entry
@@ -119,6 +123,8 @@ def _from_entry(entry: Mapping[str, Any]) -> Layer:
     for field, value in entry.items():
         if f"{field}_type" in types:
             values[field] = np.asarray(value, dtype=np.float64) * types[f"{field}_type"].step
+        elif field == "types":
+            values[field] = tuple(FixedPoint(**fixed_type) for fixed_type in value)
         elif field != "layer" and field not in types:
             values[field] = _to_tuples(value)
     return layer_class(**values)

@@ -1,5 +1,6 @@
 """The value range of a tensor: what each of its elements can hold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,4 +63,13 @@ def value_range_of(fixed_type: FixedPoint, shape: ArrayLike) -> ValueRange:
         low=np.full(size, fixed_type.low),
         high=np.full(size, fixed_type.high),
         fraction=fixed_type.fraction,
+    )
+
+
+def value_range_of_each(types: Sequence[FixedPoint]) -> ValueRange:
+    """Return the value range of a vector whose elements have these types."""
+    return ValueRange(
+        low=np.array([fixed_type.low for fixed_type in types]),
+        high=np.array([fixed_type.high for fixed_type in types]),
+        fraction=max(fixed_type.fraction for fixed_type in types),
     )

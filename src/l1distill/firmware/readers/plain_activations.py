@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from l1distill.firmware.network.layers import Quantize, UnaryLayer
+from l1distill.firmware.network.layers import Quantize, QuantizeElements, UnaryLayer
 from l1distill.firmware.network.value_range import ValueRange
 from l1distill.firmware.readers.qkeras_activations import exact_slope
 from l1distill.firmware.readers.refusal import refuse
@@ -23,16 +23,21 @@ class Waiting:
     slope: float
     """By which negative numbers are multiplied: 0 for a ReLU, 1 for none."""
 
-    def with_quantizer(self, quantizer: Quantize, sums: ValueRange) -> list[UnaryLayer]:
+    def with_quantizer(
+        self, quantizer: Quantize | QuantizeElements, sums: ValueRange
+    ) -> list[UnaryLayer]:
         """Return the layers that compute this and the quantizer behind it, exactly.
 
         Args:
             quantizer: without a slope of its own.
             sums: the value range of what comes in.
         """
-        if self.slope == 1 or not quantizer.type.signed:
+        cuts = not quantizer.type.signed and quantizer.type.overflow != "WRAP"
+        if self.slope == 1 or cuts:
             return [quantizer]
         if self.slope:
+            if isinstance(quantizer, QuantizeElements):
+                refuse(self.layer, "a leaky ReLU has one type for all of its elements; use a ReLU")
             return [replace(quantizer, negative_slope=self.slope)]
         # cut at zero and nothing else, before numbers are rounded
         return [Quantize(f"{self.name}_positive", type=sums.positive_type), quantizer]

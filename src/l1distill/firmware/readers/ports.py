@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.fixed_point import FixedPoint, hull_of
 from l1distill.firmware.network.layers import Affine, Quantize, Reshape, UnaryLayer
+from l1distill.firmware.readers.hgq import QUANTIZER, quantizer_types
 from l1distill.firmware.readers.qkeras_activations import activation_type
 from l1distill.firmware.readers.qkeras_layers import rescaling_exponents
 from l1distill.firmware.readers.refusal import refuse
@@ -30,6 +31,8 @@ class Ports:
     """Of each input of the model, the layers between the ports and its tensor."""
     is_typed: bool
     """Whether the model brings the type of each input."""
+    types: tuple[FixedPoint, ...] = ()
+    """Of each port, where they differ; see likewise."""
 
 
 def read_ports(
@@ -49,6 +52,8 @@ def read_ports(
     Raises:
         DataError: an input has no quantizer, or a scale that is no power of two.
     """
+    if all(_begins_with(first, (QUANTIZER,)) for first in firsts):
+        return _ports_of_elements(shapes, firsts)
     sizes = [math.prod(shape) for shape in shapes]
     untyped = [not _has_quantizer(first) for first in firsts]
     chosen = _choose_type(sizes, firsts, untyped, model, chooser) if any(untyped) else None
@@ -123,8 +128,39 @@ def common_type(types: Sequence[FixedPoint]) -> FixedPoint:
 
 def _has_quantizer(first: Sequence[Any]) -> bool:
     """Tell whether an input begins with a quantizer, which a Rescaling may stand before."""
-    names = [type(layer).__name__ for layer in first[:2]]
-    return names[:1] == ["QActivation"] or names == ["Rescaling", "QActivation"]
+    return _begins_with(first, ("QActivation",)) or _begins_with(
+        first, ("Rescaling", "QActivation")
+    )
+
+
+def _begins_with(first: Sequence[Any], names: tuple[str, ...]) -> bool:
+    return tuple(type(layer).__name__ for layer in first[: len(names)]) == names
+
+
+def _ports_of_elements(shapes: Sequence[tuple[int, ...]], firsts: Sequence[list[Any]]) -> Ports:
+    """Take a type for each element from the quantizer of each input."""
+    types = [
+        fixed_type
+        for shape, first in zip(shapes, firsts, strict=True)
+        for fixed_type in quantizer_types(first.pop(0), shape)
+    ]
+    fronts, start = [], 0
+    for number, shape in enumerate(shapes):
+        size, front = math.prod(shape), list[UnaryLayer]()
+        if len(shapes) > 1:
+            front += input_slice(number, start, size, len(types))
+        if len(shape) > 1:
+            front.append(Reshape(f"input_{number}_shape", shape=shape))
+        fronts.append(tuple(front))
+        start += size
+    return Ports(
+        inputs=len(types),
+        type=hull_of(types),
+        exponents=(),
+        fronts=tuple(fronts),
+        is_typed=True,
+        types=() if len(set(types)) == 1 and types[0].bits else tuple(types),
+    )
 
 
 def _choose_type(

@@ -1,10 +1,11 @@
-"""Reads a QKeras model into a quantized network, exactly as it was trained."""
+"""Reads a QKeras model, or a proxy of HGQ, into a quantized network, exactly as it was trained."""
 
 from typing import Any
 
 from l1distill.firmware.functions.activations import FunctionApproximator
 from l1distill.firmware.network.builder import Builder
 from l1distill.firmware.network.network import Network
+from l1distill.firmware.readers.hgq import ExactConstants, is_proxy
 from l1distill.firmware.readers.keras_graph import read_graph
 from l1distill.firmware.readers.ports import read_ports
 from l1distill.firmware.readers.segment_reader import SegmentReader
@@ -17,7 +18,7 @@ def from_qkeras(
     functions: FunctionApproximator | None = None,
     types: TypeChooser | None = None,
 ) -> Network:
-    """Read a QKeras model into a :class:`Network`.
+    """Read a QKeras model, or a proxy model of HGQ, into a :class:`Network`.
 
     Args:
         model: a Keras 2 model: an input quantizer, then quantized layers, which may branch and
@@ -34,12 +35,14 @@ def from_qkeras(
     Raises:
         DataError: a layer is not supported; the line names it, its class and the reason.
     """
+    if types is None and is_proxy(model):
+        types = ExactConstants()
     graph = read_graph(model)
     check_softmax(graph, functions.softmax if functions else None)
     inputs = len(graph.shapes)
     firsts = [list(segment.layers) for segment in graph.segments[:inputs]]
     ports = read_ports(graph.shapes, firsts, model, types)
-    builder = Builder(ports.inputs, ports.type, ports.exponents)
+    builder = Builder(ports.inputs, ports.type, ports.exponents, ports.types)
     if types is not None:
         types.begin(builder)
     reader = SegmentReader(builder, functions, types, ports.is_typed)

@@ -7,8 +7,15 @@ from l1distill.firmware.functions.activations import FunctionApproximator
 from l1distill.firmware.functions.scalar_functions import FUNCTIONS
 from l1distill.firmware.network.builder import Builder
 from l1distill.firmware.network.fixed_point import FixedPoint
-from l1distill.firmware.network.layers import Concatenate, Quantize, Reshape, UnaryLayer
+from l1distill.firmware.network.layers import (
+    Concatenate,
+    Quantize,
+    QuantizeElements,
+    Reshape,
+    UnaryLayer,
+)
 from l1distill.firmware.network.value_range import ValueRange
+from l1distill.firmware.readers import hgq
 from l1distill.firmware.readers.division import Division, rounded_division
 from l1distill.firmware.readers.merges import MERGE_LAYERS, Merge, read_merge
 from l1distill.firmware.readers.plain_activations import (
@@ -100,7 +107,9 @@ class SegmentReader:
             layer = self._types.round_constants(layer, self._layer)
         layers: Sequence[UnaryLayer] = [layer]
         if self._waiting is not None:
-            if isinstance(layer, Quantize) and layer.negative_slope == 1.0:
+            if isinstance(layer, QuantizeElements) or (
+                isinstance(layer, Quantize) and layer.negative_slope == 1.0
+            ):
                 layers = self._waiting.with_quantizer(layer, self._value_range)
                 self._waiting = None
             self._settle()
@@ -120,7 +129,13 @@ class SegmentReader:
         if class_name == "QActivation":
             yield from self._read_quantizer(layer)
             return
+        if class_name == hgq.QUANTIZER:
+            yield hgq.quantizer_layer(layer, self._value_range.shape)
+            return
         self._settle()
+        if class_name == hgq.TABLE:
+            yield from hgq.table_layers(layer)
+            return
         reader = LAYER_READERS.get(class_name)
         if reader is None:
             refuse_class(layer, (*LAYER_READERS, *FUNCTION_LAYERS, *MERGE_LAYERS))

@@ -110,7 +110,7 @@ def _inputs(description: ModelDescription, network: Network, rtl: RtlReport) -> 
     named = description.inputs or tuple(
         Quantity(name=f"input {number}") for number in range(network.inputs)
     )
-    steps = (network.input_units * network.input_type.step).tolist()
+    steps = (network.input_units * [port.step for port in network.ports]).tolist()
     return port_rows(named, rtl.top_input, network.ports, steps)
 
 

@@ -4,7 +4,7 @@
 :data:`CHECKED_VERSION` alone, see :func:`check_version`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -95,12 +95,12 @@ def last_digit(number: float) -> int:
     return (numerator & -numerator).bit_length() - denominator.bit_length()
 
 
-def quantize(values: Any, fixed_type: FixedPoint) -> Any:
-    """Return variables rounded and clipped to a type."""
+def quantize(values: Any, types: Sequence[FixedPoint]) -> Any:
+    """Return variables rounded and clipped to their types, the last index running fastest."""
     from alkaid.trace import FVArray
 
     result = np.empty(values.shape, dtype=object)
-    for index, value in np.ndenumerate(np.asarray(values)):
+    for (index, value), fixed_type in zip(np.ndenumerate(np.asarray(values)), types, strict=True):
         result[index] = _quantize_one(value, fixed_type)
     return FVArray(result, values.solver_options, hwconf=values.hwconf)
 
@@ -111,6 +111,8 @@ def _quantize_one(value: Any, fixed_type: FixedPoint) -> Any:
     alkaid rounds half to even wrongly where only one result is possible, and where adding half a
     step makes the grid coarser, as it does for numbers that are all halves.
     """
+    if not fixed_type.bits:
+        return 0.0
     ends = fixed_type.quantize([float(value.low), float(value.high)])
     if fixed_type.overflow != "WRAP" and ends[0] == ends[1]:
         return float(ends[0])

@@ -19,6 +19,7 @@ from l1distill.firmware.network.layers import (
     MaxPool2D,
     Multiply,
     Quantize,
+    QuantizeElements,
     Reshape,
     Select,
     Square,
@@ -60,9 +61,7 @@ def _trace(network: Network) -> Any:
         {"hard_dc": 2, "binary_lut": False},
     )
     # the network's own inputs obey a symmetric range, which the bits of a port cannot say
-    values = (
-        workarounds.quantize(inputs, input_type) if input_type.overflow == "SAT_SYM" else inputs
-    )
+    values = workarounds.quantize(inputs, ports) if input_type.overflow == "SAT_SYM" else inputs
     tensors = [values[None]]  # layers take several events
     for layer, taken in zip(network.layers, network.wiring, strict=True):
         tensors.append(trace_layer(layer, *(tensors[number] for number in taken)))
@@ -114,7 +113,14 @@ def _trace_quantizer(layer: Quantize, values: Any) -> Any:
     workarounds.check_constants(layer, [layer.type.low, layer.type.high])
     if layer.negative_slope != 1.0:
         values = workarounds.maximum(np.stack([values, values * layer.negative_slope], axis=-1))
-    return workarounds.quantize(values, layer.type)
+    return workarounds.quantize(values, [layer.type] * values.size)
+
+
+@trace_layer.register
+def _trace_element_quantizer(layer: QuantizeElements, values: Any) -> Any:
+    for fixed_type in layer.types:
+        workarounds.check_constants(layer, [fixed_type.low, fixed_type.high])
+    return workarounds.quantize(values, layer.types)
 
 
 @trace_layer.register

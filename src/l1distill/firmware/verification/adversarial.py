@@ -99,11 +99,11 @@ def adversarial_events(network: Network, number: int, seed: int) -> Adversarial:
 
 def _corners(network: Network) -> NDArray[np.float64]:
     """Return events at the ends of the inputs' range, as values of the input ports."""
-    inputs, step = network.inputs, network.input_type.step
+    inputs, step = network.inputs, _steps(network)
     ports = input_range(network)
     low, high = ports.low, ports.high
     values = [low, high, np.zeros(inputs), low + step, high - step]
-    values += [np.full(inputs, step), np.maximum(low, -step)]
+    values += [step, np.maximum(low, -step)]
     whole = np.stack(values)
     striped = np.where(np.arange(inputs) % 2 == 0, low, high)[None]
     alone = [np.diag(value) for value in values if value.any()]
@@ -111,6 +111,11 @@ def _corners(network: Network) -> NDArray[np.float64]:
     events = np.clip(events, low, high)
     result: NDArray[np.float64] = np.unique(events, axis=0)
     return result
+
+
+def _steps(network: Network) -> NDArray[np.float64]:
+    """Return the distance of neighboring values of each input port."""
+    return np.array([port.step for port in network.ports])
 
 
 def _targets(
@@ -152,6 +157,7 @@ def _search(
         nearest = int(np.argmin(apart))
         events[n], distance[n] = pool[nearest], apart[nearest]
     input_type, ports, evaluations = network.input_type, input_range(network), 0
+    port_steps = _steps(network)
     for _ in range(_ROUNDS):
         (open_,) = np.nonzero(distance)
         evaluations += open_.size * _TRIES
@@ -160,13 +166,13 @@ def _search(
         changed = np.repeat(events[open_], _TRIES, axis=0)
         rows = np.arange(len(changed))
         columns = rng.integers(0, network.inputs, len(changed))
-        steps = 2.0 ** rng.integers(0, max(input_type.bits - 1, 1), len(changed))
-        steps *= rng.choice([-input_type.step, input_type.step], len(changed))
+        codes = 2.0 ** rng.integers(0, max(input_type.bits - 1, 1), len(changed))
+        codes *= rng.choice([-1.0, 1.0], len(changed))
         for _ in range(2):  # one input or two
-            moved = changed[rows, columns] + steps
+            moved = changed[rows, columns] + codes * port_steps[columns]
             changed[rows, columns] = np.clip(moved, ports.low[columns], ports.high[columns])
             columns = rng.integers(0, network.inputs, len(changed))
-            steps = np.where(rng.random(len(changed)) < 0.5, -steps, 0.0)
+            codes = np.where(rng.random(len(changed)) < 0.5, -codes, 0.0)
         sums = evaluate_first(network, tensor, changed)
         elements = np.repeat(targets.element[open_], _TRIES)
         apart = np.abs(sums[rows, elements] - np.repeat(targets.value[open_], _TRIES))

@@ -82,9 +82,9 @@ def random_events(network: Network, number: int, seed: int) -> NDArray[np.float6
         (number, inputs) inputs of the network.
     """
     rng = np.random.default_rng(seed)
-    ports, step = network.ports, network.input_type.step
-    low = np.array([round(port.low / step) for port in ports])
-    high = np.array([round(port.high / step) for port in ports])
+    ports = network.ports
+    low = np.array([round(port.low / port.step) for port in ports])
+    high = np.array([round(port.high / port.step) for port in ports])
     shape = (number, network.inputs)
     if network.port_types:
         codes = rng.integers(low, high + 1, shape).astype(np.float64)
@@ -92,5 +92,6 @@ def random_events(network: Network, number: int, seed: int) -> NDArray[np.float6
         codes = rng.integers(int(low[0]), int(high[0]) + 1, shape).astype(np.float64)
     sparse = number // 2
     codes[:sparse] *= rng.random((sparse, network.inputs)) < rng.random((sparse, 1))
-    result: NDArray[np.float64] = codes * step * network.input_units
+    steps = np.array([port.step for port in ports])
+    result: NDArray[np.float64] = codes * steps * network.input_units
     return result

@@ -99,7 +99,7 @@ def _given_events(network: Network, events: ArrayLike | None, number: int) -> ND
             f"test inputs have shape {given.shape}, the model takes (events, {network.inputs})"
         )
     values = values[:number].astype(np.float64)
-    if not network.input_type.holds(values / network.input_units):
+    if not np.array_equal(network.to_port_values(values), values / network.input_units):
         raise DataError(
             f"test inputs are not on the grid of the input quantizer, {network.input_type.hls}; "
             "quantize them first, or the comparison measures the inputs"

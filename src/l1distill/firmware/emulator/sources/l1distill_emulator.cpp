@@ -40,6 +40,22 @@ struct Operation {
     int64_t constant;
 };
 
+enum Rounding {
+    TRN,      // down
+    RND,      // to the nearest, halves up
+    RND_CONV  // to the nearest, halves to even
+};
+
+// An input port: a real number is divided by 2^exponent and rounded to a code, an integer in units
+// of the port's own grid; times 2^coarser that is a code of the grid of all ports.
+struct Port {
+    int exponent, coarser, bits;
+    bool is_signed;
+    Rounding rounding;
+    bool wraps;
+    int64_t low, high;
+};
+
 struct Output {
     int row;  // -1: the output is 0
     int left, right;
@@ -162,20 +178,21 @@ class Block {
 // A real number as its input port holds it; false for NaN, and for infinity where it would wrap.
 bool quantize(double value, int input, int64_t *code) {
     if (std::isnan(value)) return false;
-    const double scaled = std::ldexp(std::ldexp(value, -INPUT_EXPONENTS[input]), INPUT_FRACTION);
+    const Port &port = PORTS[input];
+    const double scaled =
+        std::ldexp(std::ldexp(value, -port.exponent), INPUT_FRACTION - port.coarser);
     double whole = std::floor(scaled);
-    if (INPUT_ROUNDS) {  // to the nearest, halves to even
-        const double rest = scaled - whole;
-        if (rest > 0.5 || (rest == 0.5 && std::fmod(whole, 2.0) != 0.0)) whole += 1.0;
-    }
-    if (INPUT_WRAPS) {
+    const double rest = scaled - whole;
+    const bool up = port.rounding == RND || std::fmod(whole, 2.0) != 0.0;
+    if (port.rounding != TRN && (rest > 0.5 || (rest == 0.5 && up))) whole += 1.0;
+    if (port.wraps) {
         if (std::isinf(whole)) return false;
-        whole = std::fmod(whole, std::ldexp(1.0, INPUT_BITS));  // put() drops the rest
+        whole = std::fmod(whole, std::ldexp(1.0, port.bits));
     } else {
-        if (whole < double(INPUT_LOW)) whole = double(INPUT_LOW);
-        if (whole > double(INPUT_HIGH)) whole = double(INPUT_HIGH);
+        if (whole < double(port.low)) whole = double(port.low);
+        if (whole > double(port.high)) whole = double(port.high);
     }
-    *code = int64_t(whole);
+    *code = narrow(int64_t(whole), port.bits, port.is_signed) * power(port.coarser);
     return true;
 }
 
@@ -188,7 +205,7 @@ int l1distill_inputs(void) { return INPUTS; }
 int l1distill_outputs(void) { return OUTPUTS; }
 
 double l1distill_input_unit(int input) {
-    return std::ldexp(1.0, INPUT_EXPONENTS[input] - INPUT_FRACTION);
+    return std::ldexp(1.0, PORTS[input].exponent - INPUT_FRACTION);
 }
 
 double l1distill_output_unit(void) { return std::ldexp(1.0, -OUTPUT_FRACTION); }

@@ -7,7 +7,7 @@ from l1distill.firmware.network.layers.base import (
     layer_classes,
     value_range_after,
 )
-from l1distill.firmware.network.layers.elementwise import Quantize, Square
+from l1distill.firmware.network.layers.elementwise import Quantize, QuantizeElements, Square
 from l1distill.firmware.network.layers.linear import Affine, Conv2D, Dense, Padding
 from l1distill.firmware.network.layers.lookup import Lookup
 from l1distill.firmware.network.layers.merges import Add, Concatenate, Multiply, Subtract
@@ -33,6 +33,7 @@ __all__ = [
     "Multiply",
     "Padding",
     "Quantize",
+    "QuantizeElements",
     "Reshape",
     "Select",
     "Square",
