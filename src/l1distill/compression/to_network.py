@@ -12,12 +12,14 @@ from l1distill.compression.calibration import Calibration
 from l1distill.compression.differences import measure_differences
 from l1distill.compression.logits import without_softmax
 from l1distill.compression.ptq import post_training_quantize
+from l1distill.core.errors import ConfigError
 from l1distill.firmware.functions.activations import FunctionApproximator
 from l1distill.firmware.network.network import Network
 from l1distill.firmware.readers.hgq import is_proxy
 from l1distill.firmware.readers.keras_graph import input_shapes
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.firmware.settings import PrecisionSettings
+from l1distill.models.hgq_model import WAY_OUT, is_hgq, to_proxy
 from l1distill.models.import_keras import is_quantized
 
 
@@ -69,6 +71,9 @@ def to_network(
         return QuantizedModel(network=model, reference=model)
     progress = progress or (lambda _: None)
     limitations: list[str] = []
+    if is_hgq(model):
+        model, note = _proxy_of(model, read_events)
+        limitations.append(note)
     if precision.softmax == "logits":
         model, names = without_softmax(model)
         limitations += [
@@ -123,4 +128,19 @@ def to_network(
         limitations=(*limitations, *types_notes, *functions.notes),
         differences=(differences.sentence,) if differences.sentence else (),
         metrics=metrics,
+    )
+
+
+def _proxy_of(model: Any, read_events: Callable[[int], NDArray[Any]] | None) -> tuple[Any, str]:
+    """Return the proxy of a model of HGQ, and what its ranges were measured on."""
+    inputs = sum(map(math.prod, input_shapes(model)))
+    if read_events is None:
+        raise ConfigError(
+            "precision.calibration: a model of HGQ has no ranges in its file; name a file of "
+            f"events that they are measured on, {WAY_OUT}"
+        )
+    events = read_events(inputs)
+    return to_proxy(model, events), (
+        f"The ranges of activations were measured on {len(events):,} events; a number beyond its "
+        "range wraps around."
     )

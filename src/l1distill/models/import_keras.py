@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from l1distill.core.errors import ConfigError, DataError, L1DistillError, first_line
 from l1distill.core.logging import silence_library
+from l1distill.models.hgq_model import load_hgq
 from l1distill.models.keras_archive import (
     has_layout,
     read_archive,
@@ -18,6 +19,7 @@ from l1distill.models.keras_config import Translator, is_keras3
 from l1distill.models.known_classes import (
     PRUNING_WRAPPER,
     custom_objects,
+    is_hgq_config,
     refuse_foreign,
     without_pruning,
 )
@@ -113,6 +115,8 @@ def _load(path: Path, weights: Path | None) -> Any:
         return _from_json(path, weights)
     if zipfile.is_zipfile(path):
         config, content = read_archive(path)
+        if is_hgq_config(config):
+            return load_hgq(path)
         model = _build(config)
         set_weights(model, content)
         return model
@@ -147,6 +151,8 @@ def _from_hdf5(path: Path) -> Any:
             raise DataError(f"model={path}: is HDF5 without a Keras model; give {FORMS}")
         config = json.loads(file.attrs["model_config"])
         refuse_foreign(config)
+        if is_hgq_config(config):
+            return load_hgq(path)
         # a wrapper of pruning cannot read all that it wrote of a QKeras layer
         if is_keras3(config) or PRUNING_WRAPPER in json.dumps(config):
             model = _build(config)

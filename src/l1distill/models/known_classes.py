@@ -9,14 +9,13 @@ _QUANTIZED_BY_TFMOT = (
     "is of tfmot.quantization, whose steps are no powers of two; give the float model that "
     "quantize_model() was called with, or train with QKeras"
 )
-_OF_HGQ = "is of HGQ, whose bit widths are of each weight; it is not read here"
+_OF_HGQ2 = "is of HGQ 2, which needs Keras 3; it is not read here"
 FOREIGN = {
     "QuantizeLayer": _QUANTIZED_BY_TFMOT,
     "QuantizeWrapper": _QUANTIZED_BY_TFMOT,
     "QuantizeWrapperV2": _QUANTIZED_BY_TFMOT,
     "QuantizeAnnotate": _QUANTIZED_BY_TFMOT,
     "ClusterWeights": "is a wrapper of tfmot.clustering; save the model after strip_clustering()",
-    **dict.fromkeys(("HQuantize", "HDense", "HConv1D", "HConv2D", "HActivation"), _OF_HGQ),
 }
 """Classes of other packages, and why a model with them is not read."""
 PRUNING_WRAPPER = "PruneLowMagnitude"
@@ -29,9 +28,17 @@ def refuse_foreign(config: Any) -> None:
         DataError: there is one; the line names its layer.
     """
     for name, class_name, package in class_names(config):
-        reason = FOREIGN.get(class_name, _OF_HGQ if package == "hgq" else "")
+        reason = FOREIGN.get(class_name, _OF_HGQ2 if package == "hgq" else "")
         if reason:
             raise DataError(f"layer {name} ({class_name}): {reason}")
+
+
+def is_hgq_config(config: Any) -> bool:
+    """Tell the configuration of a model of HGQ 0.2; its proxy models are no such."""
+    return any(
+        name.startswith("HGQ>H") or (package == "HGQ" and name.startswith("H"))
+        for _, name, package in class_names(config)
+    )
 
 
 def custom_objects(pruned: bool = False) -> dict[str, Any]:
