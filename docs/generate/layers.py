@@ -11,9 +11,11 @@ CONTEXT = {
     "Conv1D": "rounded",
     "Conv2D": "rounded",
     "Dense": "rounded",
+    "FixedPointQuantizer": "in a proxy model of HGQ, of each element",
     "LeakyReLU": "before a quantizer, or rounded",
     "ReLU": "before a quantizer, or rounded",
     "Softmax": "at the end, as `precision.softmax` says",
+    "UnaryLUT": "in a proxy model of HGQ",
 }
 """Layers of a QKeras model that are read together with what stands around them."""
 
@@ -28,6 +30,7 @@ def page() -> str:
     from l1distill.compression.float_layers import LAYER_READERS as FLOAT_READERS
     from l1distill.firmware.network.back_ends import BACK_ENDS
     from l1distill.firmware.network.layers import layer_classes
+    from l1distill.firmware.readers.hgq import QUANTIZER, TABLE
     from l1distill.firmware.readers.keras_calls import IDENTITY_LAYERS
     from l1distill.firmware.readers.merges import MERGE_LAYERS
     from l1distill.firmware.readers.operations import FUNCTIONS, Elements, Reduction
@@ -47,7 +50,7 @@ def page() -> str:
             CONTEXT.get(name, "yes" if name in quantized else ""),
             "rounded" if name in plain else "",
         )
-        for name in sorted(quantized | plain, key=str.lower)
+        for name in sorted(quantized | plain | {QUANTIZER, TABLE}, key=str.lower)
     ]
     own = [
         (f"`{layer.__name__}`", _summary(layer))

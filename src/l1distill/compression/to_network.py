@@ -74,6 +74,11 @@ def to_network(
     if is_hgq(model):
         model, note = _proxy_of(model, read_events)
         limitations.append(note)
+    elif is_proxy(model):
+        limitations.append(
+            "Ranges of activations are those of the proxy model; a number beyond one that wraps is "
+            "as wrong in the firmware as in the proxy model."
+        )
     if precision.softmax == "logits":
         model, names = without_softmax(model)
         limitations += [

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from l1distill.core.errors import DataError
+
 ROUNDINGS = {
     "TRN": tf.floor,
     "RND": lambda x: tf.floor(x + 0.5),
     "RND_CONV": tf.round,
 }
 """To whole numbers, by the names of ``ap_fixed``."""
+OVERFLOWS = ("WRAP", "SAT", "SAT_SYM")
 
 
 class FixedPointQuantizer(tf.keras.layers.Layer):  # type: ignore[misc]
@@ -43,8 +46,17 @@ class FixedPointQuantizer(tf.keras.layers.Layer):  # type: ignore[misc]
             overrides: kept for the configuration, of no use here.
             fusible: likewise.
             kwargs: of every layer.
+
+        Raises:
+            DataError: numbers are rounded or overflow in a way that is not supported.
         """
         super().__init__(**{**kwargs, "trainable": False})
+        for mode, known in ((RND, tuple(ROUNDINGS)), (SAT, OVERFLOWS)):
+            if mode not in known:
+                raise DataError(
+                    f"layer {self.name} ({type(self).__name__}): {mode} is not supported; use "
+                    f"{' or '.join(known)}"
+                )
         self.RND, self.SAT = RND, SAT
         self._kept = {"overrides": overrides, "fusible": fusible, "shape": tuple(shape)}
         self.keep_negative, self.bits, self.integers = (

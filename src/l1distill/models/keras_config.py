@@ -190,8 +190,9 @@ class Translator:
         """Return the class of Keras 2 or QKeras that has a name; ``None`` where there is none."""
         from tensorflow import keras
 
-        registered = keras.utils.get_registered_object(name, self._custom_objects)
-        return registered or getattr(keras.layers, name, None)
+        if name in self._custom_objects:  # also where another package has registered the name
+            return self._custom_objects[name]
+        return keras.utils.get_registered_object(name) or getattr(keras.layers, name, None)
 
 
 def _registered(entry: Mapping[str, Any]) -> str:

@@ -132,6 +132,9 @@ def _layer(layer: Any) -> tuple[str, str, str]:
     ]
     if "type" in values:
         words.append(values["type"].hls)
+    if "types" in values:
+        bits = [fixed_type.bits for fixed_type in values["types"]]
+        words.append(f"{min(bits)} to {max(bits)} bits each, within {layer.type.hls}")
     return layer.name, type(layer).__name__, "; ".join(words)
 
 

@@ -16,6 +16,7 @@ from l1distill.firmware.network.network import (
     evaluate_rest,
     widest_sum,
 )
+from l1distill.firmware.readers.hgq import is_proxy
 from l1distill.firmware.settings import FirmwareSettings
 from l1distill.firmware.verification.adversarial import adversarial_events
 from l1distill.firmware.verification.comparison import Comparison, compare
@@ -117,7 +118,7 @@ def _reference(
     results = evaluate_rest(network, len(model_network.layers), network.to_port_values(x), results)
     layer, bits = widest_sum(model_network)
     if bits <= EXACT_FLOAT32_BITS:
-        return results, Reference(name="QKeras")
+        return results, Reference(name="the proxy model of HGQ" if is_proxy(model) else "QKeras")
     name = (
         f"the network in exact arithmetic, since sums of layer {layer} take up to {bits} bits, "
         "more than QKeras' float32 holds,"
