@@ -1,6 +1,7 @@
 """The fast estimate, held against counts by hand and against alkaid's own logic."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,11 +9,24 @@ from scipy.stats import spearmanr
 
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.cost.layer_cost import signed_digits
+from l1distill.firmware.functions.softmax import append_softmax
+from l1distill.firmware.network.builder import Builder
 from l1distill.firmware.network.fixed_point import FixedPoint
-from l1distill.firmware.network.layers import Conv2D, Dense, MaxPool2D, Quantize, Reshape
+from l1distill.firmware.network.layers import (
+    Conv2D,
+    Dense,
+    Lookup,
+    MaxPool2D,
+    Quantize,
+    QuantizeElements,
+    Reshape,
+)
 from l1distill.firmware.network.network import Network, connect
 from l1distill.firmware.network.value_range import value_range_of
-from l1distill.firmware.rtl.verilog import trace_network
+from l1distill.firmware.process import TimeLimit
+from l1distill.firmware.rtl.verilog import TOP, trace_network, verilog_files, write_rtl
+from l1distill.firmware.rtl.yosys import YosysCounts, synthesize_verilog
+from tests.firmware.students import HARDWARE
 
 INPUT = FixedPoint(signed=True, integer=2, fraction=5)
 WEIGHT = FixedPoint(signed=True, integer=0, fraction=7)
@@ -166,3 +180,44 @@ def test_networks_are_ranked_as_the_logic_ranks_them() -> None:
     late = [max(op.latency for op in one.ops) for one in logic]
     delay = spearmanr([cost.latency_ns_estimate for cost in costs], late)
     assert delay.statistic > 0.7
+
+
+def _synthesized(network: Network, folder: Path) -> YosysCounts:
+    write_rtl(trace_network(network), HARDWARE, 3.5, folder)
+    limit = TimeLimit(300.0, "firmware.yosys_time_limit_s")
+    return synthesize_verilog(verilog_files(folder), TOP, HARDWARE.family, limit, 4.0)
+
+
+def test_a_small_table_is_luts(tmp_path: Path) -> None:
+    address = FixedPoint(signed=False, integer=0, fraction=8)
+    values = address.quantize(np.tanh(3 * np.arange(256) / 256))
+    table = Lookup("tanh", address_type=address, table=values, table_type=address)
+    network = connect(1, address, [table])
+    assert estimate(network, 3.5).lut_estimate == pytest.approx(32)
+    assert _synthesized(network, tmp_path).lut == pytest.approx(32, rel=0.15)
+
+
+def test_large_tables_are_block_ram(tmp_path: Path) -> None:
+    """The softmax of five classes in 8 bits: six tables of 1,024 and 2,048 entries."""
+    builder = Builder(5, FixedPoint(signed=True, integer=3, fraction=4))
+    append_softmax(builder, 0, "softmax", 8)
+    counts = _synthesized(builder.network(), tmp_path)
+    assert counts.bram_18k >= 6
+    assert counts.lut < estimate(builder.network(), 3.5).lut_estimate < 1.6 * counts.lut
+
+
+def test_bits_that_are_left_out_cost_nothing() -> None:
+    """A type of each element that drops bits is wires; one that rounds and clips is adders."""
+    for rounding, overflow, costs in (("TRN", "WRAP", False), ("RND", "SAT", True)):
+        types = tuple(
+            FixedPoint(
+                signed=True,
+                integer=1,
+                fraction=n,
+                rounding=rounding,
+                overflow=overflow,  # type: ignore[arg-type]
+            )
+            for n in (1, 3)
+        )
+        network = connect(2, INPUT, [QuantizeElements("each", types=types)])
+        assert (estimate(network, 3.5).lut_estimate > 0) is costs

@@ -95,6 +95,7 @@ def test_the_accumulator_holds_the_worst_case() -> None:
         ("ufixed<8,0,RND_CONV,SAT>", "ufixed<8,0,RND_CONV,SAT>"),
         ("ap_ufixed<8,1,AP_TRN,AP_WRAP>", "ufixed<8,1,TRN,WRAP>"),
         ("fixed<9,-2,TRN,SAT_SYM>", "fixed<9,-2,TRN,SAT_SYM>"),
+        ("fixed<16,6,RND>", "fixed<16,6,RND,SAT>"),
     ],
 )
 def test_types_are_read_as_hls4ml_writes_them(text: str, hls: str) -> None:
@@ -106,7 +107,7 @@ def test_types_are_read_as_hls4ml_writes_them(text: str, hls: str) -> None:
     [
         ("float", "no fixed-point type"),
         ("fixed<16>", "no fixed-point type"),
-        ("fixed<16,6,RND>", "RND is not supported; use TRN or RND_CONV"),
+        ("fixed<16,6,RND_INF>", "RND_INF is not supported; use TRN or RND or RND_CONV"),
         ("fixed<16,6,TRN,SAT_ZERO>", "SAT_ZERO is not supported"),
         ("fixed<1,1>", "has 1 bits; use 2 to 32"),
     ],

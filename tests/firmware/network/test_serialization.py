@@ -21,6 +21,7 @@ from l1distill.firmware.network.layers import (
     MaxPool2D,
     Multiply,
     Quantize,
+    QuantizeElements,
     Reshape,
     Select,
     Square,
@@ -80,6 +81,7 @@ def _network() -> Network:
             ),
             (16,),
         ),
+        (QuantizeElements("each", types=(FIXED, replace(FIXED, integer=0, rounding="RND"))), (15,)),
     ]
     return connect(
         8,

@@ -58,6 +58,7 @@ class Features:
         linear: of each layer that adds, the bits of its terms and the number of its outputs.
         rounded: bits of numbers that are rounded or clipped, not at zero alone.
         compared: bits of numbers that are compared.
+        tables: LUTs of tables, those in block RAM left out.
         levels: of adders, one behind the other.
         quantizers: one behind the other, those that change anything.
         comparisons: one behind the other.
@@ -67,6 +68,7 @@ class Features:
     linear: tuple[tuple[float, int], ...]
     rounded: float
     compared: float
+    tables: float
     levels: float
     quantizers: int
     comparisons: int
@@ -94,6 +96,7 @@ def weigh(features: Features, stage_ns: float, constants: Constants) -> Cost:
     )
     lut = constants.adder * adders
     lut += constants.rounding * features.rounded + constants.maximum * features.compared
+    lut += features.tables
     return Cost(
         lut_estimate=lut,
         latency_ns_estimate=delay,
@@ -122,6 +125,7 @@ def count_features(network: Network) -> Features:
         linear=tuple(cost.linear for cost in costs if cost.linear is not None),
         rounded=sum((cost.rounded for cost in costs), 0.0),
         compared=sum((cost.compared for cost in costs), 0.0),
+        tables=sum((cost.tables for cost in costs), 0.0),
         levels=levels,
         quantizers=quantizers,
         comparisons=comparisons,

@@ -33,6 +33,9 @@ from l1distill.firmware.network.value_range import Array, ValueRange
 
 _PRODUCT_LEVELS = 2
 _LUT_ENTRIES = 64
+"""Bits of a table that one LUT holds."""
+_BLOCK_RAM_BITS = 129 * _LUT_ENTRIES
+"""Bits beyond which yosys takes a block RAM for a table, which it counts like 129 LUTs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,8 @@ class LayerCost:
     """Bits of the terms that are added, and the number of sums; None where nothing is added."""
     rounded: float = 0.0
     compared: float = 0.0
+    tables: float = 0.0
+    """LUTs of tables; those in block RAM have none."""
     levels: int = 0
     quantizers: int = 0
     comparisons: int = 0
@@ -172,11 +177,12 @@ def _count_max_pooling(
 
 @count_layer.register
 def _count_table(
-    layer: Lookup, _inputs: Sequence[ValueRange], results: ValueRange, used: Mask
+    _layer: Lookup, inputs: Sequence[ValueRange], results: ValueRange, used: Mask
 ) -> LayerCost:
-    # a LUT holds 64 entries of a bit; counted as that many rounded bits, and a level of logic
-    luts = max(1.0, layer.table.size / _LUT_ENTRIES)
-    return LayerCost(rounded=luts * float(_widths(results)[used].sum()), levels=1)
+    # as many entries as the addresses have codes, of the bits that differ between them
+    bits = 2.0 ** _widths(inputs[0]) * _widths(results)
+    luts = np.where(bits > _BLOCK_RAM_BITS, 0.0, np.maximum(bits / _LUT_ENTRIES, _widths(results)))
+    return LayerCost(tables=float(luts[used].sum()), levels=1)
 
 
 @count_layer.register
