@@ -7,7 +7,11 @@ import pytest
 
 from l1distill.artifacts.record import Record
 from l1distill.core.errors import ConfigError, DataError
-from l1distill.stages import promote, quantize
+from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.network.layers import Square
+from l1distill.firmware.network.network import connect
+from l1distill.firmware.network.serialization import save
+from l1distill.stages import promote, quantize, synthesize
 from l1distill.stages.composition import compose_stage, to_plain
 from l1distill.stages.configuration import parse
 from l1distill.tasks.anomaly.task import TASK
@@ -59,3 +63,22 @@ def test_a_teacher_that_has_no_form_in_fixed_point_is_refused(tmp_path: Path) ->
     _write(tmp_path / "teacher", "teacher", {}, {"teacher.architecture": "dnn_ae"})
     with pytest.raises(ConfigError, match="task=digits: its teachers cannot be brought to fixed"):
         quantize.STAGE.check(settings, cast(Any, Other()))
+
+
+@pytest.mark.parametrize(("source", "inputs"), [("model", 4), ("keras", 5), ("shape", 16)])
+def test_another_number_of_ports_than_inputs_is_refused(
+    source: str, inputs: int, tmp_path: Path
+) -> None:
+    path, override = tmp_path / "network.json", "shape=qdistillnet"
+    if source == "model":
+        save(connect(4, FixedPoint(signed=True, integer=1, fraction=2), [Square("one")]), path)
+        override = f"model={path}"
+    elif source == "keras":
+        from tensorflow.keras import Sequential, layers
+
+        override = f"model={tmp_path / 'net.h5'}"
+        Sequential([layers.Input((5,)), layers.Dense(2)]).save(tmp_path / "net.h5")
+    settings = _settings(synthesize, override, "ports=cms_gt", f"output={tmp_path / 'out'}")
+    assert synthesize.STAGE.check is not None
+    with pytest.raises(ConfigError, match=f"57 ports for the {inputs} inputs of the network"):
+        synthesize.STAGE.check(settings, TASK)

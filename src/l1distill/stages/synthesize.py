@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import model_validator
 
 from l1distill.firmware.files import BUNDLE, SYNTHESIS_REPORT
+from l1distill.firmware.functions.port_conversion import check_number
 from l1distill.firmware.port_settings import PortSettings
 from l1distill.firmware.settings import FirmwareSettings, PrecisionSettings, ScoreSettings
 from l1distill.models.untrained import ShapeSettings
@@ -76,6 +77,10 @@ def _check(settings: Settings, _: Task) -> None:
     source = settings.source
     if not isinstance(source, StudentSource):
         source.check_files()
+    if settings.ports is not None:
+        inputs = source.count_inputs()
+        if inputs is not None:
+            check_number(len(settings.ports.quantities()), inputs)
 
 
 def _run(settings: Settings, context: Context) -> Result:

@@ -4,17 +4,20 @@ On the command line the keys of all three stand side by side (``model=``, ``shap
 ``student_folder=``); :func:`choose_source` makes one tagged source of them.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from l1distill.artifacts.folders import StudentFolder
 from l1distill.core.errors import DataError
 from l1distill.core.settings import Settings
 from l1distill.firmware.files import NETWORK
+from l1distill.firmware.network.serialization import load as load_network
 from l1distill.firmware.settings import PrecisionSettings
-from l1distill.models.import_keras import check_files
+from l1distill.models.import_keras import check_files, load_keras_model
 from l1distill.models.untrained import ShapeSettings
 from l1distill.tracking.fetch import is_uri
 
@@ -24,6 +27,10 @@ class StudentSource(Settings):
 
     kind: Literal["student"] = "student"
     student_folder: Path
+
+    def count_inputs(self) -> int:
+        """Return how many inputs the network has."""
+        return len(StudentFolder(self.student_folder).encoding.features)
 
 
 class ModelSource(Settings):
@@ -46,6 +53,20 @@ class ModelSource(Settings):
         _check_file(self.events, "events")
         _check_file(self.precision.calibration, "precision.calibration")
 
+    def count_inputs(self) -> int | None:
+        """Return how many inputs the model has; ``None`` of one that is still to be fetched.
+
+        Raises:
+            DataError: the model cannot be read.
+        """
+        if is_uri(self.model):
+            return None
+        network = find_network(Path(self.model))
+        if network is not None:
+            return load_network(network).inputs
+        model = load_keras_model(Path(self.model), self.weights)
+        return sum(int(math.prod(tensor.shape[1:])) for tensor in model.inputs)
+
 
 class ShapeSource(Settings):
     """A network with random weights, which nobody has trained."""
@@ -57,6 +78,10 @@ class ShapeSource(Settings):
     def check_files(self) -> None:
         """Check that the events are there; see :meth:`ModelSource.check_files`."""
         _check_file(self.events, "events")
+
+    def count_inputs(self) -> int:
+        """Return how many inputs the network has."""
+        return self.shape.inputs
 
 
 Source = Annotated[StudentSource | ModelSource | ShapeSource, Field(discriminator="kind")]
