@@ -146,6 +146,15 @@ def test_a_store_that_was_killed_in_the_making_is_made_anew(empty_folder: Path) 
     assert not list(empty_folder.glob(".*.part*"))
 
 
+def test_a_password_in_parameters_or_an_error_is_not_logged(store: Store) -> None:
+    with pytest.raises(RuntimeError), stage_run(store, "bad") as run:
+        run.log_parameters({"tracking.uri": "http://alice:hush@host"})
+        raise RuntimeError("postgresql://alice:hush@host/db is gone")
+    logged = store.client.get_run(run.run_id).data
+    assert logged.params == {"tracking.uri": "http://alice:***@host"}
+    assert logged.tags["error"] == "RuntimeError: postgresql://alice:***@host/db is gone"
+
+
 def test_a_job_of_a_sweep_is_a_child(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     parent = store.client.create_run(store.experiment_id, run_name="sweep")
     monkeypatch.setenv(PARENT_RUN, parent.info.run_id)
@@ -167,13 +176,25 @@ def test_the_run_of_mlflow_run_is_used(store: Store, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    "uri", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db", "sqlite:///{folder}"]
+    "uri",
+    [
+        "http://127.0.0.1:9",
+        "http://alice:hush@127.0.0.1:9",
+        "postgresql+psycopg://alice:hush@127.0.0.1:9/db",
+        "sqlite:////dev/null/mlflow.db",
+        "sqlite:///{folder}",
+    ],
 )
-def test_a_store_out_of_reach_is_one_line(uri: str, tmp_path: Path) -> None:
+def test_a_store_out_of_reach_is_one_line(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "")  # which the address with an account sets
     settings = SETTINGS.model_copy(update={"uri": uri.format(folder=tmp_path)})
     with pytest.raises(ResourceError, match="MLflow store") as refusal:
         connect(settings)
     assert "tracking.uri" in str(refusal.value)
+    assert "hush" not in str(refusal.value)
     assert len(str(refusal.value).splitlines()) == 1
 
 

@@ -1,5 +1,6 @@
 """A server that goes away at each request in turn, loses answers, or has a full disk."""
 
+import os
 import re
 import uuid
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ from l1distill.registry.decision import Outcome
 from l1distill.stages.stage import Context, Result, Stage
 from l1distill.tracking.history import History
 from l1distill.tracking.registry import ModelRegistry
+from l1distill.tracking.runs import stage_run
 from l1distill.tracking.store import connect
 from l1distill.tracking.store_errors import store_errors_as_one_line
+from tests.processes import end, start
 from tests.proxy import Fault, Proxy, full_disk, lose_first, pass_on, proxy, refuse_first
 from tests.servers import Server
 from tests.stages.toy import FIRST, execute, settings_of
@@ -267,3 +270,28 @@ def test_a_promotion_that_loses_its_server_leaves_a_champion(
     events = History(registry.store.client, registry.name).events()
     assert all(event.done for event in events)
     assert registry.champion == events[-1].champion_after
+
+
+def _pass(uri: str, environment: dict[str, str], experiment: str) -> None:
+    os.environ.update(environment)
+    settings = SETTINGS.model_copy(update={"uri": uri, "experiment": experiment})
+    with stage_run(connect(settings), "parallel"):
+        pass
+
+
+@pytest.mark.fault(
+    stage="every stage",
+    fault="eight processes at once on a store that is not there yet",
+    outcome="on a server, one makes the experiment, and the runs of all are in it, FINISHED",
+)
+def test_eight_processes_make_an_experiment_of_a_server_at_once(server: Server) -> None:
+    experiment = f"test {uuid.uuid4()}"
+    environment = dict(server.environment)
+    processes = [start(_pass, server.uri, environment, experiment) for _ in range(8)]
+    assert [end(process) for process in processes] == [0] * 8
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        mlflow.set_tracking_uri(server.uri)
+        assert _status(experiment) == ["FINISHED"] * 8
+        mlflow.set_tracking_uri(None)

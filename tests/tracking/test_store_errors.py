@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import mlflow
+import psycopg
 import pytest
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import OperationalError
 
 from l1distill.core.errors import ResourceError
 from l1distill.tracking.store_errors import store_errors_as_one_line
@@ -147,3 +149,26 @@ def test_a_database_file_is_named_by_its_error_code(code: int, says: str) -> Non
     error.sqlite_errorcode = sqlite3.SQLITE_CONSTRAINT
     with pytest.raises(RuntimeError), store_errors_as_one_line():
         raise RuntimeError("of SQLAlchemy") from error
+
+
+@pytest.mark.parametrize(
+    ("said", "way_out"),
+    [
+        ("server closed the connection unexpectedly", "ask who runs it, or set"),
+        ('could not extend file "base/1": No space left on device', "make room there, or set"),
+    ],
+)
+def test_a_database_that_fails_is_one_line_without_its_password(said: str, way_out: str) -> None:
+    mlflow.set_tracking_uri("postgresql://alice:hush@127.0.0.1/db")
+    try:
+        with pytest.raises(ResourceError) as refusal, store_errors_as_one_line():
+            try:
+                raise OperationalError("SELECT 1", {}, psycopg.OperationalError(said))
+            except OperationalError as cause:
+                raise MlflowException("of the store") from cause
+    finally:
+        mlflow.set_tracking_uri(None)
+    (line,) = str(refusal.value).splitlines()
+    assert line.startswith("MLflow store postgresql://alice:***@127.0.0.1/db: ")
+    assert said in line
+    assert way_out in line

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
+from l1distill.core.credentials import hide_credentials
 from l1distill.core.errors import L1DistillError, ResourceError, first_line
 from l1distill.tracking.selection import select_store
 from l1distill.tracking.settings import TrackingSettings
@@ -29,7 +30,7 @@ CONNECT_TIMEOUT_S = 5.0
 QUIET_S = 10.0
 """A store that nobody has written to for so long is not being set up."""
 _RETRY_S = 0.5
-DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _OF_MLFLOW = ("sqlalchemy", "requests", "alembic")
 """Packages whose errors MLflow lets through."""
 
@@ -97,7 +98,7 @@ def connect(settings: TrackingSettings) -> Store:
         if not known and type(error).__module__.split(".")[0] not in _OF_MLFLOW:
             raise
         reason = database_reason(error) or f"{first_line(error)}; {WAY_OUT}"
-        raise ResourceError(f"MLflow store {uri}: {reason}") from error
+        raise ResourceError(hide_credentials(f"MLflow store {uri}: {reason}")) from error
     return Store(
         client=client,
         experiment_id=experiment_id,
@@ -191,7 +192,8 @@ def _check_reachable(uri: str) -> None:
     """Fail at once where MLflow's own client would try again for minutes."""
     reason = _unreachable(uri)
     if reason:
-        raise ResourceError(f"MLflow store {uri}: cannot be reached ({reason}); {WAY_OUT}")
+        shown = hide_credentials(uri)
+        raise ResourceError(f"MLflow store {shown}: cannot be reached ({reason}); {WAY_OUT}")
 
 
 def _unreachable(uri: str) -> str | None:
@@ -205,10 +207,12 @@ def _unreachable(uri: str) -> str | None:
             return str(error)
         return None
     parts = urlsplit(uri)
-    if parts.scheme not in DEFAULT_PORTS:
+    scheme = parts.scheme.partition("+")[0]  # postgresql+psycopg
+    is_socket = parts.hostname is None and not scheme.startswith("http")
+    if scheme not in DEFAULT_PORTS or is_socket:
         return None
     try:
-        address = (parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
+        address = (parts.hostname or "", parts.port or DEFAULT_PORTS[scheme])
         socket.create_connection(address, timeout=CONNECT_TIMEOUT_S).close()
     except ValueError as error:
         return str(error)

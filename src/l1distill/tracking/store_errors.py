@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from l1distill.core.credentials import hide_credentials
 from l1distill.core.errors import L1DistillError, ResourceError, first_line
 from l1distill.core.resources import exception_chain
 
@@ -51,17 +52,35 @@ def store_errors_as_one_line() -> Iterator[None]:
             reason = _server_reason(error)
         if reason is None:
             raise
-        raise ResourceError(f"MLflow store {uri}: {reason}") from error
+        raise ResourceError(hide_credentials(f"MLflow store {uri}: {reason}")) from error
 
 
 def database_reason(error: Exception) -> str | None:
-    """Return SQLite's message and a way out if the database file is the reason, else None."""
+    """Return the database's message and a way out if it is the reason, else None.
+
+    That is SQLite's file, or another database that is gone, full or refuses: what all drivers call
+    an operational error.
+    """
     for cause in exception_chain(error):
         code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
         if code in _OUT_OF_ROOM:
             return f"{first_line(cause)}; make room, or {WAY_OUT}"
         if code in _UNUSABLE:
             return f"{first_line(cause)}; {WAY_OUT}"
+    return _of_other_databases(error)
+
+
+def _of_other_databases(error: Exception) -> str | None:
+    sqlalchemy: Any = sys.modules.get("sqlalchemy.exc")
+    if sqlalchemy is None:
+        return None
+    for cause in exception_chain(error):
+        if not isinstance(cause, sqlalchemy.OperationalError | sqlalchemy.InterfaceError):
+            continue
+        if isinstance(cause.orig, sqlite3.Error):
+            return None
+        answer = first_line(cause)
+        return f"{answer}; {_way_out(answer)}"
     return None
 
 
