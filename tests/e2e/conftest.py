@@ -102,6 +102,8 @@ def make_project(folder: Path) -> Project:
     edit(folder / "conf/gates/anomaly.yaml", r"max: 0\.5", "max: 100")
     edit(folder / "conf/gates/anomaly.yaml", r"max_width: 0\.06", "max_width: 1")
     edit(folder / "conf/gates/anomaly.yaml", "min: 10000", "min: 200")
+    # ... nor resolve a working point
+    edit(folder / "conf/gates/anomaly.yaml", "agreement_fpr1e-2", "mse_to_teacher")
     for key, many, few in (("verification", 10000, 256), ("adversarial", 2000, 100)):
         firmware = folder / "conf/firmware/default.yaml"
         edit(firmware, f"{key}_events: {many}", f"{key}_events: {few}")

@@ -8,6 +8,7 @@ import pytest
 
 from l1distill.distillation.student import distance_to_teacher
 from l1distill.distillation.targets import TargetTransform
+from l1distill.evaluation.fidelity import follow_teacher
 from l1distill.evaluation.roc import separations, to_metrics
 from l1distill.firmware.devices import Device
 from l1distill.firmware.results.report import SynthesisReport, with_percentages
@@ -63,13 +64,15 @@ def _physics(student, world: World) -> dict[str, float]:  # type: ignore[no-unty
     def score(inputs: np.ndarray) -> np.ndarray:
         return student.predict(inputs, verbose=0, batch_size=4096)
 
-    background = score(world.background)
-    truth = world.target(_teacher(world.background))
+    samples = {"background": world.background, **world.signals}
+    answers = {name: score(inputs) for name, inputs in samples.items()}
+    truth = {name: world.target(_teacher(inputs)) for name, inputs in samples.items()}
+    scores, targets = ({n: x[:, 0] for n, x in of.items()} for of in (answers, truth))
+    signals = {name: scores[name] for name in world.signals}
     return {
-        **to_metrics(
-            separations(background[:, 0], {n: score(x)[:, 0] for n, x in world.signals.items()})
-        ),
-        **distance_to_teacher({"background": background}, {"background": truth}),
+        **to_metrics(separations(scores["background"], signals)),
+        **distance_to_teacher(answers, truth),
+        **follow_teacher(scores, targets, "background").metrics,
     }
 
 
@@ -112,6 +115,7 @@ def test_an_untrained_student_is_refused(good: dict[str, float], world: World) -
     refused = _refused({**good, **_physics(_student([12]), world)})
     assert "fidelity" in refused
     assert {"lq_btau", "a_4l", "hch_taunu"} <= set(refused)
+    assert {f"agreement_{name}" for name in SIGNALS} <= set(refused)
     assert not {"lut", "latency", "mismatches"} & set(refused)
 
 

@@ -1,14 +1,30 @@
 """The evaluation that teacher and student stages share: metrics, curves, plots, captions."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from l1distill.artifacts.folders import ModelFolder
 from l1distill.data.dataset import Dataset
 from l1distill.evaluation.evaluation import Curves, Evaluation, write_curves
+from l1distill.evaluation.trigger_study import TriggerStudy, study_scores
 from l1distill.reporting.pictures import write_captions
 from l1distill.reporting.plots.history import draw_history
-from l1distill.tasks.base import Answers, Drawing, Task
+from l1distill.tasks.base import Answers, Drawing, EvaluationSettings, ScoringTask, Task
 from l1distill.training.history import History
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedModel:
+    """How well a trained model does.
+
+    Attributes:
+        by_answer: the evaluation of each of its answers.
+        metrics: of the answer that counts: its evaluation's, and what a trigger cares about where
+            answers are scores.
+    """
+
+    by_answer: Mapping[str, Evaluation]
+    metrics: Mapping[str, float]
 
 
 def evaluate_model(
@@ -19,8 +35,10 @@ def evaluate_model(
     primary: str,
     history: History,
     folder: ModelFolder,
+    settings: EvaluationSettings,
     reference: Curves | None = None,
-) -> dict[str, Evaluation]:
+    targets: Answers | None = None,
+) -> JudgedModel:
     """Evaluate answers, and write curves, plots and history into a folder.
 
     Args:
@@ -31,13 +49,16 @@ def evaluate_model(
         primary: the answer that counts.
         history: of the training.
         folder: to write into.
+        settings: of the evaluation.
         reference: curves of the teacher, to be drawn beside a student's.
+        targets: what a student should have answered, likewise.
 
     Returns:
-        The evaluation of each answer.
+        The evaluation of each answer, and all metrics of the one that counts.
     """
     evaluations = {name: task.evaluate(by_sample, dataset) for name, by_sample in answers.items()}
     write_curves(evaluations[primary].curves, folder.path)
+    study = _study(task, dataset, answers[primary], settings, targets)
     drawing = Drawing(
         model=model,
         answers=answers,
@@ -51,4 +72,17 @@ def evaluate_model(
         draw_history(history, folder.path, f"Training of the {model}"),
     ]
     write_captions(pictures, folder.path)
-    return evaluations
+    extra = {} if study is None else study.metrics
+    return JudgedModel(by_answer=evaluations, metrics={**evaluations[primary].metrics, **extra})
+
+
+def _study(
+    task: Task,
+    dataset: Dataset,
+    answers: Answers,
+    settings: EvaluationSettings,
+    targets: Answers | None,
+) -> TriggerStudy | None:
+    if not isinstance(task, ScoringTask):
+        return None
+    return study_scores(answers, task.score_context(settings, dataset), targets)

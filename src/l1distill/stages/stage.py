@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import Field, create_model
+from pydantic.fields import FieldInfo
 
 from l1distill.artifacts.record import ModelSpec, Record
 from l1distill.core.progress import progress
@@ -47,10 +48,17 @@ def specialize(settings: type[S], task: Task, **sections: type[Settings]) -> typ
     """
     types = {"data": task.settings.data, **sections}
     fields: Any = {
-        name: (section, Field(description=settings.model_fields[name].description))
+        name: (section, _field(settings.model_fields[name], section))
         for name, section in types.items()
     }
     return create_model(settings.__name__, __base__=settings, __doc__=settings.__doc__, **fields)
+
+
+def _field(general: FieldInfo, section: type[Settings]) -> Any:
+    """Return the field of a task's type in place of the general one: required if that is."""
+    if general.is_required():
+        return Field(description=general.description)
+    return Field(default_factory=section, description=general.description)
 
 
 @dataclass(frozen=True, kw_only=True)

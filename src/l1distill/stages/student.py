@@ -11,6 +11,7 @@ from pydantic import Field, create_model, model_validator
 from l1distill.artifacts.folders import INPUTS, STUDENT_MODEL, StudentFolder, TeacherFolder
 from l1distill.artifacts.record import ModelSpec
 from l1distill.compression.pruning import PruningSettings
+from l1distill.core.settings import Settings as SectionSettings
 from l1distill.data.dataset import Dataset, Sample
 from l1distill.data.encoding import InputEncoding
 from l1distill.data.splits import Split
@@ -26,7 +27,7 @@ from l1distill.models import keras_files
 from l1distill.models.mlp import StudentSettings
 from l1distill.stages.evaluate import evaluate_model
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
-from l1distill.tasks.base import EncodingSettings, Task
+from l1distill.tasks.base import EncodingSettings, EvaluationSettings, Task
 
 ANSWER = "student"
 
@@ -47,6 +48,8 @@ class Settings(StageSettings):
     """What is learned from the teacher."""
     compression: PruningSettings = PruningSettings()
     """Pruning while it is trained."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """How its answers are judged."""
     teacher_folder: Path = Path("models/teacher")
     """Output of ``l1distill teacher``."""
     output: Path = Path("models/student")
@@ -58,12 +61,12 @@ class Settings(StageSettings):
         return self
 
 
-def _sections(task: Task) -> Mapping[str, type[StudentSection]]:
+def _sections(task: Task) -> Mapping[str, type[SectionSettings]]:
     inputs = Field(description=StudentSection.model_fields["inputs"].description)
     section = create_model(
         "StudentSection", __base__=StudentSection, inputs=(task.settings.encoding, inputs)
     )
-    return {"student": section}
+    return {"student": section, "evaluation": task.settings.evaluation}
 
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:
@@ -82,7 +85,7 @@ def _run(settings: Settings, context: Context) -> Result:
         for name, sample in dataset.samples().items()
     }
     targets = {name: lessons.targets[name][rows[name]] for name in dataset.names}
-    evaluation = evaluate_model(
+    judged = evaluate_model(
         "student",
         task,
         dataset,
@@ -90,19 +93,21 @@ def _run(settings: Settings, context: Context) -> Result:
         ANSWER,
         student.history,
         folder,
+        settings.evaluation,
         reference=teacher.curves(),
-    )[ANSWER]
+        targets=targets,
+    )
     keras_files.save(student.model, folder.model)
     folder.write_encoding(lessons.encoding)
     folder.write_target(lessons.transform)
     folder.copy_constants(teacher.path, task.constants())
     return Result(
         metrics={
-            **evaluation.metrics,
+            **judged.metrics,
             **distance_to_teacher(given, targets),
             **student.metrics(),
         },
-        headline=evaluation.headline,
+        headline=judged.by_answer[ANSWER].headline,
         dataset_md5=dataset.md5,
         model=MODEL,
     )

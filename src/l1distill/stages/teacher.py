@@ -14,7 +14,7 @@ from l1distill.evaluation.evaluation import write_curves
 from l1distill.models import keras_files
 from l1distill.stages.evaluate import evaluate_model
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
-from l1distill.tasks.base import TeacherSettings
+from l1distill.tasks.base import EvaluationSettings, TeacherSettings
 
 
 class Settings(StageSettings):
@@ -24,6 +24,8 @@ class Settings(StageSettings):
     """Architecture and training."""
     compression: PruningSettings = PruningSettings(sparsity=0.0, begin_epoch=0, end_epoch=1)
     """Pruning while it is trained."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """How its answers are judged."""
     output: Path = Path("models/teacher")
     """Folder that the stage writes."""
 
@@ -47,26 +49,33 @@ def _run(settings: Settings, context: Context) -> Result:
         for name, sample in dataset.samples().items()
     }
     handed_on = task.handed_on(settings.teacher)
-    judged = {
+    answered = {
         answer: {
             name: by_answer[answer][dataset.evaluation_rows(name)]
             for name, by_answer in answers.items()
         }
         for answer in answers[dataset.training_sample]
     }
-    evaluations = evaluate_model(
-        "teacher", task, dataset, judged, handed_on, trained.history, folder
+    judged = evaluate_model(
+        "teacher",
+        task,
+        dataset,
+        answered,
+        handed_on,
+        trained.history,
+        folder,
+        settings.evaluation,
     )
     keras_files.save(trained.model, folder.model)
     folder.write_answers({name: by_answer[handed_on] for name, by_answer in answers.items()})
     folder.copy_constants(settings.data.folder, task.constants())
     metrics: dict[str, float] = {}
-    for answer, evaluation in evaluations.items():
+    for answer, evaluation in judged.by_answer.items():
         metrics |= {f"{answer}/{name}": value for name, value in evaluation.metrics.items()}
         write_curves(evaluation.curves, folder.path, answer)
     return Result(
-        metrics={**metrics, **evaluations[handed_on].metrics, **trained.metrics()},
-        headline=evaluations[handed_on].headline,
+        metrics={**metrics, **judged.metrics, **trained.metrics()},
+        headline=judged.by_answer[handed_on].headline,
         dataset_md5=dataset.md5,
     )
 
@@ -94,5 +103,8 @@ STAGE = Stage(
     inputs=_inputs,
     run=_run,
     artifacts=("*.h5", "*.json", "*.csv", "roc/**/*.csv", "plots/*"),
-    sections=lambda task: {"teacher": task.settings.teacher},
+    sections=lambda task: {
+        "teacher": task.settings.teacher,
+        "evaluation": task.settings.evaluation,
+    },
 )

@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # a stage depends on those alone that it uses
     from l1distill.data.splits import Split
     from l1distill.distillation.targets import TargetTransform
     from l1distill.distillation.teacher import Teacher
+    from l1distill.evaluation.context import ScoreContext
     from l1distill.evaluation.evaluation import Curves, Evaluation
     from l1distill.firmware.functions.error_head import ErrorHead
     from l1distill.firmware.results.quantity import Quantity
@@ -70,6 +71,10 @@ class EncodingSettings(Settings):
     """How raw items become a student's features; a task adds what may be chosen."""
 
 
+class EvaluationSettings(Settings):
+    """How answers are judged; a task adds what may be chosen."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SettingsTypes:
     """The types of the sections of the configuration that a task fills."""
@@ -77,6 +82,7 @@ class SettingsTypes:
     data: type[DataSettings]
     teacher: type[TeacherSettings]
     encoding: type[EncodingSettings]
+    evaluation: type[EvaluationSettings] = EvaluationSettings
 
 
 class ShowProgress(Protocol):
@@ -263,6 +269,23 @@ class Task(Protocol):
 
     def study(self) -> Study | None:
         """Return the paper's study that ``l1distill paper`` writes, if there is one."""
+
+
+@runtime_checkable
+class ScoringTask(Protocol):
+    """What a task has in addition whose answers are one score per item, with a background.
+
+    Its models are then judged by what a trigger cares about; see
+    :mod:`l1distill.evaluation.trigger_study`.
+    """
+
+    def score_context(self, settings: EvaluationSettings, dataset: Dataset) -> ScoreContext:
+        """Return what scores are judged beside: trivial scores, reference triggers, input rate.
+
+        Args:
+            settings: of the evaluation.
+            dataset: every value is of ``dataset.evaluation_rows`` of each sample.
+        """
 
 
 def load_task(settings: TaskSettings) -> Task:

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from l1distill.core.settings import Settings
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
 from l1distill.tasks.anomaly.readers.settings import EventFiles
-from l1distill.tasks.base import DataSettings, TeacherSettings
+from l1distill.tasks.base import DataSettings, EvaluationSettings, TeacherSettings
 from l1distill.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -64,3 +65,24 @@ class AutoencoderSettings(TeacherSettings):
         if not self.variational and self.score != "mse":
             raise ValueError(f"score={self.score} needs a VAE; {self.architecture} has only mse")
         return self
+
+
+class ReferenceTriggers(Settings):
+    """Triggers that are there already: an event that one of them takes is not pure."""
+
+    lepton_pt_min_gev: float | None = Field(default=36.0, gt=0)
+    """Threshold on pT of the leading electron or muon [GeV]; null to leave the trigger out."""
+    ht_min_gev: float | None = Field(default=360.0, gt=0)
+    """Threshold on HT, the scalar sum of the jets' pT [GeV]; null to leave the trigger out."""
+    met_min_gev: float | None = Field(default=100.0, gt=0)
+    """Threshold on the missing transverse energy [GeV]; null to leave the trigger out."""
+
+
+class AnomalyEvaluationSettings(EvaluationSettings):
+    """What a trigger's rate is counted from, and what is triggered on without it."""
+
+    input_rate_khz: float = Field(default=0.5, gt=0)
+    """Rate of events like the background at the algorithm's input [kHz]; the default is that of the
+    leptons that the data's filter asks for, at 2e34 per cm2 and s."""
+    triggers: ReferenceTriggers = ReferenceTriggers()
+    """The reference triggers."""

@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.tasks.anomaly.encoding import InputSettings
-from l1distill.tasks.anomaly.settings import AnomalyDataSettings, AutoencoderSettings
+from l1distill.tasks.anomaly.settings import (
+    AnomalyDataSettings,
+    AnomalyEvaluationSettings,
+    AutoencoderSettings,
+)
 from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
 from l1distill.tasks.base import SettingsTypes
 
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from l1distill.data.encoding import InputEncoding
     from l1distill.data.splits import Split
     from l1distill.distillation.targets import TargetTransform
+    from l1distill.evaluation.context import ScoreContext
     from l1distill.evaluation.evaluation import Evaluation
     from l1distill.firmware.functions.error_head import ErrorHead
     from l1distill.reporting.data_page import DataNotes
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
         DataSettings,
         Drawing,
         EncodingSettings,
+        EvaluationSettings,
         GenerationServices,
         TaskDescription,
         TeacherSettings,
@@ -54,7 +60,10 @@ class AnomalyTask:
 
     name = "anomaly"
     settings = SettingsTypes(
-        data=AnomalyDataSettings, teacher=AutoencoderSettings, encoding=InputSettings
+        data=AnomalyDataSettings,
+        teacher=AutoencoderSettings,
+        encoding=InputSettings,
+        evaluation=AnomalyEvaluationSettings,
     )
 
     def check_sources(self, settings: DataSettings) -> None:
@@ -134,6 +143,13 @@ class AnomalyTask:
         from l1distill.tasks.anomaly.evaluation import evaluate
 
         return evaluate(answers, dataset)
+
+    def score_context(self, settings: EvaluationSettings, dataset: Dataset) -> ScoreContext:
+        """Return HT and other trivial scores, the reference triggers, and the input rate."""
+        from l1distill.tasks.anomaly.score_context import make_context
+
+        assert isinstance(settings, AnomalyEvaluationSettings)
+        return make_context(settings, dataset)
 
     def draw_model(self, drawing: Drawing, dataset: Dataset, folder: Path) -> Sequence[Picture]:
         """Draw score distributions and ROC curves."""

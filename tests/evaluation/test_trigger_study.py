@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from l1distill.evaluation.context import ScoreContext
+from l1distill.evaluation.rates import rate_curve, rate_metrics, wilson
+from l1distill.evaluation.trigger_study import study_scores
+from l1distill.evaluation.trivial import rank_score, trivial_metrics, trivial_separations
+from l1distill.registry.intervals import interval_of
+
+EVENTS = 20_000
+SCORES = {"background": np.arange(float(EVENTS)), "a_4l": np.full(100, 19_995.0)}
+EVERY_FOURTH = np.arange(EVENTS) % 4 == 0
+CONTEXT = ScoreContext(
+    background="background",
+    input_rate_khz=40_000.0,
+    trivial={
+        "ht": {"background": np.arange(2_000.0), "a_4l": np.full(100, 1_500.0)},
+        "leptons": {"background": np.arange(2_000.0), "a_4l": np.full(100, 1_990.5)},
+    },
+    triggers={
+        "lepton_pt": {"background": EVERY_FOURTH, "a_4l": np.zeros(100, dtype=bool)},
+        "met": {"background": np.zeros(EVENTS, dtype=bool), "a_4l": np.ones(100, dtype=bool)},
+    },
+)
+
+
+def test_rates_are_counted_in_total_and_beside_the_reference_triggers() -> None:
+    metrics = rate_metrics(SCORES, CONTEXT)
+    assert metrics["working_point_fpr"] == 1e-3
+    assert 19_979.0 < metrics["threshold_fpr1e-3"] <= 19_980.0
+    assert metrics["rate_khz_fpr1e-2"] == pytest.approx(400.0)
+    assert metrics["rate_khz_fpr1e-3"] == pytest.approx(40.0)
+    assert metrics["pure_rate_khz_fpr1e-3"] == pytest.approx(30.0)
+    assert metrics["reference_rate_khz/lepton_pt"] == pytest.approx(10_000.0)
+    assert metrics["reference_rate_khz/met"] == 0.0
+    for name in ("rate_khz_fpr1e-3", "pure_rate_khz_fpr1e-2", "reference_rate_khz/met"):
+        assert interval_of(metrics, name) is not None, name
+
+
+@pytest.mark.parametrize(("passed", "events"), [(0, 50), (7, 50), (50, 50), (20, 20_000)])
+def test_the_interval_is_that_of_scipy(passed: int, events: int) -> None:
+    expected = binomtest(passed, events).proportion_ci(0.683, method="wilson")
+    assert [float(end) for end in wilson(passed, events)] == pytest.approx(list(expected))
+
+
+def test_the_curve_of_the_rate_ends_where_the_sample_ends() -> None:
+    curve = rate_curve(SCORES, CONTEXT)
+    assert curve is not None
+    assert (curve.threshold[0], curve.threshold[-1]) == (0.0, 19_990.0)
+    assert curve.total[0][0] == pytest.approx(40_000.0)
+    assert curve.total[0][-1] == pytest.approx(20.0)
+    assert curve.pure[0][0] == pytest.approx(30_000.0)
+    assert np.isnan(curve.pure[0][-1]), "seven events are left that no trigger takes"
+    assert rate_curve({"background": np.arange(19.0)}, CONTEXT) is None
+
+
+def test_without_reference_triggers_nothing_is_pure() -> None:
+    metrics = rate_metrics(SCORES, ScoreContext(background="background", input_rate_khz=1.0))
+    assert not any("pure" in name for name in metrics)
+
+
+def test_the_best_of_the_trivial_scores_is_a_metric_of_its_own() -> None:
+    metrics = trivial_metrics(trivial_separations(CONTEXT))
+    assert metrics["trivial/ht/auc/a_4l"] == pytest.approx(1_500.5 / 2_000)
+    assert metrics["trivial/best/auc/a_4l"] == metrics["trivial/leptons/auc/a_4l"] > 0.99
+    assert metrics["trivial/best/auc_error/a_4l"] == metrics["trivial/leptons/auc_error/a_4l"]
+    assert metrics["trivial/best/tpr_fpr1e-2/a_4l"] == 1.0
+    assert metrics["trivial/ht/tpr_fpr1e-2/a_4l"] == 0.0
+
+
+def test_answers_with_a_second_axis_are_scores_too() -> None:
+    answers = {name: scores[:, None] for name, scores in SCORES.items()}
+    assert study_scores(answers, CONTEXT).metrics == study_scores(SCORES, CONTEXT).metrics
+    with pytest.raises(ValueError, match="reshape"):
+        study_scores({"background": np.zeros((10, 2))}, CONTEXT)
+
+
+def test_the_rank_score_of_an_exponential_is_itself() -> None:
+    background = np.random.default_rng(0).exponential(size=100_000)
+    values = np.array([0.5, 2.0, 4.0, 6.0, 12.0])
+    np.testing.assert_allclose(rank_score(values, background), values, rtol=0.08)
+
+
+def test_the_rank_score_keeps_the_order() -> None:
+    rng = np.random.default_rng(1)
+    background = np.round(rng.exponential(2.0, 5_000))
+    values = np.arange(0.0, 60.0)
+    ranks = rank_score(values, background)
+    assert (np.diff(ranks) >= 0).all()
+    assert np.isfinite(ranks).all()
+    assert ranks[0] == 0.0
+    first, last = rank_score(np.array([3.0, 4.0]), np.full(100, 3.0))
+    assert first < last
+    with pytest.raises(ValueError, match="no background"):
+        rank_score(values, np.zeros(0))
