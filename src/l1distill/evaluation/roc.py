@@ -47,6 +47,8 @@ class Separation:
     tpr: dict[str, Rate]
     """TPR at those points of :data:`FPR_POINTS` that the background sample can resolve."""
     roc: Roc
+    resolved_from: float = 0.0
+    """False positive rate at which :data:`RESOLVED_FROM` background events are left."""
 
 
 def separation(
@@ -77,6 +79,7 @@ def separation(
         auc_error=_auc_error(auc, len(signal), len(background)),
         tpr=resolved,
         roc=Roc(fpr=fpr, tpr=tpr),
+        resolved_from=RESOLVED_FROM / len(background),
     )
 
 

@@ -9,6 +9,7 @@ from l1distill.evaluation.evaluation import Curves, Evaluation, write_curves
 from l1distill.evaluation.trigger_study import TriggerStudy, study_scores
 from l1distill.reporting.pictures import write_captions
 from l1distill.reporting.plots.history import draw_history
+from l1distill.reporting.plots.trigger_study import draw_study
 from l1distill.tasks.base import Answers, Drawing, EvaluationSettings, ScoringTask, Task
 from l1distill.training.history import History
 
@@ -69,6 +70,7 @@ def evaluate_model(
     folder.write_history(history)
     pictures = [
         *task.draw_model(drawing, dataset, folder.path),
+        *([] if study is None else draw_study(study, model, folder.path)),
         draw_history(history, folder.path, f"Training of the {model}"),
     ]
     write_captions(pictures, folder.path)

@@ -1,5 +1,7 @@
 """The anomaly task as stages see it."""
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,11 @@ from sklearn.metrics import roc_auc_score
 from l1distill.core.errors import ConfigError
 from l1distill.core.settings import Settings
 from l1distill.data.card import Card, FileCard
-from l1distill.data.dataset import Dataset
+from l1distill.data.dataset import Dataset, Items
 from l1distill.tasks.anomaly.dataset import read_items
 from l1distill.tasks.anomaly.events import Events
 from l1distill.tasks.anomaly.generator.checks import check
+from l1distill.tasks.anomaly.pictures import most_anomalous
 from l1distill.tasks.anomaly.reconstruction import ObjectsErrorHead
 from l1distill.tasks.anomaly.settings import AutoencoderSettings
 from l1distill.tasks.anomaly.standardization import Standardization
@@ -22,7 +25,7 @@ from l1distill.tasks.base import Drawing, Task
 
 def _dataset(folder: Path, *signals: str) -> Dataset:
     """A data set that nothing is read from."""
-    file = FileCard(train=50, test=40, validation=10, sha256="")
+    file = FileCard(train=50, test=40, validation=10, sha256=hashlib.sha256().hexdigest())
     files = dict.fromkeys(("background", *signals), file)
     card = Card(dataset="toy", settings={}, versions={}, files=files, checks={}, missing=[])
     return Dataset(
@@ -79,6 +82,10 @@ def test_scores_without_a_logarithm_are_refused(answers: np.ndarray, refused: bo
 def test_a_trained_model_is_drawn(tmp_path: Path, model: str) -> None:
     rng = np.random.default_rng(0)
     dataset = _dataset(tmp_path, "zprime")
+    objects = rng.exponential(30.0, (100, 19, 3))
+    for name in dataset.names:
+        (tmp_path / f"{name}.h5").touch()
+    dataset = replace(dataset, read=lambda _: Items(values=objects))
     answers = {
         score: {
             "background": rng.lognormal(size=(40, 1)),
@@ -97,13 +104,28 @@ def test_a_trained_model_is_drawn(tmp_path: Path, model: str) -> None:
     )
     pictures = TASK.draw_model(drawing, dataset, tmp_path)
     drawn = {path.name for path in (tmp_path / "plots").iterdir()}
-    assert drawn == {"scores.png", "roc.png"} | (
+    assert drawn == {"scores.png", "roc.png", "display.png"} | (
         {"roc_zprime.png"} if model == "teacher" else set()
     )
     assert [picture.path.name for picture in pictures] == {
-        "teacher": ["scores.png"],
-        "student": ["roc.png", "scores.png"],
+        "teacher": ["scores.png", "display.png"],
+        "student": ["roc.png", "scores.png", "display.png"],
     }[model]
+
+
+def test_the_display_shows_the_highest_scores(tmp_path: Path) -> None:
+    objects = np.arange(100 * 57.0).reshape(100, 19, 3)
+    for name in ("background", "zprime"):
+        (tmp_path / f"{name}.h5").touch()
+    dataset = replace(_dataset(tmp_path, "zprime"), read=lambda _: Items(values=objects))
+    background = np.zeros(40)
+    background[[7, 31]] = 2.0, 3.0
+    shown = most_anomalous({"background": background, "zprime": np.arange(100.0)}, dataset)
+    assert len(shown) == 5
+    # the test events of the background stand behind its fifty training events
+    for event, row in ((shown[0], 81), (shown[1], 57), (shown[-1], 99)):
+        np.testing.assert_array_equal(event.objects, objects[row])
+    assert (shown[0].title, shown[-1].title) == ("background, score 3", "zprime, score 99")
 
 
 def test_the_error_head_needs_the_constants_of_the_teacher(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PALETTE = (
-    *("#3f90da", "#bd1f01", "#a96b59", "#832db6"),
-    *("#ffa90e", "#92dadd", "#e76300", "#717581", "#b9ac70"),
+    *("#3f90da", "#bd1f01", "#ffa90e", "#832db6"),
+    *("#a96b59", "#92dadd", "#e76300", "#717581", "#b9ac70"),
 )
 """Colors that people with any color vision tell apart (Petroff, arXiv:2107.02270)."""
 BACKGROUND = "#94a4a2"
@@ -35,6 +35,28 @@ def canvas(
         ax.grid(alpha=0.25)
         ax.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def panels(
+    columns: int, heights: Sequence[float], width: float = 3.6
+) -> "tuple[Figure, list[list[Axes]]]":
+    """Return an empty figure with a row of axes for each height; columns share the x axis.
+
+    Args:
+        columns: number of panels in a row.
+        heights: of the rows, in inches.
+        width: of a column, in inches.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width * columns, sum(heights)), layout="constrained")
+    axes = figure.subplots(
+        len(heights), columns, sharex="col", squeeze=False, height_ratios=heights
+    )
+    for ax in axes.flat:
+        ax.grid(alpha=0.25)
+        ax.spines[["top", "right"]].set_visible(False)
+    return figure, [list(row) for row in axes]
 
 
 def save(figure: "Figure", path: Path) -> None:

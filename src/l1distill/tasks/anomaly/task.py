@@ -152,44 +152,10 @@ class AnomalyTask:
         return make_context(settings, dataset)
 
     def draw_model(self, drawing: Drawing, dataset: Dataset, folder: Path) -> Sequence[Picture]:
-        """Draw score distributions and ROC curves."""
-        from l1distill.reporting.pictures import FOLDER, Picture
-        from l1distill.tasks.anomaly.evaluation import ROC, separate
-        from l1distill.tasks.anomaly.plots.training import (
-            draw_rocs,
-            draw_scores,
-            draw_scores_compared,
-        )
+        """Draw score distributions, ROC curves and the most anomalous events."""
+        from l1distill.tasks.anomaly.pictures import draw_model
 
-        results = {name: separate(by_name, dataset) for name, by_name in drawing.answers.items()}
-        primary = {
-            name: values.reshape(len(values))
-            for name, values in drawing.answers[drawing.primary].items()
-        }
-        background = primary.pop(dataset.training_sample)
-        plots, is_teacher = folder / FOLDER, drawing.model == "teacher"
-        score = f"teacher's anomaly score ({drawing.primary})"
-        draw_scores(
-            background,
-            primary,
-            plots / "scores.png",
-            score if is_teacher else "student's anomaly score",
-            log=is_teacher,
-        )
-        reference = drawing.reference[ROC] if drawing.reference else None
-        draw_rocs(results[drawing.primary], plots / "roc.png", reference)
-        if is_teacher:
-            draw_scores_compared(results, plots)
-            return [Picture(caption="The teacher's score", path=plots / "scores.png")]
-        return [
-            Picture(
-                caption="Student (solid) and teacher (dashed) on every signal",
-                path=plots / "roc.png",
-            ),
-            Picture(
-                caption="The student's score, quantized as in firmware", path=plots / "scores.png"
-            ),
-        ]
+        return draw_model(drawing, dataset, folder)
 
     def comparison(self, teacher: Mapping[str, float], student: Mapping[str, float]) -> Table:
         """Compare the AUC of each signal with the published one."""

@@ -1,6 +1,6 @@
 """Plots of a trained anomaly detector: score distributions and ROC curves."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,22 +50,26 @@ def draw_rocs(
 ) -> None:
     """Draw ROC curves on log axes, as figures II and III of Govorkova et al.
 
+    They end where ten background events are left.
+
     Args:
         results: of each signal.
         path: where to.
         reference: the teacher's curves, to draw dashed beside a student's.
     """
     figure, (ax,) = canvas()
+    start = _start(results.values())
     for name, result in results.items():
         label = f"{label_of(name)}  AUC {result.auc:.3f} ± {result.auc_error:.3f}"
-        ax.plot(result.roc.fpr, result.roc.tpr, color=color(name), label=label)
+        ax.plot(*_from(result.roc.fpr, result.roc.tpr, start), color=color(name), label=label)
         if reference is not None:
-            ax.plot(reference[name].x, reference[name].y, "--", color=color(name), lw=1)
+            curve = reference[name]
+            ax.plot(*_from(curve.x, curve.y, start), "--", color=color(name), lw=1)
     if reference is not None:
         ax.plot([], [], "--", color="black", lw=1, label="teacher")
-    diagonal = np.geomspace(1e-4, 1, 50)
+    diagonal = np.geomspace(start, 1, 50)
     ax.plot(diagonal, diagonal, ":", color="black", lw=1, label="chance")
-    ax.set(xscale="log", yscale="log", xlim=(1e-4, 1), ylim=(1e-4, 1.2))
+    ax.set(xscale="log", yscale="log", xlim=(start, 1), ylim=(start, 1.2))
     ax.set(xlabel="false positive rate", ylabel="true positive rate")
     ax.legend(frameon=False, fontsize="small")
     save(figure, path)
@@ -81,13 +85,27 @@ def draw_scores_compared(results: Mapping[Any, Mapping[str, Separation]], folder
     styles = ("-", "--", ":")
     for signal in next(iter(results.values())):
         figure, (ax,) = canvas()
+        start = _start(separation[signal] for separation in results.values())
         for (score, separation), style in zip(results.items(), styles, strict=False):
             result = separation[signal]
             ax.plot(
-                result.roc.fpr, result.roc.tpr, style, color=color(signal),
+                *_from(result.roc.fpr, result.roc.tpr, start), style, color=color(signal),
                 label=f"{score}  AUC {result.auc:.3f} ± {result.auc_error:.3f}",
             )  # fmt: skip
-        ax.set(xscale="log", yscale="log", xlim=(1e-5, 1), ylim=(1e-5, 1.2))
+        ax.set(xscale="log", yscale="log", xlim=(start, 1), ylim=(start, 1.2))
         ax.set(xlabel="false positive rate", ylabel="true positive rate", title=label_of(signal))
         ax.legend(frameon=False)
         save(figure, folder / f"roc_{signal}.png")
+
+
+def _start(results: Iterable[Separation]) -> float:
+    """Return the smallest false positive rate that the background resolves, 0.1 at most."""
+    return min([0.1, *(result.resolved_from for result in results if result.resolved_from > 0)])
+
+
+def _from(
+    fpr: NDArray[np.float64], tpr: NDArray[np.float64], start: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the part of a curve from a false positive rate on, and its point there."""
+    first = max(int(np.searchsorted(fpr, start, side="right")) - 1, 0)
+    return np.maximum(fpr[first:], start), tpr[first:]
