@@ -22,7 +22,7 @@ class TriggerStudy:
     Attributes:
         context: what they are judged beside.
         scores: of the evaluation items of each sample, (n,).
-        teacher: what a student should answer to the same items, on the same scale; None if the
+        taught: what a student should answer to the same items, on the same scale; None if the
             scores are a teacher's.
         fidelity: curves with intervals, and the comparison with the teacher.
         trivial: trivial score to signal to its separation.
@@ -32,7 +32,7 @@ class TriggerStudy:
 
     context: ScoreContext
     scores: Scores
-    teacher: Scores | None
+    taught: Scores | None
     fidelity: Fidelity
     trivial: Mapping[str, Mapping[str, Separation]]
     points: Mapping[str, WorkingPoint]
@@ -68,7 +68,7 @@ def study_scores(
     return TriggerStudy(
         context=context,
         scores=scores,
-        teacher=taught,
+        taught=taught,
         fidelity=fidelity,
         trivial=trivial,
         points=working_points(scores[context.background]),

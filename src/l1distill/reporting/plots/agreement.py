@@ -61,16 +61,16 @@ def draw_scores_compared(study: TriggerStudy, path: Path) -> None:
         study: of a student.
         path: where to.
     """
-    assert study.teacher is not None
+    assert study.taught is not None
     background = study.context.background
     names = [background, *(name for name in study.scores if name != background)]
-    every = np.concatenate([study.teacher[name] for name in names])
+    every = np.concatenate([study.taught[name] for name in names])
     low, high = np.quantile(every, WHOLE)
     margin = 0.05 * (high - low) + 1e-9
     limits = (float(low - margin), float(high + margin))
     edges = np.linspace(*limits, BINS + 1)
     counts, _, _ = np.histogram2d(
-        study.teacher[background], study.scores[background], BINS, (limits, limits)
+        study.taught[background], study.scores[background], BINS, (limits, limits)
     )
     shades = np.log10(np.where(counts > 0, counts, np.nan)).T
     point = smallest(study.points)
@@ -81,13 +81,13 @@ def draw_scores_compared(study: TriggerStudy, path: Path) -> None:
         if name != background:
             dots = slice(MOST_DOTS)
             ax.plot(
-                study.teacher[name][dots], study.scores[name][dots], ".", ms=2, alpha=0.5,
+                study.taught[name][dots], study.scores[name][dots], ".", ms=2, alpha=0.5,
                 color=look.color, rasterized=True,
             )  # fmt: skip
         ax.plot(limits, limits, color="black", lw=0.5)
         if point is not None:
             ax.axhline(study.points[point].threshold, color="black", lw=1, ls=":")
-            teacher = working_points(study.teacher[background])[point]
+            teacher = working_points(study.taught[background])[point]
             ax.axvline(teacher.threshold, color="black", lw=1, ls=":")
         ax.set(xlim=limits, ylim=limits, title=look.label, xlabel="teacher's score, as taught")
     row[0].set(ylabel="student's score")

@@ -40,8 +40,8 @@ def draw_rates(study: TriggerStudy, path: Path) -> bool:
     for label, (value, low, high), color, style in lines:
         ax.fill_between(curve.threshold, low, high, color=color, alpha=0.3, lw=0)
         ax.plot(curve.threshold, value, style, color=color, label=label)
-    if study.teacher is not None:
-        teacher = rate_curve(study.teacher, study.context)
+    if study.taught is not None:
+        teacher = rate_curve(study.taught, study.context)
         if teacher is not None:
             ax.plot(teacher.threshold, teacher.total[0], "--", color="black", lw=1, label="teacher")
     point = smallest(study.points)
@@ -49,7 +49,7 @@ def draw_rates(study: TriggerStudy, path: Path) -> bool:
         threshold = study.points[point].threshold
         ax.axvline(threshold, color="black", lw=1, ls=":", label=f"FPR {point}")
     ax.set(xlabel="threshold on the score", ylabel="trigger rate [kHz]", yscale="log")
-    if study.teacher is None and float(np.min(curve.threshold)) > 0:
+    if study.taught is None and float(np.min(curve.threshold)) > 0:
         ax.set(xscale="log")
     ax.legend(frameon=False, fontsize="small")
     save(figure, path)
@@ -77,15 +77,15 @@ def draw_turn_on(study: TriggerStudy, path: Path) -> bool:
             look = study.context.looks[name]
             accepted = study.points[point].accepts(study.scores[name])
             _efficiency(ax, values, accepted, edges, color=look.color, label=look.label)
-            if study.teacher is not None:
-                taught = working_points(study.teacher[study.context.background])[point]
+            if study.taught is not None:
+                taught = working_points(study.taught[study.context.background])[point]
                 _efficiency(
-                    ax, values, taught.accepts(study.teacher[name]), edges, color=look.color,
+                    ax, values, taught.accepts(study.taught[name]), edges, color=look.color,
                     errors=False,
                 )  # fmt: skip
         ax.set(xlabel=observable.label, ylim=(-0.02, 1.05))
     row[0].set(ylabel=f"efficiency at FPR {point}")
-    if study.teacher is not None:
+    if study.taught is not None:
         row[0].plot([], [], "--", color="black", lw=1, label="teacher")
     row[0].legend(frameon=False, fontsize="small")
     save(figure, path)

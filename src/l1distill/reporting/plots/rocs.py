@@ -30,7 +30,7 @@ def draw_rocs(study: TriggerStudy, path: Path) -> None:
         path: where to.
     """
     signals = [name for name in study.scores if name != study.context.background]
-    student = study.teacher is not None
+    student = study.taught is not None
     figure, rows = panels(len(signals), (3.6, 1.6) if student else (3.6,))
     for column, signal in enumerate(signals):
         bands, look = study.fidelity.bands[signal], study.context.looks[signal]

@@ -22,7 +22,7 @@ def draw_study(study: TriggerStudy, model: str, folder: Path) -> list[Picture]:
     """
     plots, pictures = folder / FOLDER, []
     has_signals = len(study.scores) > 1
-    over = " over teacher" if study.teacher is not None else ""
+    over = " over teacher" if study.taught is not None else ""
     if study.fidelity.bands and has_signals:
         draw_rocs(study, plots / "roc_signals.png")
         pictures.append(
@@ -31,7 +31,7 @@ def draw_study(study: TriggerStudy, model: str, folder: Path) -> list[Picture]:
                 path=plots / "roc_signals.png",
             )
         )
-    if study.fidelity.bands and study.teacher is not None:
+    if study.fidelity.bands and study.taught is not None:
         draw_agreement(study, plots / "agreement.png")
         pictures.append(
             Picture(
@@ -40,7 +40,7 @@ def draw_study(study: TriggerStudy, model: str, folder: Path) -> list[Picture]:
                 path=plots / "agreement.png",
             )
         )
-    if study.teacher is not None:
+    if study.taught is not None:
         draw_scores_compared(study, plots / "score_against_score.png")
         pictures.append(
             Picture(

@@ -22,6 +22,8 @@ KINDS = (
     ("jet", JETS, None, PALETTE[4]),
 )
 """Name, slots, marker and color; a jet is a circle of its radius."""
+_ANGLE = np.linspace(0.0, 2.0 * np.pi, 41)
+_CIRCLE = JET_RADIUS * np.stack([np.cos(_ANGLE), np.sin(_ANGLE)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ def draw_display(events: Sequence[Shown], path: Path) -> None:
     for ax, event in zip(every, events, strict=False):
         _draw(ax, event.objects)
         ax.set_title(event.title, fontsize="small")
-        ax.set(xlim=(-4.5, 4.5), ylim=(-np.pi, np.pi))
+        ax.set(xlim=(-4.5, 4.5), ylim=(-3.6, 3.6))
     for row in axes:
         row[0].set(ylabel="φ [rad]")
     for ax in axes[-1]:
@@ -65,15 +67,13 @@ def draw_display(events: Sequence[Shown], path: Path) -> None:
 
 
 def _draw(ax: "Axes", objects: NDArray[np.floating[Any]]) -> None:
-    from matplotlib.patches import Circle
-
     for name, slots, marker, color in KINDS:
         ax.plot([], [], marker or "o", color=color, label=name, mfc=color if marker else "none")
         for pt, eta, phi in objects[slots]:
             if pt <= 0:
                 continue
             if marker is None:
-                ax.add_patch(Circle((eta, phi), JET_RADIUS, fill=False, color=color, lw=1.5))
+                ax.plot(eta + _CIRCLE[0], phi + _CIRCLE[1], color=color, lw=1.5)
             else:
                 ax.plot(eta, phi, marker, color=color, ms=5)
             ax.annotate(
@@ -84,5 +84,5 @@ def _draw(ax: "Axes", objects: NDArray[np.floating[Any]]) -> None:
                 fontsize="x-small",
             )
     met, _, phi = objects[MET]
-    ax.axhline(phi, color="black", lw=1, ls="--", label="MET")
+    ax.axhline(phi, color="black", lw=1, ls="--", label="MET (numbers: pT [GeV])")
     ax.annotate(f"MET {met:.0f}", (-4.4, phi), fontsize="x-small", va="bottom")
