@@ -18,6 +18,8 @@ COMPARISON = Table(
     notes=("The first <note>.", "The second."),
 )
 
+WORDS = Table(title="What it takes", columns=(), rows=(), lead="It takes 5 <Hz>.")
+
 
 def _report(tmp_path: Path, passed: bool) -> PipelineReport:
     picture = tmp_path / "picture.png"
@@ -41,7 +43,7 @@ def _report(tmp_path: Path, passed: bool) -> PipelineReport:
     return PipelineReport(
         card=card,
         dataset_md5="0123456789abcdef",
-        comparison=COMPARISON,
+        comparisons=(WORDS, COMPARISON),
         synthesis=SynthesisReport(device=device, entries=figures),
         device=device.name,
         verdict={
@@ -73,7 +75,11 @@ def test_the_comparison_is_shown_as_the_task_made_it(tmp_path: Path) -> None:
         '<p class="soft">The second.</p>',
     ):
         assert words in page
+    assert "<h2>What it takes</h2>\n<p>It takes 5 &lt;Hz&gt;.</p>" in page
+    assert page.index("What it takes") < page.index("Teacher against student")
     lines = markdown.splitlines()
+    at = lines.index("## What it takes")
+    assert lines[at + 1 : at + 4] == ["", "It takes 5 <Hz>.", ""]
     at = lines.index("## Teacher against student")
     assert lines[at + 1 : at + 8] == [
         "",

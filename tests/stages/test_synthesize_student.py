@@ -4,14 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from l1distill.artifacts.record import Record
+from l1distill.core.errors import ConfigError
 from l1distill.core.workspace import file_sha256
 from l1distill.data.card import Card, FileCard, write_card
 from l1distill.data.dataset import Dataset, Items, open_dataset
 from l1distill.data.encoding import Feature, InputEncoding
 from l1distill.stages.stage import Context
-from l1distill.stages.synthesize_student import choose_events, describe_student
+from l1distill.stages.synthesize import Settings
+from l1distill.stages.synthesize_student import choose_events, describe_student, threshold_at
 from l1distill.tasks.anomaly.task import TASK
 
 
@@ -81,3 +84,27 @@ def test_firmware_is_verified_on_events_of_every_sample_that_no_model_was_fitted
     assert set(few[:, 0].astype(int)) <= allowed
     np.testing.assert_array_equal(few, choose_events(dataset, 12, seed=1))
     assert not np.array_equal(few, choose_events(dataset, 12, seed=2))
+
+
+def test_the_threshold_of_the_accept_bit_is_that_of_the_evaluation() -> None:
+    metrics = {"threshold_fpr1e-2": 2.5, "threshold_fpr1e-3": 3.5, "auc/a_4l": 0.9}
+    assert threshold_at(0.001, metrics, Path("models/student")) == 3.5
+    with pytest.raises(ConfigError, match=r"accept_at=0\.0001: .*there are 1e-2, 1e-3"):
+        threshold_at(1e-4, metrics, Path("models/student"))
+    with pytest.raises(ConfigError, match="too few test events"):
+        threshold_at(1e-2, {"auc/a_4l": 0.9}, Path("models/student"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"model": "net.h5", "output": Path("out")}, r"with model= give the threshold itself"),
+        ({"score": {"accept": 1.0}}, "both name a threshold"),
+    ],
+)
+def test_an_accept_bit_that_is_named_twice_or_in_vain_is_refused(
+    keys: dict[str, Any], message: str
+) -> None:
+    common = {"task": {"name": "anomaly", "module": "m"}, "data": {"name": "d", "folder": "f"}}
+    with pytest.raises(ValueError, match=message):
+        Settings.model_validate({**common, "accept_at": 0.01, **keys})

@@ -55,11 +55,11 @@ def rate_metrics(scores: Scores, context: ScoreContext) -> dict[str, float]:
     Returns:
         ``threshold_fpr<point>``, ``rate_khz_fpr<point>`` and ``pure_rate_khz_fpr<point>`` with
         ``_low`` and ``_high``, ``working_point_fpr``, and ``reference_rate_khz/<trigger>``, that of
-        each reference trigger alone.
+        each reference trigger alone, and ``input_rate_khz``, from which they are counted.
     """
     background = scores[context.background]
     points, taken = working_points(background), context.taken(context.background)
-    metrics: dict[str, float] = {}
+    metrics: dict[str, float] = {"input_rate_khz": context.input_rate_khz}
     for name, decisions in context.triggers.items():
         _put(metrics, f"reference_rate_khz/{name}", decisions[context.background], context)
     for name, point in points.items():

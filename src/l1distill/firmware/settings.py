@@ -76,9 +76,13 @@ class ScoreSettings(Settings):
     """Bits of the score; by default as many as it takes to be exact, for ``kl`` at most 24."""
     threshold: float | None = Field(default=None, allow_inf_nan=False)
     """One bit comes out: whether the score, or the only output, is at least the threshold."""
+    accept: float | None = Field(default=None, allow_inf_nan=False)
+    """One more output beside the score: 1 where that is at least this threshold, else 0."""
 
     @model_validator(mode="after")
     def _check_complete(self) -> "ScoreSettings":
+        if self.threshold is not None and self.accept is not None:
+            raise ValueError("score.accept= goes beside the score, score.threshold= replaces it")
         if self.kind is None:
             for name in ("latent", "bits"):
                 if getattr(self, name) is not None:

@@ -23,7 +23,7 @@ from l1distill.firmware.functions.port_conversion import (
     to_codes,
     with_integer_ports,
 )
-from l1distill.firmware.functions.score_head import with_score
+from l1distill.firmware.functions.score_head import ScoredNetwork, accept_in_words, with_score
 from l1distill.firmware.hls import vendor
 from l1distill.firmware.hls.project import write_hls_project
 from l1distill.firmware.network import serialization
@@ -149,8 +149,7 @@ def synthesize(
         values = np.asarray(events, dtype=np.float64)
         events = to_codes(values.reshape(len(values), -1), ports)
     network = ported.network if ported else scored.network
-    if scored.output is not None:
-        description = replace(description, outputs=(Quantity(name=scored.output),))
+    description = replace(description, outputs=_outputs(description, scored, score))
     simulator = _find_tools(settings)
     chosen = choose_events(model, model_network, scored.network, events, settings, ported)
     with tempfile.TemporaryDirectory(prefix="l1distill-synthesis-") as temporary:
@@ -170,6 +169,19 @@ def synthesize(
     for name, content in (constants or {}).items():
         contents[f"{files.CONSTANTS_FOLDER}/{name}"] = content
     return Firmware(report=report, network=network, emulator=emulator, files=contents)
+
+
+def _outputs(
+    description: ModelDescription, scored: ScoredNetwork, score: ScoreSettings | None
+) -> tuple[Quantity, ...]:
+    """Return what comes out, the score and the accept bit included."""
+    outputs = description.outputs
+    if scored.output is not None:
+        outputs = (Quantity(name=scored.output),)
+    if score is not None and score.accept is not None:
+        accept = Quantity(name=accept_in_words(score.accept))
+        outputs = (*(outputs or (Quantity(name="score"),)), accept)
+    return outputs
 
 
 def _find_tools(settings: FirmwareSettings) -> Simulator | None:

@@ -22,7 +22,7 @@ class PipelineReport:
     Attributes:
         card: of the data set.
         dataset_md5: its identity.
-        comparison: teacher against student.
+        comparisons: teacher against student, in order of importance.
         synthesis: the synthesis report.
         device: name of the FPGA.
         verdict: ``outcome`` with its ``reason``, ``model`` and the ``gates``.
@@ -32,7 +32,7 @@ class PipelineReport:
 
     card: Card
     dataset_md5: str
-    comparison: Table
+    comparisons: Sequence[Table]
     synthesis: "SynthesisReport"
     device: str
     verdict: Mapping[str, Any]

@@ -26,11 +26,14 @@ class Table:
     Attributes:
         title: its heading.
         columns: of its cells.
-        rows: cells as text, as many in each row as there are columns.
+        rows: cells as text, as many in each row as there are columns; without any only the words
+            are shown.
+        lead: the sentence that sums it up, above the table; empty for none.
         notes: one paragraph each, below the table.
     """
 
     title: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[str]]
+    lead: str = ""
     notes: Sequence[str] = ()

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from l1distill.firmware.files import BUNDLE, SYNTHESIS_REPORT
 from l1distill.firmware.functions.port_conversion import check_number
@@ -48,6 +48,9 @@ class Settings(StageSettings):
     input type."""
     score: ScoreSettings = ScoreSettings()
     """Anomaly score that is computed behind the network, in the same firmware."""
+    accept_at: float | None = Field(default=None, gt=0, lt=1)
+    """False positive rate of an accept bit beside the student's score, one of those that its
+    evaluation resolved (1e-2, 1e-3, ...); null for no such bit."""
     output: Path = PIPELINE_OUTPUT
     """Folder that the stage writes."""
 
@@ -63,6 +66,13 @@ class Settings(StageSettings):
             raise ValueError(
                 f"{source.kind}= needs an output= of its own; {PIPELINE_OUTPUT} is the pipeline's"
             )
+        if self.accept_at is not None and source.kind != "student":
+            raise ValueError(
+                f"accept_at= is a working point of a student's evaluation; with {source.kind}= "
+                "give the threshold itself, score.accept="
+            )
+        if self.accept_at is not None and self.score.accept is not None:
+            raise ValueError("accept_at= and score.accept= both name a threshold; leave one out")
         return self
 
 

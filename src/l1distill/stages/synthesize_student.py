@@ -1,15 +1,19 @@
 """Synthesis of the pipeline's student, verified on the events of its data set."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.artifacts.folders import INPUTS, STUDENT_MODEL, StudentFolder
+from l1distill.core.errors import ConfigError
 from l1distill.data.dataset import Dataset
 from l1distill.data.encoding import InputEncoding
+from l1distill.evaluation.roc import FPR_POINTS
 from l1distill.firmware.functions.port_conversion import IntegerPort
 from l1distill.firmware.results.documents import ModelDescription
 from l1distill.firmware.results.quantity import Quantity
@@ -41,9 +45,14 @@ def synthesize_student(
 
     Raises:
         DataError: the student cannot be read, or is not supported.
+        ConfigError: ``accept_at`` is no working point of the student.
         ToolError: a program is missing or failed.
     """
     folder = StudentFolder(source.student_folder)
+    score = settings.score
+    if settings.accept_at is not None:
+        threshold = threshold_at(settings.accept_at, folder.metrics(), source.student_folder)
+        score = type(score).model_validate({**score.model_dump(), "accept": threshold})
     student, encoding = keras_files.load(folder.model), folder.encoding
     dataset = context.task.open(settings.data.folder)
     events = choose_events(dataset, settings.firmware.verification_events, settings.seed)
@@ -59,7 +68,7 @@ def synthesize_student(
         settings.firmware,
         description=description,
         ports=ports,
-        score=settings.score,
+        score=score,
         constants={
             name: (folder.path / name).read_bytes() for name in (INPUTS, *context.task.constants())
         },
@@ -71,6 +80,29 @@ def synthesize_student(
         headline=HEADLINE,
         dataset_md5=dataset.md5,
         describes="student",
+    )
+
+
+def threshold_at(fpr: float, metrics: Mapping[str, float], folder: Path) -> float:
+    """Return the threshold that a student's evaluation found for a false positive rate.
+
+    Args:
+        fpr: the rate.
+        metrics: of the student.
+        folder: of the student, for the message.
+
+    Raises:
+        ConfigError: the student's background did not resolve that rate.
+    """
+    found = {name: metrics.get(f"threshold_fpr{name}") for name in FPR_POINTS}
+    for name, point in FPR_POINTS.items():
+        threshold = found[name]
+        if threshold is not None and math.isclose(point, fpr):
+            return threshold
+    resolved = ", ".join(name for name, threshold in found.items() if threshold is not None)
+    raise ConfigError(
+        f"accept_at={fpr:g}: {folder}/metrics.json has no threshold for that false positive rate; "
+        + (f"there are {resolved}" if resolved else "its background has too few test events")
     )
 
 

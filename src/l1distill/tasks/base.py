@@ -253,8 +253,14 @@ class Task(Protocol):
     def draw_model(self, drawing: Drawing, dataset: Dataset, folder: Path) -> Sequence[Picture]:
         """Draw a trained model into a folder; returns the pictures that a report shows."""
 
-    def comparison(self, teacher: Mapping[str, float], student: Mapping[str, float]) -> Table:
-        """Compare teacher and student, from their metrics, with published figures beside them."""
+    def comparison(
+        self, teacher: Mapping[str, float], student: Mapping[str, float]
+    ) -> Table | Sequence[Table]:
+        """Compare teacher and student, from their metrics, with published figures beside them.
+
+        Returns:
+            One table, or several, what matters most first.
+        """
 
     def describe(self) -> TaskDescription:
         """Return what the model card says of this task's students."""

@@ -73,9 +73,11 @@ SETTINGS = [
     {"kind": "sum_mu2", "threshold": 3.3},
     {"kind": "sum_mu2", "bits": 8, "threshold": 3.3},
 ]
+ACCEPT = {"kind": "sum_mu2", "accept": 3.3}
 
 KL = {"kind": "kl", "pieces": 12, "bits": 14, "threshold": 6.0}
 RZ = {"kind": "rz", "pieces": 12, "bits": 14}
+EVERYWHERE = {"score": SETTINGS[0], "bit": SETTINGS[3], "kl": KL, "rz": RZ, "accept": ACCEPT}
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
@@ -108,7 +110,9 @@ def test_the_score_is_its_definition(
 
 
 @pytest.mark.parametrize(
-    "settings", [SETTINGS[0], SETTINGS[3], KL, RZ], ids=["score", "bit", "kl", "rz"]
+    "settings",
+    [SETTINGS[0], SETTINGS[3], KL, RZ, ACCEPT],
+    ids=["score", "bit", "kl", "rz", "accept"],
 )
 def test_every_back_end_computes_it(settings: dict[str, Any], tmp_path: Path) -> None:
     network = scored(encoder(), **settings)
@@ -123,14 +127,40 @@ def test_every_back_end_computes_it(settings: dict[str, Any], tmp_path: Path) ->
 
 @pytest.mark.needs_program("iverilog")
 @pytest.mark.parametrize(
-    "settings", [SETTINGS[0], SETTINGS[3], KL, RZ], ids=["score", "bit", "kl", "rz"]
+    "settings",
+    [SETTINGS[0], SETTINGS[3], KL, RZ, ACCEPT],
+    ids=["score", "bit", "kl", "rz", "accept"],
 )
 def test_the_verilog_computes_it(settings: dict[str, Any], tmp_path: Path) -> None:
     network = scored(encoder(), **settings)
     x = events(network)
     figures = write_rtl(trace_network(network), HARDWARE, 3.0, tmp_path / "rtl")
-    assert figures.output_port.bits <= network.output_type.bits
+    assert figures.output_port.bits <= network.outputs * network.output_type.bits
     assert np.array_equal(simulated(network, x, tmp_path), evaluate(network, x))
+
+
+def test_the_accept_bit_stands_beside_the_score() -> None:
+    plain = encoder()
+    network = scored(plain, **ACCEPT)
+    x = events(network)
+    score, accepted = evaluate(network, x).T
+    assert np.array_equal(score, sum_mu2(plain, x))
+    assert np.array_equal(accepted, score >= 3.3)
+    assert 0.02 < accepted.mean() < 0.98
+
+
+@pytest.mark.parametrize("accept", [-1.0, 1e6])
+def test_an_accept_bit_that_never_changes_is_refused(accept: float) -> None:
+    named = re.escape(f"score.accept={accept:g}: ")
+    with pytest.raises(ConfigError, match=f"{named}.*choose one above"):
+        scored(encoder(), kind="sum_mu2", accept=accept)
+
+
+def test_an_accept_bit_goes_beside_a_score_alone() -> None:
+    with pytest.raises(ValueError, match=r"score\.accept= goes beside the score"):
+        ScoreSettings(threshold=1.0, accept=1.0)
+    with pytest.raises(ConfigError, match=r"score\.accept: the network gives"):
+        scored(encoder(), accept=1.0)
 
 
 def test_the_threshold_itself_passes_and_what_is_just_below_does_not() -> None:

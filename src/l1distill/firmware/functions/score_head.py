@@ -16,7 +16,7 @@ from l1distill.firmware.functions.latent_scores import (
 )
 from l1distill.firmware.network.builder import Builder
 from l1distill.firmware.network.fixed_point import BIT, FixedPoint, grid_of, smallest_type
-from l1distill.firmware.network.layers import Dense, Quantize
+from l1distill.firmware.network.layers import Concatenate, Dense, Quantize
 from l1distill.firmware.network.network import Network
 from l1distill.firmware.settings import ScoreSettings
 
@@ -29,7 +29,7 @@ class ScoredNetwork(NamedTuple):
 
     network: Network
     output: str | None
-    """What the output is, in words; None where nothing has been added."""
+    """What the score is, in words; None where none has been added. An accept bit comes after it."""
 
 
 def with_score(
@@ -40,7 +40,7 @@ def with_score(
     Args:
         network: for a score of the latent space, an encoder that gives means and then logarithms
             of variances; for ``mse`` an autoencoder, that gives as many numbers as it takes.
-        settings: which score, of how many bits, and which threshold.
+        settings: which score, of how many bits, and which threshold or accept bit.
         error_head: the reconstruction error of ``mse``, where the autoencoder's target is more
             than its inputs; ``None`` for the mean square of outputs less inputs.
 
@@ -57,9 +57,19 @@ def with_score(
         output = score.description
         _narrow(builder, score.highest, settings.bits)
     if settings.threshold is not None:
-        _compare(builder, settings.threshold)
+        _compare(builder, settings.threshold, "threshold")
         output = f"1 where {output or 'output'} is at least {settings.threshold:g}, else 0"
-    return ScoredNetwork(builder.network() if output else network, output)
+    if settings.accept is not None:
+        compared = builder.last
+        _compare(builder, settings.accept, "accept")
+        builder.add(Concatenate("score_and_accept", axis=0), compared, builder.last)
+    extended = len(builder.layers) > len(network.layers)
+    return ScoredNetwork(builder.network() if extended else network, output)
+
+
+def accept_in_words(threshold: float) -> str:
+    """Return what the output of ``score.accept`` is."""
+    return f"1 where the score is at least {threshold:g} (accepted), else 0"
 
 
 def _add_score(
@@ -121,23 +131,26 @@ def _narrow(builder: Builder, highest: float | None, bits: int | None) -> None:
         builder.add(Quantize("score_bits", type=score_type))
 
 
-def _compare(builder: Builder, threshold: float) -> None:
-    """Append a bit: count in steps from just below the threshold, and clip that to 0 or 1."""
+def _compare(builder: Builder, threshold: float, name: str) -> None:
+    """Append a bit: count in steps from just below the threshold, and clip that to 0 or 1.
+
+    ``name`` is the setting under ``score.``.
+    """
     score = builder.value_ranges[-1]
     if score.shape != (1,):
         raise ConfigError(
-            f"score.threshold: the network gives {score.size} numbers; a threshold is for "
+            f"score.{name}: the network gives {score.size} numbers; a threshold is for "
             "one, name a score.kind="
         )
     low, high = float(score.low[0]), float(score.high[0])
     if not low < threshold <= high:
         raise ConfigError(
-            f"score.threshold={threshold:g}: what is compared lies between {low:g} and {high:g}; "
+            f"score.{name}={threshold:g}: what is compared lies between {low:g} and {high:g}; "
             "choose one above the lowest and at most the highest"
         )
     if score.type.bits > COMPARED_BITS:
         raise ConfigError(
-            f"score.threshold: what is compared takes {score.type.bits} bits, more than the "
+            f"score.{name}: what is compared takes {score.type.bits} bits, more than the "
             f"{COMPARED_BITS} that a threshold can have; set score.bits={COMPARED_BITS} or fewer"
         )
     step = 2.0**-score.fraction
@@ -145,11 +158,11 @@ def _compare(builder: Builder, threshold: float) -> None:
     kernel, bias = np.array([[1.0 / step]]), np.array([1.0 - math.ceil(threshold / step)])
     builder.add(
         Dense(
-            "threshold_steps",
+            f"{name}_steps",
             kernel=kernel,
             bias=bias,
             kernel_type=grid,
             bias_type=grid_of(bias),
         )
     )
-    builder.add(Quantize("threshold", type=BIT))
+    builder.add(Quantize(name, type=BIT))

@@ -157,8 +157,10 @@ class AnomalyTask:
 
         return draw_model(drawing, dataset, folder)
 
-    def comparison(self, teacher: Mapping[str, float], student: Mapping[str, float]) -> Table:
-        """Compare the AUC of each signal with the published one."""
+    def comparison(
+        self, teacher: Mapping[str, float], student: Mapping[str, float]
+    ) -> Sequence[Table]:
+        """Compare at the working point, with the published AUC, and with trivial scores."""
         from l1distill.tasks.anomaly.comparison import compare
 
         return compare(teacher, student)
