@@ -146,15 +146,17 @@ def test_the_report_is_one_page_with_everything(line: Project) -> None:
     page = (line.folder / "report/index.html").read_text()
     for words in ("Teacher against student", "Promoted", "yosys", "timing closure", "gluon"):
         assert words in page
+    assert page.index("too few test events for a working point") < page.index("published AUC")
+    assert "<td>HT of the jets</td>" in page
     pictures = [
         picture
         for stage in ("student", "teacher", "generate")
         for picture in read_captions(line.folder / OUTPUTS[stage])
     ]
-    assert len(pictures) == 16
+    assert len(pictures) == 24
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
     assert list(map(html.unescape, captions)) == [picture.caption for picture in pictures]
-    assert page.count("data:image/png;base64,") == 16
+    assert page.count("data:image/png;base64,") == 24
     assert not re.search(r"(src|href)=[\"']?(http|/)", page)
     assert "nan" not in re.sub(r"base64,[^\"]+", "", page)
 
