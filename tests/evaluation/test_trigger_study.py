@@ -71,7 +71,11 @@ def test_the_best_of_the_trivial_scores_is_a_metric_of_its_own() -> None:
 
 def test_answers_with_a_second_axis_are_scores_too() -> None:
     answers = {name: scores[:, None] for name, scores in SCORES.items()}
-    assert study_scores(answers, CONTEXT).metrics == study_scores(SCORES, CONTEXT).metrics
+    study = study_scores(answers, CONTEXT)
+    assert study.metrics == study_scores(SCORES, CONTEXT).metrics
+    assert study.summary == (
+        "40 kHz, 30 kHz of it pure, at FPR 1e-3 and an assumed input rate of 40000 kHz"
+    )
     with pytest.raises(ValueError, match="reshape"):
         study_scores({"background": np.zeros((10, 2))}, CONTEXT)
 

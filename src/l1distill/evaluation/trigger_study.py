@@ -12,7 +12,7 @@ from l1distill.evaluation.fidelity import Fidelity, follow_teacher, without_stud
 from l1distill.evaluation.rates import rate_metrics
 from l1distill.evaluation.roc import Separation
 from l1distill.evaluation.trivial import trivial_metrics, trivial_separations
-from l1distill.evaluation.working_points import WorkingPoint, working_points
+from l1distill.evaluation.working_points import WorkingPoint, smallest, working_points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,19 @@ class TriggerStudy:
     trivial: Mapping[str, Mapping[str, Separation]]
     points: Mapping[str, WorkingPoint]
     metrics: Mapping[str, float]
+
+    @property
+    def summary(self) -> str:
+        """The smallest working point in one line, with what its rate is assumed from."""
+        point = smallest(self.points)
+        if point is None:
+            return "the background has too few test events for a working point"
+        pure = self.metrics.get(f"pure_rate_khz_fpr{point}")
+        beside = "" if pure is None else f", {pure:.3g} kHz of it pure"
+        return (
+            f"{self.metrics[f'rate_khz_fpr{point}']:.3g} kHz{beside}, at FPR {point} and an "
+            f"assumed input rate of {self.context.input_rate_khz:g} kHz"
+        )
 
 
 def study_scores(

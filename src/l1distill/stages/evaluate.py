@@ -1,5 +1,6 @@
 """The evaluation that teacher and student stages share: metrics, curves, plots, captions."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -74,8 +75,12 @@ def evaluate_model(
         draw_history(history, folder.path, f"Training of the {model}"),
     ]
     write_captions(pictures, folder.path)
-    extra = {} if study is None else study.metrics
-    return JudgedModel(by_answer=evaluations, metrics={**evaluations[primary].metrics, **extra})
+    if study is None:
+        return JudgedModel(by_answer=evaluations, metrics=evaluations[primary].metrics)
+    print(f"{model}: {study.summary}", file=sys.stderr, flush=True)
+    return JudgedModel(
+        by_answer=evaluations, metrics={**evaluations[primary].metrics, **study.metrics}
+    )
 
 
 def _study(

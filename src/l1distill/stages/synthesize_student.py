@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from l1distill.stages.synthesize import Settings
 
 HEADLINE = ("firmware/latency_ns", "firmware/lut")
+ACCEPT = (
+    "The accept bit's threshold leaves a share of {:g} of the background's test events in that "
+    "data set; the share of what a detector gives may be another."
+)
+"""What a card says of ``accept_at``."""
 
 
 def synthesize_student(
@@ -58,6 +63,10 @@ def synthesize_student(
     events = choose_events(dataset, settings.firmware.verification_events, settings.seed)
     vectors = quantize_inputs(student).predict(encoding.apply(events), batch_size=4096, verbose=0)
     description = describe_student(context, encoding, len(vectors))
+    if settings.accept_at is not None:
+        description = replace(
+            description, limitations=(*description.limitations, ACCEPT.format(settings.accept_at))
+        )
     ports: Sequence[IntegerPort] = ()
     if settings.ports is not None:
         ports = settings.ports.integer_ports([feature.scale for feature in encoding.features])
