@@ -56,7 +56,7 @@ def custom_objects(pruned: bool = False) -> dict[str, Any]:
 
     objects: dict[str, Any] = {"quantized_hswish": quantized_hswish}
     for layer_class in (hgq_proxy.FixedPointQuantizer, hgq_proxy.UnaryLUT):
-        objects[f"HGQ>{layer_class.__name__}"] = layer_class
+        objects[f"HGQ>{layer_class.__name__}"] = objects[layer_class.__name__] = layer_class
     _add_supported_quantized_objects(objects)
     if pruned:
         from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import (
