@@ -88,13 +88,19 @@ V5 = Version(
 ACTIVATION, SCORE, LATENT = (10, 6), (18, 13), (10, 6)
 """Bits and integer bits of a ReLU, of v5's score, and of v3's means."""
 NOTES = (
-    "Public figures: a budget of 50 ns for all of the algorithm, in a Virtex-7 at 40 and 240 MHz "
-    "with the scaling of the inputs; of v5 about 5% of that device's LUTs (some 22,000) and no DSP "
-    "(CMS performance note of 2025).",
-    "Ours is the network with its score alone, for an UltraScale+ at 240 MHz; LUTs are those of "
-    "yosys, an upper bound, and nothing has been placed and routed.",
-    "With firmware.fit_clock=true, the default, stages are cut shorter until the longest leaves "
-    "the setup uncertainty of the clock free: more cycles and flip-flops, the same logic.",
+    "Public figures: a budget of 50 ns for the whole algorithm in the global trigger's Virtex-7, "
+    "the scaling of the inputs included; of v5 about 5% of that device's LUTs (some 22,000) and "
+    "no DSP (reported of CMS's performance note of 2025).",
+    "They differ because ours is an UltraScale+ at 240 MHz, the network with its score alone, "
+    "squares in DSPs, LUTs as yosys counts them, an upper bound, and cycles by alkaid's delays "
+    "with registers behind each stage; theirs are of hls4ml's firmware inside the trigger. Nothing "
+    "has been placed and routed here.",
+    "With firmware.fit_clock=true, the default, stages are cut shorter where the longest would "
+    "not leave the setup uncertainty of the clock free: more cycles and flip-flops. Neither "
+    "version is then within 50 ns.",
+    "Before there was firmware.fit_clock, v3 with the published weights stood at 15,667 LUT and 9 "
+    "cycles (37.5 ns). firmware.latency_cutoff_ns=4.5 firmware.fit_clock=false gives 9 cycles "
+    "again, with a stage of 6.1 ns by alkaid's estimate, which does not close at 240 MHz.",
 )
 
 
