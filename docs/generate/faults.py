@@ -90,7 +90,7 @@ def page(faults: list[Fault] | None = None) -> str:
         for name, cells in sorted(rows.items())
     ]
     outcomes = [
-        (number, fault.stage, fault.fault, fault.outcome, f"`{fault.test}`")
+        f"**{number}**. {fault.fault}, *{fault.stage}*: {fault.outcome}.\n`{fault.test}`\n"
         for number, fault in enumerate(known, start=1)
     ]
     return "\n".join(
@@ -107,6 +107,6 @@ def page(faults: list[Fault] | None = None) -> str:
             table(("fault", *stages), lines),
             "## Outcomes",
             "",
-            table(("", "stage", "fault", "outcome", "test"), outcomes),
+            *outcomes,
         )
     )

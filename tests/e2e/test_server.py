@@ -10,6 +10,7 @@ import mlflow
 import pytest
 from moto.s3.models import s3_backends
 
+from l1distill.core.workspace import folder_sha256
 from tests.e2e.conftest import Project
 from tests.proxy import proxy, refuse_first
 from tests.servers import PASSWORD, USER, Server
@@ -126,4 +127,73 @@ def test_a_student_is_promoted_on_a_server_and_no_password_is_left_anywhere(
     assert _files_with_password(tmp_path) == []
     written = [path for path in line.folder.rglob("*.yaml") if path not in kept]
     assert any(f"{USER}:***@" in path.read_text() for path in written), "what Hydra keeps of a job"
-    assert [path for path in written if PASSWORD in path.read_text()] == []
+    assert _files_with_password(line.folder / "outputs") == []
+
+
+@pytest.mark.fault(
+    stage="generate",
+    fault="the server stops, and is back, at each request",
+    outcome="each request is made again; the run is FINISHED and has the output's hash",
+)
+@pytest.mark.fault(
+    stage="teacher",
+    fault="the server stops, and is back, at each request",
+    outcome="each request is made again; the run is FINISHED and has the output's hash",
+)
+@pytest.mark.fault(
+    stage="student",
+    fault="the server stops, and is back, at each request",
+    outcome="each request is made again; the run is FINISHED and has the output's hash",
+)
+@pytest.mark.fault(
+    stage="synthesize",
+    fault="the server stops, and is back, at each request",
+    outcome="each request is made again; the run is FINISHED and has the output's hash",
+)
+def test_every_stage_outlives_a_server_that_comes_and_goes(
+    line: Project, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each as small as it can be; what is logged with a model is one file, not the package."""
+    package = tmp_path / "package" / "l1distill"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.setattr("l1distill.tracking.models.PACKAGE", package)
+    data, teacher, student = (tmp_path / name for name in ("data", "teacher", "student"))
+    events = line.folder / "data/anomaly"
+    chain = f"data=public data.folder={data}"
+    commands = {
+        "generate": f"data=public data.files.background={events}/background.h5 "
+        f"data.files.signals.a_4l={events}/a_4l.h5 output={data}",
+        "teacher": f"{chain} teacher.training.epochs=1 output={teacher}",
+        "student": f"{chain} compression=none student.training.epochs=1 "
+        f"student.layers=[2] teacher_folder={teacher} output={student}",
+        "synthesize": f"{chain} student_folder={student} firmware.rtl_simulator=none "
+        f"output={tmp_path}/firmware",
+    }
+    with proxy(server.uri) as between:
+        between.rule = refuse_first
+        environment = {
+            **line.environment,
+            **server.environment,
+            "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
+            "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
+            "MLFLOW_TRACKING_URI": between.uri,
+            "MLFLOW_EXPERIMENT_NAME": (name := f"comes and goes {uuid.uuid4()}"),
+        }
+        there = line._replace(environment=environment)
+        for stage, arguments in commands.items():
+            before = len(between.attempts)
+            there.l1distill(stage, *arguments.split())
+            assert len(between.attempts) > before + 10
+    for variable, value in server.environment.items():
+        monkeypatch.setenv(variable, value)
+    client = mlflow.MlflowClient(server.uri)
+    experiment = client.get_experiment_by_name(name)
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    logged = {run.data.tags["stage"]: run.data.tags["output_sha256"] for run in runs}
+    folders = (data, teacher, student, tmp_path / "firmware")
+    assert logged == {
+        stage: folder_sha256(folder) for stage, folder in zip(commands, folders, strict=True)
+    }

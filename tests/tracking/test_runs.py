@@ -227,6 +227,7 @@ def test_the_run_of_a_sweep_is_opened_with_its_first_job(store: Store) -> None:
     (parent,) = store.client.search_runs([store.experiment_id], "tags.stage = 'student_sweep'")
     assert [run.data.tags["mlflow.parentRunId"] for run in runs] == [parent.info.run_id] * 2
     assert parent.data.params == {"sweep": "seed=1,2"}
+    assert '"length_s": 300.0' in parent.data.tags["lease"]
     assert parent.info.status == "RUNNING"
     sweep.on_multirun_end(config)
     assert _runs() == {"student": "FINISHED", "student sweep": "FINISHED"}
