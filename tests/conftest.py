@@ -36,6 +36,8 @@ TOGETHER = {
     "tests/e2e/test_study.py": "tests/e2e/test_line.py",
     "tests/tracking/test_registry.py": "tests/e2e/test_line.py",
     "tests/tracking/test_server_faults.py": "tests/e2e/test_line.py",
+    "tests/e2e/test_monitor.py": "tests/e2e/test_line.py",
+    "tests/e2e/test_story.py": "tests/e2e/test_line.py",
 }
 """Files that run in the process of another, whose session fixtures they share."""
 

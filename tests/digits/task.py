@@ -214,6 +214,9 @@ class DigitsTask:
             ],
         )
 
+    def firmware_in_papers(self) -> None:
+        return None
+
     def describe(self) -> TaskDescription:
         return TaskDescription(
             title="Digit reader",

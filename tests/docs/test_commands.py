@@ -8,7 +8,8 @@ import pytest
 
 from docs.generate import composition, metrics
 from l1distill.cli import STAGES
-from l1distill.stages.composition import compose_stage
+from l1distill.stages.composition import compose_stage, to_plain
+from l1distill.stages.configuration import parse, settings_class
 from tests.docs import commands
 from tests.docs.blocks import (
     LANGUAGES,
@@ -63,7 +64,11 @@ def test_the_examples_of_configuration_files_are_choices(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     examples = {b.path.name: b.content for b in all_blocks() if b.language == "yaml"}
-    files = {"pipeline.md": "student/wide", "hand_over_firmware.md": "ports/mine"}
+    files = {
+        "pipeline.md": "student/wide",
+        "hand_over_firmware.md": "ports/mine",
+        "monitor.md": "data/week",
+    }
     assert examples.keys() == files.keys()
     for page, file in files.items():
         path = tmp_path / "conf" / f"{file}.yaml"
@@ -74,6 +79,12 @@ def test_the_examples_of_configuration_files_are_choices(
     ports = compose_stage("synthesize", ["ports=mine"]).config.ports
     assert ports.fraction_bits == 5
     assert [port.name for port in ports.objects] == ["jet"]
+    for week in ("2026-W47", "2026-W48"):  # another week, another composition: DVC runs all again
+        monkeypatch.setenv("WEEK", week)
+        for stage in ("generate", "monitor"):
+            config = to_plain(compose_stage(stage, ["data=week"]).config)
+            settings = parse(settings_class(stage, config), config)
+            assert settings.data.files.background == [f"/data/{week}/*.h5"]
 
 
 def test_the_commands_of_recorded_results_are_right() -> None:

@@ -39,7 +39,7 @@ def _runs(line: Project) -> dict[str, mlflow.entities.Run]:
     client = line.client()
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     runs = client.search_runs(experiments, order_by=["attributes.start_time DESC"])
-    return {run.info.run_name: run for run in runs}
+    return {run.data.tags["stage"]: run for run in runs}
 
 
 def test_every_stage_has_one_finished_run_with_its_lineage(line: Project) -> None:
@@ -191,8 +191,8 @@ def test_a_fresh_clone_with_pulled_outputs_can_synthesize_and_promote(
     assert "is champion" in fresh.l1distill("promote", where).stdout
     client = mlflow.MlflowClient(uri)
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
-    imported = {run.info.run_name for run in runs if run.data.tags.get("imported") == "true"}
-    assert imported == {"teacher", "student", "synthesize"}
+    imported = {run.data.tags["stage"] for run in runs if run.data.tags.get("imported") == "true"}
+    assert imported == {"generate", "teacher", "student", "synthesize"}
     assert {run.info.status for run in runs} == {"FINISHED"}
 
 

@@ -11,14 +11,22 @@ import pytest
 from l1distill.artifacts.record import ModelSpec
 from l1distill.core.errors import DataError
 from l1distill.core.workspace import write_json
+from l1distill.registry.card import StudentCard
 from l1distill.registry.decision import Decision, Outcome, Rules, decide
 from l1distill.registry.evidence import Evidence
 from l1distill.registry.gates import Gate
 from l1distill.registry.objective import Objective
 from l1distill.registry.version_tags import verdict_tags
+from l1distill.tracking.cards import CARD
 from l1distill.tracking.history import Actor, Event, History
 from l1distill.tracking.promotion import Standing, promoter
-from l1distill.tracking.registry import CHALLENGER, CHAMPION, EVIDENCE, ModelRegistry
+from l1distill.tracking.registry import (
+    CHALLENGER,
+    CHAMPION,
+    EVIDENCE,
+    PROMOTION_RUN,
+    ModelRegistry,
+)
 from l1distill.tracking.rollback import roll_back
 from l1distill.tracking.runs import Run, stage_run
 from l1distill.tracking.store import Store
@@ -40,6 +48,7 @@ class Registry:
         self.store, self.folder, self.name = store, folder, name
         self.minimum = 0.5
         self.damaged: set[str] = set()
+        self.card: StudentCard | None = None
         self.models = ModelRegistry(store.client, name)
 
     def judge(self, evidence: Evidence, champion: Standing) -> Decision:
@@ -64,12 +73,16 @@ class Registry:
         path.parent.mkdir(exist_ok=True)
         evidence.write(path)
         self.store.client.log_artifact(run.info.run_id, str(path))
+        if self.card is not None:
+            self.card.write(path.with_name(CARD))
+            self.store.client.log_artifact(run.info.run_id, str(path.with_name(CARD)))
         self.store.client.set_terminated(run.info.run_id)
         with self.promoter() as one:
             version = self.models.version_of(content) or self._add(content, run.info.run_id)
             decision = self.judge(evidence, one.standing(content))
             move = one.plan(version, decision, self.judge)
-            one.carry_out(version, move, verdict_tags(decision, ""))
+            tags = {**verdict_tags(decision, "sets"), PROMOTION_RUN: run.info.run_id}
+            one.carry_out(version, move, tags)
         return version, decision.outcome
 
     def promoter(self):  # type: ignore[no-untyped-def]

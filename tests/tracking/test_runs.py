@@ -230,7 +230,7 @@ def test_the_run_of_a_sweep_is_opened_with_its_first_job(store: Store) -> None:
     assert '"length_s": 300.0' in parent.data.tags["lease"]
     assert parent.info.status == "RUNNING"
     sweep.on_multirun_end(config)
-    assert _runs() == {"student": "FINISHED", "student sweep": "FINISHED"}
+    assert _runs() == {"student": "FINISHED", "student sweep seed 1,2": "FINISHED"}
     assert PARENT_RUN not in os.environ
 
 
@@ -253,7 +253,7 @@ def test_a_sweep_with_a_job_that_failed_has_failed(store: Store, ended: JobRetur
     sweep.on_job_end(config, _ended())
     sweep.on_job_end(config, ended)
     sweep.on_multirun_end(config)
-    assert _runs()["student sweep"] == "FAILED"
+    assert _runs()["student sweep seed 1,2"] == "FAILED"
 
 
 def test_jobs_in_other_processes_are_told_of_the_run_before_they_begin(store: Store) -> None:
@@ -262,7 +262,7 @@ def test_jobs_in_other_processes_are_told_of_the_run_before_they_begin(store: St
     (parent,) = store.client.search_runs([store.experiment_id])
     assert os.environ[PARENT_RUN] == parent.info.run_id
     sweep.on_multirun_end(config)
-    assert _runs() == {"student sweep": "FINISHED"}
+    assert _runs() == {"student sweep seed 1,2": "FINISHED"}
 
 
 def test_the_run_of_mlflow_run_is_that_of_the_sweep(

@@ -56,10 +56,14 @@ class Record(Settings):
     """The model that the outputs hold, if they hold one."""
     describes: str | None = None
     """The input whose model the metrics are about, if they are about a model of another stage."""
+    note: str = ""
+    """What came out, in words, as Markdown; most stages say it by their metrics alone."""
 
     def write(self, folder: Path) -> None:
         """Writes the record into ``folder``, with a hash of itself."""
         content = self.model_dump(mode="json")
+        if not self.note:  # the same bytes as of those who know of no notes
+            del content["note"]
         write_json(folder / RECORD, {**content, SHA256: _content_sha256(content)})
 
     @classmethod

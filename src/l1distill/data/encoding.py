@@ -23,6 +23,11 @@ class Feature(Settings):
     scale: float = Field(default=1.0, gt=0)
     """The raw number, in its unit, that becomes 1. A power of two only moves the binary point."""
 
+    @property
+    def label(self) -> str:
+        """Its name with the unit, as on the axis of a plot."""
+        return f"{self.name} [{self.unit}]" if self.unit else self.name
+
 
 class InputEncoding(Constants):
     """How the raw numbers of an item become a student's features.

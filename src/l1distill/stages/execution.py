@@ -16,6 +16,7 @@ from l1distill.stages.sections import WHERE_AND_HOW
 from l1distill.stages.stage import Context, Inputs, S, Stage
 from l1distill.tasks.base import Task
 from l1distill.tracking.outputs import log_outputs, run_of
+from l1distill.tracking.run_names import run_name
 from l1distill.tracking.runs import stage_run
 from l1distill.tracking.store import connect
 from l1distill.tracking.store_errors import store_errors_as_one_line
@@ -52,9 +53,9 @@ def execute(
     hashes = {name: folder_sha256(folder) for name, folder in inputs.items()}
     _check_lineage(records, hashes, inputs)
     _check_task(records, inputs, task)
-    if stage.check is not None:
-        stage.check(settings, task)
     with store_errors_as_one_line():
+        if stage.check is not None:
+            stage.check(settings, task)
         if stage.rehearse(settings, Inputs(records=records, hashes=hashes)):
             return
     _check_output(settings.output, stage.name)
@@ -67,7 +68,10 @@ def execute(
         store = connect(settings.tracking)
         lineage = {f"{name}_run": run_of(store.client, folder) for name, folder in inputs.items()}
         parameters = _as_generated(parameters, records)
-        with stage_run(store, stage.name, tags) as run:
+        made_with = {name: record.parameters for name, record in records.items()}
+        words = (tags or {}).get("overrides", "").split()
+        title = run_name(stage.name, parameters, made_with, words)
+        with stage_run(store, stage.name, tags, title) as run:
             run.log_parameters(parameters)
             deciding = {
                 key: value

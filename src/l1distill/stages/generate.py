@@ -33,12 +33,7 @@ def _check(settings: Settings, task: Task) -> None:
 
 def _run(settings: Settings, context: Context) -> Result:
     task = context.task
-    services = GenerationServices(
-        executor=lambda: open_executor(settings.executor, context.work),
-        progress=progress,
-        work=context.work,
-        cache=settings.output.parent / CONVERTED,
-    )
+    services = generation_services(settings.executor, settings.output, context.work)
     pictures = task.generate(settings.data, context.folder, services)
     write_captions(pictures, context.folder)
     dataset = task.open(context.folder)
@@ -51,6 +46,22 @@ def _run(settings: Settings, context: Context) -> Result:
         **{f"check/{name}": value for name, value in card.checks.items()},
     }
     return Result(metrics=metrics, dataset_md5=dataset.md5)
+
+
+def generation_services(executor: ExecutorSettings, output: Path, work: Path) -> GenerationServices:
+    """Return what a task may use while it makes a data set.
+
+    Args:
+        executor: where the work is done.
+        output: folder of the stage; converted files are kept beside it.
+        work: folder that survives a kill.
+    """
+    return GenerationServices(
+        executor=lambda: open_executor(executor, work),
+        progress=progress,
+        work=work,
+        cache=output.parent / CONVERTED,
+    )
 
 
 STAGE = Stage(

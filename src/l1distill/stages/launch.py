@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
+from l1distill.core.credentials import hide_credentials
 from l1distill.core.errors import ConfigError, first_line
 
 if TYPE_CHECKING:
@@ -124,6 +125,10 @@ class _Jobs:
             composed["output"] = configuration.sweep_output(of_hydra, composed["output"])
         experiment = of_hydra.runtime.choices.get("experiment")
         tags = {"experiment": str(experiment)} if experiment else {}
+        # without those of the store, which do not change what comes out
+        words = [word for word in of_hydra.overrides.task if not word.startswith("tracking.")]
+        if words:
+            tags["overrides"] = hide_credentials(" ".join(words))
         configuration.run(self._stage, composed, tags)
 
     def _name(self) -> str:

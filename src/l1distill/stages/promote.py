@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from l1distill.artifacts.folders import (
     INPUTS,
     STUDENT_MODEL,
@@ -17,18 +19,27 @@ from l1distill.artifacts.folders import (
 from l1distill.artifacts.record import ModelSpec, Record
 from l1distill.core.errors import DataError, NegativeVerdict
 from l1distill.core.workspace import file_sha256
+from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.firmware.files import BUNDLE, EMULATOR
+from l1distill.registry.card import StudentCard, firmware_table
 from l1distill.registry.decision import Decision, Outcome
 from l1distill.registry.evidence import Evidence, content_sha256
+from l1distill.registry.reference import REFERENCE, Reference, ReferenceSettings, threshold_of
 from l1distill.registry.verdict_table import print_decision
 from l1distill.registry.version_tags import verdict_tags
 from l1distill.stages.rules import RulesSettings, judge_by
 from l1distill.stages.stage import Context, Inputs, Result, Stage, StageSettings
 from l1distill.tasks.base import Task
+from l1distill.tracking.cards import CARD
 from l1distill.tracking.history import current_actor
 from l1distill.tracking.promotion import Judge, Standing, promoter, standing
 from l1distill.tracking.proof import prove, prove_version
-from l1distill.tracking.registry import EVIDENCE, ModelRegistry
+from l1distill.tracking.registry import (
+    EVIDENCE,
+    PROMOTION_RUN,
+    REFERENCE_SHA256,
+    ModelRegistry,
+)
 from l1distill.tracking.store import connect_to_existing
 
 OF_STUDENT, OF_FIRMWARE = (INPUTS, STUDENT_MODEL), (EMULATOR, BUNDLE)
@@ -46,6 +57,8 @@ class Settings(RulesSettings, StageSettings):
     """Output of ``l1distill synthesize``."""
     output: Path = Path("promotion")
     """Folder that the stage writes."""
+    reference: ReferenceSettings = ReferenceSettings()
+    """What is recorded for ``l1distill monitor``."""
     reinstate: bool = False
     """Let a student compete again that was champion and was rolled back."""
     require_promotion: bool = True
@@ -57,6 +70,7 @@ class Settings(RulesSettings, StageSettings):
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:
     return {
+        "generate": settings.data.folder,
         "teacher": settings.teacher_folder,
         "student": settings.student_folder,
         "synthesize": settings.firmware_folder,
@@ -76,6 +90,8 @@ def _run(settings: Settings, context: Context) -> Result:
     firmware = FirmwareFolder(settings.firmware_folder)
     evidence = _evidence(settings, Inputs(records=context.records, hashes=context.hashes))
     evidence.write(context.folder / EVIDENCE)
+    _card(settings, context, evidence).write(context.folder / CARD)
+    _reference(settings, context).write(context.folder / REFERENCE)
     context.run.log_parameters(
         context.records["student"].section("student", "distillation", "compression")
         | context.records["synthesize"].section("firmware")
@@ -99,6 +115,11 @@ def _run(settings: Settings, context: Context) -> Result:
     if decision.outcome is not Outcome.REFUSED:
         proof.ensure()
     move = one.plan(version, decision, judge)
+    tags = {
+        **verdict_tags(decision, settings.gate_profile),
+        PROMOTION_RUN: context.run.run_id,
+        REFERENCE_SHA256: file_sha256(context.folder / REFERENCE),
+    }
     PromotionFolder(context.folder).write_verdict(decision, settings.gate_profile, registry.name)
     name = f"{registry.name} version {version}"
     print_decision(decision, name, move.reason)
@@ -112,10 +133,9 @@ def _run(settings: Settings, context: Context) -> Result:
         },
         headline=("promoted",),
         dataset_md5=evidence.dataset_md5,
-        conclude=partial(
-            one.carry_out, version, move, verdict_tags(decision, settings.gate_profile)
-        ),
+        conclude=partial(one.carry_out, version, move, tags),
         refusal=f"{name} is not promoted: {move.reason}" if refused else "",
+        note=f"{name} is **{decision.outcome.value}**: {move.reason}",
     )
 
 
@@ -194,6 +214,42 @@ def _evidence(settings: Settings, inputs: Inputs) -> Evidence:
     )
 
 
+def _card(settings: Settings, context: Context, evidence: Evidence) -> StudentCard:
+    """Gather what the registry shows of the student."""
+    task, student = context.task, StudentFolder(settings.student_folder)
+    about = task.describe()
+    device = str(context.records["synthesize"].parameters["firmware.device.name"])
+    physics = task.comparison(evidence.teacher_metrics, student.metrics())
+    return StudentCard(
+        title=about.title,
+        summary=about.summary,
+        shape=student.encoding.shape,
+        tables=[physics, firmware_table(evidence.metrics, device, task.firmware_in_papers())],
+        pictures=[
+            ("student", picture.path.relative_to(student.path).as_posix(), picture.caption)
+            for picture in student.pictures()
+        ],
+        limitations=about.limitations,
+    )
+
+
+def _reference(settings: Settings, context: Context) -> Reference:
+    """Score events that the student was not trained on, as its firmware does."""
+    dataset = context.task.open(settings.data.folder)
+    rows = dataset.evaluation_rows(dataset.training_sample)
+    items = dataset.training.items.values[rows][: settings.reference.events]
+    encoding = StudentFolder(settings.student_folder).encoding
+    emulator = Emulator.load(settings.firmware_folder / EMULATOR)
+    scores = emulator.predict(encoding.apply(items))
+    return Reference(
+        dataset_md5=dataset.md5,
+        features=tuple(feature.label for feature in encoding.features),
+        inputs=np.asarray(items, np.float32).reshape(len(items), -1),
+        scores=scores,
+        threshold=threshold_of(scores, settings.reference.false_positive_rate),
+    )
+
+
 def _collect(student: StudentFolder, firmware: FirmwareFolder, target: Path) -> Path:
     """Copy what the registered model is made of into one folder."""
     target.mkdir()
@@ -220,7 +276,7 @@ STAGE = Stage(
     settings=Settings,
     inputs=_inputs,
     run=_run,
-    artifacts=("verdict.json", EVIDENCE),
+    artifacts=("verdict.json", EVIDENCE, CARD, REFERENCE),
     check=_check,
     rehearse=_rehearse,
 )

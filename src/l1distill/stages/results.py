@@ -44,6 +44,7 @@ def write_results(
         artifacts=list(stage.artifacts),
         model=result.model,
         describes=result.describes,
+        note=result.note,
     )
     record.write(folder)
     return record

@@ -117,6 +117,7 @@ class Result:
         sources: what it read beside the outputs of stages: a name to its SHA-256.
         conclude: what is left to do when its run has ended and its output is in place.
         refusal: why its verdict is no, which is exit status 3; empty if it is not.
+        note: what came out, in words, as Markdown; for the description of its run.
     """
 
     metrics: Mapping[str, float]
@@ -128,6 +129,7 @@ class Result:
     sources: Mapping[str, str] = field(default_factory=dict)
     conclude: Callable[[], None] = lambda: None
     refusal: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # a stage depends on those alone that it uses
     from l1distill.evaluation.evaluation import Curves, Evaluation
     from l1distill.firmware.functions.error_head import ErrorHead
     from l1distill.firmware.results.quantity import Quantity
+    from l1distill.registry.card import PublishedFirmware
     from l1distill.reporting.data_page import DataNotes
     from l1distill.reporting.pictures import Picture
     from l1distill.reporting.tables import Table
@@ -261,6 +262,9 @@ class Task(Protocol):
         Returns:
             One table, or several, what matters most first.
         """
+
+    def firmware_in_papers(self) -> PublishedFirmware | None:
+        """Return published firmware that a student's stands beside, if there is any."""
 
     def describe(self) -> TaskDescription:
         """Return what the model card says of this task's students."""

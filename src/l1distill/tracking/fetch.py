@@ -53,3 +53,28 @@ def fetch_keras(uri: str, folder: Path) -> Path:
         f"model={uri}: holds no Keras model (flavors {', '.join(flavors)}); log it with "
         "mlflow.tensorflow.log_model"
     )
+
+
+def fetch_files(uri: str, folder: Path) -> dict[str, Path]:
+    """Download a model of ours, and find the files that it was made of.
+
+    Args:
+        uri: of the model, ``models:/<model id>`` or ``models:/<name>/<version>``.
+        folder: to download into.
+
+    Returns:
+        Path of each file by its name.
+
+    Raises:
+        DataError: it cannot be fetched.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        model = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
+    except (MlflowException, OSError, ValueError) as error:
+        raise DataError(
+            f"{uri}: has no artifact that can be fetched ({first_line(error)})"
+        ) from error
+    return {path.name: path for path in (model / "artifacts").rglob("*") if path.is_file()}

@@ -8,9 +8,11 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from l1distill.core.credentials import hide_credentials
+from l1distill.tracking.descriptions import NOTE
 from l1distill.tracking.runs import PARENT_RUN, OpenRun, set_parent_opener
 from l1distill.tracking.settings import TrackingSettings
 from l1distill.tracking.store import Store, connect
+from l1distill.tracking.sweeps import describe_sweep, sweep_name
 
 IN_THIS_PROCESS = "BasicLauncher"
 """Hydra's launcher that runs the jobs of a sweep in this process, one after the other."""
@@ -27,6 +29,7 @@ class SweepRun(Callback):
         """Make a callback that has no run yet."""
         self._status = "FINISHED"
         self._run: OpenRun | None = None
+        self._stage, self._swept = "", ""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Prepare the parent run; open it at once where the jobs run in other processes."""
@@ -42,9 +45,10 @@ class SweepRun(Callback):
 
     def _open(self, config: DictConfig, store: Store) -> str:
         stage = config.hydra.job.config_name
-        self._run = OpenRun(store, f"{stage} sweep", {"stage": f"{stage}_sweep"})
-        overrides = hide_credentials(" ".join(config.hydra.overrides.task))
-        store.client.log_param(self._run.run_id, "sweep", overrides)
+        overrides = [hide_credentials(word) for word in config.hydra.overrides.task]
+        self._stage, self._swept = str(stage), " ".join(overrides)
+        self._run = OpenRun(store, sweep_name(stage, overrides), {"stage": f"{stage}_sweep"})
+        store.client.log_param(self._run.run_id, "sweep", self._swept)
         os.environ[PARENT_RUN] = self._run.run_id
         # Hydra does not call on_multirun_end when the user interrupted.
         atexit.register(self._close, "FAILED")
@@ -66,5 +70,7 @@ class SweepRun(Callback):
         if self._run is None:
             return
         os.environ.pop(PARENT_RUN, None)
-        self._run.end(status)
-        self._run = None
+        run, self._run = self._run, None
+        run.end(status)
+        note = describe_sweep(run.client, run.run_id, self._stage, self._swept)
+        run.client.set_tag(run.run_id, NOTE, note)

@@ -1,13 +1,16 @@
 """Log the outputs of a stage, when it runs or later from its folder alone."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from l1distill.artifacts.record import Record, read_metrics
 from l1distill.core.workspace import folder_sha256
+from l1distill.tracking.descriptions import HEADLINE, NOTE, describe_run, headline
 from l1distill.tracking.lease import LENGTH_S, TAG, Keeper, kernel_clock, new_lease
 from l1distill.tracking.lookup import find_model, find_run
+from l1distill.tracking.run_names import run_name
 from l1distill.tracking.runs import Run
 
 if TYPE_CHECKING:
@@ -33,6 +36,9 @@ def log_outputs(run: Run, record: Record, folder: Path, tags: Mapping[str, str])
         model = find_model(run.client, record.inputs[record.describes])
         model_id = model.model_id if model else None
     run.log_metrics(read_metrics(folder), model_id=model_id)
+    logged = run.client.get_run(run.run_id).data.tags
+    note = describe_run(run.client, run.run_id, record, folder, logged)
+    run.set_tags({NOTE: note, HEADLINE: json.dumps(headline(folder))})
 
 
 def run_of(client: "MlflowClient", folder: Path) -> str:
@@ -53,11 +59,15 @@ def _import_run(client: "MlflowClient", record: Record, folder: Path, sha256: st
     import mlflow
 
     tags = {"stage": record.stage, "output_sha256": sha256, "imported": "true"}
+    sources: dict[str, Mapping[str, str]] = {}
     for stage, input_sha256 in record.inputs.items():
-        tags[f"{stage}_run"] = find_run(client, stage, input_sha256) or ""
+        tags[f"{stage}_run"] = source = find_run(client, stage, input_sha256) or ""
+        if source:
+            sources[stage] = client.get_run(source).data.params
+    name = run_name(record.stage, record.parameters, sources)
     clock = kernel_clock()
     lease = {TAG: new_lease(LENGTH_S, clock).to_tag()}
-    with mlflow.start_run(run_name=record.stage, tags=lease) as active:
+    with mlflow.start_run(run_name=name, tags=lease) as active:
         keeper = Keeper(client, active.info.run_id, LENGTH_S, clock)
         try:
             run = Run(client, active.info.run_id, active.info.experiment_id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from l1distill.core.errors import DataError
 from l1distill.registry.decision import Decision, Outcome
 from l1distill.registry.evidence import Evidence
+from l1distill.tracking.cards import write_descriptions
 from l1distill.tracking.history import Action, Actor, Event, History
 from l1distill.tracking.registry import CHALLENGER, CHAMPION, ROLLED_BACK, ModelRegistry
 from l1distill.tracking.registry_lock import Hold, registry_lock
@@ -82,6 +83,7 @@ class Promoter:
             "the alias was moved, or its version deleted, by other means than l1distill",
             self._actor,
         )
+        self._describe(event)
         self.history.complete(event)
 
     def standing(self, content_sha256: str) -> Standing:
@@ -170,7 +172,13 @@ class Promoter:
                 client.set_registered_model_alias(name, CHALLENGER, event.version)
         elif challenger is not None and challenger in (event.version, champion):
             client.delete_registered_model_alias(name, CHALLENGER)
+        self._describe(event, challenger)
         self.history.complete(event)
+
+    def _describe(self, event: Event, *others: str | None) -> None:
+        """Let the descriptions follow the aliases."""
+        concerned = (event.version, event.champion_before, event.champion_after, *others)
+        write_descriptions(self.registry, self.history.events(), concerned)
 
 
 @contextmanager

@@ -21,6 +21,10 @@ CONTENT = "content_sha256"
 """Version tag with the identity of student and firmware together."""
 ROLLED_BACK = "rolled_back"
 """Version tag with the reason of a rollback from it."""
+PROMOTION_RUN = "promotion_run"
+"""Version tag with the run that judged it last."""
+REFERENCE_SHA256 = "reference_sha256"
+"""Version tag with the hash of what that run recorded for later comparison."""
 EVIDENCE = "evidence.json"
 """File of the run of a version with everything measured of it."""
 FORMER_NAMES = {"l1distill-anomaly": "l1distill-trigger"}
@@ -153,12 +157,37 @@ class ModelRegistry:
         )
         return evidence if evidence.content_sha256 == content and evidence.metrics else None
 
-    def _recorded(self, run_id: str) -> Evidence | None:
+    def run_tags(self, version: str) -> dict[str, str]:
+        """Return the tags of the run that a version comes from; none if that is gone."""
         from mlflow.exceptions import MlflowException
 
+        run_id = self.client.get_model_version(self.name, version).run_id
+        try:
+            return dict(self.client.get_run(str(run_id)).data.tags)
+        except MlflowException:
+            return {}
+
+    def download(self, run_id: str, path: str, folder: Path) -> Path | None:
+        """Download a file that a run logged; None if there is none."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return Path(self.client.download_artifacts(run_id, path, str(folder)))
+        except (MlflowException, OSError):
+            return None
+
+    def set_description(self, description: str) -> None:
+        """Replace the description of the registered model, as the user interface shows it."""
+        self.client.update_registered_model(self.name, description)
+
+    def set_version_description(self, version: str, description: str) -> None:
+        """Replace the description of a version."""
+        self.client.update_model_version(self.name, version, description)
+
+    def _recorded(self, run_id: str) -> Evidence | None:
         with tempfile.TemporaryDirectory(prefix="l1distill-evidence-") as folder:
+            path = self.download(run_id, EVIDENCE, Path(folder))
             try:
-                path = self.client.download_artifacts(run_id, EVIDENCE, folder)
-                return Evidence.read(Path(path))
-            except (MlflowException, OSError, L1DistillError):
+                return None if path is None else Evidence.read(path)
+            except L1DistillError:
                 return None

@@ -111,7 +111,9 @@ class Run:
 
 
 @contextmanager
-def stage_run(store: Store, stage: str, tags: Mapping[str, str] | None = None) -> Iterator[Run]:
+def stage_run(
+    store: Store, stage: str, tags: Mapping[str, str] | None = None, name: str | None = None
+) -> Iterator[Run]:
     """Open the stage's run and closes it whatever happens.
 
     Inside ``mlflow run`` it is the project's run; in a sweep it is a child of the sweep's run.
@@ -124,10 +126,12 @@ def stage_run(store: Store, stage: str, tags: Mapping[str, str] | None = None) -
     parent = _parent_run(store)
     active = mlflow.start_run(
         run_id=None if parent == store.project_run else store.project_run,
-        run_name=stage,
+        run_name=name or stage,
         parent_run_id=parent,
         tags={"stage": stage, **_process_tags(store, clock), **version_tags(), **(tags or {})},
     )
+    if active.info.run_id == store.project_run:  # which has the name that mlflow run gave it
+        client.update_run(active.info.run_id, name=name or stage)
     watch = partial(_end_abandoned, store, active.info, clock)
     watch()
     keeper = Keeper(client, active.info.run_id, store.lease_s, clock, watch)
@@ -196,12 +200,13 @@ class OpenRun:
     """A run that is not the process's active one, as the parent of a sweep's jobs is.
 
     Attributes:
+        client: of the store.
         run_id: MLflow's id.
     """
 
     def __init__(self, store: Store, name: str, tags: Mapping[str, str]) -> None:
         """Open it; inside ``mlflow run`` it is the project's run."""
-        self._client, clock = store.client, kernel_clock()
+        self.client, clock = store.client, kernel_clock()
         all_tags = {**_process_tags(store, clock), **version_tags(), **tags}
         if store.project_run is not None:
             self.run_id = store.project_run
@@ -215,7 +220,7 @@ class OpenRun:
     def end(self, status: str) -> None:
         """End it."""
         self._keeper.stop()
-        self._client.set_terminated(self.run_id, status)
+        self.client.set_terminated(self.run_id, status)
 
 
 def _process_tags(store: Store, clock: Clock) -> dict[str, str]:

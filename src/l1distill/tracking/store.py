@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from l1distill.core.credentials import hide_credentials
 from l1distill.core.errors import L1DistillError, ResourceError, first_line
+from l1distill.tracking.descriptions import EXPERIMENT, NOTE
 from l1distill.tracking.selection import select_store
 from l1distill.tracking.settings import TrackingSettings
 from l1distill.tracking.store_errors import WAY_OUT, database_reason
@@ -91,6 +92,8 @@ def connect(settings: TrackingSettings) -> Store:
                     client.set_experiment_tag(
                         experiment_id, EXPERIMENT_KIND, "custom_model_development"
                     )
+                if NOTE not in experiment.tags:
+                    client.set_experiment_tag(experiment_id, NOTE, EXPERIMENT)
     except L1DistillError:
         raise
     except Exception as error:

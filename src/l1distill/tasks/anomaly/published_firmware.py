@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from l1distill.registry.card import FirmwareFigures, PublishedFirmware
+
 
 class Published(NamedTuple):
     """A row of a table.
@@ -112,3 +114,19 @@ UNTRAINED = (
     "batch normalization is taken as folded into the last layer, and its sigmoid is QKeras' hard "
     "sigmoid, which needs no table."
 )
+
+
+def teachers_in_firmware() -> PublishedFirmware:
+    """Return the rows of table III, to stand beside a student's figures."""
+    rows = [
+        FirmwareFigures(
+            network=f"teacher {row.model}",
+            device=row.device,
+            latency_ns=row.latency_ns,
+            ii_ns=row.ii,
+            percent=row.percent,
+            source="arXiv:2108.03986",
+        )
+        for row in TABLE_III
+    ]
+    return PublishedFirmware(rows=rows, note=f"Published: table III. {WHY_OURS_DIFFER}")

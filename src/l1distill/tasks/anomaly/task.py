@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from l1distill.evaluation.context import ScoreContext
     from l1distill.evaluation.evaluation import Evaluation
     from l1distill.firmware.functions.error_head import ErrorHead
+    from l1distill.registry.card import PublishedFirmware
     from l1distill.reporting.data_page import DataNotes
     from l1distill.reporting.pictures import Picture
     from l1distill.reporting.tables import Table
@@ -164,6 +165,12 @@ class AnomalyTask:
         from l1distill.tasks.anomaly.comparison import compare
 
         return compare(teacher, student)
+
+    def firmware_in_papers(self) -> PublishedFirmware:
+        """Return the teachers of arXiv:2108.03986 in firmware."""
+        from l1distill.tasks.anomaly.published_firmware import teachers_in_firmware
+
+        return teachers_in_firmware()
 
     def describe(self) -> TaskDescription:
         """Return the words of the model card."""

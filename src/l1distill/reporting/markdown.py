@@ -1,0 +1,49 @@
+"""Write Markdown: tables, links, and text that is cut where it would not fit."""
+
+from collections.abc import Iterable, Sequence
+
+from l1distill.reporting.tables import Column, Table
+
+
+def table(columns: Sequence[str | Column], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table; a vertical bar or a line break in a cell does not break it.
+
+    Args:
+        columns: headings; numbers stand at the right.
+        rows: cells as text.
+    """
+    heads = [column if isinstance(column, Column) else Column(name=column) for column in columns]
+    lines = [
+        [head.name for head in heads],
+        ["---:" if head.numeric else "---" for head in heads],
+        *rows,
+    ]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines) + "\n"
+
+
+def section(content: Table, level: int = 2) -> str:
+    """Return a table with its title and its notes."""
+    parts = [f"{'#' * level} {content.title}", table(content.columns, content.rows), *content.notes]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def join_within(parts: Iterable[str], limit: int, instead: str) -> str:
+    """Join paragraphs as long as they fit, and say what is left out.
+
+    Args:
+        parts: paragraphs and tables, in the order of what must not be missing.
+        limit: most characters.
+        instead: stands at the end where not all fits; is counted.
+    """
+    taken: list[str] = []
+    whole = [part.strip() for part in parts if part.strip()]
+    for at, part in enumerate(whole):
+        rest = 0 if at == len(whole) - 1 else len(instead) + 2
+        if sum(len(one) + 2 for one in taken) + len(part) + rest > limit:
+            return "\n\n".join([*taken, instead])
+        taken.append(part)
+    return "\n\n".join(taken)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,41 @@
+"""Links within MLflow's user interface, relative to the address that it is served from."""
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+VIEW = "?workflowType=machine_learning"
+"""The view of models that are trained, not that of language models, which MLflow opens else."""
+
+
+def run_link(client: "MlflowClient", run_id: str) -> str:
+    """Return a Markdown link to a run, with its name; the id alone of a run that is gone."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        info = client.get_run(run_id).info
+    except MlflowException:
+        return f"run `{run_id}` (deleted)"
+    return f"[{info.run_name}]({_run(info.experiment_id, run_id)})"
+
+
+def artifact_link(client: "MlflowClient", run_id: str, path: str, text: str) -> str:
+    """Return a Markdown link to the page of an artifact of a run."""
+    experiment = client.get_run(run_id).info.experiment_id
+    return f"[{text}]({_run(experiment, run_id, f'/artifacts/{quote(path)}')})"
+
+
+def picture(run_id: str, path: str, caption: str) -> str:
+    """Return a Markdown picture that is an artifact of a run; the tracking server hands it out."""
+    return f"![{caption}](get-artifact?path={quote(path)}&run_uuid={run_id})"
+
+
+def version_link(name: str, version: str) -> str:
+    """Return a Markdown link to a version of a registered model."""
+    return f"[version {version}](#/models/{quote(name)}/versions/{version}{VIEW})"
+
+
+def _run(experiment: str, run_id: str, within: str = "") -> str:
+    return f"#/experiments/{experiment}/runs/{run_id}{within}{VIEW}"

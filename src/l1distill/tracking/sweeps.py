@@ -1,0 +1,76 @@
+"""Describe a sweep by a table of its jobs, with what came out of each."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from l1distill.reporting import markdown
+from l1distill.reporting.tables import Column
+from l1distill.tracking.descriptions import HEADLINE, LONGEST, with_interval
+from l1distill.tracking.links import run_link
+from l1distill.tracking.run_names import LONGEST as LONGEST_NAME
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+PARENT = "mlflow.parentRunId"
+ROWS = 30
+"""Jobs that the table shows; all of them stand below the sweep in the list of runs."""
+
+
+def sweep_name(stage: str, overrides: Sequence[str]) -> str:
+    """Return the name of a sweep's run: what was swept.
+
+    Args:
+        stage: whose jobs they are.
+        overrides: of the command line.
+    """
+    keys = [override.lstrip("+~").partition("=") for override in overrides]
+    words = [f"{key.rpartition('.')[2]} {value}" for key, _, value in keys]
+    return f"{stage} sweep {', '.join(words)}"[:LONGEST_NAME]
+
+
+def describe_sweep(client: "MlflowClient", run_id: str, stage: str, swept: str) -> str:
+    """Return the description of a sweep's run: what was swept, and its jobs.
+
+    Args:
+        client: of the store.
+        run_id: of the sweep.
+        stage: whose jobs they are.
+        swept: the overrides of the command line.
+    """
+    experiment = client.get_run(run_id).info.experiment_id
+    jobs = list(
+        client.search_runs(
+            [experiment],
+            f"tags.`{PARENT}` = '{run_id}'",
+            order_by=["attributes.start_time ASC"],
+            max_results=1000,
+        )
+    )
+    names = next((_headline(job) for job in jobs if _headline(job)), [])
+    rows = [
+        [
+            run_link(client, job.info.run_id),
+            job.info.status.lower(),
+            *(
+                with_interval(job.data.metrics, name) if name in job.data.metrics else "–"
+                for name in names
+            ),
+        ]
+        for job in jobs[:ROWS]
+    ]
+    columns = [Column(name="job"), Column(name="status")]
+    columns += [Column(name=name, numeric=True) for name in names]
+    parts = [
+        f"{len(jobs)} jobs of `l1distill {stage} -m {swept}`:",
+        markdown.table(columns, rows) if rows else "",
+        f"{len(jobs) - ROWS} more jobs are listed below this run." if len(jobs) > ROWS else "",
+    ]
+    return markdown.join_within(parts, LONGEST, "The jobs are listed below this run.")
+
+
+def _headline(run: "Run") -> list[str]:
+    names: list[str] = json.loads(run.data.tags.get(HEADLINE, "[]"))
+    return names
