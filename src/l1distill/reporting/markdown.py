@@ -22,9 +22,10 @@ def table(columns: Sequence[str | Column], rows: Iterable[Sequence[str]]) -> str
 
 
 def section(content: Table, level: int = 2) -> str:
-    """Return a table with its title and its notes."""
-    parts = [f"{'#' * level} {content.title}", table(content.columns, content.rows), *content.notes]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    """Return a table with its title, what stands before it, and its notes."""
+    rows = table(content.columns, content.rows) if content.rows else ""
+    parts = [f"{'#' * level} {content.title}", content.lead, rows, *content.notes]
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
 def join_within(parts: Iterable[str], limit: int, instead: str) -> str:

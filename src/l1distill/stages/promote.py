@@ -27,6 +27,7 @@ from l1distill.registry.evidence import Evidence, content_sha256
 from l1distill.registry.reference import REFERENCE, Reference, ReferenceSettings, threshold_of
 from l1distill.registry.verdict_table import print_decision
 from l1distill.registry.version_tags import verdict_tags
+from l1distill.reporting.tables import Table
 from l1distill.stages.rules import RulesSettings, judge_by
 from l1distill.stages.stage import Context, Inputs, Result, Stage, StageSettings
 from l1distill.tasks.base import Task
@@ -219,12 +220,14 @@ def _card(settings: Settings, context: Context, evidence: Evidence) -> StudentCa
     task, student = context.task, StudentFolder(settings.student_folder)
     about = task.describe()
     device = str(context.records["synthesize"].parameters["firmware.device.name"])
-    physics = task.comparison(evidence.teacher_metrics, student.metrics())
+    compared = task.comparison(evidence.teacher_metrics, student.metrics())
+    physics = [compared] if isinstance(compared, Table) else list(compared)
+    figures = firmware_table(evidence.metrics, device, task.firmware_in_papers())
     return StudentCard(
         title=about.title,
         summary=about.summary,
         shape=student.encoding.shape,
-        tables=[physics, firmware_table(evidence.metrics, device, task.firmware_in_papers())],
+        tables=[*physics[:2], figures, *physics[2:]],
         pictures=[
             ("student", picture.path.relative_to(student.path).as_posix(), picture.caption)
             for picture in student.pictures()

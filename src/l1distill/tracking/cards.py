@@ -23,6 +23,8 @@ LONGEST = 5000
 """Characters of a description that every database of MLflow's takes."""
 EVENTS = 8
 """Moves that the description of the registered model lists."""
+FIRST = 3
+"""Tables that stand before the gates; there is not always room for more."""
 PICTURES = 2
 """Pictures that the card of a version shows, the first of its student."""
 _REASON = 400
@@ -70,10 +72,11 @@ def describe_version(registry: ModelRegistry, version: str, post: Post) -> str:
     run_tags = registry.run_tags(version)
     parts = [_post(registry, post), _made_of(registry, tags, run_tags, card)]
     if card is not None:
-        parts += [markdown.section(_without_notes(table)) for table in card.tables]
+        parts += [markdown.section(_without_notes(table)) for table in card.tables[:FIRST]]
     parts += [_gates(tags), _load(f"models:/{registry.name}/{version}", card)]
     if card is not None:
         parts += list(_pictures(card, run_tags))
+        parts += [markdown.section(_without_notes(table)) for table in card.tables[FIRST:]]
         parts += ["Limitations:\n\n" + "\n".join(f"- {one}" for one in card.limitations)]
         parts += [note for table in card.tables for note in table.notes]
     return markdown.join_within(parts, LONGEST, _rest(registry, tags))
