@@ -100,7 +100,7 @@ def test_a_version_has_figures_gates_and_how_to_load_it(registry: Registry) -> N
         "| teacher (a paper) | VU9P | 1,480 | 895 | 47 | – | – | – |",
         "Of 10,000 events, 0 differ",
         "1 of 1 gates of the set `sets` passed.",
-        "| auc | passed: 0.8 [0.79, 0.81] (≥ 0.5; margin 0.3) |",
+        "| auc | passed: 0.8 [0.79, 0.81] (≥ 0.5) |",
         'mlflow.pyfunc.load_model("models:/trigger/1")',
         "events: (n, 19, 3)",
         "Theirs is not ours.",

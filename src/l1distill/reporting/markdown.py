@@ -29,21 +29,22 @@ def section(content: Table, level: int = 2) -> str:
 
 
 def join_within(parts: Iterable[str], limit: int, instead: str) -> str:
-    """Join paragraphs as long as they fit, and say what is left out.
+    """Join the paragraphs that fit, and say so where some do not.
 
     Args:
         parts: paragraphs and tables, in the order of what must not be missing.
         limit: most characters.
-        instead: stands at the end where not all fits; is counted.
+        instead: stands at the end where not all fits.
     """
-    taken: list[str] = []
     whole = [part.strip() for part in parts if part.strip()]
-    for at, part in enumerate(whole):
-        rest = 0 if at == len(whole) - 1 else len(instead) + 2
-        if sum(len(one) + 2 for one in taken) + len(part) + rest > limit:
-            return "\n\n".join([*taken, instead])
-        taken.append(part)
-    return "\n\n".join(taken)
+    joined = "\n\n".join(whole)
+    if len(joined) <= limit:
+        return joined
+    taken: list[str] = []
+    for part in whole:
+        if len("\n\n".join([*taken, part, instead])) <= limit:
+            taken.append(part)
+    return "\n\n".join([*taken, instead])
 
 
 def _cell(text: str) -> str:

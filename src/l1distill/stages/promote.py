@@ -227,13 +227,19 @@ def _card(settings: Settings, context: Context, evidence: Evidence) -> StudentCa
         title=about.title,
         summary=about.summary,
         shape=student.encoding.shape,
-        tables=[*physics[:2], figures, *physics[2:]],
+        # what stands beside published figures comes first: descriptions have no room for all
+        tables=[*(table for table in physics if _is_compared(table)), figures]
+        + [table for table in physics if not _is_compared(table)],
         pictures=[
             ("student", picture.path.relative_to(student.path).as_posix(), picture.caption)
             for picture in student.pictures()
         ],
         limitations=about.limitations,
     )
+
+
+def _is_compared(table: Table) -> bool:
+    return any("published" in column.name for column in table.columns)
 
 
 def _reference(settings: Settings, context: Context) -> Reference:

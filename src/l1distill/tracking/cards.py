@@ -3,6 +3,7 @@
 MLflow keeps one text for each; it is written anew whenever an alias has moved.
 """
 
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,8 +24,8 @@ LONGEST = 5000
 """Characters of a description that every database of MLflow's takes."""
 EVENTS = 8
 """Moves that the description of the registered model lists."""
-FIRST = 3
-"""Tables that stand before the gates; there is not always room for more."""
+FIRST = 2
+"""Tables that must not be missing; there is not always room for more."""
 PICTURES = 2
 """Pictures that the card of a version shows, the first of its student."""
 _REASON = 400
@@ -72,12 +73,13 @@ def describe_version(registry: ModelRegistry, version: str, post: Post) -> str:
     run_tags = registry.run_tags(version)
     parts = [_post(registry, post), _made_of(registry, tags, run_tags, card)]
     if card is not None:
-        parts += [markdown.section(_without_notes(table)) for table in card.tables[:FIRST]]
+        parts += [table.lead for table in card.tables]
+        parts += [markdown.section(_rows(table)) for table in card.tables[:FIRST] if table.rows]
     parts += [_gates(tags), _load(f"models:/{registry.name}/{version}", card)]
     if card is not None:
         parts += list(_pictures(card, run_tags))
-        parts += [markdown.section(_without_notes(table)) for table in card.tables[FIRST:]]
         parts += ["Limitations:\n\n" + "\n".join(f"- {one}" for one in card.limitations)]
+        parts += [markdown.section(_rows(table)) for table in card.tables[FIRST:] if table.rows]
         parts += [note for table in card.tables for note in table.notes]
     return markdown.join_within(parts, LONGEST, _rest(registry, tags))
 
@@ -139,22 +141,27 @@ def _made_of(
     lines = [] if card is None else [card.summary, ""]
     for stage, what in _OF_STAGES.items():
         if run_id := run_tags.get(f"{stage}_run"):
-            lines.append(f"- {what}: {run_link(registry.client, run_id)}")
+            text = None if stage == "student" else stage
+            lines.append(f"- {what}: {run_link(registry.client, run_id, text)}")
     if run_id := run_tags.get("synthesize_run"):
         bundle = artifact_link(registry.client, run_id, "bundle.tar.gz", "bundle.tar.gz")
         lines.append(f"- Verilog, HLS, C++ and test vectors: {bundle}")
     if run_id := tags.get(PROMOTION_RUN):
-        lines.append(f"- verdict: {run_link(registry.client, run_id)}")
+        lines.append(f"- verdict: {run_link(registry.client, run_id, 'promote')}")
     return "\n".join(lines)
 
 
 def _gates(tags: Mapping[str, str]) -> str:
-    gates = {key.removeprefix("gate."): tags[key] for key in tags if key.startswith("gate.")}
+    gates = {
+        key.removeprefix("gate."): re.sub(r"; margin [^;)]*", "", tags[key])
+        for key in tags
+        if key.startswith("gate.")
+    }
     if not gates:
         return ""
     passed = sum(verdict.startswith("passed") for verdict in gates.values())
     profile = f" of the set `{tags['gate_profile']}`" if tags.get("gate_profile") else ""
-    table = markdown.table(("gate", "verdict: value [interval] (bound; margin)"), gates.items())
+    table = markdown.table(("gate", "verdict: value [interval] (bound)"), gates.items())
     return f"## Gates\n\n{passed} of {len(gates)} gates{profile} passed.\n\n{table}"
 
 
@@ -212,8 +219,9 @@ def _card(registry: ModelRegistry, tags: Mapping[str, str]) -> StudentCard | Non
             return None
 
 
-def _without_notes(table: Table) -> Table:
-    return replace(table, notes=())
+def _rows(table: Table) -> Table:
+    """Return a table without the words around it."""
+    return replace(table, lead="", notes=())
 
 
 def _cut(text: str, most: int = _REASON) -> str:

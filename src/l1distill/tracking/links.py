@@ -10,15 +10,21 @@ VIEW = "?workflowType=machine_learning"
 """The view of models that are trained, not that of language models, which MLflow opens else."""
 
 
-def run_link(client: "MlflowClient", run_id: str) -> str:
-    """Return a Markdown link to a run, with its name; the id alone of a run that is gone."""
+def run_link(client: "MlflowClient", run_id: str, text: str | None = None) -> str:
+    """Return a Markdown link to a run; the id alone of a run that is gone.
+
+    Args:
+        client: of the store.
+        run_id: of the run.
+        text: of the link; the run's name if None.
+    """
     from mlflow.exceptions import MlflowException
 
     try:
         info = client.get_run(run_id).info
     except MlflowException:
         return f"run `{run_id}` (deleted)"
-    return f"[{info.run_name}]({_run(info.experiment_id, run_id)})"
+    return f"[{text or info.run_name}]({_run(info.experiment_id, run_id)})"
 
 
 def artifact_link(client: "MlflowClient", run_id: str, path: str, text: str) -> str:
