@@ -161,7 +161,7 @@ def _gates(tags: Mapping[str, str]) -> str:
         return ""
     passed = sum(verdict.startswith("passed") for verdict in gates.values())
     profile = f" of the set `{tags['gate_profile']}`" if tags.get("gate_profile") else ""
-    table = markdown.table(("gate", "verdict: value [interval] (bound)"), gates.items())
+    table = markdown.table(("gate", "verdict: value, interval, bound"), gates.items())
     return f"## Gates\n\n{passed} of {len(gates)} gates{profile} passed.\n\n{table}"
 
 
