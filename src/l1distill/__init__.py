@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from l1distill.compression.teacher import QuantizableTeacher, quantize_teacher
     from l1distill.data.dataset import Dataset
     from l1distill.data.encoding import Feature, InputEncoding
+    from l1distill.distillation.joint import JointExamples, JointlyTrained, train_jointly
+    from l1distill.distillation.open_teacher import OpenTeacher
+    from l1distill.distillation.pupil import TrainedStudent
     from l1distill.distillation.settings import DistillationSettings
-    from l1distill.distillation.student import Examples, TrainedStudent, train_student
+    from l1distill.distillation.student import Examples, train_student
     from l1distill.distillation.targets import TargetTransform
     from l1distill.distillation.teacher import Teacher, TrainedTeacher, train_teacher
     from l1distill.evaluation.evaluation import Evaluation
@@ -50,7 +53,10 @@ _MODULES = {
     "FirmwareSettings": "firmware.settings",
     "Gate": "registry.gates",
     "InputEncoding": "data.encoding",
+    "JointExamples": "distillation.joint",
+    "JointlyTrained": "distillation.joint",
     "ModelDescription": "firmware.results.documents",
+    "OpenTeacher": "distillation.open_teacher",
     "PruningSettings": "compression.pruning",
     "QuantizableTeacher": "compression.teacher",
     "QuantizationSettings": "compression.quantization",
@@ -59,13 +65,14 @@ _MODULES = {
     "SynthesisReport": "firmware.results.report",
     "TargetTransform": "distillation.targets",
     "Teacher": "distillation.teacher",
-    "TrainedStudent": "distillation.student",
+    "TrainedStudent": "distillation.pupil",
     "TrainedTeacher": "distillation.teacher",
     "TrainingSettings": "training.settings",
     "Verdict": "registry.judgment",
     "judge": "registry.judgment",
     "quantize_teacher": "compression.teacher",
     "synthesize": "firmware.synthesis",
+    "train_jointly": "distillation.joint",
     "train_student": "distillation.student",
     "train_teacher": "distillation.teacher",
 }
@@ -82,7 +89,10 @@ __all__ = [
     "FirmwareSettings",
     "Gate",
     "InputEncoding",
+    "JointExamples",
+    "JointlyTrained",
     "ModelDescription",
+    "OpenTeacher",
     "PruningSettings",
     "QuantizableTeacher",
     "QuantizationSettings",
@@ -98,6 +108,7 @@ __all__ = [
     "judge",
     "quantize_teacher",
     "synthesize",
+    "train_jointly",
     "train_student",
     "train_teacher",
 ]

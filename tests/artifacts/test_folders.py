@@ -101,7 +101,7 @@ def test_a_student_is_handed_on_with_its_encoding_and_target(tmp_path: Path) -> 
     folder.write_encoding(encoding)
     folder.write_target(target)
     assert folder.encoding == encoding
-    assert TargetTransform.read(tmp_path / "soft_target.json") == target
+    assert folder.target == TargetTransform.read(tmp_path / "soft_target.json") == target
 
 
 def test_constants_travel_from_folder_to_folder(tmp_path: Path) -> None:

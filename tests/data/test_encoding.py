@@ -15,6 +15,20 @@ ENCODING = InputEncoding(
 )
 
 
+def test_a_range_is_a_power_of_two_of_scales() -> None:
+    features = [
+        Feature(name="x", scale=4.0, range=32.0),
+        Feature(name="y"),
+        Feature(name="z", scale=3.0, range=1.5, signed=False),
+    ]
+    encoding = InputEncoding(shape=[3], features=features)
+    assert encoding.exponents(5) == (3, 5, -1)
+    with pytest.raises(ValueError, match="event 0: z is -1; it must be finite and not negative"):
+        encoding.check(np.array([[-1.0, -1.0, -1.0]]))
+    with pytest.raises(ValidationError, match=r"x: a range of 12 is not its scale of 4 times a p"):
+        Feature(name="x", scale=4.0, range=12.0)
+
+
 def test_each_number_is_divided_by_its_scale_in_the_order_of_the_flattened_item() -> None:
     items = np.arange(1.0, 13.0).reshape(2, 2, 3)
     features = ENCODING.apply(items)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.distillation.open_teacher import OUTPUTS, Arrays, Compute
 from l1distill.training.fit import Loss, Step
 
 if TYPE_CHECKING:
@@ -74,3 +75,42 @@ def points(n: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]
     centers = np.array([[0.0, 2.0], [-2.0, -1.0], [2.0, -1.0]])
     x = centers[labels] + rng.normal(0.0, 0.5, (n, 2))
     return x.astype(np.float32), labels.astype(np.float32)
+
+
+class OpenClassifier(Classifier):
+    """One whose network a student may ask, and whose labels it may be told.
+
+    Its answer is its doubt: the entropy of its classes.
+    """
+
+    def latent_layers(self) -> Sequence[str]:
+        return ["hidden"]
+
+    def outputs(self) -> int:
+        return CLASSES
+
+    def compute(self, model: "keras.Model", layers: Sequence[str]) -> Compute:
+        from tensorflow import keras
+
+        ends = {OUTPUTS: model.output, **{name: model.get_layer(name).output for name in layers}}
+        inside = keras.Model(model.input, ends)
+        return lambda arrays, step: inside(arrays[0], training=step.training)
+
+    def loss_of(self, outputs: "tf.Tensor", arrays: Arrays, step: Step) -> "tf.Tensor":
+        import tensorflow as tf
+
+        labels = tf.cast(arrays[1], tf.int32)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs)
+
+    def answer_of(self, outputs: "tf.Tensor", arrays: Arrays) -> "tf.Tensor":
+        import tensorflow as tf
+
+        logs = tf.nn.log_softmax(outputs)
+        return -tf.reduce_sum(tf.exp(logs) * logs, axis=1)
+
+    def student_loss(self, answers: "tf.Tensor", arrays: Arrays) -> "tf.Tensor":
+        """Whether an item is of the first class."""
+        import tensorflow as tf
+
+        first = tf.cast(arrays[1] == 0.0, tf.float32)[:, None]
+        return tf.nn.sigmoid_cross_entropy_with_logits(first, answers)[:, 0]

@@ -9,13 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from l1distill.compression.pruning import PruningSettings
+from l1distill.distillation.pupil import TrainedStudent
 from l1distill.distillation.settings import DistillationSettings
-from l1distill.distillation.student import (
-    Examples,
-    TrainedStudent,
-    distance_to_teacher,
-    train_student,
-)
+from l1distill.distillation.student import Examples, distance_to_teacher, train_student
 from l1distill.distillation.teacher import train_teacher
 from l1distill.models.mlp import StudentSettings
 from l1distill.training.settings import TrainingSettings

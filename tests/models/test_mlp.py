@@ -5,7 +5,7 @@ import pytest
 
 from l1distill.core.errors import DataError
 from l1distill.models import keras_files
-from l1distill.models.mlp import StudentSettings, build_student, quantize_inputs
+from l1distill.models.mlp import StudentSettings, build_student, input_limits, quantize_inputs
 from l1distill.training.determinism import make_deterministic
 from tests.settings import conf
 
@@ -38,6 +38,22 @@ def test_inputs_and_outputs_are_on_their_grids(student, settings: StudentSetting
     outputs = student.predict(x, verbose=0)
     assert outputs.shape == (500, 1)
     assert _on_grid(outputs, settings.output_bits, settings.output_integer)
+
+
+def test_inputs_have_ranges_of_their_own(settings: StudentSettings) -> None:
+    """Each is cut where :func:`input_limits` says, and in steps of its range."""
+    exponents = [8, 3, -2]
+    student = build_student(settings, 3, input_exponents=exponents)
+    x = np.random.default_rng(0).uniform(-1.5, 1.5, (500, 3)).astype(np.float32)
+    x *= 2.0 ** np.array(exponents, np.float32)
+    inputs = quantize_inputs(student).predict(x, verbose=0).astype(np.float64)
+    low, high = input_limits(settings, 3, exponents)
+    np.testing.assert_array_equal(inputs.min(axis=0), low)
+    np.testing.assert_array_equal(inputs.max(axis=0), high)
+    steps = np.exp2(np.array(exponents) + 1.0 - settings.input_bits)
+    np.testing.assert_array_equal(inputs / steps, np.round(inputs / steps))
+    np.testing.assert_allclose(inputs, np.clip(x, low, high), atol=steps.max() / 2, rtol=0)
+    assert (np.abs(inputs - np.clip(x, low, high)) <= steps / 2).all()
 
 
 def test_weights_are_on_their_grid(student, settings: StudentSettings) -> None:  # type: ignore[no-untyped-def]

@@ -99,7 +99,7 @@ def figures(trained, world: World, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def good(trained, world: World, figures: SynthesisReport) -> dict[str, float]:  # type: ignore[no-untyped-def]
-    verified = {"firmware/verified_events": 11_000.0}
+    verified = {"firmware/verified_events": 11_000.0, "saturated_max": 0.0}
     return {**_physics(trained, world), **figures.to_metrics(), **verified}
 
 

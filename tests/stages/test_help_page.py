@@ -11,7 +11,7 @@ from tests.settings import ROOT
 
 @pytest.fixture(autouse=True)
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "500")
 
 
 def _page(capsys: pytest.CaptureFixture[str], stage: str, *overrides: str) -> str:
@@ -36,6 +36,17 @@ def test_keys_have_value_unit_and_meaning(capsys: pytest.CaptureFixture[str]) ->
     assert "executor: Slurm jobs\n" in page
 
 
+OF_STUDENTS = [
+    "distill_classification",
+    *(
+        f"distill_{knowledge}_{scheme}"
+        for knowledge in ("feature", "relation", "response")
+        for scheme in ("co_training", "offline", "self")
+    ),
+    "narrow_student",
+]
+
+
 def test_choices_and_bounds_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     page = _page(capsys, "student")
     assert "2 to 16" in _row(page, "student.weight_bits")[-1]
@@ -52,7 +63,7 @@ def test_groups_are_those_of_the_stage_with_what_is_chosen(
     profiles = ["anomaly", "full", "none", "[quick]", "standard", "tiny"]
     assert _row(page, "profile") == ["profile", *profiles]
     assert _row(page, "encoding@student.inputs")[1:] == ["[anomaly]"]
-    assert _row(page, "experiment") == ["experiment", "narrow_student"]
+    assert _row(page, "experiment") == ["experiment", *OF_STUDENTS]
     assert not re.search(r"^ +(gates|firmware|published|teacher) ", page, flags=re.MULTILINE)
 
 
@@ -62,7 +73,7 @@ def test_groups_are_those_of_the_stage_with_what_is_chosen(
         ("generate", []),
         ("teacher", ["govorkova_beta", "govorkova_teachers"]),
         ("quantize", ["govorkova_scan"]),
-        ("student", ["narrow_student"]),
+        ("student", OF_STUDENTS),
         ("synthesize", ["govorkova_v7_690t", "published_firmware"]),
     ],
 )

@@ -12,6 +12,7 @@ from l1distill.core.workspace import file_sha256
 from l1distill.data.card import Card, FileCard, write_card
 from l1distill.data.dataset import Dataset, Items, open_dataset
 from l1distill.data.encoding import Feature, InputEncoding
+from l1distill.distillation.targets import TargetTransform
 from l1distill.stages.stage import Context
 from l1distill.stages.synthesize import Settings
 from l1distill.stages.synthesize_student import choose_events, describe_student, threshold_at
@@ -55,7 +56,10 @@ def test_the_card_says_what_the_encoding_and_the_task_know() -> None:
         hashes={},
         identity="",
     )
-    card = describe_student(context, InputEncoding(shape=[2], features=features), 77)
+    metrics = {"saturated/background": 0.0123, "saturated_max": 0.5, "sparsity": 0.1}
+    encoding = InputEncoding(shape=[2], features=features)
+    target = TargetTransform(transform="log_standardized")
+    card = describe_student(context, encoding, 77, metrics, target)
     for words in ("`abc123`", "data set `toy`, MD5 `5d`", "77 events of its data set"):
         assert words in card.summary
     assert [(each.name, each.unit, each.scale) for each in card.inputs] == [
@@ -64,11 +68,15 @@ def test_the_card_says_what_the_encoding_and_the_task_know() -> None:
     ]
     ours = TASK.describe()
     assert card.summary.startswith(ours.summary)
-    assert (card.title, card.outputs, card.limitations) == (
-        ours.title,
-        ours.outputs,
-        ours.limitations,
-    )
+    assert (card.title, card.outputs) == (ours.title, ours.outputs)
+    *of_task, saturation = card.limitations
+    assert tuple(of_task) == ours.limitations
+    assert "1.2% in background; of a single input at most 50% (saturation.csv)" in saturation
+    older = describe_student(context, encoding, 77, {}, target)
+    assert older.limitations[-1].endswith("was not recorded.")
+    decides = TargetTransform(transform="above", threshold=0.25)
+    (output,) = describe_student(context, encoding, 77, {}, decides).outputs
+    assert output.name == "logit of yes: is the teacher's answer above 0.25?"
 
 
 def test_firmware_is_verified_on_events_of_every_sample_that_no_model_was_fitted_to(

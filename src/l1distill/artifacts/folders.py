@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 INPUTS = "inputs.json"
 """A student's input encoding, in its folder, in the bundle and in the registered model."""
 STUDENT_MODEL = "student.h5"
+SATURATION = "saturation.csv"
+SOFT_TARGET = "soft_target.json"
 TEACHER_MODEL = "teacher.h5"
+OWN_TEACHER_MODEL = "co_trained_teacher.h5"
 
 
 @dataclass(frozen=True)
@@ -130,13 +133,28 @@ class StudentFolder(ModelFolder):
         return self.path / STUDENT_MODEL
 
     @property
+    def own_teacher(self) -> Path:
+        """File of the teacher that was trained with it, by co-training."""
+        return self.path / OWN_TEACHER_MODEL
+
+    @property
+    def saturation(self) -> Path:
+        """Table of what its inputs cut off, by sample and input."""
+        return self.path / SATURATION
+
+    @property
     def encoding(self) -> InputEncoding:
         """How raw items become its features."""
         return InputEncoding.read(self.path / INPUTS)
 
+    @property
+    def target(self) -> TargetTransform:
+        """What its output was fitted to."""
+        return TargetTransform.read(self.path / SOFT_TARGET)
+
     def write_target(self, target: TargetTransform) -> None:
         """Write ``soft_target.json``."""
-        target.write(self.path / "soft_target.json")
+        target.write(self.path / SOFT_TARGET)
 
 
 class FirmwareFolder(StageFolder):

@@ -22,6 +22,20 @@ class Feature(Settings):
     """Of the raw number."""
     scale: float = Field(default=1.0, gt=0)
     """The raw number, in its unit, that becomes 1. A power of two only moves the binary point."""
+    range: float | None = Field(default=None, gt=0)
+    """The magnitude, in its unit, up to which a student's input holds it: ``scale`` times a power
+    of two; None: what the student's ``input_integer`` gives."""
+    signed: bool = True
+    """Whether it can be negative; the input port of one that cannot has no sign bit."""
+
+    @model_validator(mode="after")
+    def _range_is_a_shift(self) -> "Feature":
+        if self.range is not None and math.frexp(self.range / self.scale)[0] != 0.5:
+            raise ValueError(
+                f"{self.name}: a range of {self.range:g} is not its scale of {self.scale:g} times "
+                "a power of two"
+            )
+        return self
 
     @property
     def label(self) -> str:
@@ -46,6 +60,22 @@ class InputEncoding(Constants):
             raise ValueError(f"{len(self.features)} features for items of shape {self.shape}")
         return self
 
+    def exponents(self, integer: int) -> tuple[int, ...]:
+        """Return the power of two, in units of its scale, that each input holds.
+
+        Args:
+            integer: the exponent of features without a range of their own.
+
+        Returns:
+            One for each feature; empty where none has a range.
+        """
+        if all(feature.range is None for feature in self.features):
+            return ()
+        return tuple(
+            integer if one.range is None else round(math.log2(one.range / one.scale))
+            for one in self.features
+        )
+
     def check(self, items: NDArray[Any]) -> None:
         """Refuse items that no detector gives: not finite, or of negative pT.
 
@@ -58,7 +88,9 @@ class InputEncoding(Constants):
         flat = items.reshape(len(items), -1)
         if flat.shape[1:] != (len(self.features),):
             return  # of another shape, which apply refuses
-        momenta = [feature.name.startswith(MOMENTUM) for feature in self.features]
+        momenta = [
+            feature.name.startswith(MOMENTUM) or not feature.signed for feature in self.features
+        ]
         wrong = ~np.isfinite(flat) | ((flat < 0) & momenta)
         if wrong.any():
             event, at = (int(place[0]) for place in np.nonzero(wrong))

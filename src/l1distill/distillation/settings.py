@@ -1,16 +1,125 @@
-"""What a user chooses about distillation; mirrors ``conf/distillation/``."""
+"""What a user chooses about distillation; mirrors ``conf/distillation/``.
 
-from typing import Literal
+Three independent choices: knowledge (what is handed over, each kind with a weight), scheme (whose
+weights are trained) and loss (how far two networks are apart, and what counts beside that).
+"""
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, model_validator
 
 from l1distill.core.settings import Settings
 
+if TYPE_CHECKING:
+    from typing import Self
+
+Scheme = Literal["offline", "co_training", "self"]
+Distance = Literal["mse", "huber", "mae", "kl"]
+
+
+class ResponseSettings(Settings):
+    """Knowledge in the answer of the teacher's last layer."""
+
+    weight: float = Field(default=1.0, ge=0)
+    """Weight of the answer in the transfer term; 0 leaves the student's output to ``beta``."""
+    answer: Literal["score", "decision"] = "score"
+    """``score``: the student's output is the teacher's score, or its logits. ``decision``: it is
+    the logit of whether the teacher accepts an event (anomaly classification)."""
+    scale: Literal["task", "log", "linear"] = "task"
+    """Of the score: its logarithm, or the score itself, either centered and scaled on the training
+    split; ``task`` is what the task says (anomaly: log)."""
+    fpr: float = Field(default=0.01, gt=0, lt=1)
+    """Of a decision: share of the training sample that the teacher accepts."""
+
+
+class ReconstructionSettings(Settings):
+    """Knowledge in all numbers of the teacher's last layer: of an autoencoder its reconstruction.
+
+    The student's last hidden layer learns them through a linear regressor that is dropped.
+    """
+
+    weight: float = Field(default=0.0, ge=0)
+    """Weight in the transfer term; 0: not learned."""
+
+
+class FeatureSettings(Settings):
+    """Knowledge in the teacher's hidden layers (FitNets, arXiv:1412.6550).
+
+    The student's last hidden layer learns them through a linear regressor that is dropped.
+    """
+
+    weight: float = Field(default=0.0, ge=0)
+    """Weight in the transfer term; 0: not learned."""
+    layers: tuple[str, ...] = ()
+    """Layers of the teacher, by their Keras names; empty: those that the task calls latent."""
+
+
+class RelationSettings(Settings):
+    """Knowledge in how events lie to one another (RKD, arXiv:1904.05068).
+
+    Compared are the teacher's layers and the student's last hidden layer.
+    """
+
+    weight: float = Field(default=0.0, ge=0)
+    """Weight in the transfer term; 0: not learned."""
+    distance: float = Field(default=1.0, ge=0)
+    """Weight of the distances of pairs, each divided by their mean over the group."""
+    angle: float = Field(default=2.0, ge=0)
+    """Weight of the angles of triplets."""
+    group: int = Field(default=32, ge=3, le=256)
+    """Events that are compared with one another; a batch is cut into such groups."""
+    layers: tuple[str, ...] = ()
+    """Layers of the teacher, by their Keras names; empty: those that the task calls latent."""
+
 
 class DistillationSettings(Settings):
-    """Which knowledge is handed over, by which scheme, with which loss."""
+    """Which knowledge is handed over, by which scheme, with which loss.
 
-    knowledge: Literal["response"] = "response"
-    """``response``: the student learns the teacher's outputs."""
-    scheme: Literal["offline"] = "offline"
-    """``offline``: the teacher is trained before and stays as it is."""
-    loss: Literal["mse", "huber", "mae"] = "mse"
-    """Distance of the student's output from its target."""
+    The loss of an event is ``alpha S(truth, teacher) + beta S(truth, student) + gamma T``, equation
+    1 of Bal et al. (DistillNet), and ``T`` the weighted sum over the kinds of knowledge.
+    """
+
+    response: ResponseSettings = ResponseSettings()
+    """The teacher's score, or its decision."""
+    reconstruction: ReconstructionSettings = ReconstructionSettings()
+    """All outputs of the teacher."""
+    feature: FeatureSettings = FeatureSettings()
+    """Hidden or latent activations of the teacher."""
+    relation: RelationSettings = RelationSettings()
+    """Distances and angles between events."""
+    scheme: Scheme = "offline"
+    """``offline``: the teacher is trained before and stays as it is. ``co_training``: a teacher
+    with the settings of that in ``teacher_folder`` is trained anew, together with the student.
+    ``self``: a network teaches its own first layers, which are the student."""
+    loss: Distance = "mse"
+    """Distance of the student's output from the teacher's answer; a decision always takes ``kl``,
+    which is then the cross-entropy."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Of ``kl``: both outputs are divided by it (arXiv:1503.02531)."""
+    alpha: float = Field(default=1.0, ge=0)
+    """Weight of the teacher's own loss, where the teacher is trained: not for ``offline``."""
+    beta: float = Field(default=0.0, ge=0)
+    """Weight of the student's loss against the truth; 0 where the task has none (anomaly)."""
+    gamma: float = Field(default=1.0, ge=0)
+    """Weight of the transfer from teacher to student."""
+    transfer_to: Literal["student", "both"] = "student"
+    """Whose weights the transfer trains where both are trained: ``both`` also draws the teacher
+    towards what the student can learn."""
+
+    @model_validator(mode="after")
+    def _trains_what_is_used(self) -> "Self":
+        if not self.gamma * self.response.weight and not self.beta:
+            raise ValueError(
+                "nothing trains the student's output: give response.weight and gamma, or beta, a "
+                "value above 0"
+            )
+        if self.scheme != "offline" and not self.alpha:
+            raise ValueError(f"scheme={self.scheme} trains the teacher: alpha must be above 0")
+        if self.relation.weight and not (self.relation.distance or self.relation.angle):
+            raise ValueError("relation: give distance or angle a value above 0")
+        return self
+
+    @property
+    def asks_network(self) -> bool:
+        """Whether the knowledge is more than the answers that a teacher leaves in files."""
+        return bool(self.reconstruction.weight or self.feature.weight or self.relation.weight)

@@ -1,37 +1,25 @@
-"""Offline distillation: a student is fitted to the answers of a trained teacher."""
+"""Offline distillation: a student is fitted to what a trained teacher says of the same items."""
 
-import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.compression.pruning import (
-    PruningSettings,
-    measure_sparsity,
-    strip,
-    with_pruning,
-)
+from l1distill.compression.pruning import PruningSettings
+from l1distill.core.errors import ConfigError
+from l1distill.distillation.open_teacher import SupervisedTeacher
+from l1distill.distillation.pupil import Pupil, TrainedStudent, together
 from l1distill.distillation.settings import DistillationSettings
-from l1distill.models.mlp import StudentSettings, build_student
+from l1distill.distillation.transfer import RESPONSE, Transfer, total, weighted
+from l1distill.models.mlp import StudentSettings
 from l1distill.training.determinism import make_deterministic
-from l1distill.training.fit import (
-    Arrays,
-    Fit,
-    OnEpoch,
-    check_arrays,
-    fit,
-    ignore_epoch,
-    supervised,
-)
-from l1distill.training.history import History
+from l1distill.training.fit import Arrays, Fit, Loss, OnEpoch, Step, check_arrays, fit, ignore_epoch
 
 if TYPE_CHECKING:
-    from tensorflow import keras
-
-PREDICTION_BATCH = 4096
+    import tensorflow as tf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,40 +29,15 @@ class Examples:
     Attributes:
         features: (n, features) its inputs, as an input encoding makes them.
         targets: (n, outputs) what it should answer.
+        lessons: further knowledge of the teacher about the same items, (n, numbers) of each kind:
+            ``reconstruction``, ``feature``, ``relation``; centered and scaled by the caller.
+        arrays: what the task's truth is computed from, (n, ...) each; needed for ``beta``.
     """
 
     features: NDArray[np.float32]
     targets: NDArray[np.float32]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainedStudent:
-    """A trained student.
-
-    Attributes:
-        model: QKeras model from (n, features) to (n, outputs), both on the firmware's grid.
-        history: losses by epoch.
-        sparsity: share of its quantized weights that are zero.
-    """
-
-    model: "keras.Model"
-    history: History
-    sparsity: float
-
-    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the answers (n, outputs) of features (n, features)."""
-        answers: NDArray[np.float32] = self.model.predict(
-            features, batch_size=PREDICTION_BATCH, verbose=0
-        )
-        return answers
-
-    def metrics(self) -> dict[str, float]:
-        """Return ``parameters``, ``sparsity``, ``epochs`` and ``best_validation_loss``."""
-        return {
-            "sparsity": self.sparsity,
-            "parameters": float(self.model.count_params()),
-            **self.history.metrics(),
-        }
+    lessons: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    arrays: Sequence[NDArray[Any]] = ()
 
 
 def train_student(
@@ -84,6 +47,8 @@ def train_student(
     distillation: DistillationSettings | None = None,
     pruning: PruningSettings | None = None,
     *,
+    input_exponents: Sequence[int] = (),
+    truth: SupervisedTeacher | None = None,
     seed: int = 0,
     on_epoch: OnEpoch = ignore_epoch,
     checkpoint: Path | None = None,
@@ -94,8 +59,11 @@ def train_student(
         train: features and targets of the items to fit.
         validation: the same of the items that decide when to stop.
         student: layers, bits and training; the default student where it is None.
-        distillation: knowledge, scheme and loss.
+        distillation: knowledge and loss; the scheme is ``offline``.
         pruning: how sparse, and when.
+        input_exponents: of each feature the power of two that its input holds
+            (:meth:`.InputEncoding.exponents`); empty: ``student.input_integer`` for all.
+        truth: compares the student with the truth, where ``distillation.beta`` asks for it.
         seed: of weights and shuffling.
         on_epoch: called after each epoch with its number and losses.
         checkpoint: file that keeps the state, so that a killed training goes on.
@@ -105,39 +73,90 @@ def train_student(
         quantized from the first step on (QKeras, Coelho et al., arXiv:2006.10159).
 
     Raises:
+        ConfigError: the scheme trains a teacher, or there is no truth for ``beta``.
         FloatingPointError: a loss was not finite.
-        ValueError: features or targets do not fit together.
+        ValueError: features, targets or lessons do not fit together.
     """
     student = student or StudentSettings()
     distillation = distillation or DistillationSettings()
     pruning = pruning or PruningSettings()
-    arrays, held_out = _arrays(train), _arrays(validation)
+    if distillation.scheme != "offline":
+        raise ConfigError(
+            f"distillation.scheme={distillation.scheme}: trains a teacher too; call train_jointly"
+        )
+    check_truth(distillation, truth)
+    arrays, held_out = (_arrays(split, distillation) for split in (train, validation))
     check_arrays(arrays, held_out)
     make_deterministic(seed)
-    training = student.training
-    steps_per_epoch = math.ceil(len(train.features) / training.batch_size)
-    model = build_student(student, train.features.shape[1], train.targets.shape[1])
-    pruned = with_pruning(model, pruning, steps_per_epoch)
+    pupil = Pupil(
+        student,
+        pruning,
+        items=len(train.features),
+        features=train.features.shape[1],
+        outputs=train.targets.shape[1],
+        input_exponents=input_exponents,
+    )
+    widths = {kind: values.shape[1] for kind, values in train.lessons.items()}
+    transfer = Transfer(distillation, pupil.hidden_width, widths)
+    parts = [pupil.model, *transfer.regressors.values()]
     history = fit(
         Fit(
-            model=pruned.model,
-            loss=supervised(pruned.model, distillation.loss),
-            settings=training,
+            model=together("student", parts) if transfer.regressors else pupil.model,
+            loss=_loss(pupil, transfer, distillation, [*train.lessons], truth),
+            settings=student.training,
             seed=seed,
-            callbacks=pruned.callbacks,
-            best_from_epoch=pruned.full_from_epoch,
+            callbacks=pupil.callbacks,
+            best_from_epoch=pupil.full_from_epoch,
         ),
         arrays,
         held_out,
         on_epoch,
         checkpoint,
     )
-    trained = strip(pruned.model)
-    return TrainedStudent(model=trained, history=history, sparsity=measure_sparsity(trained))
+    return pupil.trained(history)
 
 
-def _arrays(examples: Examples) -> Arrays:
-    """Return features and targets, (n, features) and (n, outputs)."""
+def check_truth(distillation: DistillationSettings, truth: Any) -> None:
+    """Refuse a weight of the truth where a task has none.
+
+    Raises:
+        ConfigError: ``beta`` is not 0, and nothing compares a student with the truth.
+    """
+    if distillation.beta and not isinstance(truth, SupervisedTeacher):
+        raise ConfigError(
+            f"distillation.beta={distillation.beta:g}: this task has no truth to compare a student "
+            "with; set distillation.beta=0"
+        )
+
+
+def _loss(
+    pupil: Pupil,
+    transfer: Transfer,
+    settings: DistillationSettings,
+    kinds: Sequence[str],
+    truth: SupervisedTeacher | None,
+) -> Loss:
+    def loss(batch: "Sequence[tf.Tensor]", step: Step) -> "tf.Tensor":
+        features, targets, *others = batch
+        hidden = None
+        if transfer.needs_hidden:
+            answer, hidden = pupil.answer_and_hidden(features, step.training)
+        else:
+            answer = pupil.answer(features, step.training)
+        lesson = {RESPONSE: targets, **dict(zip(kinds, others, strict=False))}
+        terms = []
+        if settings.gamma:
+            terms.append(weighted(settings.gamma, transfer(answer, hidden, lesson)))
+        if settings.beta and truth is not None:
+            arrays = others[len(kinds) :]
+            terms.append(weighted(settings.beta, truth.student_loss(answer, arrays)))
+        return total(terms)
+
+    return loss
+
+
+def _arrays(examples: Examples, settings: DistillationSettings) -> Arrays:
+    """Return features and targets, (n, features) and (n, outputs), and what else is needed."""
     features, targets = examples.features, examples.targets
     if features.ndim != 2 or targets.ndim != 2:
         raise ValueError(
@@ -146,7 +165,11 @@ def _arrays(examples: Examples) -> Arrays:
         )
     if len(features) != len(targets):
         raise ValueError(f"{len(features)} features, but {len(targets)} targets of the same items")
-    return features, targets
+    wanted = [k for k in ("reconstruction", "feature", "relation") if getattr(settings, k).weight]
+    if missing := [kind for kind in wanted if kind not in examples.lessons]:
+        raise ValueError(f"examples.lessons: no {missing[0]}, which has a weight")
+    more = examples.arrays if settings.beta else ()
+    return [features, targets, *examples.lessons.values(), *more]
 
 
 def distance_to_teacher(

@@ -51,11 +51,11 @@ def execute(
     inputs = stage.inputs(settings)
     records = {name: Record.read(folder) for name, folder in inputs.items()}
     hashes = {name: folder_sha256(folder) for name, folder in inputs.items()}
-    _check_lineage(records, hashes, inputs)
     _check_task(records, inputs, task)
     with store_errors_as_one_line():
-        if stage.check is not None:
+        if stage.check is not None:  # first, as it can say which file of another lineage differs
             stage.check(settings, task)
+        _check_lineage(records, hashes, inputs)
         if stage.rehearse(settings, Inputs(records=records, hashes=hashes)):
             return
     _check_output(settings.output, stage.name)

@@ -20,6 +20,7 @@ from l1distill.firmware.devices import VU9P, Device
 from l1distill.firmware.network import serialization
 from l1distill.firmware.network.network import evaluate
 from l1distill.models import keras_files
+from l1distill.stages.recorded_teacher import teacher_settings
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.tasks.base import Task, TeacherSettings
 from l1distill.training.fit import OnEpoch, ignore_epoch
@@ -49,7 +50,7 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
 
 def _check(settings: Settings, task: Task) -> None:
     record = Record.read(settings.teacher_folder)
-    _quantizable(task, _teacher_settings(task, record), settings.teacher_folder)
+    _quantizable(task, teacher_settings(task, record), settings.teacher_folder)
 
 
 def _run(settings: Settings, context: Context) -> Result:
@@ -57,7 +58,7 @@ def _run(settings: Settings, context: Context) -> Result:
     context.run.log_parameters(record.section("teacher", "compression"))
     dataset = task.open(settings.data.folder)
     folder, source = ModelFolder(context.folder), TeacherFolder(settings.teacher_folder)
-    teacher = _quantizable(task, _teacher_settings(task, record), source.path)
+    teacher = _quantizable(task, teacher_settings(task, record), source.path)
     with _epochs(settings, context) as on_epoch:
         network = quantize_teacher(
             teacher,
@@ -92,11 +93,6 @@ def _epochs(settings: Settings, context: Context) -> AbstractContextManager[OnEp
     if chosen.method == "ptq":
         return nullcontext(ignore_epoch)
     return context.epochs(f"train with {chosen.bits} bits", chosen.training.epochs)
-
-
-def _teacher_settings(task: Task, record: Record) -> TeacherSettings:
-    """Return the settings that a teacher was trained with, from its record."""
-    return task.settings.teacher.model_validate(record.nested("teacher"))
 
 
 def _quantizable(task: Task, settings: TeacherSettings, constants: Path) -> QuantizableTeacher:

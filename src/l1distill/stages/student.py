@@ -1,7 +1,6 @@
 """student: a teacher's answers in, a small quantized, pruned network out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,23 +8,25 @@ from numpy.typing import NDArray
 from pydantic import Field, create_model, model_validator
 
 from l1distill.artifacts.folders import INPUTS, STUDENT_MODEL, StudentFolder, TeacherFolder
-from l1distill.artifacts.record import ModelSpec
+from l1distill.artifacts.record import ModelSpec, Record
 from l1distill.compression.pruning import PruningSettings
 from l1distill.core.settings import Settings as SectionSettings
-from l1distill.data.dataset import Dataset, Sample
 from l1distill.data.encoding import InputEncoding
-from l1distill.data.splits import Split
-from l1distill.distillation.settings import DistillationSettings
-from l1distill.distillation.student import (
-    Examples,
-    TrainedStudent,
-    distance_to_teacher,
-    train_student,
+from l1distill.data.saturation import (
+    Saturation,
+    measure_saturation,
+    saturation_metrics,
+    write_saturation,
 )
+from l1distill.distillation.open_teacher import open_teacher
+from l1distill.distillation.settings import DistillationSettings
+from l1distill.distillation.student import check_truth, distance_to_teacher
 from l1distill.distillation.targets import TargetTransform
 from l1distill.models import keras_files
-from l1distill.models.mlp import StudentSettings
+from l1distill.models.mlp import StudentSettings, input_limits
 from l1distill.stages.evaluate import evaluate_model
+from l1distill.stages.lessons import teach
+from l1distill.stages.recorded_teacher import check_same_constants, teacher_settings
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.tasks.base import EncodingSettings, EvaluationSettings, Task
 
@@ -45,7 +46,7 @@ class Settings(StageSettings):
     student: StudentSection
     """Layers, bits, input encoding and training."""
     distillation: DistillationSettings = DistillationSettings()
-    """What is learned from the teacher."""
+    """What is learned from the teacher, and how."""
     compression: PruningSettings = PruningSettings()
     """Pruning while it is trained."""
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -73,92 +74,94 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
     return {"generate": settings.data.folder, "teacher": settings.teacher_folder}
 
 
+def _check(settings: Settings, task: Task) -> None:
+    check_same_constants(task, settings.teacher_folder, settings.data.folder)
+    chosen = settings.distillation
+    if chosen.scheme == "offline" and not (chosen.asks_network or chosen.beta):
+        return
+    record = Record.read(settings.teacher_folder)
+    teacher = task.teacher(teacher_settings(task, record), settings.teacher_folder)
+    check_truth(chosen, teacher)
+    if chosen.scheme != "offline":
+        open_teacher(teacher, task.name, f"distillation.scheme={chosen.scheme}")
+    elif chosen.asks_network:
+        open_teacher(teacher, task.name, "distillation: reconstruction, feature and relation")
+
+
 def _run(settings: Settings, context: Context) -> Result:
     task, teacher = context.task, TeacherFolder(settings.teacher_folder)
     folder = StudentFolder(context.folder)
     dataset = task.open(settings.data.folder)
-    lessons = _prepare(settings, task, dataset, teacher)
-    student = _train(lessons, dataset, settings, context)
+    encoding = task.encoding(settings.student.inputs, teacher.path)
+    taught = teach(settings, context, dataset, encoding)
     rows = {name: dataset.evaluation_rows(name) for name in dataset.names}
-    given = {
-        name: student.predict(lessons.features(sample, rows[name]))
+    features = {
+        name: encoding.apply(sample.items.values[rows[name]])
         for name, sample in dataset.samples().items()
     }
-    targets = {name: lessons.targets[name][rows[name]] for name in dataset.names}
+    given = {name: taught.student.predict(values) for name, values in features.items()}
+    saturation = _saturation(settings, encoding, features)
+    asked = {name: taught.answers[name][rows[name]] for name in dataset.names}
+    targets = {name: taught.target(said) for name, said in asked.items()}
     judged = evaluate_model(
         "student",
         task,
         dataset,
         {ANSWER: given},
         ANSWER,
-        student.history,
+        taught.student.history,
         folder,
         settings.evaluation,
         reference=teacher.curves(),
-        targets=targets,
+        # decisions have no order to compare a student's with; the scores behind them have
+        targets=asked if taught.target.transform == "above" else targets,
     )
-    keras_files.save(student.model, folder.model)
-    folder.write_encoding(lessons.encoding)
-    folder.write_target(lessons.transform)
+    keras_files.save(taught.student.model, folder.model)
+    folder.write_encoding(encoding)
+    folder.write_target(taught.target)
     folder.copy_constants(teacher.path, task.constants())
+    write_saturation(saturation, folder.saturation)
+    metrics = {
+        **_comparable(judged.metrics, taught.target),
+        **saturation_metrics(saturation),
+        **distance_to_teacher(
+            {name: taught.target.comparable(values) for name, values in given.items()},
+            targets,
+        ),
+        **taught.student.metrics(),
+    }
+    if taught.is_own:  # its teacher is not that of teacher_folder
+        own = task.evaluate(asked, dataset).metrics
+        metrics |= {f"own_teacher/{name}": value for name, value in own.items()}
+    if taught.teacher is not None:
+        keras_files.save(taught.teacher, folder.own_teacher)
     return Result(
-        metrics={
-            **judged.metrics,
-            **distance_to_teacher(given, targets),
-            **student.metrics(),
-        },
+        metrics=metrics,
         headline=judged.by_answer[ANSWER].headline,
         dataset_md5=dataset.md5,
         model=MODEL,
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Lessons:
-    """What a student is taught: how items become features, and the targets of every item."""
-
-    encoding: InputEncoding
-    transform: TargetTransform
-    targets: Mapping[str, NDArray[np.float32]]
-
-    def features(self, sample: Sample, rows: slice) -> NDArray[np.float32]:
-        return self.encoding.apply(sample.items.values[rows])
+def _comparable(metrics: Mapping[str, float], target: TargetTransform) -> dict[str, float]:
+    """Leave out distances between a logit and a score, which are on different scales."""
+    by_order = target.transform == "above"
+    return {k: v for k, v in metrics.items() if not (by_order and k.startswith("wasserstein"))}
 
 
-def _prepare(settings: Settings, task: Task, dataset: Dataset, teacher: TeacherFolder) -> _Lessons:
-    answers = {
-        name: teacher.answers(name, file.events, task.check_answers)
-        for name, file in dataset.card.files.items()
-    }
-    train = answers[dataset.training_sample][dataset.training.rows(Split.TRAIN)]
-    transform = task.fit_target(train)
-    return _Lessons(
-        encoding=task.encoding(settings.student.inputs, teacher.path),
-        transform=transform,
-        targets={name: transform(values) for name, values in answers.items()},
-    )
-
-
-def _train(
-    lessons: _Lessons, dataset: Dataset, settings: Settings, context: Context
-) -> TrainedStudent:
-    sample, targets = dataset.training, lessons.targets[dataset.training_sample]
-
-    def examples(split: Split) -> Examples:
-        rows = sample.rows(split)
-        return Examples(features=lessons.features(sample, rows), targets=targets[rows])
-
-    with context.epochs("train student", settings.student.training.epochs) as on_epoch:
-        return train_student(
-            examples(Split.TRAIN),
-            examples(Split.VALIDATION),
-            settings.student,
-            settings.distillation,
-            settings.compression,
-            seed=settings.seed,
-            on_epoch=on_epoch,
-            checkpoint=context.checkpoint,
-        )
+def _saturation(
+    settings: Settings, encoding: InputEncoding, features: Mapping[str, NDArray[np.float32]]
+) -> list[Saturation]:
+    """Count what the student's inputs cut off, in each sample."""
+    chosen = settings.student
+    exponents = encoding.exponents(chosen.input_integer)
+    low, high = input_limits(chosen, len(encoding.features), exponents)
+    names = [feature.name for feature in encoding.features]
+    return [
+        row
+        for name, values in features.items()
+        for row in measure_saturation(name, names, values, low, high)
+    ]
 
 
 MODEL = ModelSpec(
@@ -182,4 +185,5 @@ STAGE = Stage(
     run=_run,
     artifacts=("*.h5", "*.json", "*.csv", "roc/*.csv", "plots/*"),
     sections=_sections,
+    check=_check,
 )

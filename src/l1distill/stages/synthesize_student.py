@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.artifacts.folders import INPUTS, STUDENT_MODEL, StudentFolder
+from l1distill.artifacts.folders import INPUTS, SATURATION, STUDENT_MODEL, StudentFolder
 from l1distill.core.errors import ConfigError
 from l1distill.data.dataset import Dataset
 from l1distill.data.encoding import InputEncoding
+from l1distill.data.saturation import describe_saturation
+from l1distill.distillation.targets import TargetTransform
 from l1distill.evaluation.roc import FPR_POINTS
 from l1distill.firmware.functions.port_conversion import IntegerPort
+from l1distill.firmware.network.network import without_signs
+from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.firmware.results.documents import ModelDescription
 from l1distill.firmware.results.quantity import Quantity
 from l1distill.firmware.synthesis import synthesize
@@ -62,7 +66,7 @@ def synthesize_student(
     dataset = context.task.open(settings.data.folder)
     events = choose_events(dataset, settings.firmware.verification_events, settings.seed)
     vectors = quantize_inputs(student).predict(encoding.apply(events), batch_size=4096, verbose=0)
-    description = describe_student(context, encoding, len(vectors))
+    description = describe_student(context, encoding, len(vectors), folder.metrics(), folder.target)
     if settings.accept_at is not None:
         description = replace(
             description, limitations=(*description.limitations, ACCEPT.format(settings.accept_at))
@@ -71,10 +75,12 @@ def synthesize_student(
     if settings.ports is not None:
         ports = settings.ports.integer_ports([feature.scale for feature in encoding.features])
         description = replace(description, inputs=settings.ports.quantities())
+    signed = [feature.signed for feature in encoding.features]
     firmware = synthesize(
         student,
         vectors,
         settings.firmware,
+        model_network=without_signs(from_qkeras(student), signed),
         description=description,
         ports=ports,
         score=score,
@@ -90,6 +96,15 @@ def synthesize_student(
         dataset_md5=dataset.md5,
         describes="student",
     )
+
+
+def _outputs(target: TargetTransform) -> tuple[Quantity, ...]:
+    """Return what the output is where the user chose it, not the task."""
+    if target.transform == "above":
+        return (Quantity(f"logit of yes: is the teacher's answer above {target.threshold:.6g}?"),)
+    if target.transform == "standardized":
+        return (Quantity("the teacher's score, standardized over the training sample"),)
+    return ()
 
 
 def threshold_at(fpr: float, metrics: Mapping[str, float], folder: Path) -> float:
@@ -137,8 +152,22 @@ def choose_events(dataset: Dataset, number: int, seed: int) -> NDArray[Any]:
     return chosen
 
 
-def describe_student(context: Context, encoding: InputEncoding, verified: int) -> ModelDescription:
-    """Return the model card's description of a student."""
+def describe_student(
+    context: Context,
+    encoding: InputEncoding,
+    verified: int,
+    student_metrics: Mapping[str, float],
+    target: TargetTransform,
+) -> ModelDescription:
+    """Return the model card's description of a student.
+
+    Args:
+        context: of the stage.
+        encoding: of its inputs.
+        verified: events of its data set that it is verified on.
+        student_metrics: say what its inputs cut off.
+        target: what its output was fitted to; the task knows only its own choice of that.
+    """
     task, student = context.task.describe(), context.records["student"]
     return ModelDescription(
         title=task.title,
@@ -152,6 +181,6 @@ def describe_student(context: Context, encoding: InputEncoding, verified: int) -
             Quantity(name=feature.name, unit=feature.unit, scale=feature.scale)
             for feature in encoding.features
         ),
-        outputs=task.outputs,
-        limitations=task.limitations,
+        outputs=_outputs(target) or task.outputs,
+        limitations=(*task.limitations, describe_saturation(student_metrics, SATURATION)),
     )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from l1distill.training.checkpoint import Checkpoint
 from l1distill.training.history import History
+from l1distill.training.schedule import learning_rate
 from l1distill.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Fit:
         callbacks: Keras callbacks that are told of each batch, as pruning needs.
         best_from_epoch: the first epoch whose weights may be kept; before it a pruned network is
             not yet as sparse as was asked for.
+        at_epoch: called before the first epoch and after each, before its weights are validated
+            and kept: it may set weights that are not trained.
         xla: compile the step with XLA, which fuses what small networks spend most time on. What
             updates masks or holds QKeras layers is left to TensorFlow.
     """
@@ -68,6 +71,7 @@ class Fit:
     seed: int
     callbacks: Sequence["keras.callbacks.Callback"] = ()
     best_from_epoch: int = 0
+    at_epoch: Callable[[], None] = lambda: None
     xla: bool = False
 
 
@@ -145,14 +149,19 @@ def fit(
     for callback in training.callbacks:
         callback.set_model(model)
         callback.on_train_begin()
+    training.at_epoch()
     for epoch, losses in enumerate(state.losses()):
         on_epoch(epoch, losses)
     while not state.ended and state.epoch < settings.epochs:
         epoch = state.epoch
+        optimizer.learning_rate = learning_rate(
+            settings, state.history.validation_loss, training.best_from_epoch
+        )
         order = np.random.default_rng([training.seed, epoch]).permutation(len(train[0]))
         total = steps(order, epoch)
         for callback in training.callbacks:
             callback.on_epoch_end(epoch)
+        training.at_epoch()
         losses = {"loss": total / len(order), "val_loss": evaluate()}
         if not all(np.isfinite(value) for value in losses.values()):
             raise FloatingPointError(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy.stats import multivariate_normal
 from sklearn.preprocessing import StandardScaler
 from tensorflow import keras
@@ -15,7 +16,9 @@ from l1distill.tasks.anomaly.autoencoder import (
     unrolled,
 )
 from l1distill.tasks.anomaly.losses import kl_divergence, origin_z_score, reconstruction_error
+from l1distill.tasks.anomaly.settings import AutoencoderSettings
 from l1distill.tasks.anomaly.standardization import Standardization
+from l1distill.tasks.anomaly.teacher import AnomalyTeacher
 from l1distill.training.fit import Step
 from tests.tasks.anomaly.test_teachers import ARCHITECTURES, teacher
 
@@ -126,3 +129,45 @@ def test_a_vae_is_trained_with_noise_that_follows_from_the_seed() -> None:
     )
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("architecture", ["cnn_ae", "dnn_vae"])
+def test_a_student_asks_for_what_training_and_scoring_say(architecture: str) -> None:
+    """Loss and scores of :meth:`compute`'s outputs are those that the teacher is trained with."""
+    variational = architecture.endswith("vae")
+    settings = AutoencoderSettings.model_validate(
+        {
+            "architecture": architecture,
+            "widths": (8, 6),
+            "latent": 4,
+            "beta": 0.3 if variational else None,
+            "score": "kl" if variational else "mse",
+        }
+    )
+    asked = AnomalyTeacher(settings, CONSTANTS)
+    model = asked.build()
+    (latent,) = asked.latent_layers()
+    events = [tf.constant(EVENTS)]
+    step = Step(False, tf.zeros(2, tf.int32))
+    outputs = asked.compute(model, [latent])(events, step)
+    plain = predict(model, EVENTS)
+    np.testing.assert_allclose(outputs["outputs"][:, :57], plain.reconstruction, atol=1e-5)
+    if variational:
+        np.testing.assert_allclose(outputs[latent], plain.mean, atol=1e-5)
+    assert outputs[latent].shape == (300, 4)
+    loss = asked.loss(model, 64)(events, step)
+    np.testing.assert_allclose(asked.loss_of(outputs["outputs"], events, step), loss, rtol=1e-4)
+    scores = asked.answers(model, EVENTS)[settings.score]
+    np.testing.assert_allclose(asked.answer_of(outputs["outputs"], events), scores, rtol=1e-4)
+    # a reconstruction alone, as that of layers behind a student, has an error and no D_KL
+    alone = outputs["outputs"][:, : asked.outputs()]
+    error = asked.answers(model, EVENTS)["mse"]
+    np.testing.assert_allclose(asked.answer_of(alone, events), error, rtol=1e-4)
+    np.testing.assert_allclose(asked.loss_of(alone, events, step), error, rtol=1e-4)
+    if variational:  # noise is drawn in training, the same from the same seed
+        noisy = [
+            asked.compute(model, [])(events, Step(True, tf.constant([1, seed])))["outputs"].numpy()
+            for seed in (2, 2, 3)
+        ]
+        np.testing.assert_array_equal(noisy[0][:, 57:], noisy[1][:, 57:])
+        assert not np.array_equal(noisy[0][:, :57], noisy[2][:, :57])

@@ -40,6 +40,20 @@ def test_units_are_powers_of_two_near_the_deviation() -> None:
     assert set(scales[1::3]) == set(scales[2::3]) == {1.0}, "eta and phi are as they are"
 
 
+def test_range_and_unit_are_two_choices() -> None:
+    """A range is the smallest that holds what was asked for, in powers of two of the unit."""
+    std = [24.6, 5.0, 0.3, 700.0] + [1.0] * 15
+    constants = Standardization(pt_mean=[0.0] * 19, pt_std=std)
+    encoding = fit_encoding(constants, InputSettings(pt_range_gev=300.0, angle_range=4.0))
+    momenta, etas = encoding.features[0:12:3], encoding.features[1:12:3]
+    assert [one.range for one in momenta] == [512.0] * 4
+    assert [one.signed for one in (*momenta, *etas)] == [False] * 4 + [True] * 4
+    assert encoding.exponents(3)[:12] == (4, 2, 2, 7, 2, 2, 8, 2, 2, 3, 2, 2)
+    as_before = InputSettings(pt_range_gev=None, angle_range=None)
+    assert fit_encoding(constants, as_before).exponents(3) == ()
+    assert all(one.signed for one in fit_encoding(constants, as_before).features)
+
+
 def test_bounds_out_of_order_are_refused() -> None:
     with pytest.raises(ValidationError, match="pt_unit_min_gev must not be above"):
         InputSettings(pt_unit_min_gev=8.0, pt_unit_max_gev=4.0)

@@ -87,6 +87,27 @@ class Network:
         return quantize_columns(np.asarray(x, dtype=np.float64) / self.input_units, self.ports)
 
 
+def without_signs(network: Network, signed: Sequence[bool]) -> Network:
+    """Take the sign bit from the ports of inputs that are never negative.
+
+    Args:
+        network: whose inputs all have the input type.
+        signed: of each input, whether it can be negative.
+    """
+    if all(signed) or not network.input_type.signed or network.port_types:
+        return network
+    unsigned = replace(network.input_type, signed=False)
+    types = tuple(network.input_type if one else unsigned for one in signed)
+    return connect(
+        network.inputs,
+        network.input_type,
+        network.layers,
+        network.input_exponents,
+        network.sources,
+        types,
+    )
+
+
 def connect(
     inputs: int,
     input_type: FixedPoint,

@@ -1,5 +1,6 @@
 """The student's inputs: pT of each slot in units of a power of two, eta and phi as they are."""
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,12 +24,21 @@ SLOTS = (
 
 
 class InputSettings(EncodingSettings):
-    """Bounds on the unit of pT that a slot may have in a student's inputs."""
+    """Unit (normalization) and range of a student's inputs, which know nothing of each other.
+
+    The unit decides how loudly a slot speaks while the student learns, the range what its input
+    port can hold.
+    """
 
     pt_unit_min_gev: float = Field(default=2.0, gt=0)
     """Smallest unit [GeV]; keeps a slot that is seldom filled from an absurdly fine resolution."""
     pt_unit_max_gev: float = Field(default=64.0, gt=0)
     """Largest unit [GeV]."""
+    pt_range_gev: float | None = Field(default=512.0, gt=0)
+    """pT up to which an input holds it [GeV], at least; what is above is cut off. null: as many
+    units as ``student.input_integer`` says."""
+    angle_range: float | None = Field(default=8.0, gt=0)
+    """The same of eta and phi [rad]."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "Self":
@@ -45,7 +55,7 @@ def fit_encoding(standardization: Standardization, settings: InputSettings) -> I
 
     Args:
         standardization: of the training split.
-        settings: bounds on the units.
+        settings: bounds on the units, and ranges.
 
     Returns:
         From events (n, 19, 3) to (n, 57) features of order one: slot by slot pT, eta, phi.
@@ -55,8 +65,21 @@ def fit_encoding(standardization: Standardization, settings: InputSettings) -> I
     features: list[Feature] = []
     for slot, unit in zip(SLOTS, units.tolist(), strict=True):
         features += (
-            Feature(name=f"pT of {slot}", unit="GeV", scale=unit),
-            Feature(name=f"eta of {slot}"),
-            Feature(name=f"phi of {slot}", unit="rad"),
+            Feature(
+                name=f"pT of {slot}",
+                unit="GeV",
+                scale=unit,
+                range=_range(settings.pt_range_gev, unit),
+                signed=settings.pt_range_gev is None,
+            ),
+            Feature(name=f"eta of {slot}", range=_range(settings.angle_range, 1.0)),
+            Feature(name=f"phi of {slot}", unit="rad", range=_range(settings.angle_range, 1.0)),
         )
     return InputEncoding(shape=[N_OBJECTS, 3], features=features)
+
+
+def _range(least: float | None, unit: float) -> float | None:
+    """Return the smallest range of a power of two of units that is not below another."""
+    if least is None:
+        return None
+    return float(unit * 2.0 ** math.ceil(math.log2(least / unit)))

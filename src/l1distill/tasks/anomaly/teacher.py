@@ -15,10 +15,13 @@ from l1distill.tasks.anomaly.teachers import (
     firmware_part,
     pruned_layers,
 )
-from l1distill.training.fit import Loss
+from l1distill.training.fit import Loss, Step
 
 if TYPE_CHECKING:
+    import tensorflow as tf
     from tensorflow import keras
+
+    from l1distill.distillation.open_teacher import Compute
 
 
 class AnomalyTeacher:
@@ -67,6 +70,32 @@ class AnomalyTeacher:
 
         scores = anomaly_scores(predict(model, items), self._standardization, items)
         return {str(name): values for name, values in scores.items()}
+
+    def latent_layers(self) -> Sequence[str]:
+        """Name the layers of the latent space: of a VAE that of the means."""
+        return [self._autoencoder.latent[0][-1].name]
+
+    def outputs(self) -> int:
+        """Return how many numbers a reconstruction has, 57."""
+        return N_INPUTS
+
+    def compute(self, model: "keras.Model", layers: Sequence[str]) -> "Compute":
+        """Return a TensorFlow function of events (n, 19, 3) to outputs and activations."""
+        from l1distill.tasks.anomaly.open_autoencoder import compute
+
+        return compute(model, layers)
+
+    def loss_of(self, outputs: "tf.Tensor", arrays: "Sequence[tf.Tensor]", step: Step) -> Any:
+        """Return the loss of a reconstruction (n, 57), of a VAE's with its latent numbers."""
+        from l1distill.tasks.anomaly.open_autoencoder import loss_of
+
+        return loss_of(outputs, arrays[0], self._standardization, self._settings.beta)
+
+    def answer_of(self, outputs: "tf.Tensor", arrays: "Sequence[tf.Tensor]") -> "tf.Tensor":
+        """Return the score that students learn; of a reconstruction alone, its error."""
+        from l1distill.tasks.anomaly.open_autoencoder import score_of
+
+        return score_of(outputs, arrays[0], self._standardization, self._settings.score)
 
     def firmware_part(self, model: "keras.Model") -> "keras.Model":
         """Return what goes on the FPGA: an autoencoder whole, of a VAE the encoder."""

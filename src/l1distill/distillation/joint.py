@@ -1,0 +1,272 @@
+"""Online distillation: teacher and student are trained at the same time, in one training."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.compression.pruning import PruningSettings
+from l1distill.distillation.centering import Centering
+from l1distill.distillation.open_teacher import (
+    BLOCK,
+    OUTPUTS,
+    OpenTeacher,
+    side_by_side,
+    wanted_layers,
+)
+from l1distill.distillation.pupil import Pupil, TrainedStudent, together
+from l1distill.distillation.settings import DistillationSettings
+from l1distill.distillation.sources import DeeperLayers, SeparateTeacher, Source
+from l1distill.distillation.student import check_truth
+from l1distill.distillation.targets import TargetTransform, fit_response
+from l1distill.distillation.transfer import RESPONSE, Transfer, standardized_kinds, total, weighted
+from l1distill.models.mlp import StudentSettings
+from l1distill.training.determinism import make_deterministic
+from l1distill.training.fit import Fit, OnEpoch, Step, check_arrays, fit, ignore_epoch
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from tensorflow import keras
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointExamples:
+    """What student and teacher learn from.
+
+    Attributes:
+        features: (n, features) inputs of the student.
+        arrays: what the teacher's loss takes of the same items, (n, ...) each; the items first.
+    """
+
+    features: NDArray[np.float32]
+    arrays: Sequence[NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointlyTrained:
+    """A student, and the teacher that was trained with it.
+
+    Attributes:
+        student: without what it was trained with.
+        teacher: the network of a co-trained teacher; None in self-distillation.
+        target: what the student's output is, made from the teacher's answers.
+        answers: from features (n, features) and items (n, ...) to the teacher's answers.
+    """
+
+    student: TrainedStudent
+    teacher: "keras.Model | None"
+    target: TargetTransform
+    answers: Callable[[NDArray[np.float32], NDArray[Any]], NDArray[np.float32]]
+
+
+def train_jointly(
+    teacher: OpenTeacher,
+    train: JointExamples,
+    validation: JointExamples,
+    student: StudentSettings | None = None,
+    distillation: DistillationSettings | None = None,
+    pruning: PruningSettings | None = None,
+    *,
+    of_task: Callable[[NDArray[Any]], TargetTransform],
+    input_exponents: Sequence[int] = (),
+    seed: int = 0,
+    on_epoch: OnEpoch = ignore_epoch,
+    checkpoint: Path | None = None,
+) -> JointlyTrained:
+    """Train a quantized student and its teacher together.
+
+    The loss is ``alpha S(truth, teacher) + beta S(truth, student) + gamma T(teacher, student)``
+    (Bal et al., equation 1); where a task has no truth, ``S`` of the teacher is its own loss. What
+    centers and scales the teacher's numbers is measured on the training items before the first
+    epoch and after each.
+
+    Args:
+        teacher: its network and its loss; of a task, or of the user's.
+        train: features and arrays of the items to fit.
+        validation: the same of the items that decide when to stop.
+        student: layers, bits, and the training of both.
+        distillation: knowledge, scheme (``co_training`` or ``self``) and loss.
+        pruning: of the student: how sparse, and when.
+        of_task: fits what the task makes of the teacher's answers.
+        input_exponents: see :func:`.student.train_student`.
+        seed: of weights, shuffling and noise.
+        on_epoch: called after each epoch with its number and losses.
+        checkpoint: file that keeps the state of both, so that a killed training goes on.
+
+    Raises:
+        ConfigError: a layer is not there, or there is no truth for ``beta``.
+        FloatingPointError: a loss was not finite.
+        ValueError: the arrays do not fit together, or the teacher's answers cannot be learned.
+    """
+    student = student or StudentSettings()
+    distillation = distillation or DistillationSettings(scheme="co_training")
+    check_truth(distillation, teacher)
+    arrays, held_out = ([split.features, *split.arrays] for split in (train, validation))
+    check_arrays(arrays, held_out)
+    make_deterministic(seed)
+    pruning = pruning or PruningSettings()
+    run = _Joint(teacher, train, student, distillation, pruning, of_task, input_exponents)
+    history = fit(
+        Fit(
+            model=run.networks,
+            loss=run.loss,
+            settings=student.training,
+            seed=seed,
+            callbacks=run.pupil.callbacks,
+            best_from_epoch=run.pupil.full_from_epoch,
+            at_epoch=run.center,
+        ),
+        arrays,
+        held_out,
+        on_epoch,
+        checkpoint,
+    )
+    return JointlyTrained(
+        student=run.pupil.trained(history),
+        teacher=getattr(run.source, "model", None),
+        target=run.centering.target,
+        answers=run.answers,
+    )
+
+
+class _Joint:
+    """The networks of a joint training, and its loss."""
+
+    def __init__(
+        self,
+        teacher: OpenTeacher,
+        train: JointExamples,
+        student: StudentSettings,
+        settings: DistillationSettings,
+        pruning: PruningSettings,
+        of_task: Callable[[NDArray[Any]], TargetTransform],
+        input_exponents: Sequence[int] = (),
+    ) -> None:
+        self._teacher, self._train, self._settings = teacher, train, settings
+        self._of_task = of_task
+        separate = SeparateTeacher(teacher) if settings.scheme == "co_training" else None
+        answers = self._width_of_answers(separate, student, train)
+        self.pupil = Pupil(
+            student,
+            pruning,
+            items=len(train.features),
+            features=train.features.shape[1],
+            outputs=answers,
+            input_exponents=input_exponents,
+        )
+        self.source: Source = separate or DeeperLayers(
+            teacher, student.layers, self.pupil.hidden_width
+        )
+        self._layers = wanted_layers(settings, self.source.latent, self.source.known)
+        _, activations = self._ask(train.features[:1], train.arrays[0][:1])
+        widths = {kind: values.shape[1] for kind, values in activations.items()}
+        self.transfer = Transfer(settings, self.pupil.hidden_width, widths)
+        kinds = standardized_kinds(settings)
+        self.centering = Centering({kind: widths[kind] for kind in kinds})
+        self.networks = together(
+            "student_and_teacher" if separate else "student",
+            [
+                self.pupil.model,
+                *self.transfer.regressors.values(),
+                *self.source.parts,
+                self.centering.layer,
+            ],
+        )
+
+    def _width_of_answers(
+        self, separate: SeparateTeacher | None, student: StudentSettings, train: JointExamples
+    ) -> int:
+        """Return how many numbers a student answers; of a decision, and of most scores, one."""
+        import tensorflow as tf
+
+        if self._settings.response.answer == "decision":
+            return 1
+        items = [tf.constant(train.arrays[0][:1], tf.float32)]
+        step = Step(False, tf.zeros(2, tf.int32))
+        if separate is not None:
+            outputs = separate.compute([], None, items, step)[OUTPUTS]
+        else:
+            outputs = tf.zeros((1, self._teacher.outputs()))
+        return int(tf.size(self._teacher.answer_of(outputs, items)))
+
+    def loss(self, batch: "Sequence[tf.Tensor]", step: Step) -> "tf.Tensor":
+        """Return the loss of each item, equation 1 of Bal et al."""
+        import tensorflow as tf
+
+        settings = self._settings
+        features, *arrays = batch
+        answer, hidden = self.pupil.answer_and_hidden(features, step.training)
+        outputs = self.source.compute(self._names, hidden, arrays, step)
+        terms = [weighted(settings.alpha, self._teacher.loss_of(outputs[OUTPUTS], arrays, step))]
+        if settings.beta:
+            truth = self._teacher.student_loss(answer, arrays)  # type: ignore[attr-defined]
+            terms.append(weighted(settings.beta, truth))
+        if settings.gamma:
+            lesson = self._lesson(outputs, arrays)
+            if settings.transfer_to == "student":
+                lesson = {kind: tf.stop_gradient(values) for kind, values in lesson.items()}
+            terms.append(weighted(settings.gamma, self.transfer(answer, hidden, lesson)))
+        return total(terms)
+
+    @property
+    def _names(self) -> list[str]:
+        """Names of all layers that are asked for."""
+        return sorted({name for wanted in self._layers.values() for name in wanted} - {OUTPUTS})
+
+    def _lesson(
+        self, outputs: "Mapping[str, tf.Tensor]", arrays: "Sequence[tf.Tensor]"
+    ) -> "dict[str, tf.Tensor]":
+        answers = self._teacher.answer_of(outputs[OUTPUTS], arrays)
+        lesson = {RESPONSE: self.centering.response(answers)}
+        for kind, wanted in self._layers.items():
+            lesson[kind] = self.centering.centered(kind, side_by_side(outputs, wanted))
+        return lesson
+
+    @cached_property
+    def _asked(self) -> Any:
+        import tensorflow as tf
+
+        @tf.function  # type: ignore[untyped-decorator]
+        def asked(features: "tf.Tensor", items: "tf.Tensor") -> Any:
+            _, hidden = self.pupil.answer_and_hidden(features, False)
+            step = Step(False, tf.zeros(2, tf.int32))
+            outputs = self.source.compute(self._names, hidden, [items], step)
+            activations = {k: side_by_side(outputs, wanted) for k, wanted in self._layers.items()}
+            return self._teacher.answer_of(outputs[OUTPUTS], [items]), activations
+
+        return asked
+
+    def _ask(
+        self, features: NDArray[np.float32], items: NDArray[Any]
+    ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+        """Return the teacher's answers to items and its activations, as it is now."""
+        import tensorflow as tf
+
+        blocks = [
+            self._asked(
+                tf.constant(features[start : start + BLOCK], tf.float32),
+                tf.constant(items[start : start + BLOCK], tf.float32),
+            )
+            for start in range(0, len(items), BLOCK)
+        ]
+        answers = np.concatenate([answer.numpy() for answer, _ in blocks])
+        activations = {
+            kind: np.concatenate([block[kind].numpy() for _, block in blocks])
+            for kind in self._layers
+        }
+        return answers, activations
+
+    def answers(self, features: NDArray[np.float32], items: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the teacher's answers, (n,) or (n, outputs)."""
+        return self._ask(features, items)[0]
+
+    def center(self) -> None:
+        """Measure anew what centers and scales the teacher's numbers."""
+        answers, activations = self._ask(self._train.features, self._train.arrays[0])
+        self.centering.set(
+            fit_response(self._settings.response, answers, self._of_task), activations
+        )

@@ -1,0 +1,233 @@
+"""The shipped experiments of distillation: composed; three are trained on made-up events."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from l1distill.artifacts.folders import TeacherFolder
+from l1distill.core.errors import ConfigError, DataError
+from l1distill.core.workspace import file_sha256
+from l1distill.data.card import Card, FileCard
+from l1distill.data.dataset import Dataset, Items
+from l1distill.distillation.settings import DistillationSettings
+from l1distill.models import keras_files
+from l1distill.stages import student
+from l1distill.stages.composition import compose_stage, to_plain
+from l1distill.stages.configuration import parse
+from l1distill.stages.lessons import Taught, teach
+from l1distill.stages.recorded_teacher import check_same_constants
+from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
+from l1distill.tasks.anomaly.task import TASK
+from l1distill.training.determinism import make_deterministic
+from tests.digits.task import TASK as DIGITS
+from tests.settings import ROOT
+
+SMALL = (
+    "student.layers=[4]",
+    "student.training.epochs=2",
+    "student.training.batch_size=64",
+    "compression.sparsity=0",
+)
+TEACHER = {"architecture": "dnn_ae", "widths": (8, 6), "latent": 3}
+
+
+def _settings(*overrides: str) -> Any:
+    composed = to_plain(compose_stage("student", overrides).config)
+    return parse(student.STAGE.settings_for(TASK), composed)
+
+
+@pytest.mark.parametrize("scheme", ["offline", "co_training", "self"])
+@pytest.mark.parametrize("knowledge", ["response", "feature", "relation"])
+def test_each_combination_is_one_file(knowledge: str, scheme: str) -> None:
+    chosen = _settings(f"experiment=distill_{knowledge}_{scheme}").distillation
+    assert chosen.scheme == scheme
+    weights = {name: getattr(chosen, name).weight for name in ("feature", "relation")}
+    assert {name for name, weight in weights.items() if weight} == {knowledge} - {"response"}
+    assert chosen.response.weight == 1.0
+
+
+def test_classification_and_any_mixture_are_configuration() -> None:
+    chosen = _settings("experiment=distill_classification").distillation
+    assert (chosen.response.answer, chosen.scheme) == ("decision", "offline")
+    mixed = _settings("distillation.feature.weight=0.1", "distillation.relation.weight=0.05")
+    assert mixed.distillation == DistillationSettings.model_validate(
+        {"feature": {"weight": 0.1}, "relation": {"weight": 0.05}}
+    )
+    with pytest.raises(ConfigError, match=r"distillation.*alpha must be above 0"):
+        _settings("distillation.scheme=self", "distillation.alpha=0")
+
+
+def test_every_experiment_of_distillation_is_composed_here() -> None:
+    files = {path.stem for path in (ROOT / "conf/experiment").glob("distill_*.yaml")}
+    kinds = ("response", "feature", "relation")
+    nine = {f"distill_{k}_{s}" for k in kinds for s in ("offline", "co_training", "self")}
+    assert files == nine | {"distill_classification"}
+
+
+def _events(n: int, seed: int, pt: float = 30.0) -> NDArray[np.float32]:
+    rng = np.random.default_rng(seed)
+    events = rng.exponential(pt, (n, 19, 3))
+    events[..., 1:] = rng.uniform(-2.0, 2.0, (n, 19, 2))
+    events[rng.random((n, 19)) < 0.6] = 0.0
+    return events.astype(np.float32)
+
+
+@dataclass
+class World:
+    """A data set of two samples, and a teacher that nothing trained."""
+
+    folder: Path
+    logged: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        from l1distill.tasks.anomaly.settings import AutoencoderSettings
+
+        events = {"background": _events(250, 1), "signal": _events(40, 2, 90.0)}
+        (self.folder / "scores").mkdir()
+        files = {}
+        for name, values in events.items():
+            (self.folder / f"{name}.h5").write_bytes(name.encode())
+            n = len(values)
+            files[name] = FileCard(
+                train=n // 2,
+                test=n // 4,
+                validation=n - n // 2 - n // 4,
+                sha256=file_sha256(self.folder / f"{name}.h5"),
+            )
+        self.dataset = Dataset(
+            folder=self.folder,
+            card=Card(
+                dataset="made up", settings={}, versions={}, files=files, checks={}, missing=[]
+            ),
+            md5="",
+            training_sample="background",
+            read=lambda path: Items(values=events[path.stem]),
+        )
+        Standardization.fit(events["background"]).write(self.folder / STANDARDIZATION)
+        make_deterministic(1)
+        settings = AutoencoderSettings.model_validate(TEACHER)
+        self.teacher = TASK.teacher(settings, self.folder)
+        self.network = self.teacher.build()
+        keras_files.save(self.network, TeacherFolder(self.folder).model)
+        for name, values in events.items():
+            scores = self.teacher.answers(self.network, values)["mse"]
+            np.save(self.folder / "scores" / f"{name}.npy", scores)
+
+    def teach(self, *overrides: str) -> Taught:
+        """Train a student as the stage does, without a run of MLflow."""
+        settings = _settings(f"teacher_folder={self.folder}", *SMALL, *overrides)
+
+        @contextmanager
+        def epochs(_title: str, _total: int) -> Iterator[Callable[..., None]]:
+            yield lambda *_: None
+
+        record = SimpleNamespace(
+            section=lambda name: {f"{name}.architecture": TEACHER["architecture"]},
+            nested=lambda _: TEACHER,
+        )
+        context: Any = SimpleNamespace(
+            task=TASK,
+            records={"teacher": record},
+            run=SimpleNamespace(log_parameters=self.logged.update),
+            epochs=epochs,
+            checkpoint=None,
+        )
+        encoding = TASK.encoding(settings.student.inputs, self.folder)
+        return teach(settings, context, self.dataset, encoding)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("world"))
+
+
+@pytest.mark.parametrize(
+    ("experiment", "more"),
+    [
+        ("distill_feature_offline", ("distillation.reconstruction.weight=0.1",)),
+        ("distill_relation_co_training", ("distillation.feature.weight=0.1",)),
+        ("distill_classification", ("distillation.scheme=self", "distillation.response.fpr=0.2")),
+    ],
+)
+def test_experiments_train_a_student(world: World, experiment: str, more: tuple[str, ...]) -> None:
+    taught = world.teach(f"experiment={experiment}", *more)
+    assert world.logged == {"teacher.architecture": "dnn_ae"}, "which teacher it was is logged"
+    assert {name: len(said) for name, said in taught.answers.items()} == {
+        "background": 250,
+        "signal": 40,
+    }
+    features = np.zeros((5, 57), np.float32)
+    assert taught.student.predict(features).shape == (5, 1)
+    of_folder = np.load(world.folder / "scores/background.npy")
+    found = taught.answers["background"]
+    if experiment == "distill_feature_offline":
+        np.testing.assert_array_equal(found, of_folder)
+        assert not taught.is_own
+        assert taught.teacher is None
+        return
+    assert taught.is_own
+    assert not np.array_equal(found, of_folder), "another teacher than that of the folder"
+    train = taught.target(found[:125])
+    if experiment == "distill_classification":
+        assert taught.teacher is None
+        assert np.unique(train).tolist() == [0.0, 1.0]
+        assert 0.1 < train.mean() < 0.21
+    else:
+        assert taught.teacher is not None
+        ours = world.teacher.answers(taught.teacher, world.dataset.training.items.values)["mse"]
+        np.testing.assert_allclose(found, ours, rtol=1e-4)
+        assert train.mean() == pytest.approx(0.0, abs=1e-3)
+
+
+def test_a_teacher_of_other_data_is_refused_by_name(world: World, tmp_path: Path) -> None:
+    check_same_constants(TASK, world.folder, world.folder)
+    other = Standardization.fit(_events(50, 9))
+    other.write(tmp_path / STANDARDIZATION)
+    with pytest.raises(DataError) as refusal:
+        check_same_constants(TASK, world.folder, tmp_path)
+    assert str(refusal.value).startswith(
+        f"{world.folder}/standardization.json: not that of {tmp_path}/standardization.json: the "
+        "teacher was trained on other data"
+    )
+
+
+def test_a_teacher_of_another_event_format_is_refused_by_name(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tensorflow import keras
+
+    inputs = keras.layers.Input((60,), name="events")
+    code = keras.layers.Dense(3, name="latent")(inputs)
+    network = keras.Model(inputs, keras.layers.Dense(60, name="reconstruction")(code))
+    wrong = tmp_path / "teacher.h5"
+    keras_files.save(network, wrong)
+    monkeypatch.setattr(TeacherFolder, "model", wrong)
+    with pytest.raises(DataError) as refusal:
+        world.teach("distillation=feature")
+    assert str(refusal.value).startswith(f"{wrong}: cannot read the events of data/anomaly, each ")
+    assert "(19, 3)" in str(refusal.value)
+
+
+def test_a_foreign_task_without_such_teachers_is_told(tmp_path: Path) -> None:
+    record = SimpleNamespace(nested=lambda _: {"width": 8})
+    settings: Any = SimpleNamespace(
+        distillation=DistillationSettings(scheme="co_training"),
+        teacher_folder=tmp_path,
+        data=SimpleNamespace(folder=tmp_path),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(student.Record, "read", lambda _: record)
+        with pytest.raises(ConfigError, match=r"^distillation.scheme=co_training: the teachers of"):
+            student._check(settings, DIGITS)
+        settings.distillation = DistillationSettings(beta=1.0)
+        with pytest.raises(ConfigError, match=r"^distillation.beta=1: this task has no truth"):
+            student._check(settings, DIGITS)
+        settings.distillation = DistillationSettings()
+        student._check(settings, DIGITS)
