@@ -12,6 +12,7 @@ from typing import NamedTuple
 import mlflow
 import pytest
 
+from l1distill.registry.evidence import Evidence
 from tests.in_process import run_in_process
 from tests.settings import ROOT
 
@@ -123,6 +124,23 @@ def make_project(folder: Path) -> Project:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A clone, set to the tiny profile, in which nothing has run yet."""
     return make_project(tmp_path_factory.mktemp("clone"))
+
+
+def with_own_store(line: Project, folder: Path) -> Project:
+    """The pipeline with a copy of its tracking store, in which anything may be moved.
+
+    Other tests leave other students in the folders: the champion is the one that is there now.
+    """
+    shutil.copy(line.folder / "mlflow.db", folder / "copy.db")
+    uri = f"sqlite:///{folder}/copy.db"
+    content = Evidence.read(line.folder / "promotion/evidence.json").content_sha256
+    name = "l1distill-anomaly"
+    client = mlflow.MlflowClient(uri)
+    (version,) = client.search_model_versions(
+        f"name = '{name}' and tags.content_sha256 = '{content}'"
+    )
+    client.set_registered_model_alias(name, "champion", version.version)
+    return line._replace(environment={**line.environment, "MLFLOW_TRACKING_URI": uri})
 
 
 @pytest.fixture(scope="session")

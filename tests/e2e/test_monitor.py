@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 
 from docs.generate import metrics
 from tests.docs.blocks import blocks_of
-from tests.e2e.conftest import Project
+from tests.e2e.conftest import Project, with_own_store
 from tests.settings import ROOT
 
 NAME = "l1distill-anomaly"
@@ -23,14 +22,7 @@ NAME = "l1distill-anomaly"
 @pytest.fixture(scope="module")
 def store(line: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The pipeline with a copy of its tracking store."""
-    database = tmp_path_factory.mktemp("monitor") / "copy.db"
-    shutil.copy(line.folder / "mlflow.db", database)
-    uri = f"sqlite:///{database}"
-    store = line._replace(environment={**line.environment, "MLFLOW_TRACKING_URI": uri})
-    # other tests leave other students in the folders: the champion is the one that is there now
-    done = store.l1distill("promote", f"output={database.parent}/promotion", "reinstate=true")
-    assert "is champion" in done.stdout
-    return store
+    return with_own_store(line, tmp_path_factory.mktemp("monitor"))
 
 
 def _client(store: Project) -> mlflow.MlflowClient:

@@ -21,7 +21,7 @@ from l1distill.core.workspace import file_sha256, folder_sha256
 from l1distill.data.encoding import InputEncoding
 from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.registry.evidence import Evidence
-from tests.e2e.conftest import Project
+from tests.e2e.conftest import Project, with_own_store
 
 NAME = "l1distill-anomaly"
 SERVER_TIME_LIMIT_S = 180.0
@@ -30,16 +30,7 @@ SERVER_TIME_LIMIT_S = 180.0
 @pytest.fixture
 def store(line: Project, tmp_path: Path) -> Project:
     """The pipeline with a copy of its tracking store, in which anything may be moved."""
-    shutil.copy(line.folder / "mlflow.db", tmp_path / "copy.db")
-    uri = f"sqlite:///{tmp_path}/copy.db"
-    store = line._replace(environment={**line.environment, "MLFLOW_TRACKING_URI": uri})
-    # other tests leave other students in the folders: the champion is the one that is there now
-    content = Evidence.read(line.folder / "promotion/evidence.json").content_sha256
-    (version,) = _client(store).search_model_versions(
-        f"name = '{NAME}' and tags.content_sha256 = '{content}'"
-    )
-    _client(store).set_registered_model_alias(NAME, "champion", version.version)
-    return store
+    return with_own_store(line, tmp_path)
 
 
 def _client(store: Project) -> mlflow.MlflowClient:
