@@ -29,12 +29,27 @@ class StoredRuns:
         Raises:
             FileNotFoundError: the run has no such artifact in the store.
         """
-        from mlflow.exceptions import MlflowException
+        found = download_artifact(self._client, run_id, path, folder)
+        if found is None:
+            raise FileNotFoundError(f"{run_id}: {path}")
+        return found
 
-        try:
-            return Path(self._client.download_artifacts(run_id, path, str(folder)))
-        except (MlflowException, OSError) as error:
-            raise FileNotFoundError(f"{run_id}: {path}") from error
+
+def download_artifact(client: "MlflowClient", run_id: str, path: str, folder: Path) -> Path | None:
+    """Download a file or folder that a run logged; None if there is none.
+
+    The store is asked first what it has: of a file that is not there, a server in front of S3 says
+    that it failed, and MLflow's client asks again for minutes.
+    """
+    from mlflow.exceptions import MlflowException
+
+    parent = path.rpartition("/")[0] or None
+    try:
+        if path not in {file.path for file in client.list_artifacts(run_id, parent)}:
+            return None
+        return Path(client.download_artifacts(run_id, path, str(folder)))
+    except (MlflowException, OSError):
+        return None
 
 
 def find_runs(

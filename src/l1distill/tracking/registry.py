@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from l1distill.core.errors import DataError, L1DistillError
 from l1distill.registry.evidence import Evidence
+from l1distill.tracking.lookup import download_artifact
 from l1distill.tracking.settings import TrackingSettings
 from l1distill.tracking.store import connect_to_existing
 
@@ -169,12 +170,7 @@ class ModelRegistry:
 
     def download(self, run_id: str, path: str, folder: Path) -> Path | None:
         """Download a file that a run logged; None if there is none."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return Path(self.client.download_artifacts(run_id, path, str(folder)))
-        except (MlflowException, OSError):
-            return None
+        return download_artifact(self.client, run_id, path, folder)
 
     def set_description(self, description: str) -> None:
         """Replace the description of the registered model, as the user interface shows it."""
