@@ -48,9 +48,9 @@ def kill(process: BaseProcess) -> None:
     assert end(process) == -signal.SIGKILL
 
 
-def wait_for(event: Callable[[], T]) -> T:
+def wait_for(event: Callable[[], T], limit_s: float = LIMIT_S) -> T:
     """Waits until something is there, or true; returns it."""
-    deadline = time.monotonic() + LIMIT_S
+    deadline = time.monotonic() + limit_s
     while not (found := event()):
         assert time.monotonic() < deadline, "it does not happen"
         time.sleep(0.05)

@@ -20,6 +20,8 @@ from tests.processes import wait_for
 PASSWORD = "hush-4f1b9c2e7a"
 """Of all accounts here; nothing that is logged or printed may have it."""
 USER = "alice"
+SERVER_TIME_LIMIT_S = 300.0
+"""For its start, on a machine that does other things."""
 KEYS = {"AWS_ACCESS_KEY_ID": "key-of-alice", "AWS_SECRET_ACCESS_KEY": PASSWORD}
 _AUTHENTICATION = f"""\
 [mlflow]
@@ -46,6 +48,21 @@ class Server:
     uri: str
     database: str
     environment: Mapping[str, str]
+
+
+def until_it_answers(
+    server: "subprocess.Popen[bytes]", address: str, log: Path | None = None
+) -> None:
+    """Waits until a server of HTTP answers; fails with its log where it ends instead."""
+
+    def answers() -> bool:
+        assert server.poll() is None, "the server has ended" if log is None else log.read_text()
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(address, timeout=60).close()
+            return True
+        return False
+
+    wait_for(answers, SERVER_TIME_LIMIT_S)
 
 
 def free_port() -> int:
@@ -110,8 +127,8 @@ def _postgresql_programs() -> Path:
 
 
 @contextlib.contextmanager
-def s3() -> Iterator[str]:
-    """Runs an S3 store with a bucket ``artifacts``; yields its address."""
+def s3(bucket: str = "artifacts") -> Iterator[str]:
+    """Runs an S3 store with a bucket; yields its address."""
     import boto3
     from moto.server import ThreadedMotoServer
 
@@ -125,7 +142,7 @@ def s3() -> Iterator[str]:
             region_name="us-east-1",
             aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
-        ).create_bucket(Bucket="artifacts")
+        ).create_bucket(Bucket=bucket)
         yield address
     finally:
         store.stop()
@@ -156,15 +173,7 @@ def mlflow_server(folder: Path, database: str, s3_address: str) -> Iterator[Serv
             env=environment, cwd=folder, stdout=log, stderr=log,
         )  # fmt: skip
     try:
-
-        def answers() -> bool:
-            assert server.poll() is None, (folder / "server.log").read_text()
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{uri}/health", timeout=60).close()
-                return True
-            return False
-
-        wait_for(answers)
+        until_it_answers(server, f"{uri}/health", folder / "server.log")
         account = {"MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_TRACKING_PASSWORD": PASSWORD}
         yield Server(uri=uri, database=database, environment=account)
     finally:

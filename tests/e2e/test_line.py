@@ -19,8 +19,8 @@ from l1distill.data.splits import Split
 from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.reporting.pictures import read_captions
 from l1distill.tasks.anomaly.dataset import open_dataset
-from tests.e2e.conftest import Project, edit, experiment_command
-from tests.settings import ROOT, conf
+from tests.e2e.conftest import Project, edit
+from tests.settings import conf
 
 STAGES = ("generate", "teacher", "student", "synthesize", "promote", "report")
 OUTPUTS = {
@@ -268,33 +268,6 @@ def test_mlflow_run_is_native(line: Project) -> None:
     assert "auc/a_4l" in run.data.metrics
 
 
-SWEEPS = ("govorkova_beta", "govorkova_teachers", "govorkova_scan", "published_firmware")
-"""Experiments that sweep; they run in ``tests/e2e/test_study.py``, the last in
-``tests/stages/test_synthesize.py``."""
-
-
-DISTILLATION = {path.stem for path in (ROOT / "conf/experiment").glob("distill_*.yaml")}
-"""Combinations of the same settings: one runs here, all are composed and three are trained in
-``tests/stages/test_distillation.py``."""
-
-
-@pytest.mark.parametrize(
-    "experiment",
-    sorted(
-        {path.stem for path in (ROOT / "conf/experiment").glob("*.yaml")}
-        - set(SWEEPS)
-        - (DISTILLATION - {"distill_feature_co_training"})
-    ),
-)
-def test_every_experiment_runs_as_its_first_line_says(
-    line: Project, tmp_path: Path, experiment: str
-) -> None:
-    stage, *arguments = experiment_command(line, experiment)
-    output = tmp_path / stage
-    line.l1distill(stage, *arguments, f"output={output}")
-    assert (output / "metrics.json").is_file()
-
-
 @pytest.mark.fault(
     stage="student",
     fault="SIGKILL during training",
@@ -387,19 +360,3 @@ def test_files_from_elsewhere_take_the_place_of_the_generator(
         f"tags.dataset_md5 = '{imported.md5}' and tags.stage = 'teacher'",
     )
     assert run.data.params["data.files.reader"] == "public"
-
-
-@pytest.mark.parametrize("teacher", ["dnn_ae", "dnn_vae", "cnn_vae"])
-def test_every_teacher_trains_pruned_and_hands_on_its_score(
-    line: Project, tmp_path: Path, teacher: str
-) -> None:
-    line.l1distill(
-        "teacher", f"teacher={teacher}", "compression=pruning", "compression.begin_epoch=1",
-        "compression.end_epoch=3", "teacher.training.epochs=5", f"output={tmp_path}/teacher",
-    )  # fmt: skip
-    metrics = json.loads((tmp_path / "teacher/metrics.json").read_text())
-    assert metrics["sparsity"] == pytest.approx(0.5, abs=0.01)
-    scores = ("mse", "kl", "rz") if teacher.endswith("vae") else ("mse",)
-    assert all(f"{score}/auc/lq_btau" in metrics for score in scores)
-    handed_on = "kl" if teacher.endswith("vae") else "mse"
-    assert metrics["auc/lq_btau"] == metrics[f"{handed_on}/auc/lq_btau"]

@@ -2,10 +2,8 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -22,9 +20,9 @@ from l1distill.data.encoding import InputEncoding
 from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.registry.evidence import Evidence
 from tests.e2e.conftest import Project, with_own_store
+from tests.servers import free_port, until_it_answers
 
 NAME = "l1distill-anomaly"
-SERVER_TIME_LIMIT_S = 180.0
 
 
 @pytest.fixture
@@ -164,9 +162,7 @@ def test_mlflow_serves_the_emulators_numbers(store: Project) -> None:
     line = store
     with h5py.File(line.folder / "data/anomaly/a_4l.h5") as file:
         events = file["Particles"][:20, :, :3].astype(np.float64)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{NAME}@champion",
          "--env-manager", "local", "--port", str(port)],
@@ -176,7 +172,7 @@ def test_mlflow_serves_the_emulators_numbers(store: Project) -> None:
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        _wait_for(server, port)
+        until_it_answers(server, f"http://127.0.0.1:{port}/ping")
         answer = _ask(port, events.tolist())
         events[7, 0, 0] = -1.0
         with pytest.raises(urllib.error.HTTPError) as refused:
@@ -202,19 +198,6 @@ def _ask(port: int, events: list[object]) -> list[float]:
     with urllib.request.urlopen(request, timeout=60) as answer:
         predictions: list[float] = json.load(answer)["predictions"]
     return predictions
-
-
-def _wait_for(server: "subprocess.Popen[bytes]", port: int) -> None:
-    deadline = time.monotonic() + SERVER_TIME_LIMIT_S
-    while time.monotonic() < deadline:
-        assert server.poll() is None, "the server has ended"
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    pytest.fail("the server does not answer")
 
 
 def test_the_lineage_of_the_champion_is_verified_link_by_link(

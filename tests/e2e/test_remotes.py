@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import asyncssh
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from l1distill.artifacts.record import Record
 from l1distill.core.workspace import file_hashes
 from l1distill.tasks.anomaly.dataset import open_dataset
 from tests.e2e.conftest import Project
+from tests.servers import s3
 from tests.settings import ROOT
 
 DATA = Path("data/anomaly")
@@ -239,20 +238,8 @@ def test_a_damaged_remote_is_refused(made: Project, pushed: Project, tmp_path: P
 @pytest.fixture
 def bucket() -> Iterator[str]:
     """A bucket called ``shared`` in an S3 store on this machine; yields the store's address."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    try:
-        endpoint = "http://{}:{}".format(*server.get_host_and_port())
-        boto3.client(
-            "s3",
-            endpoint_url=endpoint,
-            region_name="us-east-1",
-            aws_access_key_id="ID",
-            aws_secret_access_key="SECRET",
-        ).create_bucket(Bucket="shared")
+    with s3("shared") as endpoint:
         yield endpoint
-    finally:
-        server.stop()
 
 
 def test_s3_carries_data_and_card_from_clone_to_clone(

@@ -5,9 +5,7 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,9 +30,9 @@ from l1distill.tracking.settings import TrackingSettings
 from l1distill.tracking.store import connect
 from tests.e2e.browser import open_page
 from tests.e2e.conftest import Project
+from tests.servers import free_port, until_it_answers
 
 NAME = "l1distill-anomaly"
-SERVER_TIME_LIMIT_S = 300.0
 pytestmark = pytest.mark.needs_program("chromium")
 
 
@@ -116,9 +114,7 @@ def _another_student(source: Path, folder: Path, bits: int) -> Record:
 @pytest.fixture(scope="module")
 def server(line: Project, database: Path, jobs: Jobs) -> Iterator[str]:
     """MLflow's own server, as ``l1distill ui`` starts it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     environment = {key: value for key, value in os.environ.items() if "MLFLOW" not in key}
     process = subprocess.Popen(
@@ -129,24 +125,11 @@ def server(line: Project, database: Path, jobs: Jobs) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_for(process, address)
+        until_it_answers(process, f"{address}/health")
         yield address
     finally:
         process.terminate()
         process.wait()
-
-
-def _wait_for(process: "subprocess.Popen[bytes]", address: str) -> None:
-    deadline = time.monotonic() + SERVER_TIME_LIMIT_S
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the server has ended"
-        try:
-            urllib.request.urlopen(f"{address}/health", timeout=5).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    pytest.fail("the server does not answer")
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from l1distill.compression.pruning import PruningSettings
 from l1distill.distillation.centering import Centering
 from l1distill.distillation.open_teacher import (
-    BLOCK,
     OUTPUTS,
     OpenTeacher,
+    in_blocks,
+    inner_layers,
     side_by_side,
     wanted_layers,
 )
@@ -26,7 +27,15 @@ from l1distill.distillation.targets import TargetTransform, fit_response
 from l1distill.distillation.transfer import RESPONSE, Transfer, standardized_kinds, total, weighted
 from l1distill.models.mlp import StudentSettings
 from l1distill.training.determinism import make_deterministic
-from l1distill.training.fit import Fit, OnEpoch, Step, check_arrays, fit, ignore_epoch
+from l1distill.training.fit import (
+    Fit,
+    OnEpoch,
+    Step,
+    check_arrays,
+    fit,
+    ignore_epoch,
+    outside_of_training,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -149,7 +158,7 @@ class _Joint:
         self._teacher, self._train, self._settings = teacher, train, settings
         self._of_task = of_task
         separate = SeparateTeacher(teacher) if settings.scheme == "co_training" else None
-        answers = self._width_of_answers(separate, student, train)
+        answers = self._width_of_answers(separate, train)
         self.pupil = Pupil(
             student,
             pruning,
@@ -162,8 +171,8 @@ class _Joint:
             teacher, student.layers, self.pupil.hidden_width
         )
         self._layers = wanted_layers(settings, self.source.latent, self.source.known)
-        _, activations = self._ask(train.features[:1], train.arrays[0][:1])
-        widths = {kind: values.shape[1] for kind, values in activations.items()}
+        asked = self._ask(train.features[:1], train.arrays[0][:1])
+        widths = {kind: asked[kind].shape[1] for kind in self._layers}
         self.transfer = Transfer(settings, self.pupil.hidden_width, widths)
         kinds = standardized_kinds(settings)
         self.centering = Centering({kind: widths[kind] for kind in kinds})
@@ -177,18 +186,15 @@ class _Joint:
             ],
         )
 
-    def _width_of_answers(
-        self, separate: SeparateTeacher | None, student: StudentSettings, train: JointExamples
-    ) -> int:
+    def _width_of_answers(self, separate: SeparateTeacher | None, train: JointExamples) -> int:
         """Return how many numbers a student answers; of a decision, and of most scores, one."""
         import tensorflow as tf
 
         if self._settings.response.answer == "decision":
             return 1
         items = [tf.constant(train.arrays[0][:1], tf.float32)]
-        step = Step(False, tf.zeros(2, tf.int32))
         if separate is not None:
-            outputs = separate.compute([], None, items, step)[OUTPUTS]
+            outputs = separate.compute([], None, items, outside_of_training())[OUTPUTS]
         else:
             outputs = tf.zeros((1, self._teacher.outputs()))
         return int(tf.size(self._teacher.answer_of(outputs, items)))
@@ -200,7 +206,7 @@ class _Joint:
         settings = self._settings
         features, *arrays = batch
         answer, hidden = self.pupil.answer_and_hidden(features, step.training)
-        outputs = self.source.compute(self._names, hidden, arrays, step)
+        outputs = self.source.compute(inner_layers(self._layers), hidden, arrays, step)
         terms = [weighted(settings.alpha, self._teacher.loss_of(outputs[OUTPUTS], arrays, step))]
         if settings.beta:
             truth = self._teacher.student_loss(answer, arrays)  # type: ignore[attr-defined]
@@ -211,11 +217,6 @@ class _Joint:
                 lesson = {kind: tf.stop_gradient(values) for kind, values in lesson.items()}
             terms.append(weighted(settings.gamma, self.transfer(answer, hidden, lesson)))
         return total(terms)
-
-    @property
-    def _names(self) -> list[str]:
-        """Names of all layers that are asked for."""
-        return sorted({name for wanted in self._layers.values() for name in wanted} - {OUTPUTS})
 
     def _lesson(
         self, outputs: "Mapping[str, tf.Tensor]", arrays: "Sequence[tf.Tensor]"
@@ -233,40 +234,25 @@ class _Joint:
         @tf.function  # type: ignore[untyped-decorator]
         def asked(features: "tf.Tensor", items: "tf.Tensor") -> Any:
             _, hidden = self.pupil.answer_and_hidden(features, False)
-            step = Step(False, tf.zeros(2, tf.int32))
-            outputs = self.source.compute(self._names, hidden, [items], step)
+            names, step = inner_layers(self._layers), outside_of_training()
+            outputs = self.source.compute(names, hidden, [items], step)
             activations = {k: side_by_side(outputs, wanted) for k, wanted in self._layers.items()}
-            return self._teacher.answer_of(outputs[OUTPUTS], [items]), activations
+            return {RESPONSE: self._teacher.answer_of(outputs[OUTPUTS], [items]), **activations}
 
         return asked
 
     def _ask(
         self, features: NDArray[np.float32], items: NDArray[Any]
-    ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+    ) -> dict[str, NDArray[np.float32]]:
         """Return the teacher's answers to items and its activations, as it is now."""
-        import tensorflow as tf
-
-        blocks = [
-            self._asked(
-                tf.constant(features[start : start + BLOCK], tf.float32),
-                tf.constant(items[start : start + BLOCK], tf.float32),
-            )
-            for start in range(0, len(items), BLOCK)
-        ]
-        answers = np.concatenate([answer.numpy() for answer, _ in blocks])
-        activations = {
-            kind: np.concatenate([block[kind].numpy() for _, block in blocks])
-            for kind in self._layers
-        }
-        return answers, activations
+        return in_blocks(self._asked, features, items)
 
     def answers(self, features: NDArray[np.float32], items: NDArray[Any]) -> NDArray[np.float32]:
         """Return the teacher's answers, (n,) or (n, outputs)."""
-        return self._ask(features, items)[0]
+        return self._ask(features, items)[RESPONSE]
 
     def center(self) -> None:
         """Measure anew what centers and scales the teacher's numbers."""
-        answers, activations = self._ask(self._train.features, self._train.arrays[0])
-        self.centering.set(
-            fit_response(self._settings.response, answers, self._of_task), activations
-        )
+        asked = self._ask(self._train.features, self._train.arrays[0])
+        target = fit_response(self._settings.response, asked[RESPONSE], self._of_task)
+        self.centering.set(target, asked)

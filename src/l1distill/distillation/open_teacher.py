@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.core.errors import ConfigError
-from l1distill.distillation.settings import DistillationSettings
+from l1distill.distillation.settings import RECONSTRUCTION, DistillationSettings
 from l1distill.distillation.teacher import Teacher
-from l1distill.training.fit import Step
+from l1distill.training.fit import Step, outside_of_training
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 OUTPUTS = "outputs"
 """Name of the numbers of a teacher's last layer among its activations."""
-FEATURE, RELATION, RECONSTRUCTION = "feature", "relation", "reconstruction"
-"""Kinds of knowledge that need the network of a teacher."""
 BLOCK = 4096
 """Items that a teacher is asked about at a time."""
 
@@ -100,12 +98,12 @@ def wanted_layers(
     Raises:
         ConfigError: there is no such layer.
     """
-    layers = {}
-    if settings.reconstruction.weight:
-        layers[RECONSTRUCTION] = [OUTPUTS]
-    for kind, section in ((FEATURE, settings.feature), (RELATION, settings.relation)):
-        if section.weight:
-            layers[kind] = list(section.layers or latent)
+    layers = {
+        kind: [OUTPUTS]
+        if kind == RECONSTRUCTION
+        else list(getattr(settings, kind).layers or latent)
+        for kind in settings.of_network
+    }
     names = list(known)
     for kind, wanted in layers.items():
         for layer in wanted:
@@ -115,6 +113,11 @@ def wanted_layers(
                     f"{', '.join(names)}"
                 )
     return layers
+
+
+def inner_layers(layers: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the names of all layers of :func:`wanted_layers` that are not the last one."""
+    return sorted({name for wanted in layers.values() for name in wanted} - {OUTPUTS})
 
 
 def side_by_side(outputs: Mapping[str, "tf.Tensor"], layers: Sequence[str]) -> "tf.Tensor":
@@ -146,16 +149,29 @@ def ask(
     """
     import tensorflow as tf
 
-    names = sorted({layer for wanted in layers.values() for layer in wanted} - {OUTPUTS})
-    compute = teacher.compute(model, names)
+    compute = teacher.compute(model, inner_layers(layers))
 
     @tf.function  # type: ignore[untyped-decorator]
     def run(block: "tf.Tensor") -> Any:
-        outputs = compute([block], Step(False, tf.zeros(2, tf.int32)))
+        outputs = compute([block], outside_of_training())
         return {kind: side_by_side(outputs, wanted) for kind, wanted in layers.items()}
 
+    return in_blocks(run, items)
+
+
+def in_blocks(
+    run: Callable[..., Mapping[str, "tf.Tensor"]], *arrays: NDArray[Any]
+) -> dict[str, NDArray[np.float32]]:
+    """Compute what a TensorFlow function returns for items, :data:`BLOCK` at a time.
+
+    Args:
+        run: from a block of each array to results (block, ...) by their names.
+        arrays: (n, ...) each.
+    """
+    import tensorflow as tf
+
     blocks = [
-        run(tf.constant(items[start : start + BLOCK], tf.float32))
-        for start in range(0, len(items), BLOCK)
+        run(*(tf.constant(values[start : start + BLOCK], tf.float32) for values in arrays))
+        for start in range(0, len(arrays[0]), BLOCK)
     ]
-    return {kind: np.concatenate([block[kind].numpy() for block in blocks]) for kind in layers}
+    return {name: np.concatenate([block[name].numpy() for block in blocks]) for name in blocks[0]}

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from typing import Self
 
 Scheme = Literal["offline", "co_training", "self"]
+NETWORK_KINDS = RECONSTRUCTION, FEATURE, RELATION = "reconstruction", "feature", "relation"
+"""Kinds of knowledge that need the network of a teacher."""
 Distance = Literal["mse", "huber", "mae", "kl"]
 
 
@@ -120,6 +122,6 @@ class DistillationSettings(Settings):
         return self
 
     @property
-    def asks_network(self) -> bool:
-        """Whether the knowledge is more than the answers that a teacher leaves in files."""
-        return bool(self.reconstruction.weight or self.feature.weight or self.relation.weight)
+    def of_network(self) -> list[str]:
+        """The kinds of knowledge that are learned and that the answers of a teacher do not hold."""
+        return [kind for kind in NETWORK_KINDS if getattr(self, kind).weight]

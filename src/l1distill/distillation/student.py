@@ -165,8 +165,7 @@ def _arrays(examples: Examples, settings: DistillationSettings) -> Arrays:
         )
     if len(features) != len(targets):
         raise ValueError(f"{len(features)} features, but {len(targets)} targets of the same items")
-    wanted = [k for k in ("reconstruction", "feature", "relation") if getattr(settings, k).weight]
-    if missing := [kind for kind in wanted if kind not in examples.lessons]:
+    if missing := [kind for kind in settings.of_network if kind not in examples.lessons]:
         raise ValueError(f"examples.lessons: no {missing[0]}, which has a weight")
     more = examples.arrays if settings.beta else ()
     return [features, targets, *examples.lessons.values(), *more]

@@ -9,8 +9,12 @@ from l1distill.distillation.distances import (
     response_distance,
     squared_distance,
 )
-from l1distill.distillation.open_teacher import FEATURE, RECONSTRUCTION, RELATION
-from l1distill.distillation.settings import DistillationSettings
+from l1distill.distillation.settings import (
+    FEATURE,
+    RECONSTRUCTION,
+    RELATION,
+    DistillationSettings,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -23,11 +27,7 @@ REGRESSED = (RECONSTRUCTION, FEATURE)
 
 def standardized_kinds(settings: DistillationSettings) -> list[str]:
     """Name the kinds of knowledge whose numbers are to be centered and scaled."""
-    weights = {
-        RECONSTRUCTION: settings.reconstruction.weight,
-        FEATURE: settings.feature.weight,
-    }
-    return [kind for kind in REGRESSED if weights[kind]]
+    return [kind for kind in settings.of_network if kind in REGRESSED]
 
 
 class Transfer:
@@ -60,7 +60,7 @@ class Transfer:
     @property
     def needs_hidden(self) -> bool:
         """Whether the student's hidden layer is compared with anything."""
-        return self._settings.asks_network
+        return bool(self._settings.of_network)
 
     def __call__(
         self, answer: "tf.Tensor", hidden: "tf.Tensor | None", lesson: "Mapping[str, tf.Tensor]"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.evaluation.context import Scores
+from l1distill.evaluation.metric_names import with_suffix
 from l1distill.evaluation.resampling import Counts, Estimate, Resampled, bootstrap, resample
 from l1distill.evaluation.roc import FPR_POINTS, resolves
 from l1distill.evaluation.working_points import count_at, fpr_grid
@@ -72,8 +73,8 @@ def follow_teacher(student: Scores, teacher: Scores, background: str) -> Fidelit
         ratio, agreement = _shares(result)
         for at, point in enumerate(points):
             if name != background:
-                _put_interval(metrics, f"tpr_ratio_fpr{point}", name, ratio, at)
-            _put_interval(metrics, f"agreement_fpr{point}", name, agreement, at)
+                _put_interval(metrics, f"tpr_ratio_fpr{point}/{name}", ratio, at)
+            _put_interval(metrics, f"agreement_fpr{point}/{name}", agreement, at)
         metrics |= _distances(name, student[name], teacher[name])
     return Fidelity(metrics=metrics, bands=_bands(resampled, grid, len(points)))
 
@@ -172,14 +173,11 @@ def _spread(replicas: NDArray[np.float64]) -> float:
 
 def _put(metrics: dict[str, float], name: str, value: float, error: float) -> None:
     if np.isfinite(value) and np.isfinite(error):
-        quantity, _, sample = name.partition("/")
         metrics[name] = float(value)
-        metrics[f"{quantity}_error/{sample}"] = float(error)
+        metrics[with_suffix(name, "_error")] = float(error)
 
 
-def _put_interval(
-    metrics: dict[str, float], quantity: str, sample: str, estimate: Estimate, at: int
-) -> None:
+def _put_interval(metrics: dict[str, float], name: str, estimate: Estimate, at: int) -> None:
     for suffix, values in (("", estimate.value), ("_low", estimate.low), ("_high", estimate.high)):
         if np.isfinite(values[at]):
-            metrics[f"{quantity}{suffix}/{sample}"] = float(values[at])
+            metrics[with_suffix(name, suffix)] = float(values[at])

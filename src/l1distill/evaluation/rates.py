@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.evaluation.context import ScoreContext, Scores
+from l1distill.evaluation.metric_names import with_suffix
 from l1distill.evaluation.roc import CONFIDENCE, RESOLVED_FROM
 from l1distill.evaluation.working_points import smallest, working_points
 
@@ -108,6 +109,5 @@ def _put(
 ) -> None:
     passed, events = int(accepted.sum()), len(accepted)
     low, high = wilson(passed, events)
-    quantity, slash, rest = name.partition("/")
     for suffix, share in (("", passed / events), ("_low", low), ("_high", high)):
-        metrics[f"{quantity}{suffix}{slash}{rest}"] = context.input_rate_khz * float(share)
+        metrics[with_suffix(name, suffix)] = context.input_rate_khz * float(share)

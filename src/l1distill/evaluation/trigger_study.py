@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,11 @@ class TriggerStudy:
     trivial: Mapping[str, Mapping[str, Separation]]
     points: Mapping[str, WorkingPoint]
     metrics: Mapping[str, float]
+
+    @cached_property
+    def taught_points(self) -> Mapping[str, WorkingPoint]:
+        """The working points of the teacher of a student; none of a teacher's own scores."""
+        return {} if self.taught is None else working_points(self.taught[self.context.background])
 
     @property
     def summary(self) -> str:

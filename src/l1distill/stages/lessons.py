@@ -1,8 +1,8 @@
 """What a student is taught, by each scheme: made from a teacher's files, or trained with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,20 +52,7 @@ class Taught:
     target: TargetTransform
     answers: Mapping[str, NDArray[np.float32]]
     teacher: "keras.Model | None" = None
-    is_own: bool = field(default=False)
-
-
-class _Lesson(Protocol):
-    """Trains a student by one scheme."""
-
-    def __call__(
-        self,
-        settings: "Settings",
-        context: Context,
-        dataset: Dataset,
-        encoding: InputEncoding,
-        teacher: Teacher,
-    ) -> Taught: ...
+    is_own: bool = False
 
 
 def teach(
@@ -87,7 +74,7 @@ def teach(
     context.run.log_parameters(record.section("teacher"))
     task = context.task
     teacher = task.teacher(teacher_settings(task, record), settings.teacher_folder)
-    scheme: _Lesson = _offline if settings.distillation.scheme == "offline" else _jointly
+    scheme = _offline if settings.distillation.scheme == "offline" else _jointly
     return scheme(settings, context, dataset, encoding, teacher)
 
 
@@ -98,14 +85,14 @@ def _offline(
     encoding: InputEncoding,
     teacher: Teacher,
 ) -> Taught:
-    task, folder, chosen = context.task, TeacherFolder(settings.teacher_folder), settings
+    task, folder = context.task, TeacherFolder(settings.teacher_folder)
     answers = {
         name: folder.answers(name, file.events, task.check_answers)
         for name, file in dataset.card.files.items()
     }
     sample, said = dataset.training, answers[dataset.training_sample]
     train, validation = (sample.rows(split) for split in (Split.TRAIN, Split.VALIDATION))
-    target = fit_response(chosen.distillation.response, said[train], task.fit_target)
+    target = fit_response(settings.distillation.response, said[train], task.fit_target)
     lessons = _further_knowledge(settings, task, dataset, teacher)
 
     def examples(split: Split, rows: slice) -> Examples:
@@ -113,19 +100,19 @@ def _offline(
             features=encoding.apply(sample.items.values[rows]),
             targets=target(said[rows]),
             lessons=lessons[split],
-            arrays=task.training_arrays(dataset, split) if chosen.distillation.beta else (),
+            arrays=task.training_arrays(dataset, split) if settings.distillation.beta else (),
         )
 
-    with context.epochs("train student", chosen.student.training.epochs) as on_epoch:
+    with context.epochs("train student", settings.student.training.epochs) as on_epoch:
         student = train_student(
             examples(Split.TRAIN, train),
             examples(Split.VALIDATION, validation),
-            chosen.student,
-            chosen.distillation,
-            chosen.compression,
-            input_exponents=encoding.exponents(chosen.student.input_integer),
+            settings.student,
+            settings.distillation,
+            settings.compression,
+            input_exponents=encoding.exponents(settings.student.input_integer),
             truth=teacher if isinstance(teacher, SupervisedTeacher) else None,
-            seed=chosen.seed,
+            seed=settings.seed,
             on_epoch=on_epoch,
             checkpoint=context.checkpoint,
         )
@@ -137,7 +124,7 @@ def _further_knowledge(
 ) -> dict[Split, dict[str, NDArray[np.float32]]]:
     """Ask the trained teacher for what it has not left in files, and center and scale that."""
     chosen, splits = settings.distillation, (Split.TRAIN, Split.VALIDATION)
-    if not chosen.asks_network:
+    if not chosen.of_network:
         return {split: {} for split in splits}
     asked = open_teacher(teacher, task.name, "distillation")
     path = TeacherFolder(settings.teacher_folder).model

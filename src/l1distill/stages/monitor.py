@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 from pydantic import Field
 
 from l1distill.core.errors import DataError
@@ -17,6 +16,7 @@ from l1distill.evaluation.monitoring import DriftLimits, DriftReport, compare_wi
 from l1distill.executor.settings import ExecutorSettings, ProcessesSettings
 from l1distill.reporting import drift, markdown
 from l1distill.reporting.pictures import write_captions
+from l1distill.stages.firmware_answers import inputs_and_scores
 from l1distill.stages.generate import generation_services
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.tasks.base import Task
@@ -100,10 +100,10 @@ def _seen_by(champion: Champion, name: str, dataset: Dataset) -> drift.Columns:
     items = dataset.training.items.values
     try:
         champion.encoding.check(items)
-        scores = champion.emulator.predict(champion.encoding.apply(items))
+        inputs, scores = inputs_and_scores(champion.encoding, champion.emulator, items)
     except ValueError as error:
         raise DataError(f"{name} does not take these events: {error}") from error
-    return {"inputs": np.asarray(items, np.float32).reshape(len(items), -1), "scores": scores}
+    return {"inputs": inputs, "scores": scores}
 
 
 def _write(report: DriftReport, champion: Champion, dataset: Dataset, folder: Path) -> None:

@@ -1,12 +1,9 @@
 """promote: evidence against gates and champion; a registered version, and perhaps a champion."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from l1distill.artifacts.folders import (
     INPUTS,
@@ -14,20 +11,22 @@ from l1distill.artifacts.folders import (
     FirmwareFolder,
     PromotionFolder,
     StudentFolder,
-    TeacherFolder,
 )
 from l1distill.artifacts.record import ModelSpec, Record
 from l1distill.core.errors import DataError, NegativeVerdict
 from l1distill.core.workspace import file_sha256
-from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.firmware.files import BUNDLE, EMULATOR
-from l1distill.registry.card import StudentCard, firmware_table
 from l1distill.registry.decision import Decision, Outcome
-from l1distill.registry.evidence import Evidence, content_sha256
-from l1distill.registry.reference import REFERENCE, Reference, ReferenceSettings, threshold_of
+from l1distill.registry.evidence import Evidence
+from l1distill.registry.reference import REFERENCE, ReferenceSettings
 from l1distill.registry.verdict_table import print_decision
 from l1distill.registry.version_tags import verdict_tags
-from l1distill.reporting.tables import Table
+from l1distill.stages.candidate import (
+    collect_model,
+    gather_evidence,
+    make_card,
+    make_reference,
+)
 from l1distill.stages.rules import RulesSettings, judge_by
 from l1distill.stages.stage import Context, Inputs, Result, Stage, StageSettings
 from l1distill.tasks.base import Task
@@ -42,9 +41,6 @@ from l1distill.tracking.registry import (
     ModelRegistry,
 )
 from l1distill.tracking.store import connect_to_existing
-
-OF_STUDENT, OF_FIRMWARE = (INPUTS, STUDENT_MODEL), (EMULATOR, BUNDLE)
-"""Files of the registered model, by the folder that they come from."""
 
 
 class Settings(RulesSettings, StageSettings):
@@ -89,15 +85,15 @@ def _check(settings: Settings, _: Task) -> None:
 def _run(settings: Settings, context: Context) -> Result:
     student = StudentFolder(settings.student_folder)
     firmware = FirmwareFolder(settings.firmware_folder)
-    evidence = _evidence(settings, Inputs(records=context.records, hashes=context.hashes))
+    evidence = gather_evidence(settings, Inputs(records=context.records, hashes=context.hashes))
     evidence.write(context.folder / EVIDENCE)
-    _card(settings, context, evidence).write(context.folder / CARD)
-    _reference(settings, context).write(context.folder / REFERENCE)
+    make_card(settings, context, evidence).write(context.folder / CARD)
+    make_reference(settings, context).write(context.folder / REFERENCE)
     context.run.log_parameters(
         context.records["student"].section("student", "distillation", "compression")
         | context.records["synthesize"].section("firmware")
     )
-    model = _collect(student, firmware, context.folder / "model")
+    model = collect_model(student, firmware, context.folder / "model")
     content = evidence.content_sha256
     model_id = context.run.log_model(MODEL, model, {"content_sha256": content})
     context.run.log_metrics(evidence.metrics, model_id=model_id)
@@ -158,7 +154,7 @@ def _rehearse(settings: Settings, inputs: Inputs) -> bool:
     """Judge and compare with the champion as it is now, and change nothing."""
     if not settings.dry_run:
         return False
-    evidence = _evidence(settings, inputs)
+    evidence = gather_evidence(settings, inputs)
     client = connect_to_existing(settings.tracking)
     name, champion = settings.tracking.model_name, Standing()
     if client is not None:
@@ -180,92 +176,6 @@ def _judge(settings: Settings) -> Judge:
         return judge_by(settings.rules, evidence, champion)
 
     return judge
-
-
-def _evidence(settings: Settings, inputs: Inputs) -> Evidence:
-    """Gather what was measured of the student, its firmware and its teacher."""
-    firmware = FirmwareFolder(settings.firmware_folder)
-    report = firmware.report()
-    device = inputs.records["synthesize"].section("firmware")
-    metrics = {
-        **StudentFolder(settings.student_folder).metrics(),
-        **firmware.metrics(),
-        # The report's own figures come last: it is checked for completeness when it is read.
-        **report.to_metrics(),
-    }
-    clock_mhz = float(device["firmware.device.clock_mhz"])
-    metrics["firmware/clock_mhz"] = clock_mhz
-    metrics["firmware/ii_ns"] = metrics["firmware/ii_cycles"] * 1000.0 / clock_mhz
-    return Evidence(
-        content_sha256=content_sha256(
-            inputs.records["synthesize"].inputs["student"], inputs.hashes["synthesize"]
-        ),
-        dataset_md5=inputs.records["student"].dataset_md5,
-        metrics=metrics,
-        teacher_metrics=TeacherFolder(settings.teacher_folder).metrics(),
-        estimates=tuple(entry.name for entry in report.entries if entry.kind == "estimate"),
-        files={
-            name: file_sha256(folder / name)
-            for folder, names in (
-                (settings.student_folder, OF_STUDENT),
-                (settings.firmware_folder, OF_FIRMWARE),
-            )
-            for name in names
-        },
-    )
-
-
-def _card(settings: Settings, context: Context, evidence: Evidence) -> StudentCard:
-    """Gather what the registry shows of the student."""
-    task, student = context.task, StudentFolder(settings.student_folder)
-    about = task.describe()
-    device = str(context.records["synthesize"].parameters["firmware.device.name"])
-    compared = task.comparison(evidence.teacher_metrics, student.metrics())
-    physics = [compared] if isinstance(compared, Table) else list(compared)
-    figures = firmware_table(evidence.metrics, device, task.firmware_in_papers())
-    return StudentCard(
-        title=about.title,
-        summary=about.summary,
-        shape=student.encoding.shape,
-        # what stands beside published figures comes first: descriptions have no room for all
-        tables=[*(table for table in physics if _is_compared(table)), figures]
-        + [table for table in physics if not _is_compared(table)],
-        pictures=[
-            ("student", picture.path.relative_to(student.path).as_posix(), picture.caption)
-            for picture in student.pictures()
-        ],
-        limitations=about.limitations,
-    )
-
-
-def _is_compared(table: Table) -> bool:
-    return any("published" in column.name for column in table.columns)
-
-
-def _reference(settings: Settings, context: Context) -> Reference:
-    """Score events that the student was not trained on, as its firmware does."""
-    dataset = context.task.open(settings.data.folder)
-    rows = dataset.evaluation_rows(dataset.training_sample)
-    items = dataset.training.items.values[rows][: settings.reference.events]
-    encoding = StudentFolder(settings.student_folder).encoding
-    emulator = Emulator.load(settings.firmware_folder / EMULATOR)
-    scores = emulator.predict(encoding.apply(items))
-    return Reference(
-        dataset_md5=dataset.md5,
-        features=tuple(feature.label for feature in encoding.features),
-        inputs=np.asarray(items, np.float32).reshape(len(items), -1),
-        scores=scores,
-        threshold=threshold_of(scores, settings.reference.false_positive_rate),
-    )
-
-
-def _collect(student: StudentFolder, firmware: FirmwareFolder, target: Path) -> Path:
-    """Copy what the registered model is made of into one folder."""
-    target.mkdir()
-    for folder, names in ((student, OF_STUDENT), (firmware, OF_FIRMWARE)):
-        for name in names:
-            shutil.copy(folder.path / name, target / name)
-    return target
 
 
 MODEL = ModelSpec(

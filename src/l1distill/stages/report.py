@@ -12,7 +12,7 @@ from l1distill.artifacts.folders import (
 )
 from l1distill.core.workspace import write_text
 from l1distill.reporting.page import PipelineReport, render
-from l1distill.reporting.tables import Table
+from l1distill.stages.comparison import comparison_tables
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 
 
@@ -47,12 +47,11 @@ def _run(settings: Settings, context: Context) -> Result:
         TeacherFolder(settings.teacher_folder),
         StudentFolder(settings.student_folder),
     )
-    tables = context.task.comparison(teacher.metrics(), student.metrics())
     verdict = PromotionFolder(settings.promotion_folder).verdict()
     report = PipelineReport(
         card=dataset.card,
         dataset_md5=dataset.md5,
-        comparisons=[tables] if isinstance(tables, Table) else tables,
+        comparisons=comparison_tables(context.task, teacher.metrics(), student.metrics()),
         synthesis=FirmwareFolder(settings.firmware_folder).report(),
         device=str(context.records["synthesize"].parameters["firmware.device.name"]),
         verdict=verdict,

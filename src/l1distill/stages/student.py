@@ -77,14 +77,14 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
 def _check(settings: Settings, task: Task) -> None:
     check_same_constants(task, settings.teacher_folder, settings.data.folder)
     chosen = settings.distillation
-    if chosen.scheme == "offline" and not (chosen.asks_network or chosen.beta):
+    if chosen.scheme == "offline" and not (chosen.of_network or chosen.beta):
         return
     record = Record.read(settings.teacher_folder)
     teacher = task.teacher(teacher_settings(task, record), settings.teacher_folder)
     check_truth(chosen, teacher)
     if chosen.scheme != "offline":
         open_teacher(teacher, task.name, f"distillation.scheme={chosen.scheme}")
-    elif chosen.asks_network:
+    elif chosen.of_network:
         open_teacher(teacher, task.name, "distillation: reconstruction, feature and relation")
 
 

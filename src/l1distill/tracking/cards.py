@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from l1distill.core.errors import L1DistillError
+from l1distill.firmware.files import BUNDLE
 from l1distill.registry.card import StudentCard
 from l1distill.reporting import markdown
 from l1distill.reporting.tables import Table
@@ -144,7 +145,7 @@ def _made_of(
             text = None if stage == "student" else stage
             lines.append(f"- {what}: {run_link(registry.client, run_id, text)}")
     if run_id := run_tags.get("synthesize_run"):
-        bundle = artifact_link(registry.client, run_id, "bundle.tar.gz", "bundle.tar.gz")
+        bundle = artifact_link(registry.client.get_run(run_id), BUNDLE)
         lines.append(f"- Verilog, HLS, C++ and test vectors: {bundle}")
     if run_id := tags.get(PROMOTION_RUN):
         lines.append(f"- verdict: {run_link(registry.client, run_id, 'promote')}")
@@ -201,7 +202,7 @@ def _rest(registry: ModelRegistry, tags: Mapping[str, str]) -> str:
     run_id = tags.get(PROMOTION_RUN)
     if run_id is None:
         return "The rest is in the tags of this version."
-    return "The rest: " + artifact_link(registry.client, run_id, CARD, CARD)
+    return "The rest: " + artifact_link(registry.client.get_run(run_id), CARD)
 
 
 def _card(registry: ModelRegistry, tags: Mapping[str, str]) -> StudentCard | None:

@@ -10,7 +10,7 @@ from l1distill.core.workspace import file_sha256
 from l1distill.data.encoding import InputEncoding
 from l1distill.firmware.bundle.archive import read_archive, read_file
 from l1distill.firmware.emulator.emulator import Emulator
-from l1distill.firmware.files import BUNDLE, EMULATOR
+from l1distill.firmware.files import BUNDLE, CONSTANTS_FOLDER, EMULATOR
 from l1distill.registry.reference import REFERENCE, Reference
 from l1distill.tracking.fetch import fetch_files
 from l1distill.tracking.registry import (
@@ -21,9 +21,6 @@ from l1distill.tracking.registry import (
     open_registry,
 )
 from l1distill.tracking.settings import TrackingSettings
-
-CONSTANTS = "constants"
-"""Folder of the bundle with what turns raw objects into inputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +109,7 @@ def fetch_champion(settings: TrackingSettings, folder: Path) -> Champion:
 def _unpack(bundle: Path, name: str, folder: Path) -> None:
     """Write the emulator and the encoding of a bundle into a folder."""
     packed = read_archive(read_file(bundle), str(bundle))
-    for wanted, target in ((EMULATOR, EMULATOR), (f"{CONSTANTS}/{INPUTS}", INPUTS)):
+    for wanted, target in ((EMULATOR, EMULATOR), (f"{CONSTANTS_FOLDER}/{INPUTS}", INPUTS)):
         if wanted not in packed:
             raise DataError(f"{name}: its bundle has no {wanted}; synthesize its student again")
         (folder / target).write_bytes(packed[wanted])

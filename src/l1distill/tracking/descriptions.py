@@ -13,6 +13,7 @@ from l1distill.tracking.links import artifact_link, picture, run_link
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 NOTE = "mlflow.note.content"
 """Tag of a run or an experiment that the user interface shows as its description."""
@@ -47,24 +48,22 @@ _SHOWN = (
 """Files that are worth a link, the first ones first."""
 
 
-def describe_run(
-    client: "MlflowClient", run_id: str, record: Record, folder: Path, tags: Mapping[str, str]
-) -> str:
+def describe_run(client: "MlflowClient", run: "Run", record: Record, folder: Path) -> str:
     """Return the description of a stage's run, whose files and metrics have been logged.
 
     Args:
         client: of the store.
-        run_id: of the run.
+        run: as the store has it; its tags ``<stage>_run`` are those that it was made from.
         record: of the stage.
         folder: what it wrote.
-        tags: of the run; ``<stage>_run`` are those that it was made from.
     """
+    sources = _sources(client, record, run.data.tags)
     parts = [
         f"{WHAT.get(record.stage, record.stage)} {_results(folder)}",
         record.note,
-        "Made from:\n\n" + "\n".join(f"- {line}" for line in _sources(client, record, tags)),
-        "\n\n".join(_pictures(run_id, folder)),
-        _files(client, run_id, record, folder),
+        "Made from:\n\n" + "\n".join(f"- {line}" for line in sources),
+        "\n\n".join(_pictures(run.info.run_id, folder)),
+        _files(run, record, folder),
     ]
     return markdown.join_within(parts, LONGEST, "The rest is under *Artifacts*.")
 
@@ -113,11 +112,11 @@ def _pictures(run_id: str, folder: Path) -> Iterator[str]:
         yield f"{one.caption}:\n\n{picture(run_id, path, one.caption)}"
 
 
-def _files(client: "MlflowClient", run_id: str, record: Record, folder: Path) -> str:
+def _files(run: "Run", record: Record, folder: Path) -> str:
     logged = {
         path.relative_to(folder).as_posix()
         for pattern in record.artifacts
         for path in folder.glob(pattern)
     }
-    links = [artifact_link(client, run_id, name, name) for name in _SHOWN if name in logged]
+    links = [artifact_link(run, name) for name in _SHOWN if name in logged]
     return f"Files: {', '.join(links)}" if links else ""

@@ -1,6 +1,5 @@
 """Fetch a Keras model from MLflow: one logged as such, or a student or trigger of ours."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,6 @@ def fetch_keras(uri: str, folder: Path) -> Path:
     from mlflow.exceptions import MlflowException
     from mlflow.models import Model
 
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
         found = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
     except (MlflowException, OSError, ValueError) as error:

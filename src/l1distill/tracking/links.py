@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 VIEW = "?workflowType=machine_learning"
 """The view of models that are trained, not that of language models, which MLflow opens else."""
@@ -27,10 +28,10 @@ def run_link(client: "MlflowClient", run_id: str, text: str | None = None) -> st
     return f"[{text or info.run_name}]({_run(info.experiment_id, run_id)})"
 
 
-def artifact_link(client: "MlflowClient", run_id: str, path: str, text: str) -> str:
-    """Return a Markdown link to the page of an artifact of a run."""
-    experiment = client.get_run(run_id).info.experiment_id
-    return f"[{text}]({_run(experiment, run_id, f'/artifacts/{quote(path)}')})"
+def artifact_link(run: "Run", path: str) -> str:
+    """Return a Markdown link to the page of an artifact of a run, with its path as text."""
+    info = run.info
+    return f"[{path}]({_run(info.experiment_id, info.run_id, f'/artifacts/{quote(path)}')})"
 
 
 def picture(run_id: str, path: str, caption: str) -> str:

@@ -36,8 +36,7 @@ def log_outputs(run: Run, record: Record, folder: Path, tags: Mapping[str, str])
         model = find_model(run.client, record.inputs[record.describes])
         model_id = model.model_id if model else None
     run.log_metrics(read_metrics(folder), model_id=model_id)
-    logged = run.client.get_run(run.run_id).data.tags
-    note = describe_run(run.client, run.run_id, record, folder, logged)
+    note = describe_run(run.client, run.client.get_run(run.run_id), record, folder)
     run.set_tags({NOTE: note, HEADLINE: json.dumps(headline(folder))})
 
 

@@ -34,6 +34,13 @@ class Step:
     """(2,) int32, another one each step, for stateless random numbers."""
 
 
+def outside_of_training() -> Step:
+    """Return the step of what is computed when nothing is trained."""
+    import tensorflow as tf
+
+    return Step(False, tf.zeros(2, tf.int32))
+
+
 Arrays = Sequence[NDArray[np.floating[Any]]]
 Loss = Callable[[Sequence["tf.Tensor"], Step], "tf.Tensor"]
 """From a batch of each array and the step to the loss of each event, (batch,)."""
@@ -216,7 +223,7 @@ def _compiled(
 
     @tf.function(jit_compile=training.xla)  # type: ignore[untyped-decorator]
     def summed(batch: list["tf.Tensor"]) -> "tf.Tensor":
-        return tf.reduce_sum(training.loss(batch, Step(False, tf.zeros(2, tf.int32))))
+        return tf.reduce_sum(training.loss(batch, outside_of_training()))
 
     def evaluate() -> float:
         events = len(validation[0])

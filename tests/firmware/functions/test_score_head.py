@@ -139,30 +139,6 @@ def test_the_verilog_computes_it(settings: dict[str, Any], tmp_path: Path) -> No
     assert np.array_equal(simulated(network, x, tmp_path), evaluate(network, x))
 
 
-def test_the_accept_bit_stands_beside_the_score() -> None:
-    plain = encoder()
-    network = scored(plain, **ACCEPT)
-    x = events(network)
-    score, accepted = evaluate(network, x).T
-    assert np.array_equal(score, sum_mu2(plain, x))
-    assert np.array_equal(accepted, score >= 3.3)
-    assert 0.02 < accepted.mean() < 0.98
-
-
-@pytest.mark.parametrize("accept", [-1.0, 1e6])
-def test_an_accept_bit_that_never_changes_is_refused(accept: float) -> None:
-    named = re.escape(f"score.accept={accept:g}: ")
-    with pytest.raises(ConfigError, match=f"{named}.*choose one above"):
-        scored(encoder(), kind="sum_mu2", accept=accept)
-
-
-def test_an_accept_bit_goes_beside_a_score_alone() -> None:
-    with pytest.raises(ValueError, match=r"score\.accept= goes beside the score"):
-        ScoreSettings(threshold=1.0, accept=1.0)
-    with pytest.raises(ConfigError, match=r"score\.accept: the network gives"):
-        scored(encoder(), accept=1.0)
-
-
 def test_the_threshold_itself_passes_and_what_is_just_below_does_not() -> None:
     plain = encoder()
     x = events(plain)

@@ -11,12 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from l1distill.firmware.compiler import find_compiler
 from l1distill.firmware.devices import Device
-from l1distill.firmware.hls.element_quantizer import (
-    ELEMENT_QUANTIZER,
-    register_element_quantizer,
-)
+from l1distill.firmware.hls.custom_layers import register_custom_layers, write_headers
 from l1distill.firmware.hls.nodes import hls_nodes
-from l1distill.firmware.hls.select_layer import SELECT, register_select_layer, write_select_source
 from l1distill.firmware.network.network import Network
 from l1distill.firmware.process import Job, TimeLimit, run
 
@@ -68,11 +64,7 @@ def write_hls_project(
 
         nodes = hls_nodes(network)
         classes = {node.class_name for node in nodes}
-        selects = SELECT in classes
-        if selects:
-            register_select_layer(backend)
-        if ELEMENT_QUANTIZER in classes:
-            register_element_quantizer(backend)
+        register_custom_layers(classes, backend)
         config = hls4ml.utils.config.create_config(
             output_dir=str(folder),
             project_name=PROJECT,
@@ -98,8 +90,7 @@ def write_hls_project(
             for node in nodes
         ]
         ModelGraph.from_layer_list(config, layers).write()
-    if selects:
-        write_select_source(folder)
+    write_headers(classes, folder)
     _make_portable(folder)
     (folder / SIMULATE).write_text(
         _SIMULATE.format(project=PROJECT, inputs=network.inputs, outputs=network.outputs)

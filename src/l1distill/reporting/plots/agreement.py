@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from l1distill.evaluation.trigger_study import TriggerStudy
-from l1distill.evaluation.working_points import smallest, working_points
+from l1distill.evaluation.working_points import smallest
 from l1distill.reporting.plots.rocs import band
 from l1distill.reporting.plots.style import canvas, panels, save
 
@@ -51,7 +51,7 @@ def draw_agreement(study: TriggerStudy, path: Path) -> None:
     save(figure, path)
 
 
-def draw_scores_compared(study: TriggerStudy, path: Path) -> None:
+def draw_score_against_score(study: TriggerStudy, path: Path) -> None:
     """Draw the student's score against what its teacher would have it be, a panel a sample.
 
     Gray shades are the background, on a logarithmic scale; lines are both thresholds of the
@@ -87,8 +87,7 @@ def draw_scores_compared(study: TriggerStudy, path: Path) -> None:
         ax.plot(limits, limits, color="black", lw=0.5)
         if point is not None:
             ax.axhline(study.points[point].threshold, color="black", lw=1, ls=":")
-            teacher = working_points(study.taught[background])[point]
-            ax.axvline(teacher.threshold, color="black", lw=1, ls=":")
+            ax.axvline(study.taught_points[point].threshold, color="black", lw=1, ls=":")
         ax.set(xlim=limits, ylim=limits, title=look.label, xlabel="teacher's score, as taught")
     row[0].set(ylabel="student's score")
     if point is not None:

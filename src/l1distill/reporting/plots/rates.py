@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from l1distill.evaluation.rates import rate_curve, wilson
 from l1distill.evaluation.trigger_study import TriggerStudy
-from l1distill.evaluation.working_points import smallest, working_points
+from l1distill.evaluation.working_points import smallest
 from l1distill.reporting.plots.style import BACKGROUND, PALETTE, canvas, panels, save
 
 if TYPE_CHECKING:
@@ -78,11 +78,8 @@ def draw_turn_on(study: TriggerStudy, path: Path) -> bool:
             accepted = study.points[point].accepts(study.scores[name])
             _efficiency(ax, values, accepted, edges, color=look.color, label=look.label)
             if study.taught is not None:
-                taught = working_points(study.taught[study.context.background])[point]
-                _efficiency(
-                    ax, values, taught.accepts(study.taught[name]), edges, color=look.color,
-                    errors=False,
-                )  # fmt: skip
+                taught = study.taught_points[point].accepts(study.taught[name])
+                _efficiency(ax, values, taught, edges, color=look.color, errors=False)
         ax.set(xlabel=observable.label, ylim=(-0.02, 1.05))
     row[0].set(ylabel=f"efficiency at FPR {point}")
     if study.taught is not None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from l1distill.evaluation.trigger_study import TriggerStudy
 from l1distill.reporting.pictures import FOLDER, Picture
-from l1distill.reporting.plots.agreement import draw_agreement, draw_scores_compared
+from l1distill.reporting.plots.agreement import draw_agreement, draw_score_against_score
 from l1distill.reporting.plots.rates import draw_rates, draw_turn_on
 from l1distill.reporting.plots.rocs import draw_rocs
 
@@ -41,7 +41,7 @@ def draw_study(study: TriggerStudy, model: str, folder: Path) -> list[Picture]:
             )
         )
     if study.taught is not None:
-        draw_scores_compared(study, plots / "score_against_score.png")
+        draw_score_against_score(study, plots / "score_against_score.png")
         pictures.append(
             Picture(
                 caption="The student's score against its teacher's",

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from l1distill.evaluation.metric_names import with_suffix
+from l1distill.evaluation.roc import FPR_POINTS
 from l1distill.reporting.tables import Column, Table
 from l1distill.tasks.anomaly import published
 from l1distill.tasks.anomaly.plots.style import plain_name
@@ -31,7 +33,7 @@ def compare(teacher: Metrics, student: Metrics) -> list[Table]:
 def working_point(metrics: Metrics) -> str | None:
     """Return the name of the smallest false positive rate that was resolved; None if none was."""
     fpr = metrics.get("working_point_fpr")
-    return None if fpr is None else f"{fpr:.0e}".replace("e-0", "e-")
+    return next((name for name, point in FPR_POINTS.items() if point == fpr), None)
 
 
 def _at_working_point(
@@ -161,7 +163,8 @@ def _auc_and_tpr(metrics: Metrics, prefix: str, signal: str, point: str | None) 
 
 
 def _number(metrics: Metrics, quantity: str, signal: str, sign: str = "") -> str:
-    value, error = metrics.get(f"{quantity}/{signal}"), metrics.get(f"{quantity}_error/{signal}")
+    name = f"{quantity}/{signal}"
+    value, error = metrics.get(name), metrics.get(with_suffix(name, "_error"))
     if value is None:
         return NOT_MEASURED
     shown = f"{value:{sign}.3f}"
@@ -169,16 +172,15 @@ def _number(metrics: Metrics, quantity: str, signal: str, sign: str = "") -> str
 
 
 def _share(metrics: Metrics, name: str) -> str:
-    quantity, _, signal = name.partition("/")
     value = metrics.get(name)
     if value is None:
         return NOT_MEASURED
-    low, high = (metrics.get(f"{quantity}_{end}/{signal}") for end in ("low", "high"))
+    low, high = (metrics.get(with_suffix(name, end)) for end in ("_low", "_high"))
     shown = f"{100 * value:.0f}%"
     return shown if low is None or high is None else f"{shown} [{100 * low:.0f}, {100 * high:.0f}]"
 
 
 def _rate(metrics: Metrics, name: str) -> str:
-    value, low, high = (metrics[f"{name}{end}"] for end in ("", "_low", "_high"))
+    value, low, high = (metrics[with_suffix(name, end)] for end in ("", "_low", "_high"))
     unit, factor = ("kHz", 1.0) if value >= 0.1 else ("Hz", 1000.0)
     return f"{factor * value:.3g} {unit} [{factor * low:.3g}, {factor * high:.3g}]"
