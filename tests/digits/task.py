@@ -28,6 +28,7 @@ from l1distill.reporting.plots.style import canvas, save
 from l1distill.reporting.tables import Column, Table
 from l1distill.tasks.base import (
     Answers,
+    AugmentationSettings,
     DataSettings,
     Drawing,
     EncodingSettings,
@@ -164,6 +165,18 @@ class DigitsTask:
             for column in range(8)
         ]
         return InputEncoding(shape=[8, 8], features=features)
+
+    def augment(
+        self,
+        items: NDArray[Any],
+        number: int,
+        settings: AugmentationSettings,
+        rng: np.random.Generator,
+    ) -> NDArray[Any]:
+        """Images moved by up to a pixel to each side."""
+        images = items[rng.integers(len(items), size=number)]
+        moves = rng.integers(-1, 2, (number, 2))
+        return np.stack([np.roll(i, tuple(m), (0, 1)) for i, m in zip(images, moves, strict=True)])
 
     def check_answers(self, answers: NDArray[Any]) -> str | None:
         return None if answers.ndim == 2 else "logits must be (n, 10)"

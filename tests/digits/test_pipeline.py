@@ -13,7 +13,7 @@ import pytest
 
 from l1distill.core.settings import Settings
 from l1distill.firmware.emulator.emulator import Emulator
-from l1distill.tasks.base import Task
+from l1distill.tasks.base import AugmentingTask, Task
 from tests.digits.task import SAMPLE, TASK
 from tests.in_process import run_in_process
 from tests.settings import ROOT
@@ -33,6 +33,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "student": (
             "student.layers=[16]",
             "student.training.epochs=30",
+            "distillation.augmentation=0.5",
             "student.input_bits=5",
             "student.input_integer=0",
         ),
@@ -60,6 +61,7 @@ def _metrics(folder: Path) -> dict[str, float]:
 def test_the_task_is_what_the_protocol_asks_for() -> None:
     task: Task = TASK
     assert issubclass(task.settings.data, Settings)
+    assert isinstance(TASK, AugmentingTask)
 
 
 def test_student_and_teacher_read_digits(pipeline: Path) -> None:

@@ -163,14 +163,16 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
 class _Gradients:
     """Which weights a joint training's loss moves, by whose they are."""
 
-    def __init__(self, scheme: Scheme, **chosen: Any) -> None:
+    def __init__(
+        self, scheme: Scheme, examples: JointExamples | None = None, **chosen: Any
+    ) -> None:
         make_deterministic(7)
         # alpha so small that its own part does not count
         settings = _settings(scheme, **{"alpha": 1e-30, **chosen})
-        train = _joint_examples(64, 1)
+        train = examples or _joint_examples(64, 1)
         run = joint._Joint(TEACHER, train, STUDENT, settings, DENSE, TargetTransform.fit_log)
         run.center()
-        batch = [tf.constant(array) for array in (train.features, *train.arrays)]
+        batch = [tf.constant(array) for array in train.all_arrays()]
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(run.loss(batch, Step(True, tf.zeros(2, tf.int32))))
         of = {
@@ -181,14 +183,31 @@ class _Gradients:
             ],
             "centering": run.centering.layer.weights,
         }
+        self.values = tape.gradient(loss, of)
         self.sizes = {
             name: [0.0 if g is None else float(tf.reduce_max(abs(g))) for g in gradients]
-            for name, gradients in tape.gradient(loss, of).items()
+            for name, gradients in self.values.items()
         }
         self.trained = len(run.networks.trainable_variables)
 
     def moves(self, name: str) -> bool:
         return max(self.sizes[name]) > 1e-10
+
+
+@pytest.mark.parametrize("scheme", ["co_training", "self"])
+def test_pseudo_items_are_for_the_student_alone(scheme: Scheme) -> None:
+    real, (made, labels) = _joint_examples(32, 1), points(16, 2)
+    arrays = [np.concatenate([a, b]) for a, b in zip(real.arrays, (made, labels), strict=True)]
+    mixed = JointExamples(features=arrays[0], arrays=arrays, pseudo=16)
+    own = {"alpha": 1.0, "gamma": 1e-30, "beta": 0.5}
+    without, beside = (_Gradients(scheme, examples, **own) for examples in (real, mixed))
+    for name in ("student", "teacher"):
+        for one, other in zip(without.values[name], beside.values[name], strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+    transfer = {"alpha": 1e-30, "gamma": 1.0}
+    without, beside = (_Gradients(scheme, examples, **transfer) for examples in (real, mixed))
+    pairs = zip(without.values["student"], beside.values["student"], strict=True)
+    assert max(float(tf.reduce_max(abs(one - other))) for one, other in pairs) > 1e-3
 
 
 @pytest.mark.parametrize("scheme", ["co_training", "self"])

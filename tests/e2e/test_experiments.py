@@ -14,7 +14,7 @@ SWEEPS = ("govorkova_beta", "govorkova_teachers", "govorkova_scan", "published_f
 
 
 DISTILLATION = {path.stem for path in (ROOT / "conf/experiment").glob("distill_*.yaml")}
-"""Combinations of the same settings: one runs here, all are composed and three are trained in
+"""Combinations of the same settings: one runs here, all are composed and some are trained in
 ``tests/stages/test_distillation.py``."""
 
 

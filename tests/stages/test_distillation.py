@@ -16,13 +16,17 @@ from l1distill.core.errors import ConfigError, DataError
 from l1distill.core.workspace import file_sha256
 from l1distill.data.card import Card, FileCard
 from l1distill.data.dataset import Dataset, Items
+from l1distill.data.splits import Split
+from l1distill.distillation.open_teacher import ask
 from l1distill.distillation.settings import DistillationSettings
+from l1distill.distillation.student import Examples
 from l1distill.models import keras_files
-from l1distill.stages import student
+from l1distill.stages import lessons, student
 from l1distill.stages.composition import compose_stage, to_plain
 from l1distill.stages.configuration import parse
 from l1distill.stages.lessons import Taught, teach
 from l1distill.stages.recorded_teacher import check_same_constants
+from l1distill.tasks.anomaly.augmentation import PseudoEventSettings
 from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
 from l1distill.tasks.anomaly.task import TASK
 from l1distill.training.determinism import make_deterministic
@@ -68,7 +72,7 @@ def test_every_experiment_of_distillation_is_composed_here() -> None:
     files = {path.stem for path in (ROOT / "conf/experiment").glob("distill_*.yaml")}
     kinds = ("response", "feature", "relation")
     nine = {f"distill_{k}_{s}" for k in kinds for s in ("offline", "co_training", "self")}
-    assert files == nine | {"distill_classification"}
+    assert files == nine | {"distill_classification", "distill_pseudo_events"}
 
 
 def _events(n: int, seed: int, pt: float = 30.0) -> NDArray[np.float32]:
@@ -184,6 +188,61 @@ def test_experiments_train_a_student(world: World, experiment: str, more: tuple[
         ours = world.teacher.answers(taught.teacher, world.dataset.training.items.values)["mse"]
         np.testing.assert_allclose(found, ours, rtol=1e-4)
         assert train.mean() == pytest.approx(0.0, abs=1e-3)
+
+
+def test_the_teacher_labels_pseudo_events(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each kind of knowledge about them is what the teacher says when it is asked directly."""
+    seen: list[Examples] = []
+
+    def train_student(*splits: Examples, **options: Any) -> Any:
+        seen[:] = splits[:2]
+        return real_one(*splits, **options)
+
+    real_one = lessons.train_student
+    monkeypatch.setattr(lessons, "train_student", train_student)
+    overrides = ("distillation=feature", "student.training.epochs=1")
+    taught = world.teach(*overrides)
+    without = seen[0]
+    taught = world.teach(*overrides, "distillation.augmentation=0.4")
+    train, validation = seen
+    assert [(len(part.features), part.pseudo) for part in seen] == [(175, 50), (88, 25)]
+    np.testing.assert_array_equal(train.features[:125], without.features)
+    np.testing.assert_array_equal(train.targets[:125], without.targets)
+    feature = train.lessons["feature"]
+    np.testing.assert_allclose(feature[:125], without.lessons["feature"], rtol=1e-5, atol=1e-6)
+    made = TASK.augment(
+        world.dataset.training.part(Split.TRAIN),
+        50,
+        PseudoEventSettings(),
+        np.random.default_rng([_settings().seed, 0]),
+    )
+    scores = world.teacher.answers(world.network, made)["mse"]
+    np.testing.assert_allclose(train.targets[125:], taught.target(scores), rtol=1e-5, atol=1e-6)
+    latent = ask(world.teacher, world.network, {"feature": world.teacher.latent_layers()}, made)
+    ratio = np.polyfit(latent["feature"][:, 0], feature[125:, 0], 1)
+    np.testing.assert_allclose(
+        np.polyval(ratio, latent["feature"][:, 0]), feature[125:, 0], atol=1e-4
+    )
+    met = validation.features[63:, 0]
+    assert not np.isin(met[met > 0], train.features[:, 0]).any(), "from events of their own split"
+
+
+def test_pseudo_items_need_a_task_that_makes_them_and_a_network_to_ask(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: Any = SimpleNamespace(
+        distillation=DistillationSettings(augmentation=2.0),
+        teacher_folder=tmp_path,
+        data=SimpleNamespace(folder=tmp_path),
+    )
+    foreign: Any = SimpleNamespace(name="foreign", constants=tuple)
+    with pytest.raises(
+        ConfigError, match=r"^distillation.augmentation=2: task=foreign makes no pseudo-items"
+    ):
+        student._check(settings, foreign)
+    monkeypatch.setattr(TeacherFolder, "model", tmp_path / "teacher.h5")
+    with pytest.raises(DataError, match=rf"^{tmp_path}/teacher.h5: "):
+        world.teach("distillation.augmentation=0.5")
 
 
 def test_a_teacher_of_other_data_is_refused_by_name(world: World, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.compression.pruning import PruningSettings
+from l1distill.distillation.augmentation import truth_weights
 from l1distill.distillation.centering import Centering
 from l1distill.distillation.open_teacher import (
     OUTPUTS,
@@ -49,10 +50,18 @@ class JointExamples:
     Attributes:
         features: (n, features) inputs of the student.
         arrays: what the teacher's loss takes of the same items, (n, ...) each; the items first.
+        pseudo: how many of the last items the student alone learns (:mod:`.augmentation`): the
+            teacher's own loss leaves them out.
     """
 
     features: NDArray[np.float32]
     arrays: Sequence[NDArray[Any]]
+    pseudo: int = 0
+
+    def all_arrays(self) -> list[NDArray[Any]]:
+        """Return features and arrays, and the weights of the losses against the truth."""
+        weights = truth_weights(len(self.features), self.pseudo)
+        return [self.features, *self.arrays, weights]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +123,7 @@ def train_jointly(
     student = student or StudentSettings()
     distillation = distillation or DistillationSettings(scheme="co_training")
     check_truth(distillation, teacher)
-    arrays, held_out = ([split.features, *split.arrays] for split in (train, validation))
+    arrays, held_out = train.all_arrays(), validation.all_arrays()
     check_arrays(arrays, held_out)
     make_deterministic(seed)
     pruning = pruning or PruningSettings()
@@ -204,13 +213,14 @@ class _Joint:
         import tensorflow as tf
 
         settings = self._settings
-        features, *arrays = batch
+        features, *arrays, weights = batch
         answer, hidden = self.pupil.answer_and_hidden(features, step.training)
         outputs = self.source.compute(inner_layers(self._layers), hidden, arrays, step)
-        terms = [weighted(settings.alpha, self._teacher.loss_of(outputs[OUTPUTS], arrays, step))]
+        own = weights * self._teacher.loss_of(outputs[OUTPUTS], arrays, step)
+        terms = [weighted(settings.alpha, own)]
         if settings.beta:
             truth = self._teacher.student_loss(answer, arrays)  # type: ignore[attr-defined]
-            terms.append(weighted(settings.beta, truth))
+            terms.append(weighted(settings.beta, weights * truth))
         if settings.gamma:
             lesson = self._lesson(outputs, arrays)
             if settings.transfer_to == "student":
@@ -252,7 +262,8 @@ class _Joint:
         return self._ask(features, items)[RESPONSE]
 
     def center(self) -> None:
-        """Measure anew what centers and scales the teacher's numbers."""
-        asked = self._ask(self._train.features, self._train.arrays[0])
+        """Measure anew, on the items that are no pseudo-items, what centers and scales."""
+        real = slice(0, len(self._train.features) - self._train.pseudo)
+        asked = self._ask(self._train.features[real], self._train.arrays[0][real])
         target = fit_response(self._settings.response, asked[RESPONSE], self._of_task)
         self.centering.set(target, asked)

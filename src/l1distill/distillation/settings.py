@@ -89,6 +89,9 @@ class DistillationSettings(Settings):
     """Hidden or latent activations of the teacher."""
     relation: RelationSettings = RelationSettings()
     """Distances and angles between events."""
+    augmentation: float = Field(default=0.0, ge=0, le=100)
+    """Pseudo-items beside each item of the training sample, which the teacher labels: more of what
+    the sample does not show, made by the task's recipe (section ``augmentation``). 0: none."""
     scheme: Scheme = "offline"
     """``offline``: the teacher is trained before and stays as it is. ``co_training``: a teacher
     with the settings of that in ``teacher_folder`` is trained anew, together with the student.

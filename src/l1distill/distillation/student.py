@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from l1distill.compression.pruning import PruningSettings
 from l1distill.core.errors import ConfigError
+from l1distill.distillation.augmentation import truth_weights
 from l1distill.distillation.open_teacher import SupervisedTeacher
 from l1distill.distillation.pupil import Pupil, TrainedStudent, together
 from l1distill.distillation.settings import DistillationSettings
@@ -32,12 +33,14 @@ class Examples:
         lessons: further knowledge of the teacher about the same items, (n, numbers) of each kind:
             ``reconstruction``, ``feature``, ``relation``; centered and scaled by the caller.
         arrays: what the task's truth is computed from, (n, ...) each; needed for ``beta``.
+        pseudo: how many of the last items have no truth (:mod:`.augmentation`).
     """
 
     features: NDArray[np.float32]
     targets: NDArray[np.float32]
     lessons: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     arrays: Sequence[NDArray[Any]] = ()
+    pseudo: int = 0
 
 
 def train_student(
@@ -148,8 +151,8 @@ def _loss(
         if settings.gamma:
             terms.append(weighted(settings.gamma, transfer(answer, hidden, lesson)))
         if settings.beta and truth is not None:
-            arrays = others[len(kinds) :]
-            terms.append(weighted(settings.beta, truth.student_loss(answer, arrays)))
+            *arrays, weights = others[len(kinds) :]
+            terms.append(weighted(settings.beta, weights * truth.student_loss(answer, arrays)))
         return total(terms)
 
     return loss
@@ -167,8 +170,8 @@ def _arrays(examples: Examples, settings: DistillationSettings) -> Arrays:
         raise ValueError(f"{len(features)} features, but {len(targets)} targets of the same items")
     if missing := [kind for kind in settings.of_network if kind not in examples.lessons]:
         raise ValueError(f"examples.lessons: no {missing[0]}, which has a weight")
-    more = examples.arrays if settings.beta else ()
-    return [features, targets, *examples.lessons.values(), *more]
+    more = [*examples.arrays, truth_weights(len(features), examples.pseudo)]
+    return [features, targets, *examples.lessons.values(), *(more if settings.beta else ())]
 
 
 def distance_to_teacher(

@@ -12,6 +12,7 @@ from l1distill.core.errors import DataError
 from l1distill.data.dataset import Dataset
 from l1distill.data.encoding import InputEncoding
 from l1distill.data.splits import Split
+from l1distill.distillation.augmentation import LearnedItems, learned_items
 from l1distill.distillation.centering import standardization
 from l1distill.distillation.joint import JointExamples, train_jointly
 from l1distill.distillation.open_teacher import (
@@ -28,12 +29,15 @@ from l1distill.distillation.transfer import standardized_kinds
 from l1distill.models import keras_files
 from l1distill.stages.recorded_teacher import teacher_settings
 from l1distill.stages.stage import Context
-from l1distill.tasks.base import Task
+from l1distill.tasks.base import AugmentingTask, Task
 
 if TYPE_CHECKING:
     from tensorflow import keras
 
     from l1distill.stages.student import Settings
+
+
+_SPLITS = (Split.TRAIN, Split.VALIDATION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,23 +94,31 @@ def _offline(
         name: folder.answers(name, file.events, task.check_answers)
         for name, file in dataset.card.files.items()
     }
-    sample, said = dataset.training, answers[dataset.training_sample]
-    train, validation = (sample.rows(split) for split in (Split.TRAIN, Split.VALIDATION))
-    target = fit_response(settings.distillation.response, said[train], task.fit_target)
-    lessons = _further_knowledge(settings, task, dataset, teacher)
+    sample, to_training = dataset.training, answers[dataset.training_sample]
+    learned = {split: _learned(settings, task, dataset, split) for split in _SPLITS}
+    said = {split: to_training[sample.rows(split)] for split in _SPLITS}
+    if settings.distillation.augmentation:
+        handed_on = task.handed_on(teacher_settings(task, context.records["teacher"]))
+        for split, part in learned.items():
+            more = _ask_about_pseudo_items(folder, task, teacher, handed_on, part)
+            said[split] = np.concatenate([said[split], more])
+    train = learned[Split.TRAIN].real
+    target = fit_response(settings.distillation.response, said[Split.TRAIN][train], task.fit_target)
+    lessons = _further_knowledge(settings, task, learned, teacher)
 
-    def examples(split: Split, rows: slice) -> Examples:
+    def examples(split: Split) -> Examples:
         return Examples(
-            features=encoding.apply(sample.items.values[rows]),
-            targets=target(said[rows]),
+            features=encoding.apply(learned[split].items),
+            targets=target(said[split]),
             lessons=lessons[split],
-            arrays=task.training_arrays(dataset, split) if settings.distillation.beta else (),
+            arrays=learned[split].arrays if settings.distillation.beta else (),
+            pseudo=learned[split].pseudo,
         )
 
     with context.epochs("train student", settings.student.training.epochs) as on_epoch:
         student = train_student(
-            examples(Split.TRAIN, train),
-            examples(Split.VALIDATION, validation),
+            examples(Split.TRAIN),
+            examples(Split.VALIDATION),
             settings.student,
             settings.distillation,
             settings.compression,
@@ -119,30 +131,65 @@ def _offline(
     return Taught(student=student, target=target, answers=answers)
 
 
+def _learned(settings: "Settings", task: Task, dataset: Dataset, split: Split) -> LearnedItems:
+    """Return the items of a split, and the pseudo-items that the settings ask for."""
+    number = settings.distillation.augmentation
+    make = None
+    if number and isinstance(task, AugmentingTask):
+
+        def make(items: NDArray[Any], number: int, rng: np.random.Generator) -> NDArray[Any]:
+            return task.augment(items, number, settings.augmentation, rng)
+
+    seed = [settings.seed, list(Split).index(split)]
+    return learned_items(task.training_arrays(dataset, split), number, make, seed)
+
+
+def _ask_about_pseudo_items(
+    folder: TeacherFolder, task: Task, teacher: Teacher, handed_on: str, learned: LearnedItems
+) -> NDArray[np.float32]:
+    """Return the trained teacher's answers to pseudo-items.
+
+    Raises:
+        DataError: there is no network to ask, or its answers cannot be learned.
+    """
+    model = keras_files.load(folder.model)
+    made = learned.items[learned.real.stop :]
+    answers = teacher.answers(model, made)[handed_on]
+    reason = task.check_answers(answers)
+    if not np.isfinite(answers).all():
+        reason = "they are not all finite"
+    if reason:
+        raise DataError(
+            f"{folder.model}: its answers to pseudo-items cannot be learned ({reason}); set "
+            "distillation.augmentation=0"
+        )
+    return answers
+
+
 def _further_knowledge(
-    settings: "Settings", task: Task, dataset: Dataset, teacher: Teacher
+    settings: "Settings", task: Task, learned: Mapping[Split, LearnedItems], teacher: Teacher
 ) -> dict[Split, dict[str, NDArray[np.float32]]]:
     """Ask the trained teacher for what it has not left in files, and center and scale that."""
-    chosen, splits = settings.distillation, (Split.TRAIN, Split.VALIDATION)
+    chosen = settings.distillation
     if not chosen.of_network:
-        return {split: {} for split in splits}
+        return {split: {} for split in learned}
     asked = open_teacher(teacher, task.name, "distillation")
     path = TeacherFolder(settings.teacher_folder).model
     model = keras_files.load(path)
     layers = wanted_layers(chosen, asked.latent_layers(), [layer.name for layer in model.layers])
     try:
         knowledge = {
-            split: ask(asked, model, layers, dataset.training.part(split)) for split in splits
+            split: ask(asked, model, layers, part.items) for split, part in learned.items()
         }
     except (ValueError, TypeError) as error:
-        shape = dataset.training.items.values.shape[1:]
+        shape = learned[Split.TRAIN].items.shape[1:]
         raise DataError(
             f"{path}: cannot read the events of {settings.data.folder}, each {shape}; it was "
             "trained on another event format: run teacher again"
         ) from error
     for kind in standardized_kinds(chosen):
-        mean, std = standardization(knowledge[Split.TRAIN][kind])
-        for split in splits:
+        mean, std = standardization(knowledge[Split.TRAIN][kind][learned[Split.TRAIN].real])
+        for split in learned:
             knowledge[split][kind] = (knowledge[split][kind] - mean) / std
     return knowledge
 
@@ -158,9 +205,9 @@ def _jointly(
     asked = open_teacher(teacher, task.name, f"distillation.scheme={scheme}")
 
     def examples(split: Split) -> JointExamples:
+        learned = _learned(settings, task, dataset, split)
         return JointExamples(
-            features=encoding.apply(dataset.training.part(split)),
-            arrays=task.training_arrays(dataset, split),
+            features=encoding.apply(learned.items), arrays=learned.arrays, pseudo=learned.pseudo
         )
 
     title = "train student and teacher" if scheme == "co_training" else "train student"

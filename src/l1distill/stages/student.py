@@ -10,6 +10,7 @@ from pydantic import Field, create_model, model_validator
 from l1distill.artifacts.folders import INPUTS, STUDENT_MODEL, StudentFolder, TeacherFolder
 from l1distill.artifacts.record import ModelSpec, Record
 from l1distill.compression.pruning import PruningSettings
+from l1distill.core.errors import ConfigError
 from l1distill.core.settings import Settings as SectionSettings
 from l1distill.data.encoding import InputEncoding
 from l1distill.data.saturation import (
@@ -28,7 +29,13 @@ from l1distill.stages.evaluate import evaluate_model
 from l1distill.stages.lessons import teach
 from l1distill.stages.recorded_teacher import check_same_constants, teacher_settings
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
-from l1distill.tasks.base import EncodingSettings, EvaluationSettings, Task
+from l1distill.tasks.base import (
+    AugmentationSettings,
+    AugmentingTask,
+    EncodingSettings,
+    EvaluationSettings,
+    Task,
+)
 
 ANSWER = "student"
 
@@ -51,6 +58,8 @@ class Settings(StageSettings):
     """Pruning while it is trained."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """How its answers are judged."""
+    augmentation: AugmentationSettings = AugmentationSettings()
+    """How pseudo-items are made, where ``distillation.augmentation`` asks for some."""
     teacher_folder: Path = Path("models/teacher")
     """Output of ``l1distill teacher``."""
     output: Path = Path("models/student")
@@ -67,7 +76,11 @@ def _sections(task: Task) -> Mapping[str, type[SectionSettings]]:
     section = create_model(
         "StudentSection", __base__=StudentSection, inputs=(task.settings.encoding, inputs)
     )
-    return {"student": section, "evaluation": task.settings.evaluation}
+    return {
+        "student": section,
+        "evaluation": task.settings.evaluation,
+        "augmentation": task.settings.augmentation,
+    }
 
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:
@@ -77,6 +90,12 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
 def _check(settings: Settings, task: Task) -> None:
     check_same_constants(task, settings.teacher_folder, settings.data.folder)
     chosen = settings.distillation
+    if chosen.augmentation and not isinstance(task, AugmentingTask):
+        raise ConfigError(
+            f"distillation.augmentation={chosen.augmentation:g}: task={task.name} makes no "
+            "pseudo-items; set distillation.augmentation=0, or give the task the method augment "
+            "(l1distill.tasks.base.AugmentingTask)"
+        )
     if chosen.scheme == "offline" and not (chosen.of_network or chosen.beta):
         return
     record = Record.read(settings.teacher_folder)

@@ -76,6 +76,10 @@ class EvaluationSettings(Settings):
     """How answers are judged; a task adds what may be chosen."""
 
 
+class AugmentationSettings(Settings):
+    """How pseudo-items are made of items; a task adds what may be chosen."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SettingsTypes:
     """The types of the sections of the configuration that a task fills."""
@@ -84,6 +88,7 @@ class SettingsTypes:
     teacher: type[TeacherSettings]
     encoding: type[EncodingSettings]
     evaluation: type[EvaluationSettings] = EvaluationSettings
+    augmentation: type[AugmentationSettings] = AugmentationSettings
 
 
 class ShowProgress(Protocol):
@@ -295,6 +300,30 @@ class ScoringTask(Protocol):
         Args:
             settings: of the evaluation.
             dataset: every value is of ``dataset.evaluation_rows`` of each sample.
+        """
+
+
+@runtime_checkable
+class AugmentingTask(Protocol):
+    """A task that can make items unlike those it trains on, for teachers to label."""
+
+    def augment(
+        self,
+        items: NDArray[Any],
+        number: int,
+        settings: AugmentationSettings,
+        rng: np.random.Generator,
+    ) -> NDArray[Any]:
+        """Make pseudo-items.
+
+        Args:
+            items: (n, ...) raw items of one split of the training sample.
+            number: of the pseudo-items.
+            settings: of the augmentation.
+            rng: random numbers.
+
+        Returns:
+            (number, ...), in the format of ``items``.
         """
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.tasks.anomaly.augmentation import PseudoEventSettings
 from l1distill.tasks.anomaly.encoding import InputSettings
 from l1distill.tasks.anomaly.settings import (
     AnomalyDataSettings,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from l1distill.tasks.anomaly.teacher import AnomalyTeacher
     from l1distill.tasks.base import (
         Answers,
+        AugmentationSettings,
         DataSettings,
         Drawing,
         EncodingSettings,
@@ -65,6 +67,7 @@ class AnomalyTask:
         teacher=AutoencoderSettings,
         encoding=InputSettings,
         evaluation=AnomalyEvaluationSettings,
+        augmentation=PseudoEventSettings,
     )
 
     def check_sources(self, settings: DataSettings) -> None:
@@ -126,6 +129,19 @@ class AnomalyTask:
 
         assert isinstance(settings, InputSettings)
         return fit_encoding(Standardization.read(constants / STANDARDIZATION), settings)
+
+    def augment(
+        self,
+        items: NDArray[Any],
+        number: int,
+        settings: AugmentationSettings,
+        rng: np.random.Generator,
+    ) -> NDArray[np.float32]:
+        """Return background events with objects added, overlaid, scaled and rotated."""
+        from l1distill.tasks.anomaly.augmentation import pseudo_events
+
+        assert isinstance(settings, PseudoEventSettings)
+        return pseudo_events(items.astype(np.float32, copy=False), number, settings, rng)
 
     def check_answers(self, answers: NDArray[Any]) -> str | None:
         """Refuse scores that have no logarithm."""
