@@ -61,8 +61,23 @@ def test_multipliers_and_memories_are_seen(tmp_path: Path) -> None:
         "end\nendmodule\n"
     )
     counts = synthesize_verilog([source], "rich", "xcup", TIME_LIMIT, 4.0)
-    assert counts.dsp == 1
-    assert counts.bram_18k == 2  # 36 Kibit: one RAMB36, or two RAMB18
+    # as the whole of synth_xilinx says; 36 Kibit are one RAMB36, or two RAMB18
+    assert counts == YosysCounts(lut=0, ff=34, dsp=1, bram_18k=2, carry4=0, version="0.70")
+
+
+def test_memories_and_delays_of_a_few_bits_are_luts(tmp_path: Path) -> None:
+    source = tmp_path / "few.v"
+    source.write_text(
+        "module few (input clk, input we, input [4:0] at, input [7:0] a,\n"
+        "  output reg [7:0] q, output [7:0] late);\n"
+        "reg [7:0] memory [0:31]; reg [7:0] delay [0:15]; integer i;\n"
+        "always @(posedge clk) begin\n"
+        "  q <= memory[at]; if (we) memory[at] <= a;\n"
+        "  delay[0] <= a; for (i = 1; i < 16; i = i + 1) delay[i] <= delay[i - 1];\n"
+        "end\nassign late = delay[15];\nendmodule\n"
+    )
+    counts = synthesize_verilog([source], "few", "xcup", TIME_LIMIT, 4.0)
+    assert counts == YosysCounts(lut=16, ff=8, dsp=0, bram_18k=0, carry4=0, version="0.70")
 
 
 def assert_fails(
