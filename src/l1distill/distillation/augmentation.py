@@ -62,5 +62,5 @@ def truth_weights(items: int, pseudo: int) -> NDArray[np.float32]:
     Real items have the weight that keeps the mean over all what it is over them alone.
     """
     weights = np.zeros(items, np.float32)
-    weights[: items - pseudo] = items / (items - pseudo)
+    weights[: items - pseudo] = items / max(items - pseudo, 1)
     return weights
