@@ -13,7 +13,8 @@ from l1distill.firmware.hls.project import simulate_hls, write_hls_project
 from l1distill.firmware.network.network import Network, evaluate, without_signs
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.firmware.rtl.verilog import trace_network
-from l1distill.models.mlp import StudentSettings, build_student, input_limits, quantize_inputs
+from l1distill.models.mlp import StudentSettings, build_student
+from l1distill.models.students import input_limits, quantize_inputs
 from l1distill.training.determinism import make_deterministic
 from tests.firmware.emulators import TIME_LIMIT, library, simulated
 from tests.firmware.students import HARDWARE

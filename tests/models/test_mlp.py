@@ -5,7 +5,8 @@ import pytest
 
 from l1distill.core.errors import DataError
 from l1distill.models import keras_files
-from l1distill.models.mlp import StudentSettings, build_student, input_limits, quantize_inputs
+from l1distill.models.mlp import StudentSettings, build_student
+from l1distill.models.students import input_limits, quantize_inputs
 from l1distill.training.determinism import make_deterministic
 from tests.settings import conf
 

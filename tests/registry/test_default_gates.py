@@ -15,7 +15,8 @@ from l1distill.firmware.results.report import SynthesisReport, with_percentages
 from l1distill.firmware.settings import FirmwareSettings
 from l1distill.firmware.synthesis import synthesize
 from l1distill.firmware.verification.comparison import compare
-from l1distill.models.mlp import StudentSettings, build_student, quantize_inputs
+from l1distill.models.mlp import StudentSettings, build_student
+from l1distill.models.students import quantize_inputs
 from l1distill.registry.gates import Gate
 from l1distill.registry.judgment import judge
 from l1distill.training.determinism import make_deterministic

@@ -251,6 +251,22 @@ def test_parameters_hold_the_defaults_of_keys_that_are_left_out() -> None:
     assert parameters_of(settings, composed) == {**flatten(composed), **defaults}
 
 
+@pytest.mark.parametrize("family", ["mpl", 3, None])
+def test_a_family_of_students_that_there_is_not(family: object) -> None:
+    composed = _composed("student")
+    composed["student"]["family"] = family
+    with pytest.raises(ConfigError, match=rf"^student\.family={family!r}: .* choose one of mlp"):
+        configuration.run("student", composed, {})
+
+
+def test_a_student_that_names_no_family_is_an_mlp() -> None:
+    """As the files of users do, who wrote them before there were families."""
+    composed = _composed("student")
+    del composed["student"]["family"]
+    settings = parse(_settings("student"), composed)
+    assert parameters_of(settings, composed)["student.family"] == "mlp"
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_parameters_of_the_shipped_configuration_are_what_stands_there(stage: str) -> None:
     composed = _composed(stage)

@@ -27,6 +27,7 @@ from l1distill.distillation.student import check_truth
 from l1distill.distillation.targets import TargetTransform, fit_response
 from l1distill.distillation.transfer import RESPONSE, Transfer, standardized_kinds, total, weighted
 from l1distill.models.mlp import StudentSettings
+from l1distill.models.students import NetworkSettings
 from l1distill.training.determinism import make_deterministic
 from l1distill.training.fit import (
     Fit,
@@ -85,12 +86,13 @@ def train_jointly(
     teacher: OpenTeacher,
     train: JointExamples,
     validation: JointExamples,
-    student: StudentSettings | None = None,
+    student: NetworkSettings | None = None,
     distillation: DistillationSettings | None = None,
     pruning: PruningSettings | None = None,
     *,
     of_task: Callable[[NDArray[Any]], TargetTransform],
     input_exponents: Sequence[int] = (),
+    shape: Sequence[int] = (),
     seed: int = 0,
     on_epoch: OnEpoch = ignore_epoch,
     checkpoint: Path | None = None,
@@ -106,11 +108,12 @@ def train_jointly(
         teacher: its network and its loss; of a task, or of the user's.
         train: features and arrays of the items to fit.
         validation: the same of the items that decide when to stop.
-        student: layers, bits, and the training of both.
+        student: its family, layers, bits, and the training of both; an MLP where it is None.
         distillation: knowledge, scheme (``co_training`` or ``self``) and loss.
         pruning: of the student: how sparse, and when.
         of_task: fits what the task makes of the teacher's answers.
         input_exponents: see :func:`.student.train_student`.
+        shape: likewise.
         seed: of weights, shuffling and noise.
         on_epoch: called after each epoch with its number and losses.
         checkpoint: file that keeps the state of both, so that a killed training goes on.
@@ -127,7 +130,7 @@ def train_jointly(
     check_arrays(arrays, held_out)
     make_deterministic(seed)
     pruning = pruning or PruningSettings()
-    run = _Joint(teacher, train, student, distillation, pruning, of_task, input_exponents)
+    run = _Joint(teacher, train, student, distillation, pruning, of_task, input_exponents, shape)
     history = fit(
         Fit(
             model=run.networks,
@@ -158,11 +161,12 @@ class _Joint:
         self,
         teacher: OpenTeacher,
         train: JointExamples,
-        student: StudentSettings,
+        student: NetworkSettings,
         settings: DistillationSettings,
         pruning: PruningSettings,
         of_task: Callable[[NDArray[Any]], TargetTransform],
         input_exponents: Sequence[int] = (),
+        shape: Sequence[int] = (),
     ) -> None:
         self._teacher, self._train, self._settings = teacher, train, settings
         self._of_task = of_task
@@ -172,12 +176,12 @@ class _Joint:
             student,
             pruning,
             items=len(train.features),
-            features=train.features.shape[1],
+            shape=shape or train.features.shape[1:],
             outputs=answers,
             input_exponents=input_exponents,
         )
         self.source: Source = separate or DeeperLayers(
-            teacher, student.layers, self.pupil.hidden_width
+            teacher, self.pupil.hidden, self.pupil.hidden_width
         )
         self._layers = wanted_layers(settings, self.source.latent, self.source.known)
         asked = self._ask(train.features[:1], train.arrays[0][:1])

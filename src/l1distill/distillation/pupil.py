@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.compression.pruning import PruningSettings, measure_sparsity, strip, with_pruning
-from l1distill.models.mlp import OUTPUT_LAYER, StudentSettings, build_student
+from l1distill.models.families import build_network
+from l1distill.models.students import OUTPUT_LAYER, NetworkSettings
 from l1distill.training.history import History
 
 if TYPE_CHECKING:
@@ -56,16 +57,17 @@ class Pupil:
         model: the network that is fitted, with pruning wrappers.
         callbacks: what pruning needs to be told.
         full_from_epoch: the first epoch at the end of which it is as sparse as was asked for.
-        hidden_width: nodes of the last hidden layer.
+        hidden: numbers of each hidden layer, as the built network has them.
+        hidden_width: numbers that go into the output layer.
     """
 
     def __init__(
         self,
-        settings: StudentSettings,
+        settings: NetworkSettings,
         pruning: PruningSettings,
         *,
         items: int,
-        features: int,
+        shape: Sequence[int],
         outputs: int,
         input_exponents: Sequence[int] = (),
     ) -> None:
@@ -75,17 +77,19 @@ class Pupil:
             settings: layers, bits and training.
             pruning: how sparse, and when.
             items: to train with.
-            features: numbers that it reads.
+            shape: of an item's features, which it reads flattened.
             outputs: numbers that it answers.
-            input_exponents: see :func:`l1distill.models.mlp.build_student`.
+            input_exponents: see :func:`l1distill.models.students.quantized_inputs`.
         """
         steps_per_epoch = math.ceil(items / settings.training.batch_size)
-        model = build_student(settings, features, outputs, input_exponents)
+        model = build_network(settings, shape, outputs, input_exponents)
         pruned = with_pruning(model, pruning, steps_per_epoch)
         self.model = pruned.model
         self.callbacks = pruned.callbacks
         self.full_from_epoch = pruned.full_from_epoch
-        self.hidden_width = settings.layers[-1]
+        weighted = [layer for layer in model.layers if hasattr(layer, "kernel")]
+        self.hidden = [math.prod(layer.output_shape[1:]) for layer in weighted[:-1]]
+        self.hidden_width = int(model.get_layer(OUTPUT_LAYER).input_shape[-1])
         self._inside: Any = None
 
     def answer(self, features: "tf.Tensor", training: bool) -> "tf.Tensor":

@@ -16,6 +16,7 @@ from l1distill.distillation.pupil import Pupil, TrainedStudent, together
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.transfer import RESPONSE, Transfer, total, weighted
 from l1distill.models.mlp import StudentSettings
+from l1distill.models.students import NetworkSettings
 from l1distill.training.determinism import make_deterministic
 from l1distill.training.fit import Arrays, Fit, Loss, OnEpoch, Step, check_arrays, fit, ignore_epoch
 
@@ -46,11 +47,12 @@ class Examples:
 def train_student(
     train: Examples,
     validation: Examples,
-    student: StudentSettings | None = None,
+    student: NetworkSettings | None = None,
     distillation: DistillationSettings | None = None,
     pruning: PruningSettings | None = None,
     *,
     input_exponents: Sequence[int] = (),
+    shape: Sequence[int] = (),
     truth: SupervisedTeacher | None = None,
     seed: int = 0,
     on_epoch: OnEpoch = ignore_epoch,
@@ -61,11 +63,12 @@ def train_student(
     Args:
         train: features and targets of the items to fit.
         validation: the same of the items that decide when to stop.
-        student: layers, bits and training; the default student where it is None.
+        student: its family, layers, bits and training; an MLP of the defaults where it is None.
         distillation: knowledge and loss; the scheme is ``offline``.
         pruning: how sparse, and when.
         input_exponents: of each feature the power of two that its input holds
             (:meth:`.InputEncoding.exponents`); empty: ``student.input_integer`` for all.
+        shape: of an item's features before they were flattened; empty: (features,).
         truth: compares the student with the truth, where ``distillation.beta`` asks for it.
         seed: of weights and shuffling.
         on_epoch: called after each epoch with its number and losses.
@@ -95,7 +98,7 @@ def train_student(
         student,
         pruning,
         items=len(train.features),
-        features=train.features.shape[1],
+        shape=shape or train.features.shape[1:],
         outputs=train.targets.shape[1],
         input_exponents=input_exponents,
     )

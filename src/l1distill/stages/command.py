@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from l1distill.core.settings import Settings
-from l1distill.tasks.base import Task, TaskSettings
+from l1distill.tasks.base import TaskSettings
 from l1distill.tracking.settings import TrackingSettings
 
 
@@ -35,6 +35,6 @@ class Command(Generic[C]):
     settings: type[C]
     run: Callable[[C], None]
 
-    def settings_for(self, _: Task) -> type[C]:
-        """Return the type of its settings, which is the same for every task."""
+    def settings_for(self, *_: Any) -> type[C]:
+        """Return the type of its settings, which is the same for every task and configuration."""
         return self.settings

@@ -31,7 +31,7 @@ def run(stage_name: str, composed: Mapping[str, Any], tags: Mapping[str, str]) -
     from l1distill.stages.command import Command
 
     stage, task = _load(stage_name, composed)
-    settings = parse(stage.settings_for(task), composed)
+    settings = parse(stage.settings_for(task, composed), composed)
     if isinstance(stage, Command):
         stage.run(settings)
         return
@@ -41,13 +41,13 @@ def run(stage_name: str, composed: Mapping[str, Any], tags: Mapping[str, str]) -
 
 
 def settings_class(stage_name: str, composed: Mapping[str, Any]) -> type[BaseModel]:
-    """Return the class of a stage's settings, for the task that a configuration names.
+    """Return the class of a stage's settings, for the task and the choices of a configuration.
 
     Raises:
         ConfigError: the task cannot be imported.
     """
     stage, task = _load(stage_name, composed)
-    settings: type[BaseModel] = stage.settings_for(task)
+    settings: type[BaseModel] = stage.settings_for(task, composed)
     return settings
 
 

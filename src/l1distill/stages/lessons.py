@@ -27,6 +27,7 @@ from l1distill.distillation.targets import TargetTransform, fit_response
 from l1distill.distillation.teacher import Teacher
 from l1distill.distillation.transfer import standardized_kinds
 from l1distill.models import keras_files
+from l1distill.models.students import NetworkSettings
 from l1distill.stages.recorded_teacher import teacher_settings
 from l1distill.stages.stage import Context
 from l1distill.tasks.base import AugmentingTask, Task
@@ -82,6 +83,13 @@ def teach(
     return scheme(settings, context, dataset, encoding, teacher)
 
 
+def _network(settings: "Settings") -> NetworkSettings:
+    """Return the settings of a student that is a network, which the trainings here take."""
+    student = settings.student
+    assert isinstance(student, NetworkSettings), student.family
+    return student
+
+
 def _offline(
     settings: "Settings",
     context: Context,
@@ -90,6 +98,7 @@ def _offline(
     teacher: Teacher,
 ) -> Taught:
     task, folder = context.task, TeacherFolder(settings.teacher_folder)
+    student = _network(settings)
     answers = {
         name: folder.answers(name, file.events, task.check_answers)
         for name, file in dataset.card.files.items()
@@ -115,20 +124,21 @@ def _offline(
             pseudo=learned[split].pseudo,
         )
 
-    with context.epochs("train student", settings.student.training.epochs) as on_epoch:
-        student = train_student(
+    with context.epochs("train student", student.training.epochs) as on_epoch:
+        trained = train_student(
             examples(Split.TRAIN),
             examples(Split.VALIDATION),
-            settings.student,
+            student,
             settings.distillation,
             settings.compression,
-            input_exponents=encoding.exponents(settings.student.input_integer),
+            input_exponents=encoding.exponents(student.input_integer),
+            shape=encoding.shape,
             truth=teacher if isinstance(teacher, SupervisedTeacher) else None,
             seed=settings.seed,
             on_epoch=on_epoch,
             checkpoint=context.checkpoint,
         )
-    return Taught(student=student, target=target, answers=answers)
+    return Taught(student=trained, target=target, answers=answers)
 
 
 def _learned(settings: "Settings", task: Task, dataset: Dataset, split: Split) -> LearnedItems:
@@ -202,6 +212,7 @@ def _jointly(
     teacher: Teacher,
 ) -> Taught:
     task, scheme = context.task, settings.distillation.scheme
+    student = _network(settings)
     asked = open_teacher(teacher, task.name, f"distillation.scheme={scheme}")
 
     def examples(split: Split) -> JointExamples:
@@ -211,16 +222,17 @@ def _jointly(
         )
 
     title = "train student and teacher" if scheme == "co_training" else "train student"
-    with context.epochs(title, settings.student.training.epochs) as on_epoch:
+    with context.epochs(title, student.training.epochs) as on_epoch:
         trained = train_jointly(
             asked,
             examples(Split.TRAIN),
             examples(Split.VALIDATION),
-            settings.student,
+            student,
             settings.distillation,
             settings.compression,
             of_task=task.fit_target,
-            input_exponents=encoding.exponents(settings.student.input_integer),
+            input_exponents=encoding.exponents(student.input_integer),
+            shape=encoding.shape,
             seed=settings.seed,
             on_epoch=on_epoch,
             checkpoint=context.checkpoint,

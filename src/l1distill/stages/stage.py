@@ -150,7 +150,7 @@ class Stage(Generic[S]):
         inputs: the folders it reads, by the name of the stage that wrote them.
         run: does the work and writes into the context's folder.
         artifacts: globs of the outputs that are logged to MLflow.
-        sections: the task's types of further sections of the settings.
+        sections: the types of further sections of the settings, by task and configuration.
         check: refuses what can be refused before a run is opened.
         rehearse: does what it can without a run and an output where the settings ask for that, and
             returns whether they did.
@@ -161,10 +161,18 @@ class Stage(Generic[S]):
     inputs: Callable[[S], Mapping[str, Path]]
     run: Callable[[S, Context], Result]
     artifacts: tuple[str, ...]
-    sections: Callable[[Task], Mapping[str, type[Settings]]] = lambda _: {}
+    sections: Callable[[Task, Mapping[str, Any]], Mapping[str, type[Settings]]] = lambda *_: {}
     check: Callable[[S, Task], None] | None = None
     rehearse: Callable[[S, Inputs], bool] = lambda *_: False
 
-    def settings_for(self, task: Task) -> type[S]:
-        """Return the type of its settings for a task."""
-        return specialize(self.settings, task, **self.sections(task))
+    def settings_for(self, task: Task, composed: Mapping[str, Any] | None = None) -> type[S]:
+        """Return the type of its settings for a task.
+
+        Args:
+            task: fills its sections.
+            composed: the nested configuration, where what is chosen in it decides on a section.
+
+        Raises:
+            ConfigError: there is nothing of the name that was chosen.
+        """
+        return specialize(self.settings, task, **self.sections(task, composed or {}))

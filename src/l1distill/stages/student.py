@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,8 @@ from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import check_truth, distance_to_teacher
 from l1distill.distillation.targets import TargetTransform
 from l1distill.models import keras_files
-from l1distill.models.mlp import StudentSettings, input_limits
+from l1distill.models.families import family_of
+from l1distill.models.students import NetworkSettings, StudentBase, input_limits
 from l1distill.stages.evaluate import evaluate_model
 from l1distill.stages.lessons import teach
 from l1distill.stages.recorded_teacher import check_same_constants, teacher_settings
@@ -40,7 +42,7 @@ from l1distill.tasks.base import (
 ANSWER = "student"
 
 
-class StudentSection(StudentSettings):
+class StudentSection(StudentBase):
     """A student, and how raw items become its inputs."""
 
     inputs: EncodingSettings
@@ -51,7 +53,7 @@ class Settings(StageSettings):
     """Settings of ``l1distill student``."""
 
     student: StudentSection
-    """Layers, bits, input encoding and training."""
+    """Family, bits, input encoding and training."""
     distillation: DistillationSettings = DistillationSettings()
     """What is learned from the teacher, and how."""
     compression: PruningSettings = PruningSettings()
@@ -67,14 +69,17 @@ class Settings(StageSettings):
 
     @model_validator(mode="after")
     def _pruning_ends_in_time(self) -> "Settings":
-        self.compression.check(self.student.training.epochs, "student")
+        if isinstance(self.student, NetworkSettings):
+            self.compression.check(self.student.training.epochs, "student")
         return self
 
 
-def _sections(task: Task) -> Mapping[str, type[SectionSettings]]:
+def _sections(task: Task, composed: Mapping[str, Any]) -> Mapping[str, type[SectionSettings]]:
     inputs = Field(description=StudentSection.model_fields["inputs"].description)
     section = create_model(
-        "StudentSection", __base__=StudentSection, inputs=(task.settings.encoding, inputs)
+        "StudentSection",
+        __base__=(family_of(composed.get("student")).settings, StudentSection),
+        inputs=(task.settings.encoding, inputs),
     )
     return {
         "student": section,

@@ -23,7 +23,7 @@ from l1distill.firmware.results.documents import ModelDescription
 from l1distill.firmware.results.quantity import Quantity
 from l1distill.firmware.synthesis import synthesize
 from l1distill.models import keras_files
-from l1distill.models.mlp import quantize_inputs
+from l1distill.models.students import quantize_inputs
 from l1distill.stages.stage import Context, Result
 from l1distill.stages.synthesize_source import StudentSource
 

@@ -103,7 +103,7 @@ STAGE = Stage(
     inputs=_inputs,
     run=_run,
     artifacts=("*.h5", "*.json", "*.csv", "roc/**/*.csv", "plots/*"),
-    sections=lambda task: {
+    sections=lambda task, _: {
         "teacher": task.settings.teacher,
         "evaluation": task.settings.evaluation,
     },

@@ -1,0 +1,83 @@
+"""The families of students: the settings of each, and what builds it.
+
+A new family is a settings class below :class:`.students.StudentBase` with ``family`` a literal of
+its own, and a row here. The configuration's section ``student`` then has the keys of the family
+that ``student.family`` names, and no others.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from l1distill.core.errors import ConfigError
+from l1distill.models.mlp import StudentSettings, build_student
+from l1distill.models.students import NetworkSettings, StudentBase
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A kind of student.
+
+    Attributes:
+        settings: what is chosen of it.
+        build: builds the untrained network from settings, the shape of an item's features,
+            how many outputs, and the exponents of the inputs; None where it is no network.
+    """
+
+    settings: type[StudentBase]
+    build: "Callable[[Any, Sequence[int], int, Sequence[int]], keras.Model] | None" = None
+
+
+def _build_mlp(
+    settings: StudentSettings, shape: Sequence[int], outputs: int, exponents: Sequence[int]
+) -> "keras.Model":
+    return build_student(settings, math.prod(shape), outputs, exponents)
+
+
+DEFAULT = "mlp"
+"""The family of a configuration that names none."""
+FAMILIES: Mapping[str, Family] = {
+    "mlp": Family(settings=StudentSettings, build=_build_mlp),
+}
+
+
+def family_of(section: Any) -> Family:
+    """Return the family that a section ``student`` of the configuration names.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    name = section.get("family", DEFAULT) if isinstance(section, Mapping) else DEFAULT
+    if not isinstance(name, str) or name not in FAMILIES:
+        known = ", ".join(FAMILIES)
+        raise ConfigError(
+            f"student.family={name!r}: there is no such family; choose one of {known}"
+        )
+    return FAMILIES[name]
+
+
+def build_network(
+    settings: NetworkSettings,
+    shape: Sequence[int],
+    outputs: int,
+    input_exponents: Sequence[int] = (),
+) -> "keras.Model":
+    """Build an untrained student that is a network.
+
+    Args:
+        settings: of its family.
+        shape: of an item's features; the network reads them flattened.
+        outputs: numbers that it answers.
+        input_exponents: see :func:`.students.quantized_inputs`.
+
+    Raises:
+        ConfigError: the family takes items of another shape, or it is no network.
+    """
+    build = FAMILIES[settings.family].build
+    if build is None:
+        raise ConfigError(f"student.family={settings.family}: is no network")
+    return build(settings, shape, outputs, input_exponents)
