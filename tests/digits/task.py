@@ -166,6 +166,9 @@ class DigitsTask:
         ]
         return InputEncoding(shape=[8, 8], features=features)
 
+    def pseudo_items(self) -> float:
+        return 0.5
+
     def augment(
         self,
         items: NDArray[Any],

@@ -33,7 +33,6 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "student": (
             "student.layers=[16]",
             "student.training.epochs=30",
-            "distillation.augmentation=0.5",
             "student.input_bits=5",
             "student.input_integer=0",
         ),

@@ -110,6 +110,7 @@ def make_project(folder: Path) -> Project:
         edit(firmware, f"{key}_events: {many}", f"{key}_events: {few}")
     edit(folder / "conf/student/mlp.yaml", r"layers: \[32, 16\]", "layers: [4]")
     edit(folder / "conf/student/mlp.yaml", "epochs: 60", "epochs: 28")  # pruning ends at 25
+    edit(folder / "conf/distillation/response.yaml", "augmentation: task ", "augmentation: 0.5 ")
     project = Project(folder, environment)
     for command in (
         ("git", "init", "--quiet"),

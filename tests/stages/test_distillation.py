@@ -24,7 +24,7 @@ from l1distill.models import keras_files
 from l1distill.stages import lessons, student
 from l1distill.stages.composition import compose_stage, to_plain
 from l1distill.stages.configuration import parse
-from l1distill.stages.lessons import Taught, teach
+from l1distill.stages.lessons import Taught, pseudo_items, teach
 from l1distill.stages.recorded_teacher import check_same_constants
 from l1distill.tasks.anomaly.augmentation import PseudoEventSettings
 from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
@@ -38,6 +38,7 @@ SMALL = (
     "student.training.epochs=2",
     "student.training.batch_size=64",
     "compression.sparsity=0",
+    "distillation.augmentation=0",
 )
 TEACHER = {"architecture": "dnn_ae", "widths": (8, 6), "latent": 3}
 
@@ -72,7 +73,7 @@ def test_every_experiment_of_distillation_is_composed_here() -> None:
     files = {path.stem for path in (ROOT / "conf/experiment").glob("distill_*.yaml")}
     kinds = ("response", "feature", "relation")
     nine = {f"distill_{k}_{s}" for k in kinds for s in ("offline", "co_training", "self")}
-    assert files == nine | {"distill_classification", "distill_pseudo_events"}
+    assert files == nine | {"distill_classification"}
 
 
 def _events(n: int, seed: int, pt: float = 30.0) -> NDArray[np.float32]:
@@ -240,6 +241,10 @@ def test_pseudo_items_need_a_task_that_makes_them_and_a_network_to_ask(
         ConfigError, match=r"^distillation.augmentation=2: task=foreign makes no pseudo-items"
     ):
         student._check(settings, foreign)
+    settings.distillation = DistillationSettings(augmentation="task")
+    student._check(settings, foreign)
+    assert pseudo_items(settings.distillation, foreign) == 0.0
+    assert pseudo_items(settings.distillation, TASK) == 4.0
     monkeypatch.setattr(TeacherFolder, "model", tmp_path / "teacher.h5")
     with pytest.raises(DataError, match=rf"^{tmp_path}/teacher.h5: "):
         world.teach("distillation.augmentation=0.5")

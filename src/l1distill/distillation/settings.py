@@ -4,7 +4,7 @@ Three independent choices: knowledge (what is handed over, each kind with a weig
 weights are trained) and loss (how far two networks are apart, and what counts beside that).
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Scheme = Literal["offline", "co_training", "self"]
 NETWORK_KINDS = RECONSTRUCTION, FEATURE, RELATION = "reconstruction", "feature", "relation"
 """Kinds of knowledge that need the network of a teacher."""
+PseudoItems = Annotated[float, Field(ge=0, le=100)]
 Distance = Literal["mse", "huber", "mae", "kl"]
 
 
@@ -89,9 +90,10 @@ class DistillationSettings(Settings):
     """Hidden or latent activations of the teacher."""
     relation: RelationSettings = RelationSettings()
     """Distances and angles between events."""
-    augmentation: float = Field(default=0.0, ge=0, le=100)
+    augmentation: PseudoItems | Literal["task"] = "task"
     """Pseudo-items beside each item of the training sample, which the teacher labels: more of what
-    the sample does not show, made by the task's recipe (section ``augmentation``). 0: none."""
+    the sample does not show, made by the task's recipe (section ``augmentation``). 0: none;
+    ``task``: as many as the task says (anomaly: 4)."""
     scheme: Scheme = "offline"
     """``offline``: the teacher is trained before and stays as it is. ``co_training``: a teacher
     with the settings of that in ``teacher_folder`` is trained anew, together with the student.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.artifacts.folders import TeacherFolder
-from l1distill.core.errors import DataError
+from l1distill.core.errors import ConfigError, DataError
 from l1distill.data.dataset import Dataset
 from l1distill.data.encoding import InputEncoding
 from l1distill.data.splits import Split
@@ -22,6 +22,7 @@ from l1distill.distillation.open_teacher import (
     wanted_layers,
 )
 from l1distill.distillation.pupil import TrainedStudent
+from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import Examples, train_student
 from l1distill.distillation.targets import TargetTransform, fit_response
 from l1distill.distillation.teacher import Teacher
@@ -106,7 +107,7 @@ def _offline(
     sample, to_training = dataset.training, answers[dataset.training_sample]
     learned = {split: _learned(settings, task, dataset, split) for split in _SPLITS}
     said = {split: to_training[sample.rows(split)] for split in _SPLITS}
-    if settings.distillation.augmentation:
+    if learned[Split.TRAIN].pseudo:
         handed_on = task.handed_on(teacher_settings(task, context.records["teacher"]))
         for split, part in learned.items():
             more = _ask_about_pseudo_items(folder, task, teacher, handed_on, part)
@@ -141,9 +142,27 @@ def _offline(
     return Taught(student=trained, target=target, answers=answers)
 
 
+def pseudo_items(settings: DistillationSettings, task: Task) -> float:
+    """Return how many pseudo-items an item a student learns from.
+
+    Raises:
+        ConfigError: the task makes none.
+    """
+    if isinstance(task, AugmentingTask):
+        chosen = settings.augmentation
+        return task.pseudo_items() if chosen == "task" else chosen
+    if settings.augmentation not in ("task", 0.0):
+        raise ConfigError(
+            f"distillation.augmentation={settings.augmentation:g}: task={task.name} makes no "
+            "pseudo-items; set distillation.augmentation=0, or give the task the method augment "
+            "(l1distill.tasks.base.AugmentingTask)"
+        )
+    return 0.0
+
+
 def _learned(settings: "Settings", task: Task, dataset: Dataset, split: Split) -> LearnedItems:
     """Return the items of a split, and the pseudo-items that the settings ask for."""
-    number = settings.distillation.augmentation
+    number = pseudo_items(settings.distillation, task)
     make = None
     if number and isinstance(task, AugmentingTask):
 

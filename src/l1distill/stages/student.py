@@ -11,7 +11,6 @@ from pydantic import Field, create_model, model_validator
 from l1distill.artifacts.folders import INPUTS, STUDENT_MODEL, StudentFolder, TeacherFolder
 from l1distill.artifacts.record import ModelSpec, Record
 from l1distill.compression.pruning import PruningSettings
-from l1distill.core.errors import ConfigError
 from l1distill.core.settings import Settings as SectionSettings
 from l1distill.data.encoding import InputEncoding
 from l1distill.data.saturation import (
@@ -28,12 +27,11 @@ from l1distill.models import keras_files
 from l1distill.models.families import family_of
 from l1distill.models.students import NetworkSettings, StudentBase, input_limits
 from l1distill.stages.evaluate import evaluate_model
-from l1distill.stages.lessons import teach
+from l1distill.stages.lessons import pseudo_items, teach
 from l1distill.stages.recorded_teacher import check_same_constants, teacher_settings
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.tasks.base import (
     AugmentationSettings,
-    AugmentingTask,
     EncodingSettings,
     EvaluationSettings,
     Task,
@@ -95,12 +93,7 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
 def _check(settings: Settings, task: Task) -> None:
     check_same_constants(task, settings.teacher_folder, settings.data.folder)
     chosen = settings.distillation
-    if chosen.augmentation and not isinstance(task, AugmentingTask):
-        raise ConfigError(
-            f"distillation.augmentation={chosen.augmentation:g}: task={task.name} makes no "
-            "pseudo-items; set distillation.augmentation=0, or give the task the method augment "
-            "(l1distill.tasks.base.AugmentingTask)"
-        )
+    pseudo_items(chosen, task)
     if chosen.scheme == "offline" and not (chosen.of_network or chosen.beta):
         return
     record = Record.read(settings.teacher_folder)

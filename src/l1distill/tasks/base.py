@@ -307,6 +307,9 @@ class ScoringTask(Protocol):
 class AugmentingTask(Protocol):
     """A task that can make items unlike those it trains on, for teachers to label."""
 
+    def pseudo_items(self) -> float:
+        """Return how many of them an item ``distillation.augmentation=task`` stands for."""
+
     def augment(
         self,
         items: NDArray[Any],

@@ -130,6 +130,10 @@ class AnomalyTask:
         assert isinstance(settings, InputSettings)
         return fit_encoding(Standardization.read(constants / STANDARDIZATION), settings)
 
+    def pseudo_items(self) -> float:
+        """Return 4, with which students say of signals what their teacher says."""
+        return 4.0
+
     def augment(
         self,
         items: NDArray[Any],
