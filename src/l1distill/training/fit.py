@@ -63,7 +63,7 @@ class Fit:
         loss: of each event of a batch.
         settings: epochs, batch size, learning rate, patience.
         seed: of shuffling and noise.
-        callbacks: Keras callbacks that are told of each batch, as pruning needs.
+        callbacks: Keras callbacks that are told of each epoch, as pruning needs.
         best_from_epoch: the first epoch whose weights may be kept; before it a pruned network is
             not yet as sparse as was asked for.
         at_epoch: called before the first epoch and after each, before its weights are validated
@@ -209,14 +209,13 @@ def _compiled(
         return total
 
     def steps(order: NDArray[np.int64], epoch: int) -> float:
-        """Hands over all batches at once, but where a callback wants to hear of each."""
+        """Hand over all whole batches at once, and then the rest."""
         size = training.settings.batch_size
         whole = len(order) - len(order) % size
-        at_once = size if training.callbacks else max(whole, 1)
         total = 0.0
-        for first, last in [*_batches(0, whole, at_once), *_batches(whole, len(order), size)]:
-            for callback in training.callbacks:
-                callback.on_train_batch_begin(first)
+        for first, last in ((0, whole), (whole, len(order))):
+            if first == last:
+                continue
             batches = order[first:last].reshape(-1, min(size, last - first)).astype(np.int32)
             total += float(run(batches, np.int32(epoch), np.int32(first)))
         return total
@@ -232,7 +231,3 @@ def _compiled(
         return float(np.sum([float(value) for value in sums])) / events
 
     return steps, evaluate
-
-
-def _batches(first: int, last: int, size: int) -> list[tuple[int, int]]:
-    return [(start, min(start + size, last)) for start in range(first, last, size)]
