@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from l1distill.core.settings import Settings
+from l1distill.models.tracing import trace_without_autograph
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -81,6 +82,7 @@ def with_pruning(
     from tensorflow import keras
     from tensorflow_model_optimization.sparsity import keras as sparsity
 
+    trace_without_autograph()
     steps = (settings.end_epoch - settings.begin_epoch) * steps_per_epoch
     schedule = sparsity.PolynomialDecay(
         initial_sparsity=0.0,
@@ -113,6 +115,8 @@ def with_zeros_held(model: "keras.Model", only: Collection[str]) -> Pruned:
     """
     from tensorflow import keras
     from tensorflow_model_optimization.sparsity import keras as sparsity
+
+    trace_without_autograph()
 
     def wrap(layer: "keras.layers.Layer") -> "keras.layers.Layer":
         share = float(np.mean(layer.get_weights()[0] == 0.0)) if layer.name in only else 0.0

@@ -6,6 +6,7 @@ import numpy as np
 
 from l1distill.compression.qat_layers import keras_layers, quantized_activation, starting_weights
 from l1distill.firmware.network.network import Network
+from l1distill.models.tracing import trace_without_autograph
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -30,6 +31,7 @@ def to_qkeras(network: Network, name: str, start: Network | None = None) -> "ker
     """
     from tensorflow import keras
 
+    trace_without_autograph()
     inputs = x = keras.layers.Input((network.inputs,), name="events")
     if network.input_exponents:
         units = np.exp2(-np.asarray(network.input_exponents, np.float64))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from l1distill.core.errors import DataError, first_line
+from l1distill.models.tracing import trace_without_autograph
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -33,6 +34,7 @@ def load(path: Path | str) -> "keras.Model":
 
     import l1distill.models.batch_normalization  # noqa: F401 (makes its layer known)
 
+    trace_without_autograph()
     try:
         return load_qmodel(str(path), compile=False)
     except (OSError, ValueError, KeyError) as error:

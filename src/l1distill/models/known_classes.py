@@ -4,6 +4,7 @@ from typing import Any
 
 from l1distill.core.errors import DataError
 from l1distill.models.keras_config import class_names
+from l1distill.models.tracing import trace_without_autograph
 
 _QUANTIZED_BY_TFMOT = (
     "is of tfmot.quantization, whose steps are no powers of two; give the float model that "
@@ -54,6 +55,7 @@ def custom_objects(pruned: bool = False) -> dict[str, Any]:
     import l1distill.models.select_elements  # noqa: F401 (both make their layer known)
     from l1distill.models import hgq_proxy
 
+    trace_without_autograph()
     objects: dict[str, Any] = {"quantized_hswish": quantized_hswish}
     for layer_class in (hgq_proxy.FixedPointQuantizer, hgq_proxy.UnaryLUT):
         objects[f"HGQ>{layer_class.__name__}"] = objects[layer_class.__name__] = layer_class

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from l1distill.core.settings import Settings
+from l1distill.models.tracing import trace_without_autograph
 from l1distill.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def quantized_inputs(
     from qkeras import QActivation, quantized_bits
     from tensorflow.keras import layers
 
+    trace_without_autograph()
     inputs = layers.Input((features,), name="inputs")
     integer = 0 if input_exponents else settings.input_integer
     x = inputs

@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from l1distill.core.settings import Settings
+from l1distill.models.tracing import trace_without_autograph
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -54,6 +55,7 @@ def build_untrained(settings: ShapeSettings, seed: int) -> "keras.Model":
     from qkeras import QActivation, QDense, quantized_bits, quantized_relu, quantized_sigmoid
     from tensorflow.keras import Model, layers
 
+    trace_without_autograph()
     weights = quantized_bits(settings.weight_bits, settings.weight_integer, alpha=1)
     bits, integer = settings.activation_bits, settings.activation_integer
     x = inputs = layers.Input((settings.inputs,), name="inputs")
