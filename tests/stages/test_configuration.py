@@ -22,9 +22,9 @@ def _composed(stage: str, *overrides: str) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
-def _settings(stage: str) -> type[BaseModel]:
+def _settings(stage: str, composed: dict[str, Any] | None = None) -> type[BaseModel]:
     stages = importlib.import_module(f"l1distill.stages.{stage}")
-    settings: type[BaseModel] = stages.STAGE.settings_for(TASK)
+    settings: type[BaseModel] = stages.STAGE.settings_for(TASK, composed)
     return settings
 
 
@@ -32,7 +32,7 @@ CHOICES = [
     (stage, f"{group}={path.stem}")
     for stage, group in (
         *(("generate", "data"), ("generate", "executor"), ("teacher", "teacher")),
-        *(("student", "compression"), ("quantize", "quantization")),
+        *(("student", "compression"), ("student", "student"), ("quantize", "quantization")),
         ("synthesize", "published"),
     )
     for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
@@ -49,7 +49,7 @@ def test_the_shipped_configuration_is_whole(stage: str, override: str) -> None:
         "data=own": ["data.files.folders=[x]"],
     }
     composed = _composed(stage, *filter(None, [override]), *needed.get(override, []))
-    settings = parse(_settings(stage), composed)
+    settings = parse(_settings(stage, composed), composed)
     dumped = settings.model_dump(mode="json")
     dumped.pop("gates", None)  # gates are named freely, and most have one bound only
     # events come from one of the two

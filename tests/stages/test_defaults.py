@@ -55,8 +55,8 @@ def _differences(
 
 
 OF_A_CLASS_OF_THEIR_OWN = [
-    ("generate", f"{group}={path.stem}")
-    for group in ("data", "executor")
+    (stage, f"{group}={path.stem}")
+    for stage, group in (("generate", "data"), ("generate", "executor"), ("student", "student"))
     for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
 ]
 """Choices whose file is the default of a settings class; others change values of a class."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,21 +19,20 @@ from l1distill.distillation.open_teacher import (
     side_by_side,
     wanted_layers,
 )
-from l1distill.distillation.pupil import Pupil, TrainedStudent, together
+from l1distill.distillation.pupil import Pupil, TrainedStudent, fit_pupil, together
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.sources import DeeperLayers, SeparateTeacher, Source
 from l1distill.distillation.student import check_truth
 from l1distill.distillation.targets import TargetTransform, fit_response
 from l1distill.distillation.transfer import RESPONSE, Transfer, standardized_kinds, total, weighted
 from l1distill.models.mlp import StudentSettings
-from l1distill.models.students import NetworkSettings
+from l1distill.models.student_network import NetworkSettings
 from l1distill.training.determinism import make_deterministic
 from l1distill.training.fit import (
     Fit,
     OnEpoch,
     Step,
     check_arrays,
-    fit,
     ignore_epoch,
     outside_of_training,
 )
@@ -131,21 +129,19 @@ def train_jointly(
     make_deterministic(seed)
     pruning = pruning or PruningSettings()
     run = _Joint(teacher, train, student, distillation, pruning, of_task, input_exponents, shape)
-    history = fit(
-        Fit(
+
+    def fit_now() -> Fit:
+        return Fit(
             model=run.networks,
             loss=run.loss,
             settings=student.training,
             seed=seed,
             callbacks=run.pupil.callbacks,
-            best_from_epoch=run.pupil.full_from_epoch,
+            best_from_epoch=run.pupil.best_from_epoch,
             at_epoch=run.center,
-        ),
-        arrays,
-        held_out,
-        on_epoch,
-        checkpoint,
-    )
+        )
+
+    history = fit_pupil(run.pupil, fit_now, arrays, held_out, on_epoch, checkpoint)
     return JointlyTrained(
         student=run.pupil.trained(history),
         teacher=getattr(run.source, "model", None),
@@ -170,6 +166,7 @@ class _Joint:
     ) -> None:
         self._teacher, self._train, self._settings = teacher, train, settings
         self._of_task = of_task
+        self._asked: dict[int, Any] = {}
         separate = SeparateTeacher(teacher) if settings.scheme == "co_training" else None
         answers = self._width_of_answers(separate, train)
         self.pupil = Pupil(
@@ -189,8 +186,12 @@ class _Joint:
         self.transfer = Transfer(settings, self.pupil.hidden_width, widths)
         kinds = standardized_kinds(settings)
         self.centering = Centering({kind: widths[kind] for kind in kinds})
-        self.networks = together(
-            "student_and_teacher" if separate else "student",
+
+    @property
+    def networks(self) -> "keras.Model":
+        """All that is trained, with the student's network as it is now."""
+        return together(
+            "student" if isinstance(self.source, DeeperLayers) else "student_and_teacher",
             [
                 self.pupil.model,
                 *self.transfer.regressors.values(),
@@ -241,8 +242,13 @@ class _Joint:
             lesson[kind] = self.centering.centered(kind, side_by_side(outputs, wanted))
         return lesson
 
-    @cached_property
-    def _asked(self) -> Any:
+    def _questions(self) -> Any:
+        """Return what asks the teacher, compiled for the student's network as it is now."""
+        if id(self.pupil.model) not in self._asked:
+            self._asked[id(self.pupil.model)] = self._compiled_questions()
+        return self._asked[id(self.pupil.model)]
+
+    def _compiled_questions(self) -> Any:
         import tensorflow as tf
 
         @tf.function  # type: ignore[untyped-decorator]
@@ -259,7 +265,7 @@ class _Joint:
         self, features: NDArray[np.float32], items: NDArray[Any]
     ) -> dict[str, NDArray[np.float32]]:
         """Return the teacher's answers to items and its activations, as it is now."""
-        return in_blocks(self._asked, features, items)
+        return in_blocks(self._questions(), features, items)
 
     def answers(self, features: NDArray[np.float32], items: NDArray[Any]) -> NDArray[np.float32]:
         """Return the teacher's answers, (n,) or (n, outputs)."""

@@ -1,16 +1,27 @@
 """The student while it is trained: pruned, with a view of its last hidden layer."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.compression.pruning import PruningSettings, measure_sparsity, strip, with_pruning
+from l1distill.compression.pruning import (
+    Pruned,
+    PruningSettings,
+    measure_sparsity,
+    strip,
+    with_pruning,
+)
 from l1distill.models.families import build_network
-from l1distill.models.students import OUTPUT_LAYER, NetworkSettings
+from l1distill.models.float_twin import float_twin
+from l1distill.models.folded_batch_norm import fold_batch_norm
+from l1distill.models.student_network import NetworkSettings
+from l1distill.models.students import OUTPUT_LAYER
+from l1distill.training.fit import Arrays, Fit, OnEpoch, fit
 from l1distill.training.history import History
 
 if TYPE_CHECKING:
@@ -28,11 +39,13 @@ class TrainedStudent:
         model: QKeras model from (n, features) to (n, outputs), both on the firmware's grid.
         history: losses by epoch.
         sparsity: share of its quantized weights that are zero.
+        float_epochs: epochs of its history, from the first, in which it was not quantized.
     """
 
     model: "keras.Model"
     history: History
     sparsity: float
+    float_epochs: int = 0
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the answers (n, outputs) of features (n, features)."""
@@ -46,7 +59,7 @@ class TrainedStudent:
         return {
             "sparsity": self.sparsity,
             "parameters": float(self.model.count_params()),
-            **self.history.metrics(),
+            **self.history.metrics(self.float_epochs),
         }
 
 
@@ -54,9 +67,12 @@ class Pupil:
     """A student that is being trained.
 
     Attributes:
-        model: the network that is fitted, with pruning wrappers.
+        model: the network that is fitted now, with pruning wrappers: without quantizers in the
+            float phase.
         callbacks: what pruning needs to be told.
-        full_from_epoch: the first epoch at the end of which it is as sparse as was asked for.
+        best_from_epoch: the first epoch whose weights may be kept: quantized, and as sparse as was
+            asked for.
+        float_epochs: epochs of the float phase.
         hidden: numbers of each hidden layer, as the built network has them.
         hidden_width: numbers that go into the output layer.
     """
@@ -83,14 +99,25 @@ class Pupil:
         """
         steps_per_epoch = math.ceil(items / settings.training.batch_size)
         model = build_network(settings, shape, outputs, input_exponents)
+        twin = float_twin(model) if settings.float_epochs else None
         pruned = with_pruning(model, pruning, steps_per_epoch)
-        self.model = pruned.model
-        self.callbacks = pruned.callbacks
-        self.full_from_epoch = pruned.full_from_epoch
+        self._quantized = pruned
+        self.float_epochs = settings.float_epochs
+        self.best_from_epoch = max(pruned.full_from_epoch, settings.float_epochs)
         weighted = [layer for layer in model.layers if hasattr(layer, "kernel")]
         self.hidden = [math.prod(layer.output_shape[1:]) for layer in weighted[:-1]]
         self.hidden_width = int(model.get_layer(OUTPUT_LAYER).input_shape[-1])
+        self._fit(pruned if twin is None else with_pruning(twin, pruning, steps_per_epoch))
+
+    def _fit(self, network: Pruned) -> None:
+        """Make a network the one that is fitted."""
+        self.model, self.callbacks = network.model, network.callbacks
         self._inside: Any = None
+
+    def quantize(self) -> None:
+        """End the float phase: the weights, pruned as they are, go into the quantized network."""
+        self._quantized.model.set_weights(self.model.get_weights())
+        self._fit(self._quantized)
 
     def answer(self, features: "tf.Tensor", training: bool) -> "tf.Tensor":
         """Return the outputs (n, outputs)."""
@@ -112,8 +139,46 @@ class Pupil:
 
     def trained(self, history: History) -> TrainedStudent:
         """Return the student without what it was trained with."""
-        model = strip(self.model)
-        return TrainedStudent(model=model, history=history, sparsity=measure_sparsity(model))
+        model = fold_batch_norm(strip(self.model))
+        return TrainedStudent(
+            model=model,
+            history=history,
+            sparsity=measure_sparsity(model),
+            float_epochs=self.float_epochs,
+        )
+
+
+def fit_pupil(
+    pupil: Pupil,
+    fit_now: Callable[[], Fit],
+    arrays: Arrays,
+    held_out: Arrays,
+    on_epoch: OnEpoch,
+    checkpoint: Path | None,
+) -> History:
+    """Fit a student: the float phase first, if there is one, then the quantized network.
+
+    Args:
+        pupil: the student.
+        fit_now: returns the training of the pupil's network as it is then.
+        arrays: of the items to fit; see :func:`.fit.fit`.
+        held_out: of the items to validate with.
+        on_epoch: called after each epoch, whose numbers go on from phase to phase.
+        checkpoint: file that keeps the state; that of the float phase is beside it.
+
+    Returns:
+        The losses of all epochs. The network has the weights of its best quantized epoch.
+    """
+    earlier = History()
+    if pupil.float_epochs:
+        training = fit_now()
+        of_phase = None
+        if checkpoint is not None:
+            of_phase = checkpoint.with_name(f"{checkpoint.stem}-float{checkpoint.suffix}")
+        training = replace(training, until=pupil.float_epochs)
+        earlier = fit(training, arrays, held_out, on_epoch, of_phase)
+        pupil.quantize()
+    return fit(replace(fit_now(), earlier=earlier), arrays, held_out, on_epoch, checkpoint)
 
 
 def together(name: str, parts: "Sequence[keras.layers.Layer]") -> "keras.Model":

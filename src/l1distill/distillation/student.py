@@ -12,13 +12,13 @@ from l1distill.compression.pruning import PruningSettings
 from l1distill.core.errors import ConfigError
 from l1distill.distillation.augmentation import truth_weights
 from l1distill.distillation.open_teacher import SupervisedTeacher
-from l1distill.distillation.pupil import Pupil, TrainedStudent, together
+from l1distill.distillation.pupil import Pupil, TrainedStudent, fit_pupil, together
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.transfer import RESPONSE, Transfer, total, weighted
 from l1distill.models.mlp import StudentSettings
-from l1distill.models.students import NetworkSettings
+from l1distill.models.student_network import NetworkSettings
 from l1distill.training.determinism import make_deterministic
-from l1distill.training.fit import Arrays, Fit, Loss, OnEpoch, Step, check_arrays, fit, ignore_epoch
+from l1distill.training.fit import Arrays, Fit, Loss, OnEpoch, Step, check_arrays, ignore_epoch
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -75,8 +75,9 @@ def train_student(
         checkpoint: file that keeps the state, so that a killed training goes on.
 
     Returns:
-        The student with the weights of its best epoch among those that were fully pruned. It is
-        quantized from the first step on (QKeras, Coelho et al., arXiv:2006.10159).
+        The student with the weights of its best epoch among those that were quantized and fully
+        pruned. It is quantized from the first step on (QKeras, Coelho et al., arXiv:2006.10159), or
+        after ``student.float_epochs``.
 
     Raises:
         ConfigError: the scheme trains a teacher, or there is no truth for ``beta``.
@@ -104,21 +105,20 @@ def train_student(
     )
     widths = {kind: values.shape[1] for kind, values in train.lessons.items()}
     transfer = Transfer(distillation, pupil.hidden_width, widths)
-    parts = [pupil.model, *transfer.regressors.values()]
-    history = fit(
-        Fit(
+    loss = _loss(pupil, transfer, distillation, [*train.lessons], truth)
+
+    def fit_now() -> Fit:
+        parts = [pupil.model, *transfer.regressors.values()]
+        return Fit(
             model=together("student", parts) if transfer.regressors else pupil.model,
-            loss=_loss(pupil, transfer, distillation, [*train.lessons], truth),
+            loss=loss,
             settings=student.training,
             seed=seed,
             callbacks=pupil.callbacks,
-            best_from_epoch=pupil.full_from_epoch,
-        ),
-        arrays,
-        held_out,
-        on_epoch,
-        checkpoint,
-    )
+            best_from_epoch=pupil.best_from_epoch,
+        )
+
+    history = fit_pupil(pupil, fit_now, arrays, held_out, on_epoch, checkpoint)
     return pupil.trained(history)
 
 

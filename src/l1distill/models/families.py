@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from l1distill.core.errors import ConfigError
+from l1distill.models.cnn import CnnSettings, build_cnn, check_cnn
 from l1distill.models.mlp import StudentSettings, build_student
-from l1distill.models.students import NetworkSettings, StudentBase
+from l1distill.models.student_network import NetworkSettings
+from l1distill.models.students import StudentBase
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -26,10 +28,13 @@ class Family:
         settings: what is chosen of it.
         build: builds the untrained network from settings, the shape of an item's features,
             how many outputs, and the exponents of the inputs; None where it is no network.
+        check: refuses a shape of items that it cannot take, given its settings; None where it takes
+            any.
     """
 
     settings: type[StudentBase]
     build: "Callable[[Any, Sequence[int], int, Sequence[int]], keras.Model] | None" = None
+    check: Callable[[Any, Sequence[int]], None] | None = None
 
 
 def _build_mlp(
@@ -42,6 +47,7 @@ DEFAULT = "mlp"
 """The family of a configuration that names none."""
 FAMILIES: Mapping[str, Family] = {
     "mlp": Family(settings=StudentSettings, build=_build_mlp),
+    "cnn": Family(settings=CnnSettings, build=build_cnn, check=check_cnn),
 }
 
 

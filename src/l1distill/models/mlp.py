@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from l1distill.models.students import OUTPUT_LAYER, NetworkSettings, quantized_inputs
+from l1distill.models.student_network import NetworkLayers, NetworkSettings
+from l1distill.models.students import OUTPUT_LAYER, quantized_inputs
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -22,6 +23,10 @@ class StudentSettings(NetworkSettings):
     """What kind of model it is; each has settings of its own."""
     layers: list[Annotated[int, Field(gt=0, le=4096)]] = Field(default=[32, 16], min_length=1)
     """Nodes of the hidden layers."""
+
+    def weighted_layers(self) -> list[str]:
+        """Return the names of the layers with weights, in their order; the output layer is last."""
+        return [*(f"dense_{number}" for number in range(1, len(self.layers) + 1)), OUTPUT_LAYER]
 
 
 def build_student(
@@ -42,22 +47,10 @@ def build_student(
         A model from scaled features (n, features) to answers (n, outputs), both on the firmware's
         grid.
     """
-    from qkeras import QActivation, QDense, quantized_bits, quantized_relu
     from tensorflow.keras import Model
 
-    weights = quantized_bits(settings.weight_bits, settings.weight_integer, alpha=1)
+    layers = NetworkLayers(settings)
     inputs, x = quantized_inputs(settings, features, input_exponents)
-    for number, width in enumerate(settings.layers, start=1):
-        x = QDense(width, kernel_quantizer=weights, bias_quantizer=weights, name=f"dense_{number}")(
-            x
-        )
-        x = QActivation(
-            quantized_relu(settings.activation_bits, settings.activation_integer),
-            name=f"relu_{number}",
-        )(x)
-    x = QDense(outputs, kernel_quantizer=weights, bias_quantizer=weights, name=OUTPUT_LAYER)(x)
-    x = QActivation(
-        quantized_bits(settings.output_bits, settings.output_integer, alpha=1),
-        name="score_quantizer",
-    )(x)
-    return Model(inputs, x, name="student")
+    for nodes in settings.layers:
+        x = layers.dense(x, nodes)
+    return Model(inputs, layers.outputs(x, outputs), name="student")

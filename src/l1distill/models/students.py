@@ -9,7 +9,6 @@ from pydantic import Field
 
 from l1distill.core.settings import Settings
 from l1distill.models.tracing import trace_without_autograph
-from l1distill.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -31,30 +30,6 @@ class StudentBase(Settings):
     """Bits of an input, with a sign; the port of one that is never negative has one less."""
     input_integer: int = Field(default=3, ge=0, le=8)
     """Integer bits of an input whose range the encoding leaves open, without the sign."""
-
-
-class NetworkSettings(StudentBase):
-    """What is chosen of every student that is a neural network.
-
-    ``*_bits`` count all bits of a fixed-point number; ``*_integer`` those left of the binary
-    point, without the sign.
-    """
-
-    weight_bits: int = Field(default=6, ge=2, le=16)
-    """Bits of a weight or bias."""
-    weight_integer: int = Field(default=0, ge=0, le=8)
-    """Integer bits of a weight or bias, without the sign."""
-    activation_bits: int = Field(default=6, ge=2, le=16)
-    """Bits of an activation of a hidden layer."""
-    activation_integer: int = Field(default=2, ge=0, le=8)
-    """Integer bits of an activation of a hidden layer."""
-    output_bits: int = Field(default=14, ge=2, le=24)
-    """Bits of an output."""
-    output_integer: int = Field(default=4, ge=0, le=8)
-    """Integer bits of an output, without the sign."""
-    training: TrainingSettings = TrainingSettings(
-        epochs=60, batch_size=64, learning_rate=0.003, patience=15
-    )
 
 
 def quantized_inputs(

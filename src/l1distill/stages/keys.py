@@ -6,9 +6,10 @@ square brackets.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -94,8 +95,19 @@ def _meaning(field: FieldInfo) -> tuple[str, str]:
     found = _UNIT.search(text)
     unit = found[1] if found else ""
     text = _UNIT.sub("", text, count=1)
-    limits = _choices(field) or _bounds(field.metadata)
+    limits = _choices(field) or _bounds([*_metadata(field.metadata, field.annotation)])
     return (f"{text} ({limits})" if text and limits else text or limits), unit
+
+
+def _metadata(metadata: Iterable[Any], annotation: Any) -> Iterator[Any]:
+    """Yield what says something of a value, or of the first of the types that it may have."""
+    for one in metadata:
+        yield from one.metadata if isinstance(one, FieldInfo) else [one]
+    if get_origin(annotation) is Annotated:
+        inner, *more = get_args(annotation)
+        yield from _metadata(more, inner)
+    elif get_origin(annotation) in {Union, UnionType}:
+        yield from _metadata([], get_args(annotation)[0])
 
 
 def _plain_text(docstring: str | None) -> str:

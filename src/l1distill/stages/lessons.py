@@ -28,7 +28,7 @@ from l1distill.distillation.targets import TargetTransform, fit_response
 from l1distill.distillation.teacher import Teacher
 from l1distill.distillation.transfer import standardized_kinds
 from l1distill.models import keras_files
-from l1distill.models.students import NetworkSettings
+from l1distill.models.student_network import NetworkSettings
 from l1distill.stages.recorded_teacher import teacher_settings
 from l1distill.stages.stage import Context
 from l1distill.tasks.base import AugmentingTask, Task

@@ -19,7 +19,7 @@ _UNSAID = ("output", "tracking.", "executor", "require_promotion", "dry_run", "h
 _FOLDER = "_folder"
 _COVERED = (
     *("task", "seed", "compression.sparsity"),
-    *("student.layers", "student.weight_bits", "student.activation_bits"),
+    *("student.filters", "student.layers", "student.weight_bits", "student.activation_bits"),
     *("quantization.method", "quantization.bits"),
     *("firmware.device.name", "firmware.device.clock_mhz", "model"),
 )
@@ -58,7 +58,9 @@ def run_name(
 def _model(subject: str, parameters: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a model is: its architecture and bits, and the share of zeros it was pruned to."""
     if subject == "student" and "student.layers" in parameters:
-        yield f"{'-'.join(map(str, _as_list(parameters['student.layers'])))} nodes"
+        for what, key in (("filters", "student.filters"), ("nodes", "student.layers")):
+            if numbers := _as_list(parameters.get(key, [])):
+                yield f"{'-'.join(map(str, numbers))} {what}"
         yield _bits(parameters["student.weight_bits"], parameters["student.activation_bits"])
     elif subject == "teacher":
         yield from _teacher(parameters)

@@ -22,10 +22,12 @@ class Checkpoint:
         model: "keras.Model",
         optimizer: "keras.optimizers.Optimizer",
         path: Path | None,
+        earlier: History | None = None,
     ) -> None:
-        """Begin a training, or take up the state that is in the file."""
+        """Begin a training, behind earlier epochs or none, or take up the state in the file."""
         self._model, self._optimizer, self._path = model, optimizer, path
-        self.history = History()
+        before = earlier or History()
+        self.history = History(loss=[*before.loss], validation_loss=[*before.validation_loss])
         self.best_weights: list[NDArray[Any]] = model.get_weights()
         self._best, self._since_best = float("inf"), 0
         self.ended = False

@@ -6,7 +6,7 @@ from the seed and the epoch, so that a training that was killed goes on as if it
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,10 @@ class Fit:
             not yet as sparse as was asked for.
         at_epoch: called before the first epoch and after each, before its weights are validated
             and kept: it may set weights that are not trained.
+        until: the epoch before which this training stops, where another continues it; its last
+            weights are kept, and it does not stop early.
+        earlier: the epochs of a training that this one continues; they have their numbers, and
+            their losses stand first in the history.
         xla: compile the step with XLA, which fuses what small networks spend most time on. What
             updates masks or holds QKeras layers is left to TensorFlow.
     """
@@ -79,6 +83,8 @@ class Fit:
     callbacks: Sequence["keras.callbacks.Callback"] = ()
     best_from_epoch: int = 0
     at_epoch: Callable[[], None] = lambda: None
+    until: int | None = None
+    earlier: History = field(default_factory=History)
     xla: bool = False
 
 
@@ -139,7 +145,7 @@ def fit(
             taken up. The caller vouches that it belongs to the same training.
 
     Returns:
-        The losses of the epochs that were run.
+        The losses of the epochs that were run, the earlier ones included.
 
     Raises:
         FloatingPointError: a loss was not finite.
@@ -151,15 +157,17 @@ def fit(
     model, settings = training.model, training.settings
     optimizer = keras.optimizers.Adam(settings.learning_rate)
     optimizer.build(model.trainable_variables)
-    state = Checkpoint(model, optimizer, checkpoint)
+    state = Checkpoint(model, optimizer, checkpoint, training.earlier)
     steps, evaluate = _compiled(training, optimizer, train, validation)
     for callback in training.callbacks:
         callback.set_model(model)
         callback.on_train_begin()
     training.at_epoch()
-    for epoch, losses in enumerate(state.losses()):
+    told = len(training.earlier.loss)
+    for epoch, losses in enumerate(state.losses()[told:], start=told):
         on_epoch(epoch, losses)
-    while not state.ended and state.epoch < settings.epochs:
+    until = settings.epochs if training.until is None else training.until
+    while not state.ended and state.epoch < until:
         epoch = state.epoch
         optimizer.learning_rate = learning_rate(
             settings, state.history.validation_loss, training.best_from_epoch

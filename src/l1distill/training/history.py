@@ -23,9 +23,13 @@ class History:
         rows = zip(range(1, len(self.loss) + 1), self.loss, self.validation_loss, strict=True)
         write_csv(path, ("epoch", "loss", "validation_loss"), rows)
 
-    def metrics(self) -> dict[str, float]:
-        """Return ``epochs`` and ``best_validation_loss``."""
+    def metrics(self, first: int = 0) -> dict[str, float]:
+        """Return ``epochs`` and ``best_validation_loss``.
+
+        Args:
+            first: the first epoch whose loss counts as one of the model.
+        """
         return {
             "epochs": float(len(self.loss)),
-            "best_validation_loss": min(self.validation_loss),
+            "best_validation_loss": min(self.validation_loss[first:]),
         }
