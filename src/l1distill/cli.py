@@ -35,6 +35,7 @@ STAGES = {
     "student": "distill the teacher into a small quantized, pruned network",
     "synthesize": "turn a student, or any model, into verified firmware",
     "promote": "judge the student by the gates and register it",
+    "pipeline": "student, synthesize and promote as a candidate in one job; sweeps of such jobs",
     "monitor": "compare new events with those that the champion was promoted with",
     "paper": "tables and figures of the study of autoencoders, from all logged runs",
     "report": "gather the results of all stages on one page",

@@ -187,7 +187,7 @@ def test_a_fingerprint_holds_what_the_stage_composes(
     assert cli.main([stage, "--cfg", "job", "--resolve"]) == 0
     composed = yaml.safe_load(capsys.readouterr().out)
     assert {"output", "tracking"} < set(composed)
-    for section in ("output", "executor", "tracking", "require_promotion", "dry_run"):
+    for section in ("output", "executor", "tracking", "require_promotion", "dry_run", "candidate"):
         composed.pop(section, None)
     assert fingerprint(stage)["settings"] == composed
     assert composed["seed"] == 2026

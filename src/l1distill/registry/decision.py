@@ -16,6 +16,7 @@ class Outcome(StrEnum):
     CHAMPION = "champion"
     CHALLENGER = "challenger"
     REFUSED = "refused"
+    CANDIDATE = "candidate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,33 @@ class Decision:
         return all(verdict.passed for verdict in self.verdicts)
 
 
+def as_candidate(verdicts: Sequence[Verdict]) -> Decision:
+    """Return what the gates alone say: a candidate that passes them, or one that is refused.
+
+    Args:
+        verdicts: of each gate.
+    """
+    failed = [verdict for verdict in verdicts if not verdict.passed]
+    if not failed:
+        return Decision(
+            outcome=Outcome.CANDIDATE,
+            verdicts=verdicts,
+            against_champion=None,
+            reason="it passes all gates; nothing is registered",
+        )
+    return Decision(
+        outcome=Outcome.REFUSED,
+        verdicts=verdicts,
+        against_champion=None,
+        reason=_failures(verdicts, failed),
+    )
+
+
+def _failures(verdicts: Sequence[Verdict], failed: Sequence[Verdict]) -> str:
+    reasons = "; ".join(f"{verdict.gate}: {verdict.reason}" for verdict in failed)
+    return f"{len(failed)} of {len(verdicts)} gates failed: {reasons}"
+
+
 def decide(
     rules: Rules,
     candidate: Evidence,
@@ -83,8 +111,7 @@ def decide(
     outcome = Outcome.CHALLENGER
     if failed:
         outcome = Outcome.REFUSED
-        reasons = "; ".join(f"{verdict.gate}: {verdict.reason}" for verdict in failed)
-        reason = f"{len(failed)} of {len(verdicts)} gates failed: {reasons}"
+        reason = _failures(verdicts, failed)
     elif champion is not None and champion.content_sha256 == candidate.content_sha256:
         outcome, reason = Outcome.CHAMPION, "it is champion already, and still passes"
     elif set_back:

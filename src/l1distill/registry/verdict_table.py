@@ -42,5 +42,6 @@ def print_decision(decision: Decision, candidate: str, reason: str) -> None:
         Outcome.CHAMPION: "is champion",
         Outcome.CHALLENGER: "is challenger, not promoted",
         Outcome.REFUSED: "is refused, not promoted",
+        Outcome.CANDIDATE: "is a candidate, not promoted",
     }
     print(f"{candidate} {becomes[decision.outcome]}: {reason}")

@@ -8,6 +8,7 @@ from l1distill.artifacts.folders import (
     INPUTS,
     STUDENT_MODEL,
     FirmwareFolder,
+    PromotionFolder,
     StudentFolder,
     TeacherFolder,
 )
@@ -15,12 +16,16 @@ from l1distill.core.workspace import file_sha256
 from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.firmware.files import BUNDLE, EMULATOR
 from l1distill.registry.card import StudentCard, firmware_table
+from l1distill.registry.decision import as_candidate
 from l1distill.registry.evidence import Evidence, content_sha256
+from l1distill.registry.judgment import judge
 from l1distill.registry.reference import Reference, threshold_of
 from l1distill.reporting.tables import Table
 from l1distill.stages.comparison import comparison_tables
 from l1distill.stages.firmware_answers import inputs_and_scores
-from l1distill.stages.stage import Context, Inputs
+from l1distill.stages.stage import Context, Inputs, Result
+from l1distill.tracking.promotion import standing
+from l1distill.tracking.registry import ModelRegistry
 
 if TYPE_CHECKING:
     from l1distill.stages.promote import Settings
@@ -97,6 +102,32 @@ def make_card(settings: "Settings", context: Context, evidence: Evidence) -> Stu
 
 def _is_compared(table: Table) -> bool:
     return any("published" in column.name for column in table.columns)
+
+
+def judge_candidate(settings: "Settings", context: Context, evidence: Evidence) -> Result:
+    """Judge a student by the gates alone, and write the verdict; nothing is registered.
+
+    Args:
+        settings: of the stage.
+        context: of the stage.
+        evidence: of :func:`gather_evidence`.
+    """
+    registry = ModelRegistry(context.run.client, settings.tracking.model_name)
+    champion = standing(registry, evidence.content_sha256)
+    decision = as_candidate(judge(settings.gates, evidence, champion.evidence))
+    PromotionFolder(context.folder).write_verdict(decision, settings.gate_profile, registry.name)
+    context.run.log_metrics(evidence.metrics)
+    failed = sum(not verdict.passed for verdict in decision.verdicts)
+    return Result(
+        metrics={
+            "promoted": 0.0,
+            "gates": float(len(decision.verdicts)),
+            "gates_failed": float(failed),
+        },
+        headline=("gates_failed",),
+        dataset_md5=evidence.dataset_md5,
+        note=f"A candidate, **{decision.outcome.value}**: {decision.reason}",
+    )
 
 
 def make_reference(settings: "Settings", context: Context) -> Reference:

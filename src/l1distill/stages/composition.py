@@ -114,6 +114,39 @@ def compose_stage(stage: str, overrides: Sequence[str] = ()) -> Composition:
     return Composition(config=config, choices=ours)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions:
+    """What a configuration says about sweeps.
+
+    Attributes:
+        is_multirun: whether it asks for one, as an experiment may.
+        params: the values that it sweeps over, by key, as on the command line.
+    """
+
+    is_multirun: bool
+    params: Mapping[str, str]
+
+
+def hydra_of(stage: str, overrides: Sequence[str] = ()) -> SweepOptions:
+    """Compose a stage, and return what Hydra's own section says about sweeps.
+
+    Args:
+        stage: name of the stage.
+        overrides: Hydra's overrides, none of which is a sweep.
+
+    Raises:
+        HydraException: it cannot be composed.
+    """
+    with hydra_initialized():
+        words = [quote_types(word) for word in overrides]
+        chosen = compose(stage, words, return_hydra_config=True).hydra
+    params = chosen.sweeper.get("params") or {}
+    return SweepOptions(
+        is_multirun=chosen.mode is not None and chosen.mode.name == "MULTIRUN",
+        params={str(key): str(value) for key, value in params.items()},
+    )
+
+
 def to_plain(composed: "DictConfig", *, resolve: bool = True) -> dict[str, Any]:
     """Return a composed configuration as a nested dictionary.
 

@@ -73,11 +73,7 @@ def execute(
         title = run_name(stage.name, parameters, made_with, words)
         with stage_run(store, stage.name, tags, title) as run:
             run.log_parameters(parameters)
-            deciding = {
-                key: value
-                for key, value in parameters.items()
-                if key.split(".")[0] not in WHERE_AND_HOW
-            }
+            deciding = deciding_parameters(parameters)
             context = Context(
                 task=task,
                 run=run,
@@ -98,6 +94,37 @@ def execute(
         result.conclude()
     if result.refusal:
         raise NegativeVerdict(result.refusal)
+
+
+def is_current(stage: Stage[S], settings: S, parameters: Mapping[str, Any]) -> bool:
+    """Return whether a stage's output is there, made with these settings from these inputs.
+
+    Of the code it says nothing.
+
+    Args:
+        stage: which stage.
+        settings: its typed settings.
+        parameters: the composed configuration, flat.
+    """
+    inputs = stage.inputs(settings)
+    try:
+        made = Record.read(settings.output)
+        records = {name: Record.read(folder) for name, folder in inputs.items()}
+    except DataError:
+        return False
+    asked = deciding_parameters(_as_generated(parameters, records))
+    hashes = {name: folder_sha256(folder) for name, folder in inputs.items()}
+    same_inputs = all(made.inputs.get(name) == sha256 for name, sha256 in hashes.items())
+    return made.stage == stage.name and same_inputs and _plain(made.parameters) == _plain(asked)
+
+
+def deciding_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out of a flat configuration what does not change what comes out."""
+    return {k: value for k, value in parameters.items() if k.split(".")[0] not in WHERE_AND_HOW}
+
+
+def _plain(parameters: Mapping[str, Any]) -> Any:
+    return json.loads(json.dumps(dict(parameters), default=str))
 
 
 def _identity(stage: str, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:

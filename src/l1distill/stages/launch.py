@@ -44,6 +44,11 @@ def launch(stage: str, summary: str, words: Sequence[str], report: Report) -> in
 
             print_help(stage, summary, overrides)
             return 0
+        if stage == "pipeline" and not {*flags} - {"-m", "--multirun"}:
+            from l1distill.stages.pipeline_sweep import run_pipeline
+
+            _silence_libraries()
+            return run_pipeline(overrides, multirun=bool(flags))
         return _run_hydra(stage, [*overrides, *flags], report)
     except refusals.COMPOSITION_ERRORS as error:
         raise ConfigError(refusals.explain(error, stage, overrides)) from error

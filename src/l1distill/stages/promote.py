@@ -24,6 +24,7 @@ from l1distill.registry.version_tags import verdict_tags
 from l1distill.stages.candidate import (
     collect_model,
     gather_evidence,
+    judge_candidate,
     make_card,
     make_reference,
 )
@@ -63,6 +64,9 @@ class Settings(RulesSettings, StageSettings):
     the pipeline does, which goes on to the report."""
     dry_run: bool = False
     """Judge and compare, and register, log and write nothing; ``--dry-run`` sets it."""
+    candidate: bool = False
+    """Judge by the gates, log and write that, and register nothing, as a job of
+    ``l1distill pipeline`` does."""
 
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:
@@ -88,6 +92,8 @@ def _run(settings: Settings, context: Context) -> Result:
     evidence = gather_evidence(settings, Inputs(records=context.records, hashes=context.hashes))
     evidence.write(context.folder / EVIDENCE)
     make_card(settings, context, evidence).write(context.folder / CARD)
+    if settings.candidate:
+        return judge_candidate(settings, context, evidence)
     make_reference(settings, context).write(context.folder / REFERENCE)
     context.run.log_parameters(
         context.records["student"].section("student", "distillation", "compression")

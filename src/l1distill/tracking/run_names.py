@@ -15,7 +15,15 @@ SUBJECT = {
 LONGEST = 200
 """Characters of a name; MLflow's list shows about forty, a tooltip all of them."""
 _TRAINING = "training."
-_UNSAID = ("output", "tracking.", "executor", "require_promotion", "dry_run", "hydra.")
+_UNSAID = (
+    "output",
+    "tracking.",
+    "executor",
+    "require_promotion",
+    "dry_run",
+    "hydra.",
+    "data.folder",
+)
 _FOLDER = "_folder"
 _COVERED = (
     *("task", "seed", "compression.sparsity"),

@@ -202,11 +202,13 @@ class OpenRun:
     Attributes:
         client: of the store.
         run_id: MLflow's id.
+        experiment_id: the experiment it is in.
     """
 
     def __init__(self, store: Store, name: str, tags: Mapping[str, str]) -> None:
         """Open it; inside ``mlflow run`` it is the project's run."""
         self.client, clock = store.client, kernel_clock()
+        self.experiment_id = store.experiment_id
         all_tags = {**_process_tags(store, clock), **version_tags(), **tags}
         if store.project_run is not None:
             self.run_id = store.project_run
