@@ -31,6 +31,7 @@ RECORDED = pytest.StashKey[dict[str, float]]()
 TOGETHER = {
     "tests/e2e/test_docs.py": "tests/e2e/test_line.py",
     "tests/e2e/test_experiments.py": "tests/e2e/test_line.py",
+    "tests/e2e/test_pipeline.py": "tests/e2e/test_line.py",
     "tests/e2e/test_promotion.py": "tests/e2e/test_line.py",
     "tests/e2e/test_quantize.py": "tests/e2e/test_line.py",
     "tests/e2e/test_server.py": "tests/e2e/test_line.py",

@@ -1,0 +1,114 @@
+"""Jobs of `l1distill pipeline`: how they are called, composed and refused."""
+
+from pathlib import Path
+
+import pytest
+
+from l1distill.cli import main
+from l1distill.stages.composition import compose_stage
+from l1distill.stages.job_names import group_of, job_name
+from l1distill.stages.pipeline_job import _steps, trains_teacher
+from l1distill.stages.pipeline_settings import OF_JOB
+from l1distill.stages.pipeline_sweep import _jobs, _without_joblib
+
+
+@pytest.mark.parametrize(
+    ("varied", "name"),
+    [
+        ({"student.weight_bits": "4", "seed": "0"}, "student.weight_bits=4,seed=0"),
+        ({"student.layers": "[32,16]"}, "student.layers=32,16"),
+        (
+            {"experiment@_global_": "distill_feature_self", "seed": "1"},
+            "distill_feature_self,seed=1",
+        ),
+        ({"experiment": "narrow_student"}, "narrow_student"),
+    ],
+)
+def test_a_job_is_called_after_its_overrides(varied: dict[str, str], name: str) -> None:
+    assert job_name(varied) == name
+
+
+def test_names_stay_apart_and_short_enough_for_a_folder() -> None:
+    names = [job_name({"teacher_folder": f"/a/{'x' * 300}/{end}"}) for end in "bc"]
+    assert len(set(names)) == 2
+    assert all(len(name) <= 120 and "/" not in name for name in names)
+    assert group_of({"seed": "3", "student.weight_bits": "4"}) == "student.weight_bits=4"
+
+
+def test_a_pipeline_has_the_groups_of_its_stages() -> None:
+    """A group that a stage gains has to be one of the pipeline's, too."""
+    known = set(compose_stage("pipeline").choices)
+    for stage in OF_JOB:
+        missing = set(compose_stage(stage.name).choices) - known
+        assert missing <= {"shape", "published"}, stage.name
+
+
+def test_the_comparison_is_ten_ways_to_distill_with_three_seeds() -> None:
+    jobs, is_sweep = _jobs(["experiment=distillation_comparison", "seed=0"], multirun=False)
+    assert is_sweep
+    assert len(jobs) == 10
+    ways = {
+        (
+            job.composed["distillation"]["scheme"],
+            job.composed["distillation"]["feature"]["weight"] > 0,
+            job.composed["distillation"]["relation"]["weight"] > 0,
+            job.composed["distillation"]["response"]["answer"],
+        )
+        for job in jobs
+    }
+    assert len(ways) == 10
+    one = "experiment@_global_=distill_classification"
+    whole, _ = _jobs(["experiment=distillation_comparison", one], multirun=True)
+    assert [job.varied["seed"] for job in whole] == ["0", "1", "2"]
+    student, firmware, promotion = list(_steps(whole[0]))
+    assert Path(student.settings.output).parts[-2:] == (whole[0].name, "student")
+    assert firmware.settings.firmware.verification_events == 1000
+    assert promotion.settings.gates["verification"].min == 1000
+    assert promotion.settings.candidate is True
+
+
+def test_joblibs_launcher_is_the_executor_of_processes() -> None:
+    words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=1"]
+    told = list(map(_without_joblib, words))
+    assert told == ["executor=processes", "executor.workers=2", "seed=1"]
+
+
+@pytest.mark.parametrize(
+    ("word", "own"),
+    [("teacher=dnn_vae", True), ("teacher.latent=4", True), ("teacher_folder=x", False)],
+)
+def test_a_teacher_is_trained_where_the_overrides_name_it(word: str, own: bool) -> None:
+    assert trains_teacher({"train_teacher": None}, [word]) is own
+    assert trains_teacher({"train_teacher": True}, []) is True
+    assert trains_teacher({"train_teacher": False}, [word]) is False
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["student.wieght_bits=4,6"], "student.wieght_bits: no such key; did you mean student.we"),
+        (["firmware.adversarial_event=4,6"], "firmware.adversarial_event: no such key; did you me"),
+        (["student.weight_bits=4,99"], "student.weight_bits=99: input should be less than"),
+        (["gate=anomaly,hl_lhc"], "gate: no such key; did you mean gates?"),
+        (["seed=0,0"], "seed=0: is swept twice; leave one out"),
+        (["output=a,b"], "output=: cannot be swept"),
+        (["executor=process", "seed=0,1"], "executor=process: no such choice; did you mean proc"),
+    ],
+)
+def test_what_is_wrong_is_refused_before_anything_runs(
+    words: list[str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["pipeline", "-m", *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert says in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_values_without_a_sweep_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pipeline", "seed=0,1"]) == 2
+    assert "add -m" in capsys.readouterr().err
