@@ -1,5 +1,6 @@
 import functools
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from l1distill.firmware.network.network import Network
 from l1distill.firmware.readers.qkeras import from_qkeras
 from tests.firmware.students import CASES, Case, build, on_grid, scores
+from tests.precompiled import write_compiler
 
 
 class Student(NamedTuple):
@@ -17,6 +19,16 @@ class Student(NamedTuple):
     network: Network
     x: NDArray[np.float32]
     y: NDArray[np.float64]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A compiler that reads the headers of all C simulations once."""
+    folder = tmp_path_factory.mktemp("compiler")
+    with pytest.MonkeyPatch.context() as patch:
+        if write_compiler(folder):
+            patch.setenv("PATH", str(folder), prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture(scope="session")
