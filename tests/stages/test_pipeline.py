@@ -47,6 +47,7 @@ def test_the_comparison_is_ten_ways_to_distill_with_three_seeds() -> None:
     jobs, is_sweep = _jobs(["experiment=distillation_comparison", "seed=0"], multirun=False)
     assert is_sweep
     assert len(jobs) == 10
+    assert jobs[0].name == "distill_response_offline,seed=0"
     ways = {
         (
             job.composed["distillation"]["scheme"],

@@ -83,7 +83,9 @@ def _jobs(words: Sequence[str], multirun: bool) -> tuple[list[Job], bool]:
     keys = {one.get_key_element() for one in given}
     own = [f"{key}={value}" for key, value in of_hydra.params.items() if key not in keys]
     parsed = OverridesParser.create().parse_overrides(own)
-    varying = [one.get_key_element() for one in (*parsed, *swept) if one.is_sweep_override()]
+    # what an experiment sweeps tells its jobs apart, also where the command line gives one value
+    swept_keys = [*of_hydra.params, *(one.get_key_element() for one in swept)]
+    varying = list(dict.fromkeys(swept_keys))
     (batch,) = BasicSweeper.split_arguments([*parsed, *given], None)
     jobs = []
     for overrides in batch:
