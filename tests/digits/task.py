@@ -181,10 +181,10 @@ class DigitsTask:
         moves = rng.integers(-1, 2, (number, 2))
         return np.stack([np.roll(i, tuple(m), (0, 1)) for i, m in zip(images, moves, strict=True)])
 
-    def check_answers(self, answers: NDArray[Any]) -> str | None:
+    def check_answers(self, answers: NDArray[Any], name: str) -> str | None:
         return None if answers.ndim == 2 else "logits must be (n, 10)"
 
-    def fit_target(self, answers: NDArray[np.floating[Any]]) -> TargetTransform:
+    def fit_target(self, answers: NDArray[np.floating[Any]], name: str) -> TargetTransform:
         return TargetTransform(transform="identity")
 
     def evaluate(self, answers: Answers, dataset: Dataset) -> Evaluation:

@@ -37,7 +37,11 @@ class OpenTeacher(Teacher, Protocol):
         """Name the layers whose activations are latent, by their Keras names."""
 
     def outputs(self) -> int:
-        """Return how many numbers a network needs to give for :meth:`loss_of` to judge it."""
+        """Return how many numbers a network needs to give for :meth:`loss_of` to judge it.
+
+        Raises:
+            ConfigError: it judges no network but its own; there is no self-distillation then.
+        """
 
     def compute(self, model: "keras.Model", layers: Sequence[str]) -> Compute:
         """Return a TensorFlow function of the network.

@@ -32,7 +32,8 @@ def load(path: Path | str) -> "keras.Model":
         raise DataError(f"{path}: no such network; run the stage that trains it first")
     from qkeras.utils import load_qmodel
 
-    import l1distill.models.batch_normalization  # noqa: F401 (makes its layer known)
+    import l1distill.models.batch_normalization
+    import l1distill.models.masked_dense  # noqa: F401 (both make their layer known)
 
     trace_without_autograph()
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,6 +92,11 @@ def _network(settings: "Settings") -> NetworkSettings:
     return student
 
 
+def _handed_on(context: Context) -> str:
+    """Return the name of the teacher's answer that is learned."""
+    return context.task.handed_on(teacher_settings(context.task, context.records["teacher"]))
+
+
 def _offline(
     settings: "Settings",
     context: Context,
@@ -99,21 +105,21 @@ def _offline(
     teacher: Teacher,
 ) -> Taught:
     task, folder = context.task, TeacherFolder(settings.teacher_folder)
-    student = _network(settings)
+    student, handed_on = _network(settings), _handed_on(context)
+    check = partial(task.check_answers, name=handed_on)
     answers = {
-        name: folder.answers(name, file.events, task.check_answers)
-        for name, file in dataset.card.files.items()
+        name: folder.answers(name, file.events, check) for name, file in dataset.card.files.items()
     }
     sample, to_training = dataset.training, answers[dataset.training_sample]
     learned = {split: _learned(settings, task, dataset, split) for split in _SPLITS}
     said = {split: to_training[sample.rows(split)] for split in _SPLITS}
     if learned[Split.TRAIN].pseudo:
-        handed_on = task.handed_on(teacher_settings(task, context.records["teacher"]))
         for split, part in learned.items():
             more = _ask_about_pseudo_items(folder, task, teacher, handed_on, part)
             said[split] = np.concatenate([said[split], more])
     train = learned[Split.TRAIN].real
-    target = fit_response(settings.distillation.response, said[Split.TRAIN][train], task.fit_target)
+    of_task = partial(task.fit_target, name=handed_on)
+    target = fit_response(settings.distillation.response, said[Split.TRAIN][train], of_task)
     lessons = _further_knowledge(settings, task, learned, teacher)
 
     def examples(split: Split) -> Examples:
@@ -184,7 +190,7 @@ def _ask_about_pseudo_items(
     model = keras_files.load(folder.model)
     made = learned.items[learned.real.stop :]
     answers = teacher.answers(model, made)[handed_on]
-    reason = task.check_answers(answers)
+    reason = task.check_answers(answers, handed_on)
     if not np.isfinite(answers).all():
         reason = "they are not all finite"
     if reason:
@@ -249,7 +255,7 @@ def _jointly(
             student,
             settings.distillation,
             settings.compression,
-            of_task=task.fit_target,
+            of_task=partial(task.fit_target, name=_handed_on(context)),
             input_exponents=encoding.exponents(student.input_integer),
             shape=encoding.shape,
             seed=settings.seed,

@@ -10,7 +10,8 @@ from l1distill.tasks.base import Task, TeacherSettings
 
 def teacher_settings(task: Task, record: Record) -> TeacherSettings:
     """Return the settings that a teacher was trained with, from its record."""
-    return task.settings.teacher.model_validate(record.nested("teacher"))
+    section = record.nested("teacher")
+    return task.settings.teacher.chosen_by(section).model_validate(section)
 
 
 def check_same_constants(task: Task, teacher: Path, data: Path) -> None:

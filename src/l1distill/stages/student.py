@@ -103,7 +103,9 @@ def _check(settings: Settings, task: Task) -> None:
     teacher = task.teacher(teacher_settings(task, record), settings.teacher_folder)
     check_truth(chosen, teacher)
     if chosen.scheme != "offline":
-        open_teacher(teacher, task.name, f"distillation.scheme={chosen.scheme}")
+        asked = open_teacher(teacher, task.name, f"distillation.scheme={chosen.scheme}")
+        if chosen.scheme == "self":
+            asked.outputs()  # some judge no network but their own
     elif chosen.of_network:
         open_teacher(teacher, task.name, "distillation: reconstruction, feature and relation")
 

@@ -103,8 +103,8 @@ STAGE = Stage(
     inputs=_inputs,
     run=_run,
     artifacts=("*.h5", "*.json", "*.csv", "roc/**/*.csv", "plots/*"),
-    sections=lambda task, _: {
-        "teacher": task.settings.teacher,
+    sections=lambda task, composed: {
+        "teacher": task.settings.teacher.chosen_by(composed.get("teacher")),
         "evaluation": task.settings.evaluation,
     },
 )

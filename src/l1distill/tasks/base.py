@@ -67,6 +67,18 @@ class TeacherSettings(Settings):
     training: TrainingSettings = TrainingSettings()
     """How the teacher is trained."""
 
+    @classmethod
+    def chosen_by(cls, section: Any) -> type[TeacherSettings]:  # noqa: ARG003 (of one class alone)
+        """Return the class that a section ``teacher`` is of; a task may have several.
+
+        Args:
+            section: of a composed configuration or of a record; None or {} for the default.
+
+        Raises:
+            ConfigError: it names none that there is.
+        """
+        return cls
+
 
 class EncodingSettings(Settings):
     """How raw items become a student's features; a task adds what may be chosen."""
@@ -242,11 +254,21 @@ class Task(Protocol):
     def encoding(self, settings: EncodingSettings, constants: Path) -> InputEncoding:
         """Return how raw items become features, fixed by the training split alone."""
 
-    def fit_target(self, answers: NDArray[np.floating[Any]]) -> TargetTransform:
-        """Fit the transformation of a teacher's answers, given those of the training split."""
+    def fit_target(self, answers: NDArray[np.floating[Any]], name: str) -> TargetTransform:
+        """Fit the transformation of a teacher's answers, given those of the training split.
 
-    def check_answers(self, answers: NDArray[Any]) -> str | None:
-        """Return why a teacher's saved answers cannot be learned, or None if they can."""
+        Args:
+            answers: (n,) or (n, outputs).
+            name: of the answer (:meth:`handed_on`), which may say what scale is right.
+        """
+
+    def check_answers(self, answers: NDArray[Any], name: str) -> str | None:
+        """Return why a teacher's saved answers cannot be learned, or None if they can.
+
+        Args:
+            answers: as they are read, of any shape and type.
+            name: of the answer, see :meth:`fit_target`.
+        """
 
     def evaluate(self, answers: Answers, dataset: Dataset) -> Evaluation:
         """Evaluate answers on the evaluation items of each sample.

@@ -15,7 +15,8 @@ def draw_history(history: History, folder: Path, caption: str) -> Picture:
     epochs = np.arange(1, len(history.loss) + 1)
     ax.plot(epochs, history.loss, label="training", color=PALETTE[0])
     ax.plot(epochs, history.validation_loss, label="validation", color=PALETTE[1])
-    ax.set(xlabel="epoch", ylabel="loss", yscale="log")
+    positive = min(*history.loss, *history.validation_loss) > 0.0
+    ax.set(xlabel="epoch", ylabel="loss", yscale="log" if positive else "linear")
     ax.legend(frameon=False)
     path = folder / FOLDER / "history.png"
     save(figure, path)

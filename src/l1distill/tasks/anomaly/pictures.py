@@ -13,6 +13,7 @@ from l1distill.tasks.anomaly.evaluation import ROC, separate
 from l1distill.tasks.anomaly.plots.display import Shown, draw_display
 from l1distill.tasks.anomaly.plots.style import label
 from l1distill.tasks.anomaly.plots.training import draw_rocs, draw_scores, draw_scores_compared
+from l1distill.tasks.anomaly.settings import SPANS_MAGNITUDES
 from l1distill.tasks.base import Drawing
 
 BACKGROUND_EVENTS = 4
@@ -43,7 +44,7 @@ def draw_model(drawing: Drawing, dataset: Dataset, folder: Path) -> list[Picture
         signals,
         plots / "scores.png",
         score if is_teacher else "student's anomaly score",
-        log=is_teacher,
+        log=is_teacher and drawing.primary in SPANS_MAGNITUDES,
     )
     reference = drawing.reference[ROC] if drawing.reference else None
     draw_rocs(results[drawing.primary], plots / "roc.png", reference)

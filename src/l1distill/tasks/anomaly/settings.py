@@ -1,9 +1,11 @@
 """The anomaly task's sections ``data`` and ``teacher`` of the configuration."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from l1distill.core.errors import ConfigError
 from l1distill.core.settings import Settings
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
 from l1distill.tasks.anomaly.readers.settings import EventFiles
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
 
 Score = Literal["mse", "kl", "rz"]
 """Anomaly scores, section IV: input-output MSE; of a VAE also D_KL (eq. 2) and R_z (eq. 3)."""
+
+Likelihood = Literal["nll"]
+"""Anomaly score of a density: -log p, a logarithm already, below zero where p is above one."""
+SPANS_MAGNITUDES = frozenset({"mse", "kl", "rz"})
+"""Scores above zero that span orders of magnitude: they are learned and drawn as logarithms."""
 
 Width = Annotated[int, Field(gt=0, le=4096)]
 
@@ -34,7 +41,32 @@ class AnomalyDataSettings(DataSettings):
         return self
 
 
-class AutoencoderSettings(TeacherSettings):
+class AnomalyTeacherSettings(TeacherSettings):
+    """What every anomaly teacher has; the architecture decides about the rest."""
+
+    architecture: str
+    """What kind of network it is; each has settings of its own."""
+    score: str
+    """The anomaly score that is handed on to students."""
+
+    @classmethod
+    def chosen_by(cls, section: Any) -> type[TeacherSettings]:
+        """Return the settings class of the architecture that a section ``teacher`` names.
+
+        Raises:
+            ConfigError: there is no such architecture.
+        """
+        name = section.get("architecture", DEFAULT) if isinstance(section, Mapping) else DEFAULT
+        if not isinstance(name, str) or name not in ARCHITECTURES:
+            known = ", ".join(ARCHITECTURES)
+            raise ConfigError(
+                f"teacher.architecture={name!r}: there is no such architecture; choose one of "
+                f"{known}"
+            )
+        return ARCHITECTURES[name]
+
+
+class AutoencoderSettings(AnomalyTeacherSettings):
     """Which autoencoder, and how it is trained."""
 
     architecture: Literal["dnn_ae", "dnn_vae", "cnn_ae", "cnn_vae"] = "cnn_ae"
@@ -65,6 +97,41 @@ class AutoencoderSettings(TeacherSettings):
         if not self.variational and self.score != "mse":
             raise ValueError(f"score={self.score} needs a VAE; {self.architecture} has only mse")
         return self
+
+
+class AutoregressiveSettings(AnomalyTeacherSettings):
+    """A density of events, object by object, and how it is trained."""
+
+    architecture: Literal["autoregressive"] = "autoregressive"
+    """A masked network: what it expects of an object depends on those before it alone."""
+    slot_width: Annotated[int, Field(gt=0, le=256)] = 16
+    """Numbers of each of the 19 objects in a hidden layer."""
+    layers: Annotated[int, Field(gt=0, le=16)] = 2
+    """Hidden layers."""
+    components: Annotated[int, Field(gt=0, le=64)] = 6
+    """Components of the mixture that pT, eta and phi of an object are expected from."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Share of hidden numbers that are left out in a training step."""
+    flips: bool = True
+    """Whether events are mirrored in eta and in phi by chance while it is trained."""
+    density: Literal["pt", "log_pt"] = "pt"
+    """What the density is of: in pT, a steep spectrum makes an energetic object a rare one."""
+    score: Likelihood = "nll"
+    """The anomaly score that is handed on to students: -log of the density."""
+    training: TrainingSettings = TrainingSettings(learning_rate=0.002)
+    """How the density is trained."""
+
+
+DEFAULT = "cnn_ae"
+"""The architecture of a configuration that names none."""
+ARCHITECTURES: Mapping[str, type[AnomalyTeacherSettings]] = {
+    "dnn_ae": AutoencoderSettings,
+    "dnn_vae": AutoencoderSettings,
+    "cnn_ae": AutoencoderSettings,
+    "cnn_vae": AutoencoderSettings,
+    "autoregressive": AutoregressiveSettings,
+}
+"""The settings of each architecture; :mod:`.architectures` has the teachers."""
 
 
 class ReferenceTriggers(Settings):

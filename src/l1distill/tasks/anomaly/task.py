@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from l1distill.tasks.anomaly.augmentation import PseudoEventSettings
 from l1distill.tasks.anomaly.encoding import InputSettings
 from l1distill.tasks.anomaly.settings import (
+    SPANS_MAGNITUDES,
     AnomalyDataSettings,
     AnomalyEvaluationSettings,
-    AutoencoderSettings,
+    AnomalyTeacherSettings,
 )
 from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
 from l1distill.tasks.base import SettingsTypes
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from l1distill.data.dataset import Dataset
     from l1distill.data.encoding import InputEncoding
     from l1distill.data.splits import Split
+    from l1distill.distillation.open_teacher import OpenTeacher
     from l1distill.distillation.targets import TargetTransform
     from l1distill.evaluation.context import ScoreContext
     from l1distill.evaluation.evaluation import Evaluation
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from l1distill.reporting.data_page import DataNotes
     from l1distill.reporting.pictures import Picture
     from l1distill.reporting.tables import Table
-    from l1distill.tasks.anomaly.teacher import AnomalyTeacher
     from l1distill.tasks.base import (
         Answers,
         AugmentationSettings,
@@ -64,7 +65,7 @@ class AnomalyTask:
     name = "anomaly"
     settings = SettingsTypes(
         data=AnomalyDataSettings,
-        teacher=AutoencoderSettings,
+        teacher=AnomalyTeacherSettings,
         encoding=InputSettings,
         evaluation=AnomalyEvaluationSettings,
         augmentation=PseudoEventSettings,
@@ -107,16 +108,16 @@ class AnomalyTask:
         """Name the standardization of pT over the training split."""
         return (STANDARDIZATION,)
 
-    def teacher(self, settings: TeacherSettings, constants: Path) -> AnomalyTeacher:
-        """Return an autoencoder."""
-        from l1distill.tasks.anomaly.teacher import AnomalyTeacher
+    def teacher(self, settings: TeacherSettings, constants: Path) -> OpenTeacher:
+        """Return the teacher of the architecture."""
+        from l1distill.tasks.anomaly.architectures import make_teacher
 
-        assert isinstance(settings, AutoencoderSettings)
-        return AnomalyTeacher(settings, Standardization.read(constants / STANDARDIZATION))
+        assert isinstance(settings, AnomalyTeacherSettings)
+        return make_teacher(settings, Standardization.read(constants / STANDARDIZATION))
 
     def handed_on(self, settings: TeacherSettings) -> str:
         """Return the anomaly score that students learn."""
-        assert isinstance(settings, AutoencoderSettings)
+        assert isinstance(settings, AnomalyTeacherSettings)
         return settings.score
 
     def training_arrays(self, dataset: Dataset, split: Split) -> Sequence[NDArray[Any]]:
@@ -147,17 +148,21 @@ class AnomalyTask:
         assert isinstance(settings, PseudoEventSettings)
         return pseudo_events(items.astype(np.float32, copy=False), number, settings, rng)
 
-    def check_answers(self, answers: NDArray[Any]) -> str | None:
-        """Refuse scores that have no logarithm."""
+    def check_answers(self, answers: NDArray[Any], name: str) -> str | None:
+        """Refuse scores of another shape, and those that need a logarithm and have none."""
+        if name not in SPANS_MAGNITUDES:
+            return None if answers.ndim == 1 else "scores must be (n,) and finite"
         if answers.ndim != 1 or not (answers > 0).all():
             return "scores must be (n,), finite and above zero"
         return None
 
-    def fit_target(self, answers: NDArray[np.floating[Any]]) -> TargetTransform:
-        """Return the standardized logarithm of the score."""
+    def fit_target(self, answers: NDArray[np.floating[Any]], name: str) -> TargetTransform:
+        """Return the standardized logarithm of the score, or the score if it is one already."""
         from l1distill.distillation.targets import TargetTransform
 
-        return TargetTransform.fit_log(answers)
+        if name in SPANS_MAGNITUDES:
+            return TargetTransform.fit_log(answers)
+        return TargetTransform.fit_linear(answers)
 
     def evaluate(self, answers: Answers, dataset: Dataset) -> Evaluation:
         """Return AUC, TPR and ROC curve of each signal."""

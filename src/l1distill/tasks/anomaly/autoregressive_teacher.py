@@ -1,0 +1,130 @@
+"""The autoregressive teacher: a density of background events, whose -log is the score."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.core.errors import ConfigError
+from l1distill.tasks.anomaly.autoregressive import (
+    build,
+    dropped,
+    features,
+    flipped,
+    hidden_layers,
+    negative_log_likelihood,
+    relative,
+)
+from l1distill.tasks.anomaly.events import N_OBJECTS
+from l1distill.tasks.anomaly.settings import AutoregressiveSettings
+from l1distill.training.fit import Loss, Step, outside_of_training
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from tensorflow import keras
+
+    from l1distill.distillation.open_teacher import Compute
+
+_BLOCK = 4096
+
+
+class AutoregressiveTeacher:
+    """A masked network that says of each object how likely it is, given those before it.
+
+    Args:
+        settings: its size, and what its density is of.
+    """
+
+    def __init__(self, settings: AutoregressiveSettings) -> None:
+        """Make a teacher that has no network yet."""
+        self._settings = settings
+
+    def build(self) -> "keras.Model":
+        """Build the untrained network."""
+        settings = self._settings
+        return build(settings.slot_width, settings.layers, settings.components)
+
+    def prunable_layers(self) -> Sequence[str]:
+        """Name no layer: masked layers are not pruned."""
+        return []
+
+    def loss(self, model: "keras.Model", batch_size: int) -> Loss:
+        """Return the score, of events that are mirrored by chance in a training."""
+
+        def loss(batch: "Sequence[tf.Tensor]", step: Step) -> "tf.Tensor":
+            events = relative(batch[0])
+            if step.training and self._settings.flips:
+                events = flipped(events, step)
+            return self._score(model(self._inputs(events, step)), events)
+
+        return loss
+
+    def answers(
+        self, model: "keras.Model", items: NDArray[Any]
+    ) -> Mapping[str, NDArray[np.float32]]:
+        """Return the score ``nll``, (n,)."""
+        import tensorflow as tf
+
+        loss = self.loss(model, _BLOCK)
+
+        step = outside_of_training()
+        blocks = [
+            loss([tf.constant(items[start : start + _BLOCK], tf.float32)], step).numpy()
+            for start in range(0, len(items), _BLOCK)
+        ]
+        return {self._settings.score: np.concatenate(blocks)}
+
+    def latent_layers(self) -> Sequence[str]:
+        """Name the last hidden layer."""
+        return hidden_layers(self._settings.layers)[-1:]
+
+    def outputs(self) -> int:
+        """Refuse to judge another network: one that sees an event whole has nothing to predict.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(
+            "distillation.scheme=self: the layers behind a student see the event whole, and an "
+            "autoregressive teacher's loss is of what each object is given those before it alone; "
+            "choose distillation.scheme=offline or co_training, or another teacher"
+        )
+
+    def compute(self, model: "keras.Model", layers: Sequence[str]) -> "Compute":
+        """Return a TensorFlow function of events (n, 19, 3) to outputs and activations.
+
+        In a training there is dropout; events are not mirrored, since others are asked about the
+        same outputs.
+        """
+        from tensorflow import keras
+
+        from l1distill.distillation.open_teacher import OUTPUTS
+
+        ends = {OUTPUTS: model.output, **{name: model.get_layer(name).output for name in layers}}
+        inside = keras.Model(model.inputs, ends)
+
+        def asked(arrays: "Sequence[tf.Tensor]", step: Step) -> "Mapping[str, tf.Tensor]":
+            results: Mapping[str, tf.Tensor] = inside(self._inputs(relative(arrays[0]), step))
+            return results
+
+        return asked
+
+    def loss_of(self, outputs: "tf.Tensor", arrays: "Sequence[tf.Tensor]", step: Step) -> Any:
+        """Return the score of what the network expects, (n,)."""
+        return self.answer_of(outputs, arrays)
+
+    def answer_of(self, outputs: "tf.Tensor", arrays: "Sequence[tf.Tensor]") -> "tf.Tensor":
+        """Return the score of what the network expects, (n,)."""
+        return self._score(outputs, relative(arrays[0]))
+
+    def _inputs(self, events: "tf.Tensor", step: Step) -> "list[tf.Tensor]":
+        settings = self._settings
+        size = N_OBJECTS * settings.slot_width
+        keep = [
+            dropped(events, size, layer, settings.dropout, step) for layer in range(settings.layers)
+        ]
+        return [features(events), *keep]
+
+    def _score(self, outputs: "tf.Tensor", events: "tf.Tensor") -> "tf.Tensor":
+        return negative_log_likelihood(outputs, events, self._settings.density == "pt")
