@@ -1,6 +1,6 @@
 """The shipped experiments of distillation: composed; three are trained on made-up events."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from l1distill.stages.configuration import parse
 from l1distill.stages.lessons import Taught, pseudo_items, teach
 from l1distill.stages.recorded_teacher import check_same_constants
 from l1distill.tasks.anomaly.augmentation import PseudoEventSettings
+from l1distill.tasks.anomaly.settings import AnomalyTeacherSettings
 from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
 from l1distill.tasks.anomaly.task import TASK
 from l1distill.training.determinism import make_deterministic
@@ -89,11 +90,10 @@ class World:
     """A data set of two samples, and a teacher that nothing trained."""
 
     folder: Path
+    section: Mapping[str, Any] = field(default_factory=lambda: TEACHER)
     logged: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        from l1distill.tasks.anomaly.settings import AutoencoderSettings
-
         events = {"background": _events(250, 1), "signal": _events(40, 2, 90.0)}
         (self.folder / "scores").mkdir()
         files = {}
@@ -117,12 +117,13 @@ class World:
         )
         Standardization.fit(events["background"]).write(self.folder / STANDARDIZATION)
         make_deterministic(1)
-        settings = AutoencoderSettings.model_validate(TEACHER)
+        settings = AnomalyTeacherSettings.chosen_by(self.section).model_validate(self.section)
+        self.handed_on = TASK.handed_on(settings)
         self.teacher = TASK.teacher(settings, self.folder)
         self.network = self.teacher.build()
         keras_files.save(self.network, TeacherFolder(self.folder).model)
         for name, values in events.items():
-            scores = self.teacher.answers(self.network, values)["mse"]
+            scores = self.teacher.answers(self.network, values)[self.handed_on]
             np.save(self.folder / "scores" / f"{name}.npy", scores)
 
     def teach(self, *overrides: str) -> Taught:
@@ -134,8 +135,8 @@ class World:
             yield lambda *_: None
 
         record = SimpleNamespace(
-            section=lambda name: {f"{name}.architecture": TEACHER["architecture"]},
-            nested=lambda _: TEACHER,
+            section=lambda name: {f"{name}.architecture": self.section["architecture"]},
+            nested=lambda _: self.section,
         )
         context: Any = SimpleNamespace(
             task=TASK,
@@ -189,6 +190,30 @@ def test_experiments_train_a_student(world: World, experiment: str, more: tuple[
         ours = world.teacher.answers(taught.teacher, world.dataset.training.items.values)["mse"]
         np.testing.assert_allclose(found, ours, rtol=1e-4)
         assert train.mean() == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def density(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world whose teacher's score is a logarithm already, and may be below zero."""
+    section = {"architecture": "autoregressive", "slot_width": 2, "components": 2, "layers": 1}
+    return World(tmp_path_factory.mktemp("density"), section)
+
+
+@pytest.mark.parametrize("scheme", ["offline", "co_training"])
+def test_a_density_teaches_its_logarithm_as_it_is(density: World, scheme: str) -> None:
+    knowledge = ("distillation.feature.weight=0.1", "distillation.relation.weight=0.1")
+    more = ("student.training.epochs=1", "distillation.augmentation=0.4")
+    taught = density.teach(*knowledge, *more, f"distillation.scheme={scheme}")
+    assert taught.target.transform == "standardized"
+    assert taught.is_own == (scheme == "co_training")
+    said = taught.answers["background"]
+    train = taught.target(said[:125])
+    assert train.mean() == pytest.approx(0.0, abs=1e-3)
+    assert train.std() == pytest.approx(1.0, abs=1e-3)
+    if taught.teacher is not None:
+        items = density.dataset.training.items.values
+        ours = density.teacher.answers(taught.teacher, items)["nll"]
+        np.testing.assert_allclose(said, ours, rtol=1e-3, atol=1e-3)
 
 
 def test_the_teacher_labels_pseudo_events(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,11 @@ def _epochs(settings: Settings, context: Context) -> AbstractContextManager[OnEp
 def _quantizable(task: Task, settings: TeacherSettings, constants: Path) -> QuantizableTeacher:
     teacher = task.teacher(settings, constants)
     if not isinstance(teacher, QuantizableTeacher):
-        raise ConfigError(f"task={task.name}: its teachers cannot be brought to fixed point")
+        kind = getattr(settings, "architecture", "") and f", architecture {settings.architecture}"  # type: ignore[attr-defined]
+        raise ConfigError(
+            f"task={task.name}{kind}: its teachers cannot be brought to fixed point, nor can what "
+            "they would cost on an FPGA be said; quantize a student of theirs, or another teacher"
+        )
     return teacher
 
 

@@ -7,6 +7,7 @@ from pydantic import model_validator
 
 from l1distill.artifacts.folders import TeacherFolder
 from l1distill.compression.pruning import PruningSettings
+from l1distill.core.errors import ConfigError
 from l1distill.data.dataset import Dataset
 from l1distill.data.splits import Split
 from l1distill.distillation.teacher import Teacher, TrainedTeacher, train_teacher
@@ -14,7 +15,7 @@ from l1distill.evaluation.evaluation import write_curves
 from l1distill.models import keras_files
 from l1distill.stages.evaluate import evaluate_model
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
-from l1distill.tasks.base import EvaluationSettings, TeacherSettings
+from l1distill.tasks.base import EvaluationSettings, Task, TeacherSettings
 
 
 class Settings(StageSettings):
@@ -37,6 +38,16 @@ class Settings(StageSettings):
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:
     return {"generate": settings.data.folder}
+
+
+def _check(settings: Settings, task: Task) -> None:
+    if settings.compression.sparsity == 0.0:
+        return
+    if not task.teacher(settings.teacher, settings.data.folder).prunable_layers():
+        raise ConfigError(
+            f"compression.sparsity={settings.compression.sparsity:g}: a teacher of this kind has "
+            "no layers that can be pruned; set compression=none"
+        )
 
 
 def _run(settings: Settings, context: Context) -> Result:
@@ -102,6 +113,7 @@ STAGE = Stage(
     settings=Settings,
     inputs=_inputs,
     run=_run,
+    check=_check,
     artifacts=("*.h5", "*.json", "*.csv", "roc/**/*.csv", "plots/*"),
     sections=lambda task, composed: {
         "teacher": task.settings.teacher.chosen_by(composed.get("teacher")),

@@ -72,10 +72,10 @@ def test_a_data_set_without_signals_can_be_evaluated(tmp_path: Path) -> None:
     ],
 )
 def test_scores_without_a_logarithm_are_refused(answers: np.ndarray, refused: bool) -> None:  # type: ignore[type-arg]
-    reason = TASK.check_answers(answers)
+    reason = TASK.check_answers(answers, "mse")
     assert (reason is not None) == refused
     if not refused:
-        assert TASK.fit_target(answers).transform == "log_standardized"
+        assert TASK.fit_target(answers, "mse").transform == "log_standardized"
 
 
 @pytest.mark.parametrize("model", ["teacher", "student"])
