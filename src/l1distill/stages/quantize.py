@@ -98,10 +98,10 @@ def _epochs(settings: Settings, context: Context) -> AbstractContextManager[OnEp
 def _quantizable(task: Task, settings: TeacherSettings, constants: Path) -> QuantizableTeacher:
     teacher = task.teacher(settings, constants)
     if not isinstance(teacher, QuantizableTeacher):
-        kind = getattr(settings, "architecture", "") and f", architecture {settings.architecture}"  # type: ignore[attr-defined]
         raise ConfigError(
-            f"task={task.name}{kind}: its teachers cannot be brought to fixed point, nor can what "
-            "they would cost on an FPGA be said; quantize a student of theirs, or another teacher"
+            f"teacher_folder={constants}: a teacher of its kind cannot be brought to fixed point, "
+            "so what it would cost on an FPGA is not known; quantize another, or give the "
+            "teachers of the task the methods of l1distill.compression.teacher.QuantizableTeacher"
         )
     return teacher
 
