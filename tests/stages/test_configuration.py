@@ -196,8 +196,9 @@ def test_files_are_asked_for_by_the_stage_that_reads_them(data: str, says: str) 
     assert generate.STAGE.check is not None
     with pytest.raises(ConfigError, match=rf"^data\.files\.{says}"):
         generate.STAGE.check(settings, TASK)
-    parse(_settings("teacher"), _composed("teacher", f"data={data}"))
-    assert teacher.STAGE.check is None  # it reads what was made
+    settings = parse(_settings("teacher"), _composed("teacher", f"data={data}"))
+    assert teacher.STAGE.check is not None
+    teacher.STAGE.check(settings, TASK)  # it reads what was made
 
 
 def test_a_choice_that_is_not_named_is_asked_for() -> None:

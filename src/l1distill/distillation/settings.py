@@ -30,7 +30,7 @@ class ResponseSettings(Settings):
     the logit of whether the teacher accepts an event (anomaly classification)."""
     scale: Literal["task", "log", "linear"] = "task"
     """Of the score: its logarithm, or the score itself, either centered and scaled on the training
-    split; ``task`` is what the task says (anomaly: log, but of a likelihood, which is one, linear)."""
+    split; ``task`` is what the task says (anomaly: log, of a likelihood linear)."""
     fpr: float = Field(default=0.01, gt=0, lt=1)
     """Of a decision: share of the training sample that the teacher accepts."""
 
