@@ -21,6 +21,7 @@ from l1distill.distillation.open_teacher import ask
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import Examples
 from l1distill.models import keras_files
+from l1distill.models.mlp import StudentSettings
 from l1distill.stages import lessons, student
 from l1distill.stages.composition import compose_stage, to_plain
 from l1distill.stages.configuration import parse
@@ -258,6 +259,7 @@ def test_pseudo_items_need_a_task_that_makes_them_and_a_network_to_ask(
 ) -> None:
     settings: Any = SimpleNamespace(
         distillation=DistillationSettings(augmentation=2.0),
+        student=StudentSettings(),
         teacher_folder=tmp_path,
         data=SimpleNamespace(folder=tmp_path),
     )
@@ -308,6 +310,7 @@ def test_a_foreign_task_without_such_teachers_is_told(tmp_path: Path) -> None:
     record = SimpleNamespace(nested=lambda _: {"width": 8})
     settings: Any = SimpleNamespace(
         distillation=DistillationSettings(scheme="co_training"),
+        student=StudentSettings(),
         teacher_folder=tmp_path,
         data=SimpleNamespace(folder=tmp_path),
     )
