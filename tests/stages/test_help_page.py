@@ -38,11 +38,9 @@ def test_keys_have_value_unit_and_meaning(capsys: pytest.CaptureFixture[str]) ->
 
 OF_STUDENTS = [
     "distill_classification",
-    *(f"distill_feature_{scheme}" for scheme in ("co_training", "offline", "self")),
-    "distill_pseudo_events",
     *(
         f"distill_{knowledge}_{scheme}"
-        for knowledge in ("relation", "response")
+        for knowledge in ("feature", "relation", "response")
         for scheme in ("co_training", "offline", "self")
     ),
     "narrow_student",
