@@ -1,5 +1,6 @@
 """The float phase of a student: its network without rounding, in the same ranges."""
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def float_twin(student: "keras.Model") -> "keras.Model":
             config |= {"kernel_quantizer": None, "bias_quantizer": None}
         return type(layer).from_config(config)
 
-    with keras.utils.custom_object_scope(custom_objects()):
+    with warnings.catch_warnings(), keras.utils.custom_object_scope(custom_objects()):
+        warnings.simplefilter("ignore", UserWarning)  # of how QKeras writes its quantizers
         twin = keras.models.clone_model(student, clone_function=without_rounding)
     twin.set_weights(student.get_weights())
     return twin

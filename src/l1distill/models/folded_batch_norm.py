@@ -6,6 +6,7 @@ in the end a plain QKeras layer holds the folded numbers (Jacob et al., arXiv:17
 3.2).
 """
 
+import warnings
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,8 @@ def fold_batch_norm(model: "keras.Model") -> "keras.Model":
     def plain(layer: "keras.layers.Layer") -> "keras.layers.Layer":
         return layer.plain.from_config(layer.get_config()) if hasattr(layer, "fold") else layer
 
-    with keras.utils.custom_object_scope(custom_objects()):
+    with warnings.catch_warnings(), keras.utils.custom_object_scope(custom_objects()):
+        warnings.simplefilter("ignore", UserWarning)  # of how QKeras writes its quantizers
         folded = keras.models.clone_model(model, clone_function=plain)
     for layer in model.layers:
         if hasattr(layer, "fold"):
