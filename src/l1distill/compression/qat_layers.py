@@ -13,6 +13,7 @@ from l1distill.firmware.network.layers import (
     Arithmetic,
     Concatenate,
     Conv2D,
+    DecisionTrees,
     Dense,
     Layer,
     Lookup,
@@ -65,6 +66,7 @@ def _no_weights(
     _layer: Add
     | Affine
     | Concatenate
+    | DecisionTrees
     | Lookup
     | MaxPool2D
     | Multiply
@@ -207,6 +209,14 @@ def _refuse_square(layer: Square) -> list[Any]:
 def _refuse_table(layer: Lookup) -> list[Any]:
     raise DataError(
         f"layer {layer.name}: tables have no layer in Keras; train on without the softmax"
+    )
+
+
+@keras_layers.register
+def _refuse_trees(layer: DecisionTrees) -> list[Any]:
+    raise DataError(
+        f"layer {layer.name}: decision trees have no gradient to train on with; train them anew "
+        "with l1distill student student=trees"
     )
 
 

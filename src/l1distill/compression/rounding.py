@@ -18,6 +18,7 @@ from l1distill.firmware.network.layers import (
     Affine,
     Concatenate,
     Conv2D,
+    DecisionTrees,
     Dense,
     Layer,
     Lookup,
@@ -66,6 +67,7 @@ def _exact(
     | SlopeStep
     | ArgmaxStep
     | Concatenate
+    | DecisionTrees
     | Lookup
     | MaxPool2D
     | Quantize
@@ -106,6 +108,7 @@ def _round_linear(layer: Dense | Conv2D | Affine, choose_type: ChooseType) -> La
 def _no_constants(
     layer: Add
     | Concatenate
+    | DecisionTrees
     | Lookup
     | MaxPool2D
     | Multiply

@@ -33,7 +33,8 @@ def load(path: Path | str) -> "keras.Model":
     from qkeras.utils import load_qmodel
 
     import l1distill.models.batch_normalization
-    import l1distill.models.masked_dense  # noqa: F401 (both make their layer known)
+    import l1distill.models.decision_trees
+    import l1distill.models.masked_dense  # noqa: F401 (all make their layer known)
 
     trace_without_autograph()
     try:

@@ -52,7 +52,8 @@ def custom_objects(pruned: bool = False) -> dict[str, Any]:
     from qkeras.utils import _add_supported_quantized_objects
 
     import l1distill.models.batch_normalization
-    import l1distill.models.select_elements  # noqa: F401 (both make their layer known)
+    import l1distill.models.decision_trees
+    import l1distill.models.select_elements  # noqa: F401 (all make their layer known)
     from l1distill.models import hgq_proxy
 
     trace_without_autograph()

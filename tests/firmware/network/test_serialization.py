@@ -15,6 +15,7 @@ from l1distill.firmware.network.layers import (
     Affine,
     Concatenate,
     Conv2D,
+    DecisionTrees,
     Dense,
     Layer,
     Lookup,
@@ -80,6 +81,12 @@ def _network() -> Network:
                 table_type=FIXED,
             ),
             (16,),
+        ),
+        (
+            DecisionTrees(
+                "trees", nodes=((0, 71, 3), (5, 5, 0)), leaves=_weights(2, 4), leaves_type=FIXED
+            ),
+            (14,),
         ),
         (QuantizeElements("each", types=(FIXED, replace(FIXED, integer=0, rounding="RND"))), (15,)),
     ]

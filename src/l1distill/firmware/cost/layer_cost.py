@@ -15,6 +15,7 @@ from l1distill.firmware.network.layers import (
     Affine,
     Concatenate,
     Conv2D,
+    DecisionTrees,
     Dense,
     Layer,
     Lookup,
@@ -122,7 +123,7 @@ def _count_addition(
 def _count_quantizer(
     layer: Quantize, inputs: Sequence[ValueRange], results: ValueRange, used: Mask
 ) -> LayerCost:
-    if results.type == inputs[0].type:
+    if results.type == inputs[0].type or _only_drops_bits(layer.type):
         return LayerCost()
     if _is_only_cut_at_zero(inputs[0], results):
         return LayerCost(quantizers=1)
@@ -140,10 +141,15 @@ def _count_quantizer(
 def _count_element_quantizer(
     layer: QuantizeElements, _inputs: Sequence[ValueRange], results: ValueRange, used: Mask
 ) -> LayerCost:
-    if layer.type.rounding == "TRN" and layer.type.overflow == "WRAP":  # bits are left out
+    if _only_drops_bits(layer.type):
         return LayerCost()
     bits = np.reshape([fixed_type.bits for fixed_type in layer.types], results.shape)
     return LayerCost(rounded=float(bits[used].sum()), quantizers=1)
+
+
+def _only_drops_bits(fixed_type: FixedPoint) -> bool:
+    """Tell whether numbers become those of a type by leaving bits out."""
+    return fixed_type.rounding == "TRN" and fixed_type.overflow == "WRAP"
 
 
 def _is_only_cut_at_zero(inputs: ValueRange, results: ValueRange) -> bool:
@@ -182,6 +188,17 @@ def _count_table(
     # as many entries as the addresses have codes, of the bits that differ between them
     bits = 2.0 ** _widths(inputs[0]) * _widths(results)
     luts = np.where(bits > _BLOCK_RAM_BITS, 0.0, np.maximum(bits / _LUT_ENTRIES, _widths(results)))
+    return LayerCost(tables=float(luts[used].sum()), levels=1)
+
+
+@count_layer.register
+def _count_trees(
+    layer: DecisionTrees, _inputs: Sequence[ValueRange], results: ValueRange, used: Mask
+) -> LayerCost:
+    # two choices between bits take a LUT, those that give a leaf its number
+    choices = (layer.leaves.shape[1] - 1 - layer.depth) / 2
+    entries = max(layer.leaves.shape[1] / _LUT_ENTRIES, 1.0)
+    luts = choices + entries * _widths(results)
     return LayerCost(tables=float(luts[used].sum()), levels=1)
 
 

@@ -11,6 +11,7 @@ from l1distill.firmware.network.layers import (
     Affine,
     Concatenate,
     Conv2D,
+    DecisionTrees,
     Dense,
     Layer,
     Lookup,
@@ -91,6 +92,13 @@ def _used_by_selection(
     layer: Reshape | Select | UpSample2D | ZeroPad2D, inputs: Sequence[ValueRange], used: Mask
 ) -> Sequence[Mask]:
     return [_marked(layer.apply(_numbered(inputs[0]))[0][used], inputs[0])]
+
+
+@used_inputs.register
+def _used_by_trees(
+    layer: DecisionTrees, inputs: Sequence[ValueRange], used: Mask
+) -> Sequence[Mask]:
+    return [_marked(1 + layer.columns[used], inputs[0])]
 
 
 @used_inputs.register

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from l1distill.firmware.hls import element_quantizer, select_layer
+from l1distill.firmware.hls import element_quantizer, select_layer, tree_layer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,12 @@ CUSTOM_LAYERS = {
         add_output=element_quantizer.add_output,
         config=element_quantizer.config,
         call=element_quantizer.CALL,
+    ),
+    tree_layer.TREES: CustomLayer(
+        add_output=tree_layer.add_output,
+        config=tree_layer.config,
+        call=tree_layer.CALL,
+        header=tree_layer.HEADER,
     ),
 }
 """By the name of their class in hls4ml's layer map."""

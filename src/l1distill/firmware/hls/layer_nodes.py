@@ -6,6 +6,7 @@ from typing import Any
 
 from l1distill.firmware.hls.element_quantizer import ELEMENT_QUANTIZER
 from l1distill.firmware.hls.select_layer import SELECT
+from l1distill.firmware.hls.tree_layer import TREES
 from l1distill.firmware.network.back_ends import back_end
 from l1distill.firmware.network.fixed_point import FixedPoint, grid_of
 from l1distill.firmware.network.layers import (
@@ -14,6 +15,7 @@ from l1distill.firmware.network.layers import (
     Arithmetic,
     Concatenate,
     Conv2D,
+    DecisionTrees,
     Dense,
     Layer,
     Lookup,
@@ -200,6 +202,13 @@ def _make_table(layer: Lookup, place: Place) -> Node:
     }
     types = {"table": layer.table_type.bare, "result": layer.table_type.bare}
     return place.node("UnaryLUT", attributes, types)
+
+
+@make_node.register
+def _make_trees(layer: DecisionTrees, place: Place) -> Node:
+    leaf_type = layer.leaves_type.bare
+    attributes = {"nodes": layer.columns, "leaves": layer.leaves, "leaf_type": leaf_type.cpp}
+    return place.node(TREES, attributes, {"result": leaf_type})
 
 
 @make_node.register

@@ -27,6 +27,7 @@ from l1distill.firmware.readers.qkeras_activations import quantizer_layers
 from l1distill.firmware.readers.qkeras_weights import Weights, read_weights
 from l1distill.firmware.readers.refusal import refuse
 from l1distill.firmware.readers.shape_layers import SHAPE_LAYERS, read_shape_layer
+from l1distill.firmware.readers.trees import read_trees
 
 _SCALE_FRACTION = 32
 """A scale has at most so many bits behind the point."""
@@ -237,6 +238,7 @@ LAYER_READERS: dict[str, Callable[[Any, ValueRange], Iterator[UnaryLayer | Divis
     "QuantizedBatchNormalization": _read_quantized_batch_normalization,
     "Rescaling": _read_rescaling,
     "Normalization": _read_keras_normalization,
+    "TreeEnsemble": read_trees,
     **dict.fromkeys(SHAPE_LAYERS, read_shape_layer),
 }
 """By the name of a layer's class."""

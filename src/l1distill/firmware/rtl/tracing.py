@@ -13,6 +13,7 @@ from l1distill.firmware.network.layers import (
     Affine,
     Concatenate,
     Conv2D,
+    DecisionTrees,
     Dense,
     Layer,
     Lookup,
@@ -29,6 +30,7 @@ from l1distill.firmware.network.layers import (
 )
 from l1distill.firmware.network.network import Network
 from l1distill.firmware.rtl import alkaid_workarounds as workarounds
+from l1distill.firmware.rtl.tree_logic import leaves_of
 
 
 def trace(network: Network) -> Any:
@@ -126,6 +128,11 @@ def _trace_element_quantizer(layer: QuantizeElements, values: Any) -> Any:
 @trace_layer.register
 def _trace_table(layer: Lookup, values: Any) -> Any:
     return workarounds.look_up(layer, values)
+
+
+@trace_layer.register
+def _trace_trees(layer: DecisionTrees, values: Any) -> Any:
+    return leaves_of(layer, values)
 
 
 @trace_layer.register

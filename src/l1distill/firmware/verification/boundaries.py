@@ -11,6 +11,7 @@ from l1distill.firmware.network.layers import (
     Affine,
     Concatenate,
     Conv2D,
+    DecisionTrees,
     Dense,
     Layer,
     Lookup,
@@ -74,6 +75,7 @@ def _no_boundaries(
     | Affine
     | Concatenate
     | Conv2D
+    | DecisionTrees
     | Dense
     | Lookup
     | MaxPool2D

@@ -18,6 +18,7 @@ from l1distill.firmware.network.layers.shapes import (
     UpSample2D,
     ZeroPad2D,
 )
+from l1distill.firmware.network.layers.trees import DecisionTrees
 
 __all__ = [
     "Add",
@@ -26,6 +27,7 @@ __all__ = [
     "BinaryLayer",
     "Concatenate",
     "Conv2D",
+    "DecisionTrees",
     "Dense",
     "Layer",
     "Lookup",
