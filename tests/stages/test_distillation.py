@@ -47,7 +47,7 @@ TEACHER = {"architecture": "dnn_ae", "widths": (8, 6), "latent": 3}
 
 def _settings(*overrides: str) -> Any:
     composed = to_plain(compose_stage("student", overrides).config)
-    return parse(student.STAGE.settings_for(TASK), composed)
+    return parse(student.STAGE.settings_for(TASK, composed), composed)
 
 
 @pytest.mark.parametrize("scheme", ["offline", "co_training", "self"])
@@ -67,6 +67,10 @@ def test_classification_and_any_mixture_are_configuration() -> None:
     assert mixed.distillation == DistillationSettings.model_validate(
         {"feature": {"weight": 0.1}, "relation": {"weight": 0.05}}
     )
+    trees = _settings("student=trees", "experiment=distill_feature_offline")
+    assert (trees.student.family, trees.compression.sparsity) == ("trees", 0.0)
+    pruned = _settings("student=trees", "compression=pruning")
+    assert pruned.compression.sparsity == 0.5, "what a user asks for is refused, not passed over"
     with pytest.raises(ConfigError, match=r"distillation.*alpha must be above 0"):
         _settings("distillation.scheme=self", "distillation.alpha=0")
 
@@ -132,7 +136,9 @@ class World:
         settings = _settings(f"teacher_folder={self.folder}", *SMALL, *overrides)
 
         @contextmanager
-        def epochs(_title: str, _total: int) -> Iterator[Callable[..., None]]:
+        def epochs(
+            _title: str, _total: int, _unit: str = "epochs"
+        ) -> Iterator[Callable[..., None]]:
             yield lambda *_: None
 
         record = SimpleNamespace(

@@ -13,8 +13,8 @@ from l1distill.distillation.boosting import Ensemble, boost
 from l1distill.distillation.pupil import TrainedStudent
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import Examples
-from l1distill.models.mlp import OUTPUT_LAYER, quantize_inputs
-from l1distill.models.trees import TreesSettings, build_trees
+from l1distill.models.students import OUTPUT_LAYER
+from l1distill.models.trees import TreesSettings, build_trees, compared_numbers
 from l1distill.training.fit import OnEpoch, ignore_epoch
 
 
@@ -110,10 +110,10 @@ def train_trees(
     check_trees(distillation or DistillationSettings(), pruning or PruningSettings(sparsity=0.0))
     features, outputs = train.features.shape[1], train.targets.shape[1]
     empty = build_trees(settings, features, outputs, outputs, input_exponents)
-    inputs = quantize_inputs(empty)
+    compared = compared_numbers(empty)
 
     def on_grid(examples: Examples) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return inputs.predict(examples.features, batch_size=2**16, verbose=0), examples.targets
+        return compared.predict(examples.features, batch_size=2**16, verbose=0), examples.targets
 
     step = 2.0 ** (1 - settings.input_bits)
     ensemble = boost(

@@ -15,6 +15,7 @@ from l1distill.models.cnn import CnnSettings, build_cnn, check_cnn
 from l1distill.models.mlp import StudentSettings, build_student
 from l1distill.models.student_network import NetworkSettings
 from l1distill.models.students import StudentBase
+from l1distill.models.trees import TreesSettings
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -48,6 +49,7 @@ DEFAULT = "mlp"
 FAMILIES: Mapping[str, Family] = {
     "mlp": Family(settings=StudentSettings, build=_build_mlp),
     "cnn": Family(settings=CnnSettings, build=build_cnn, check=check_cnn),
+    "trees": Family(settings=TreesSettings),
 }
 
 

@@ -13,6 +13,8 @@ from l1distill.models.tracing import trace_without_autograph
 if TYPE_CHECKING:
     from tensorflow import keras
 
+INPUT_RANGE = "input_range"
+"""Name of the layer that divides inputs with ranges of their own by these."""
 INPUT_QUANTIZER = "input_quantizer"
 """Name of the layer behind which every number is on the firmware's grid."""
 INPUT_UNITS = "input_units"
@@ -33,7 +35,10 @@ class StudentBase(Settings):
 
 
 def quantized_inputs(
-    settings: StudentBase, features: int, input_exponents: Sequence[int] = ()
+    settings: StudentBase,
+    features: int,
+    input_exponents: Sequence[int] = (),
+    in_units: bool = True,
 ) -> tuple[Any, Any]:
     """Return the input of a student and the tensor of its numbers on the firmware's grid.
 
@@ -43,6 +48,8 @@ def quantized_inputs(
         input_exponents: of each feature the power of two that its input's range is; empty:
             ``settings.input_integer`` for all. Ranges of their own are shifts before and behind
             the quantizer, which are free in firmware.
+        in_units: whether the numbers are in the units of the input; else they are parts of the
+            range of each input that has one of its own.
     """
     from qkeras import QActivation, quantized_bits
     from tensorflow.keras import layers
@@ -52,20 +59,25 @@ def quantized_inputs(
     integer = 0 if input_exponents else settings.input_integer
     x = inputs
     if input_exponents:
-        x = layers.Rescaling([2.0**-power for power in input_exponents], name="input_range")(x)
+        x = layers.Rescaling([2.0**-power for power in input_exponents], name=INPUT_RANGE)(x)
     x = QActivation(quantized_bits(settings.input_bits, integer, alpha=1), name=INPUT_QUANTIZER)(x)
-    if input_exponents:
+    if input_exponents and in_units:
         x = layers.Rescaling([2.0**power for power in input_exponents], name=INPUT_UNITS)(x)
     return inputs, x
 
 
 def quantize_inputs(student: "keras.Model") -> "keras.Model":
     """Returns the part of the student that puts its inputs on the firmware's grid."""
-    from tensorflow.keras import Model
+    from tensorflow.keras import Model, layers
 
     names = [layer.name for layer in student.layers]
-    last = INPUT_UNITS if INPUT_UNITS in names else INPUT_QUANTIZER
-    return Model(student.input, student.get_layer(last).output)
+    if INPUT_UNITS in names:
+        return Model(student.input, student.get_layer(INPUT_UNITS).output)
+    numbers = student.get_layer(INPUT_QUANTIZER).output
+    if INPUT_RANGE in names:
+        powers = student.get_layer(INPUT_RANGE).scale
+        numbers = layers.Rescaling(1 / np.asarray(powers))(numbers)
+    return Model(student.input, numbers)
 
 
 def input_limits(

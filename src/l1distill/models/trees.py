@@ -1,20 +1,21 @@
 """The student that is no neural network: a sum of decision trees behind quantized inputs."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from l1distill.core.settings import Settings
-from l1distill.models.mlp import INPUT_QUANTIZER, OUTPUT_LAYER
+from l1distill.models.students import OUTPUT_LAYER, StudentBase, quantized_inputs
 
 if TYPE_CHECKING:
     from tensorflow import keras
 
 
-class TreesSettings(Settings):
+class TreesSettings(StudentBase):
     """Gradient-boosted decision trees, and the width of every number in them."""
 
+    family: Literal["trees"] = "trees"
+    """What kind of model it is; each has settings of its own."""
     trees: int = Field(default=30, gt=0, le=256)
     """Maximum number of trees of an output; the validation split decides how many are kept."""
     depth: int = Field(default=4, ge=1, le=6)
@@ -31,11 +32,6 @@ class TreesSettings(Settings):
     """Trees without a better validation loss after which the training stops."""
     leaf_bits: int = Field(default=10, ge=2, le=16)
     """Bits of a leaf value, with a sign; the range is that of the first tree."""
-    input_bits: int = Field(default=10, ge=2, le=16)
-    """Bits of an input and a threshold, with a sign; the port of one that is never negative has
-    one less."""
-    input_integer: int = Field(default=3, ge=0, le=8)
-    """Integer bits of an input whose range the encoding leaves open, without the sign."""
 
 
 def build_trees(
@@ -47,8 +43,7 @@ def build_trees(
 ) -> "keras.Model":
     """Build the student with trees whose weights are all zero.
 
-    Thresholds follow the range of each input, so that the shifts that put it on the firmware's
-    grid are not undone, as in front of the layers of a network.
+    Thresholds are parts of each input's range, as the bits of its port are.
 
     Args:
         settings: its depth and the width of every number.
@@ -62,14 +57,18 @@ def build_trees(
         A model from scaled features (n, features) to answers (n, outputs), both on the firmware's
         grid.
     """
-    from qkeras import QActivation, quantized_bits
-    from tensorflow.keras import Model, layers
+    from tensorflow.keras import Model
 
     from l1distill.models.decision_trees import TreeEnsemble
 
     exponents = list(input_exponents) or [settings.input_integer] * features
-    x = inputs = layers.Input((features,), name="inputs")
-    x = layers.Rescaling([2.0**-power for power in exponents], name="input_range")(x)
-    x = QActivation(quantized_bits(settings.input_bits, 0, alpha=1), name=INPUT_QUANTIZER)(x)
+    inputs, x = quantized_inputs(settings, features, exponents, in_units=False)
     x = TreeEnsemble(trees, settings.depth, outputs, name=OUTPUT_LAYER)(x)
     return Model(inputs, x, name="student")
+
+
+def compared_numbers(student: "keras.Model") -> "keras.Model":
+    """Return the part of the student that makes the numbers which thresholds are compared with."""
+    from tensorflow.keras import Model
+
+    return Model(student.input, student.get_layer(OUTPUT_LAYER).input)

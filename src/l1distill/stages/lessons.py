@@ -28,8 +28,10 @@ from l1distill.distillation.student import Examples, train_student
 from l1distill.distillation.targets import TargetTransform, fit_response
 from l1distill.distillation.teacher import Teacher
 from l1distill.distillation.transfer import standardized_kinds
+from l1distill.distillation.trees import train_trees
 from l1distill.models import keras_files
 from l1distill.models.student_network import NetworkSettings
+from l1distill.models.trees import TreesSettings
 from l1distill.stages.recorded_teacher import teacher_settings
 from l1distill.stages.stage import Context
 from l1distill.tasks.base import AugmentingTask, Task
@@ -105,7 +107,7 @@ def _offline(
     teacher: Teacher,
 ) -> Taught:
     task, folder = context.task, TeacherFolder(settings.teacher_folder)
-    student, handed_on = _network(settings), _handed_on(context)
+    handed_on = _handed_on(context)
     check = partial(task.check_answers, name=handed_on)
     answers = {
         name: folder.answers(name, file.events, check) for name, file in dataset.card.files.items()
@@ -131,10 +133,24 @@ def _offline(
             pseudo=learned[split].pseudo,
         )
 
+    fit = _fit_trees if isinstance(settings.student, TreesSettings) else _fit_network
+    parts = (examples(Split.TRAIN), examples(Split.VALIDATION))
+    trained = fit(settings, context, encoding, teacher, parts)
+    return Taught(student=trained, target=target, answers=answers)
+
+
+def _fit_network(
+    settings: "Settings",
+    context: Context,
+    encoding: InputEncoding,
+    teacher: Teacher,
+    examples: tuple[Examples, Examples],
+) -> TrainedStudent:
+    """Fit a network to the examples of the training and the validation split."""
+    student = _network(settings)
     with context.epochs("train student", student.training.epochs) as on_epoch:
-        trained = train_student(
-            examples(Split.TRAIN),
-            examples(Split.VALIDATION),
+        return train_student(
+            *examples,
             student,
             settings.distillation,
             settings.compression,
@@ -145,7 +161,28 @@ def _offline(
             on_epoch=on_epoch,
             checkpoint=context.checkpoint,
         )
-    return Taught(student=trained, target=target, answers=answers)
+
+
+def _fit_trees(
+    settings: "Settings",
+    context: Context,
+    encoding: InputEncoding,
+    _teacher: Teacher,
+    examples: tuple[Examples, Examples],
+) -> TrainedStudent:
+    """Boost trees; a training that was killed starts over."""
+    student = settings.student
+    assert isinstance(student, TreesSettings), student.family
+    with context.epochs("train student", student.trees, "trees") as on_epoch:
+        return train_trees(
+            *examples,
+            student,
+            settings.distillation,
+            settings.compression,
+            input_exponents=encoding.exponents(student.input_integer),
+            seed=settings.seed,
+            on_epoch=on_epoch,
+        )
 
 
 def pseudo_items(settings: DistillationSettings, task: Task) -> float:

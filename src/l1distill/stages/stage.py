@@ -92,9 +92,9 @@ class Context:
         return self.work / f"training-{self.identity[:16]}.npz"
 
     @contextmanager
-    def epochs(self, description: str, total: int) -> "Iterator[OnEpoch]":
+    def epochs(self, description: str, total: int, unit: str = "epochs") -> "Iterator[OnEpoch]":
         """Show the progress of a training and log the losses of each epoch."""
-        with progress(description, total, "epochs") as advance:
+        with progress(description, total, unit) as advance:
 
             def on_epoch(epoch: int, losses: Mapping[str, float]) -> None:
                 self.run.log_metrics(losses, step=epoch)

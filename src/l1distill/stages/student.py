@@ -23,10 +23,12 @@ from l1distill.distillation.open_teacher import open_teacher
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import check_truth, distance_to_teacher
 from l1distill.distillation.targets import TargetTransform
+from l1distill.distillation.trees import check_trees
 from l1distill.models import keras_files
 from l1distill.models.families import FAMILIES, family_of
 from l1distill.models.student_network import NetworkSettings
 from l1distill.models.students import StudentBase, input_limits
+from l1distill.models.trees import TreesSettings
 from l1distill.stages.evaluate import evaluate_model
 from l1distill.stages.lessons import pseudo_items, teach
 from l1distill.stages.recorded_teacher import check_same_constants, teacher_settings
@@ -97,6 +99,8 @@ def _check(settings: Settings, task: Task) -> None:
     if (check_shape := FAMILIES[student.family].check) is not None:
         check_shape(student, task.encoding(student.inputs, settings.teacher_folder).shape)
     pseudo_items(chosen, task)
+    if isinstance(student, TreesSettings):
+        check_trees(chosen, settings.compression)
     if chosen.scheme == "offline" and not (chosen.of_network or chosen.beta):
         return
     record = Record.read(settings.teacher_folder)

@@ -105,11 +105,20 @@ def _against_student(teacher: Metrics, student: Metrics, signals: Sequence[str])
         rows=[_row(signal, teacher, student) for signal in signals],
         notes=(
             f"Published: {published.PAPER}. {published.WHY_OURS_DIFFER} Student: "
-            f"{student['parameters']:.0f} parameters, {100 * student['sparsity']:.0f}% of its "
-            f"weights zero; teacher: {teacher['parameters']:.0f} parameters. MSE and Wasserstein "
-            "distance are those of the standardized logarithm of the score.",
+            f"{_size(student)}; teacher: {teacher['parameters']:.0f} parameters. MSE and "
+            "Wasserstein distance are those of the standardized logarithm of the score.",
         ),
     )
+
+
+def _size(student: Metrics) -> str:
+    if "trees" in student:
+        return (
+            f"{student['trees']:.0f} trees with {student['nodes']:.0f} thresholds and "
+            f"{student['leaves']:.0f} leaves"
+        )
+    zeros = 100 * student["sparsity"]
+    return f"{student['parameters']:.0f} parameters, {zeros:.0f}% of its weights zero"
 
 
 def _row(signal: str, teacher: Metrics, student: Metrics) -> list[str]:
