@@ -24,6 +24,11 @@ OUTPUTS = {
     "promote": "promotion",
 }
 STUDY = Path("outputs/govorkova/paper")
+TITLES = {
+    "distillation_comparison": "Which distillation to use",
+    "pseudo_events": "Students with and without pseudo-events",
+}
+"""Sweeps of ``l1distill pipeline``, below ``outputs/``, whose tables are pages of results."""
 
 
 def _json(path: Path) -> Any:
@@ -92,9 +97,24 @@ def main() -> int:
         )
         write_text(root / "docs/results/paper.md", note + as_part(report))
         print("docs/results/paper.md: from l1distill paper")
+    for name in TITLES:
+        if (root / "outputs" / name / "comparison.md").is_file():
+            write_text(root / f"docs/results/{name}.md", sweep_page(root / "outputs" / name))
+            print(f"docs/results/{name}.md: from l1distill pipeline")
     for path in pages.write_committed():
         print(f"{path.relative_to(root)}: written anew")
     return 0
+
+
+def sweep_page(folder: Path) -> str:
+    """Return the tables and the ranking of a sweep, with what they were made from."""
+    record = _json(next(iter(sorted(folder.glob("*/student/record.json")))))
+    command = f"l1distill pipeline experiment={folder.name}"
+    return (
+        f"# {TITLES[folder.name]}\n\nWritten by `{command}` and taken over by `make results`, data "
+        f"set MD5 `{record['dataset_md5'][:12]}`, recorded at commit `{_commit()[:12]}`.\n\n"
+        + as_part(folder / "comparison.md")
+    )
 
 
 def as_part(report: Path) -> str:

@@ -8,9 +8,13 @@ import pytest
 from tests.e2e.conftest import Project, experiment_command
 from tests.settings import ROOT
 
-SWEEPS = ("govorkova_beta", "govorkova_teachers", "govorkova_scan", "published_firmware")
-"""Experiments that sweep; they run in ``tests/e2e/test_study.py``, the last in
-``tests/stages/test_synthesize.py``."""
+SWEEPS = (
+    *("govorkova_beta", "govorkova_teachers", "govorkova_scan", "published_firmware"),
+    *("distillation_comparison", "pseudo_events"),
+)
+"""Experiments that sweep; they run in ``tests/e2e/test_study.py``, the published firmware in
+``tests/stages/test_synthesize.py``, the comparison in ``tests/e2e/test_pipeline.py``; that of
+pseudo-events is such a one and only composed."""
 
 
 DISTILLATION = {path.stem for path in (ROOT / "conf/experiment").glob("distill_*.yaml")}

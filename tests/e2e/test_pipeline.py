@@ -1,4 +1,4 @@
-"""A real sweep of whole jobs: a tool that fails, a kill, and the rest of it."""
+"""The comparison on the tiny profile, two jobs of it: a tool that fails, a kill, the rest of it."""
 
 import json
 from pathlib import Path
@@ -11,8 +11,11 @@ from l1distill.core.errors import ToolError
 from l1distill.stages import pipeline_job
 from tests.e2e.conftest import Project
 
+LEFT, RIGHT = "distill_feature_self", "distill_response_offline"
+JOBS = {f"{LEFT},seed=1", f"{RIGHT},seed=1"}
 SWEEP = (
-    *("pipeline", "-m", "student.weight_bits=3,4", "student.layers=[2]", "compression=none"),
+    *("pipeline", "experiment=distillation_comparison", f"experiment@_global_={LEFT},{RIGHT}"),
+    *("seed=1", "output=outputs/pipeline", "student.layers=[2]", "compression=none"),
     *("student.training.epochs=1", "distillation.augmentation=0", "firmware.rtl_simulator=none"),
     *("firmware.verification_events=20", "firmware.adversarial_events=0"),
 )
@@ -36,7 +39,7 @@ def test_a_sweep_of_whole_jobs_survives_a_failure_and_a_kill(
     fault: list[BaseException] = [ToolError("yosys: not on the PATH; install it")]
 
     def faulty(stage: Any, settings: Any, *arguments: Any) -> None:
-        if stage.name == "synthesize" and "bits=3" in str(settings.output) and fault:
+        if stage.name == "synthesize" and LEFT in str(settings.output) and fault:
             raise fault.pop()
         ran.append((stage.name, settings.output.parent.name))
         execute(stage, settings, *arguments)
@@ -47,21 +50,21 @@ def test_a_sweep_of_whole_jobs_survives_a_failure_and_a_kill(
 
     failed = line.l1distill(*SWEEP, check=False)
     assert failed.returncode == 1
-    assert "student.weight_bits=3: failed: yosys: not on the PATH" in failed.stderr
+    assert f"{LEFT},seed=1: failed: yosys: not on the PATH" in failed.stderr
     assert "1 of 2 jobs failed" in failed.stderr
-    assert [stage for stage, job in ran if "bits=4" in job] == ["student", "synthesize", "promote"]
+    assert [stage for stage, job in ran if RIGHT in job] == ["student", "synthesize", "promote"]
 
     fault.append(SystemExit(143))  # as SIGTERM does
     assert line.l1distill(*SWEEP, check=False).returncode == 143
-    assert ("student", "student.weight_bits=3") in ran
+    assert ("student", f"{LEFT},seed=1") in ran
 
     before = len(ran)
     said = line.l1distill(*SWEEP)
     assert ran[before:] == [
-        ("synthesize", "student.weight_bits=3"),
-        ("promote", "student.weight_bits=3"),
+        ("synthesize", f"{LEFT},seed=1"),
+        ("promote", f"{LEFT},seed=1"),
     ]
-    assert "student.weight_bits=4: done before" in said.stderr
+    assert f"{RIGHT},seed=1: done before" in said.stderr
 
     client = line.client()
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
@@ -72,10 +75,7 @@ def test_a_sweep_of_whole_jobs_survives_a_failure_and_a_kill(
     assert parent.data.metrics["jobs"] == 2
     assert parent.data.metrics["jobs_failed"] == 0
     jobs = _children(line, parent)
-    assert {run.data.tags["job"] for run in jobs} == {
-        "student.weight_bits=3",
-        "student.weight_bits=4",
-    }
+    assert {run.data.tags["job"] for run in jobs} == JOBS
     for job in jobs:
         assert job.info.run_name == f"pipeline {job.data.tags['job']}"
         stages = {run.data.tags["stage"]: run for run in _children(line, job)}
@@ -84,14 +84,14 @@ def test_a_sweep_of_whole_jobs_survives_a_failure_and_a_kill(
         assert job.data.metrics["auc/a_4l"] == auc
         lut = stages["synthesize"].data.metrics["firmware/lut"]
         assert job.data.metrics["firmware/lut"] == lut
-        assert job.data.params["student.weight_bits"] in {"3", "4"}
+        assert job.data.params["seed"] == "1"
         assert "LUT (yosys)" in parent.data.tags["mlflow.note.content"]
 
     folder = line.folder / "outputs/pipeline"
     content = json.loads((folder / "comparison.json").read_text())
     lut = {job["job"]: job["metrics"]["firmware/lut"] for job in content["jobs"]}
     assert lut == {run.data.tags["job"]: run.data.metrics["firmware/lut"] for run in jobs}
-    assert content["use"] in lut
+    assert content["use"] in {LEFT, RIGHT}
     page = (folder / "index.html").read_text()
     assert "data:image/png;base64," in page
     assert "mean AUC" in page
@@ -101,6 +101,6 @@ def test_a_sweep_of_whole_jobs_survives_a_failure_and_a_kill(
     # nothing was registered, and nobody became champion
     assert [model.name for model in client.search_registered_models()] == models
     assert [client.get_registered_model(name).aliases for name in models] == aliases
-    verdict = json.loads((folder / "student.weight_bits=3/promotion/verdict.json").read_text())
+    verdict = json.loads((folder / f"{LEFT},seed=1/promotion/verdict.json").read_text())
     assert verdict["outcome"] in {"candidate", "refused"}
-    assert (Path(folder) / "student.weight_bits=3/job.json").is_file()
+    assert (Path(folder) / f"{LEFT},seed=1/job.json").is_file()

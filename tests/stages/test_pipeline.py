@@ -68,6 +68,14 @@ def test_the_comparison_is_ten_ways_to_distill_with_three_seeds() -> None:
     assert promotion.settings.candidate is True
 
 
+def test_students_with_and_without_pseudo_events_are_compared() -> None:
+    jobs, is_sweep = _jobs(["experiment=pseudo_events"], multirun=False)
+    assert is_sweep
+    assert {(job.varied["distillation.augmentation"], job.varied["seed"]) for job in jobs} == {
+        (augmentation, seed) for augmentation in "04" for seed in "012"
+    }
+
+
 def test_joblibs_launcher_is_the_executor_of_processes() -> None:
     words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=1"]
     told = list(map(_without_joblib, words))
