@@ -52,7 +52,7 @@ def firmware_sentence(quick: Mapping[str, Any]) -> str:
         f"{firmware['firmware/latency_cycles']:.0f} cycles "
         f"({firmware['firmware/latency_ns']:g} ns, timing closure not demonstrated), II "
         f"{firmware['firmware/ii_cycles']:.0f}, {firmware['firmware/lut']:,.0f} LUT "
-        f"({firmware['firmware/lut_percent']:.1f}%, an upper bound), "
+        f"({firmware['firmware/lut_percent']:.1f}%, before packing), "
         f"{firmware['firmware/ff']:,.0f} FF, {firmware['firmware/dsp']:.0f} DSP, "
         f"{firmware['firmware/bram']:.0f} BRAM. "
         f"{differ:.0f} of {events:,.0f} events differ between QKeras, the C simulation of HLS, the "

@@ -47,7 +47,9 @@ def test_a_known_circuit_is_counted_exactly(tmp_path: Path) -> None:
     )
     for family in ("xcup", "xc7"):
         counts = synthesize_verilog([source], "known", family, TIME_LIMIT, 4.0)
-        assert counts == YosysCounts(lut=2, ff=2, dsp=0, bram_18k=0, carry4=0, version="0.70")
+        assert counts == YosysCounts(
+            lut=2, ff=2, dsp=0, bram_18k=0, carry4=0, lut_beside_carry=0, version="0.70"
+        )
 
 
 def test_multipliers_and_memories_are_seen(tmp_path: Path) -> None:
@@ -62,7 +64,9 @@ def test_multipliers_and_memories_are_seen(tmp_path: Path) -> None:
     )
     counts = synthesize_verilog([source], "rich", "xcup", TIME_LIMIT, 4.0)
     # as the whole of synth_xilinx says; 36 Kibit are one RAMB36, or two RAMB18
-    assert counts == YosysCounts(lut=0, ff=34, dsp=1, bram_18k=2, carry4=0, version="0.70")
+    assert counts == YosysCounts(
+        lut=0, ff=34, dsp=1, bram_18k=2, carry4=0, lut_beside_carry=0, version="0.70"
+    )
 
 
 def test_memories_and_delays_of_a_few_bits_are_luts(tmp_path: Path) -> None:
@@ -77,7 +81,33 @@ def test_memories_and_delays_of_a_few_bits_are_luts(tmp_path: Path) -> None:
         "end\nassign late = delay[15];\nendmodule\n"
     )
     counts = synthesize_verilog([source], "few", "xcup", TIME_LIMIT, 4.0)
-    assert counts == YosysCounts(lut=16, ff=8, dsp=0, bram_18k=0, carry4=0, version="0.70")
+    assert counts == YosysCounts(
+        lut=16, ff=8, dsp=0, bram_18k=0, carry4=0, lut_beside_carry=0, version="0.70"
+    )
+
+
+@pytest.mark.parametrize(
+    ("select", "outputs", "beside"),
+    [
+        ("{4{1'b0}} | {r[3] ^ b[3], r[2] ^ b[2], r[1] ^ b[1], r[0] ^ b[0]}", "4", 0),
+        ("r[3:0]", "4", 4),  # registers: each takes a LUT as a route through
+        ("r[3:0]", "2", 2),  # of the bits that nobody reads, none
+        ("{r[3:1], r[0] ^ b[0]}", "4", 3),
+        ("{4{r[0] ^ b[0]}}", "4", 3),  # the same LUT once for each bit
+    ],
+)
+def test_luts_that_carry_chains_need_are_counted(
+    select: str, outputs: str, beside: int, tmp_path: Path
+) -> None:
+    source = tmp_path / "chain.v"
+    source.write_text(
+        "module chain (input clk, input [3:0] a, b, output [3:0] q);\n"
+        "reg [3:0] r; always @(posedge clk) r <= a;\nwire [3:0] o;\n"
+        f"CARRY4 carry (.CI(1'b0), .CYINIT(1'b0), .DI(b), .S({select}), .O(o));\n"
+        f"assign q = o[{outputs} - 1:0];\nendmodule\n"
+    )
+    counts = synthesize_verilog([source], "chain", "xcup", TIME_LIMIT, 4.0)
+    assert (counts.carry4, counts.lut_beside_carry) == (1, beside)
 
 
 def assert_fails(
@@ -120,6 +150,7 @@ def stat(**changes: Any) -> str:
     content: dict[str, Any] = {
         "creator": "Yosys 0.70 (git sha1 1234)",
         "modules": {"\\top": {}},
+        "luts_beside_carry": 3,
         "design": {"num_cells": 11, "num_cells_by_type": {"LUT6": 5, "FDRE": 4, "RAMB36E2": 2}},
     }
     content.update(changes)
@@ -127,7 +158,7 @@ def stat(**changes: Any) -> str:
 
 
 def test_statistics_are_read() -> None:
-    assert parse_stat(stat(), "top") == YosysCounts(5, 4, 0, 4, 0, "0.70")
+    assert parse_stat(stat(), "top") == YosysCounts(5, 4, 0, 4, 0, "0.70", 3)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +173,7 @@ def test_statistics_are_read() -> None:
         (stat(design={"num_cells": 3, "num_cells_by_type": {"LUT6": 2}}), "sum to 2 cells, not 3"),
         (stat(design={"num_cells": 1, "num_cells_by_type": {"$add": 1}}), r"\$add"),
         (stat(creator="ABC"), "is not yosys"),
+        (stat(luts_beside_carry=None), "luts_beside_carry"),
     ],
 )
 def test_statistics_that_are_not_complete_are_refused(text: str, words: str) -> None:

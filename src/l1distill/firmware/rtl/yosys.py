@@ -12,10 +12,11 @@ from typing import Any
 
 from l1distill.core.errors import ToolError
 from l1distill.firmware.process import Job, TimeLimit
+from l1distill.firmware.rtl.yosys_worker import BESIDE_CARRY
 
 CELLS: dict[str, tuple[str, int]] = {
     **{f"LUT{n}": ("lut", 1) for n in range(1, 7)},
-    "INV": ("lut", 1),  # a LUT of its own unless the vendor's mapper absorbs it: an upper bound
+    "INV": ("lut", 1),  # a LUT of its own unless the vendor's mapper absorbs it
     **dict.fromkeys(("SRL16", "SRL16E", "SRLC16E", "SRLC32E", "RAM32X1S"), ("lut", 1)),
     **dict.fromkeys(("RAM64X1S",), ("lut", 1)),
     **dict.fromkeys(("RAM32X1D", "RAM64X1D", "RAM128X1S"), ("lut", 2)),
@@ -38,13 +39,15 @@ class YosysCounts:
     """Primitives of the mapped netlist, before any packing or placement."""
 
     lut: int
-    """LUT primitives, an upper bound: two small ones may share one dual-output LUT6."""
+    """LUT primitives; two small ones may share one dual-output LUT6."""
     ff: int
     dsp: int
     bram_18k: int
     carry4: int
     version: str
     """The tool's version, such as ``0.70``."""
+    lut_beside_carry: int = 0
+    """LUTs that carry chains need beside ``lut``; see :mod:`.carry_inputs`."""
 
 
 class YosysJob:
@@ -132,6 +135,7 @@ def parse_stat(text: str, top: str) -> YosysCounts:
         cells: dict[str, int] = content["design"]["num_cells_by_type"]
         total = int(content["design"]["num_cells"])
         creator = str(content["creator"])
+        beside_carry = int(content[BESIDE_CARRY])
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{type(error).__name__} {error}") from error
     if sum(cells.values()) != total:
@@ -147,7 +151,7 @@ def parse_stat(text: str, top: str) -> YosysCounts:
     if version is None:
         raise ValueError(f"creator {creator!r} is not yosys")
     del counts["free"]
-    return YosysCounts(**counts, version=version.group(1))
+    return YosysCounts(**counts, lut_beside_carry=beside_carry, version=version.group(1))
 
 
 def synthesize_verilog(
