@@ -40,6 +40,7 @@ TOGETHER = {
     "tests/tracking/test_server_faults.py": "tests/e2e/test_line.py",
     "tests/e2e/test_monitor.py": "tests/e2e/test_line.py",
     "tests/e2e/test_story.py": "tests/e2e/test_line.py",
+    "tests/e2e/test_trees.py": "tests/e2e/test_line.py",
 }
 """Files that run in the process of another, whose session fixtures they share."""
 

@@ -98,15 +98,14 @@ BACK_ENDS["evaluation and value ranges"] = lambda layer_class: not isabstract(la
 
 
 def layer_classes() -> list[type[Layer]]:
-    """Return the class of every layer that there is, in the order of their definition."""
+    """Return the class of every layer that there is, a base class before its own."""
 
-    def leaves(layer_class: type[Layer]) -> list[type[Layer]]:
+    def concrete(layer_class: type[Layer]) -> list[type[Layer]]:
         subclasses = layer_class.__subclasses__()
-        if not subclasses:
-            return [layer_class]
-        return [leaf for subclass in subclasses for leaf in leaves(subclass)]
+        own = [layer_class] if not (subclasses and isabstract(layer_class)) else []
+        return own + [c for subclass in subclasses for c in concrete(subclass)]
 
-    return [*leaves(UnaryLayer), *leaves(BinaryLayer)]
+    return [*concrete(UnaryLayer), *concrete(BinaryLayer)]
 
 
 def value_range_after(layers: Iterable[UnaryLayer], x: ValueRange) -> ValueRange:
