@@ -79,7 +79,7 @@ def python(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         (["student", "student.layer=[8]"], "did you mean student.layers?"),
         (["student", "+student.weight_bit=8"], "did you mean student.weight_bits?"),
         (["student", "student=mpl"], "student=mpl: no such choice; did you mean mlp?"),
-        (["student", "student=mpl"], "there are mlp"),
+        (["student", "student=mpl"], "there are cnn, mlp, trees"),
         (["student", "studnet=mlp"], "did you mean student?"),
         (["student", "student.weight_bits=six"], "student.weight_bits='six': input should be"),
         (["student", "student.weight_bits=99"], "student.weight_bits=99: input should be less"),
