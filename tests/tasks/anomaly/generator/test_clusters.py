@@ -45,7 +45,7 @@ def test_workers_that_are_killed_half_way_change_nothing(tiny: Dataset, tmp_path
         progress.append((events, work))
         pools_done = sum(events for events, _ in progress) > 0
         if _workers() and (len(killed) < 1 or (len(killed) < 2 and pools_done)):
-            victim = _workers()[-1]
+            victim = _workers()[0]  # the oldest: one that has only begun is given up
             victim.send_signal(signal.SIGKILL)
             killed.append(victim)
 
