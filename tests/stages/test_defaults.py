@@ -61,6 +61,9 @@ OF_A_CLASS_OF_THEIR_OWN = [
 ]
 """Choices whose file is the default of a settings class; others change values of a class."""
 
+OTHERS = {"student=trees": ["compression=pruning"]}
+"""Choices of other groups that a choice overrides, set back to their defaults."""
+
 
 @pytest.mark.parametrize(
     ("stage", "choice"),
@@ -71,7 +74,7 @@ OF_A_CLASS_OF_THEIR_OWN = [
     ],
 )
 def test_defaults_are_the_same_in_conf_and_in_python(stage: str, choice: str) -> None:
-    composed = _composed(stage, *filter(None, [choice]))
+    composed = _composed(stage, *filter(None, [choice]), *OTHERS.get(choice, []))
     settings = settings_class(stage, composed)
     assert _differences(settings, composed) == {}
     assert len(list(_compare(settings, composed))) > 3

@@ -59,7 +59,7 @@ def test_groups_are_those_of_the_stage_with_what_is_chosen(
 ) -> None:
     page = _page(capsys, "student", "compression=none", "profile=quick")
     assert _row(page, "compression") == ["compression", "[none]", "pruning"]
-    assert _row(page, "student") == ["student", "cnn", "[mlp]"]
+    assert _row(page, "student") == ["student", "cnn", "[mlp]", "trees"]
     profiles = ["anomaly", "full", "none", "[quick]", "standard", "tiny"]
     assert _row(page, "profile") == ["profile", *profiles]
     assert _row(page, "encoding@student.inputs")[1:] == ["[anomaly]"]
