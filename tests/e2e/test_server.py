@@ -153,7 +153,11 @@ def test_a_student_is_promoted_on_a_server_and_no_password_is_left_anywhere(
 def test_every_stage_outlives_a_server_that_comes_and_goes(
     line: Project, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each as small as it can be."""
+    """Each as small as it can be; what is logged with a model is one file, not the package."""
+    package = tmp_path / "package" / "l1distill"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.setattr("l1distill.tracking.models.PACKAGE", package)
     data, teacher, student = (tmp_path / name for name in ("data", "teacher", "student"))
     events = line.folder / "data/anomaly"
     chain = f"data=public data.folder={data}"

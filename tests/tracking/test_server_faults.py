@@ -11,7 +11,6 @@ import mlflow
 import pytest
 
 from l1distill.artifacts.record import ModelSpec
-from l1distill.core.closure import Closure
 from l1distill.core.errors import ResourceError
 from l1distill.core.workspace import folder_sha256, write_json
 from l1distill.registry.decision import Outcome
@@ -45,11 +44,11 @@ def between(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
-    # What is logged with a model are its source files, which are all alike to a server.
-    source = tmp_path / "source.py"
-    source.write_text('"""Stands for them."""\n')
-    code = Closure(frozenset(), {"l1distill/__init__.py": source}, frozenset())
-    monkeypatch.setattr("l1distill.tracking.models.closure_of", lambda _modules: code)
+    # What is logged with a model is the package, hundreds of files that are all alike to a server.
+    package = tmp_path / "package" / "l1distill"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text('"""Stands for it."""\n')
+    monkeypatch.setattr("l1distill.tracking.models.PACKAGE", package)
     with proxy(server.uri) as between:
         mlflow.set_tracking_uri(between.uri)
         yield between

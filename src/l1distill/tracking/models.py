@@ -1,24 +1,24 @@
 """Log models with pinned requirements and the code that loads them."""
 
-import shutil
-import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+import l1distill
 from l1distill.artifacts.record import ModelSpec
-from l1distill.core.closure import closure_of
 from l1distill.core.logging import silence_library
 from l1distill.data.encoding import InputEncoding
+
+PACKAGE = Path(l1distill.__file__).parent
 
 
 def log_pyfunc(spec: ModelSpec, folder: Path, tags: Mapping[str, str]) -> str:
     """Log a pyfunc model into the active run.
 
-    The source files that it imports, of this package, go with it: a server stores each by a
-    request of its own, and the whole package has hundreds. Requirements are explicit: inferring
-    them takes ten seconds and a second process.
+    The whole of the package goes with it: MLflow puts its folder first on the path of the process
+    that loads the model and of its children, where a part would hide the rest. Requirements are
+    explicit: inferring them takes ten seconds and a second process.
 
     Args:
         spec: the model.
@@ -39,28 +39,17 @@ def log_pyfunc(spec: ModelSpec, folder: Path, tags: Mapping[str, str]) -> str:
     # The signature says what the model takes, and the model enforces it: MLflow would refuse every
     # type of number but one, and lists. It leaves that to models with a signature of type hints.
     signature._is_signature_from_type_hint = True
-    with (
-        tempfile.TemporaryDirectory(prefix="l1distill-code-") as code,
-        silence_library("mlflow"),  # its advice on type hints and input examples
-    ):
+    with silence_library("mlflow"):  # its advice on type hints and input examples
         info = mlflow.pyfunc.log_model(
             name=spec.name,
             python_model=_script(spec.script),
             artifacts={key: str(folder / path) for key, path in spec.artifacts.items()},
             pip_requirements=[f"{name}=={version(name)}" for name in spec.requirements],
-            code_paths=_copy_code(spec.script, Path(code)),
+            code_paths=[str(PACKAGE)],
             signature=signature,
             tags=dict(tags),
         )
     return str(info.model_id)
-
-
-def _copy_code(module: str, folder: Path) -> list[str]:
-    """Copy what a module imports of its package; return the packages in the folder."""
-    for name, file in closure_of([module]).files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, folder / name)
-    return sorted(map(str, folder.iterdir()))
 
 
 def _item_shape(spec: ModelSpec, folder: Path) -> tuple[int, ...]:
