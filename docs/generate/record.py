@@ -108,7 +108,7 @@ def main() -> int:
 
 def sweep_page(folder: Path) -> str:
     """Return the tables and the ranking of a sweep, with what they were made from."""
-    record = _json(next(iter(sorted(folder.glob("*/student/record.json")))))
+    record = _json(min(folder.glob("*/student/record.json")))
     command = f"l1distill pipeline experiment={folder.name}"
     return (
         f"# {TITLES[folder.name]}\n\nWritten by `{command}` and taken over by `make results`, data "

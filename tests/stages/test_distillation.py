@@ -25,7 +25,8 @@ from l1distill.models.mlp import StudentSettings
 from l1distill.stages import lessons, student
 from l1distill.stages.composition import compose_stage, to_plain
 from l1distill.stages.configuration import parse
-from l1distill.stages.lessons import Taught, pseudo_items, teach
+from l1distill.stages.lessons import Taught, teach
+from l1distill.stages.pseudo_items import pseudo_items
 from l1distill.stages.recorded_teacher import check_same_constants
 from l1distill.tasks.anomaly.augmentation import PseudoEventSettings
 from l1distill.tasks.anomaly.settings import AnomalyTeacherSettings

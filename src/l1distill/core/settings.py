@@ -1,15 +1,18 @@
 """Base classes of settings and of constants read from JSON files."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from l1distill.core.errors import DataError, first_line
+from l1distill.core.errors import ConfigError, DataError, first_line
 from l1distill.core.workspace import write_json
 
 if TYPE_CHECKING:
     from typing import Self
+
+Entry = TypeVar("Entry")
 
 
 class Settings(BaseModel):
@@ -48,3 +51,23 @@ class Constants(Settings):
     def write(self, path: Path) -> None:
         """Write the constants to their file, all or nothing."""
         write_json(path, self.model_dump())
+
+
+def entry_of(table: Mapping[str, Entry], section: Any, key: str, default: str) -> Entry:
+    """Return the entry of a table that a section of the configuration names.
+
+    Args:
+        table: entries by their names.
+        section: of the configuration, as it was composed.
+        key: that holds the name, with its section, such as ``student.family``.
+        default: the name where the section has none.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    field = key.rpartition(".")[2]
+    name = section.get(field, default) if isinstance(section, Mapping) else default
+    if not isinstance(name, str) or name not in table:
+        known = ", ".join(table)
+        raise ConfigError(f"{key}={name!r}: there is no such {field}; choose one of {known}")
+    return table[name]

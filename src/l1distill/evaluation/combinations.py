@@ -133,12 +133,11 @@ class _Parts:
 
 def rank_correlation(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> float:
     """Return Spearman's rank correlation of two lists of scores, (n,) each; NaN of constants."""
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr
 
-    ranks = [rankdata(values) for values in (a, b)]
-    if any(np.ptp(rank) == 0 for rank in ranks):
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
         return math.nan
-    return float(np.corrcoef(ranks)[0, 1])
+    return float(spearmanr(a, b).statistic)
 
 
 def rank_combinations(jobs: Sequence[Trained], background: str) -> Ranking:

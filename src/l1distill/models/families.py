@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from l1distill.core.errors import ConfigError
+from l1distill.core.settings import entry_of
 from l1distill.models.cnn import CnnSettings, build_cnn, check_cnn
 from l1distill.models.mlp import StudentSettings, build_student
 from l1distill.models.student_network import NetworkSettings
@@ -59,13 +60,7 @@ def family_of(section: Any) -> Family:
     Raises:
         ConfigError: there is none of that name.
     """
-    name = section.get("family", DEFAULT) if isinstance(section, Mapping) else DEFAULT
-    if not isinstance(name, str) or name not in FAMILIES:
-        known = ", ".join(FAMILIES)
-        raise ConfigError(
-            f"student.family={name!r}: there is no such family; choose one of {known}"
-        )
-    return FAMILIES[name]
+    return entry_of(FAMILIES, section, "student.family", DEFAULT)
 
 
 def build_network(

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.artifacts.folders import TeacherFolder
-from l1distill.core.errors import ConfigError, DataError
+from l1distill.core.errors import DataError
 from l1distill.data.dataset import Dataset
 from l1distill.data.encoding import InputEncoding
 from l1distill.data.splits import Split
-from l1distill.distillation.augmentation import LearnedItems, learned_items
+from l1distill.distillation.augmentation import LearnedItems
 from l1distill.distillation.centering import standardization
 from l1distill.distillation.joint import JointExamples, train_jointly
 from l1distill.distillation.open_teacher import (
@@ -23,7 +23,6 @@ from l1distill.distillation.open_teacher import (
     wanted_layers,
 )
 from l1distill.distillation.pupil import TrainedStudent
-from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import Examples, train_student
 from l1distill.distillation.targets import TargetTransform, fit_response
 from l1distill.distillation.teacher import Teacher
@@ -32,9 +31,10 @@ from l1distill.distillation.trees import train_trees
 from l1distill.models import keras_files
 from l1distill.models.student_network import NetworkSettings
 from l1distill.models.trees import TreesSettings
-from l1distill.stages.recorded_teacher import teacher_settings
+from l1distill.stages.pseudo_items import answers_to_pseudo_items, items_to_learn
+from l1distill.stages.recorded_teacher import handed_on, recorded_answers, teacher_settings
 from l1distill.stages.stage import Context
-from l1distill.tasks.base import AugmentingTask, Task
+from l1distill.tasks.base import Task
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -94,11 +94,6 @@ def _network(settings: "Settings") -> NetworkSettings:
     return student
 
 
-def _handed_on(context: Context) -> str:
-    """Return the name of the teacher's answer that is learned."""
-    return context.task.handed_on(teacher_settings(context.task, context.records["teacher"]))
-
-
 def _offline(
     settings: "Settings",
     context: Context,
@@ -106,23 +101,24 @@ def _offline(
     encoding: InputEncoding,
     teacher: Teacher,
 ) -> Taught:
-    task, folder = context.task, TeacherFolder(settings.teacher_folder)
-    handed_on = _handed_on(context)
-    check = partial(task.check_answers, name=handed_on)
-    answers = {
-        name: folder.answers(name, file.events, check) for name, file in dataset.card.files.items()
-    }
+    task, record = context.task, context.records["teacher"]
+    answers = recorded_answers(task, settings.teacher_folder, record, dataset, dataset.names)
     sample, to_training = dataset.training, answers[dataset.training_sample]
-    learned = {split: _learned(settings, task, dataset, split) for split in _SPLITS}
+    learned = {split: items_to_learn(settings, task, dataset, split) for split in _SPLITS}
     said = {split: to_training[sample.rows(split)] for split in _SPLITS}
-    if learned[Split.TRAIN].pseudo:
+    answer, path = handed_on(task, record), TeacherFolder(settings.teacher_folder).model
+    has_pseudo = learned[Split.TRAIN].pseudo > 0
+    asks = has_pseudo or settings.distillation.of_network
+    network = keras_files.load(path) if asks else None
+    if has_pseudo:
         for split, part in learned.items():
-            more = _ask_about_pseudo_items(folder, task, teacher, handed_on, part)
+            made = part.items[part.real.stop :]
+            more = answers_to_pseudo_items(path, task, teacher, network, answer, made)
             said[split] = np.concatenate([said[split], more])
     train = learned[Split.TRAIN].real
-    of_task = partial(task.fit_target, name=handed_on)
+    of_task = partial(task.fit_target, name=answer)
     target = fit_response(settings.distillation.response, said[Split.TRAIN][train], of_task)
-    lessons = _further_knowledge(settings, task, learned, teacher)
+    lessons = _further_knowledge(settings, task, learned, teacher, network)
 
     def examples(split: Split) -> Examples:
         return Examples(
@@ -133,9 +129,11 @@ def _offline(
             pseudo=learned[split].pseudo,
         )
 
-    fit = _fit_trees if isinstance(settings.student, TreesSettings) else _fit_network
     parts = (examples(Split.TRAIN), examples(Split.VALIDATION))
-    trained = fit(settings, context, encoding, teacher, parts)
+    if isinstance(settings.student, TreesSettings):
+        trained: TrainedStudent = _fit_trees(settings, settings.student, context, encoding, parts)
+    else:
+        trained = _fit_network(settings, context, encoding, teacher, parts)
     return Taught(student=trained, target=target, answers=answers)
 
 
@@ -165,14 +163,12 @@ def _fit_network(
 
 def _fit_trees(
     settings: "Settings",
+    student: TreesSettings,
     context: Context,
     encoding: InputEncoding,
-    _teacher: Teacher,
     examples: tuple[Examples, Examples],
 ) -> TrainedStudent:
     """Boost trees; a training that was killed starts over."""
-    student = settings.student
-    assert isinstance(student, TreesSettings), student.family
     with context.epochs("train student", student.trees, "trees") as on_epoch:
         return train_trees(
             *examples,
@@ -185,69 +181,18 @@ def _fit_trees(
         )
 
 
-def pseudo_items(settings: DistillationSettings, task: Task) -> float:
-    """Return how many pseudo-items an item a student learns from.
-
-    Raises:
-        ConfigError: the task makes none.
-    """
-    if isinstance(task, AugmentingTask):
-        chosen = settings.augmentation
-        return task.pseudo_items() if chosen == "task" else chosen
-    if settings.augmentation not in ("task", 0.0):
-        raise ConfigError(
-            f"distillation.augmentation={settings.augmentation:g}: task={task.name} makes no "
-            "pseudo-items; set distillation.augmentation=0, or give the task the method augment "
-            "(l1distill.tasks.base.AugmentingTask)"
-        )
-    return 0.0
-
-
-def _learned(settings: "Settings", task: Task, dataset: Dataset, split: Split) -> LearnedItems:
-    """Return the items of a split, and the pseudo-items that the settings ask for."""
-    number = pseudo_items(settings.distillation, task)
-    make = None
-    if number and isinstance(task, AugmentingTask):
-
-        def make(items: NDArray[Any], number: int, rng: np.random.Generator) -> NDArray[Any]:
-            return task.augment(items, number, settings.augmentation, rng)
-
-    seed = [settings.seed, list(Split).index(split)]
-    return learned_items(task.training_arrays(dataset, split), number, make, seed)
-
-
-def _ask_about_pseudo_items(
-    folder: TeacherFolder, task: Task, teacher: Teacher, handed_on: str, learned: LearnedItems
-) -> NDArray[np.float32]:
-    """Return the trained teacher's answers to pseudo-items.
-
-    Raises:
-        DataError: there is no network to ask, or its answers cannot be learned.
-    """
-    model = keras_files.load(folder.model)
-    made = learned.items[learned.real.stop :]
-    answers = teacher.answers(model, made)[handed_on]
-    reason = task.check_answers(answers, handed_on)
-    if not np.isfinite(answers).all():
-        reason = "they are not all finite"
-    if reason:
-        raise DataError(
-            f"{folder.model}: its answers to pseudo-items cannot be learned ({reason}); set "
-            "distillation.augmentation=0"
-        )
-    return answers
-
-
 def _further_knowledge(
-    settings: "Settings", task: Task, learned: Mapping[Split, LearnedItems], teacher: Teacher
+    settings: "Settings",
+    task: Task,
+    learned: Mapping[Split, LearnedItems],
+    teacher: Teacher,
+    model: "keras.Model",
 ) -> dict[Split, dict[str, NDArray[np.float32]]]:
     """Ask the trained teacher for what it has not left in files, and center and scale that."""
     chosen = settings.distillation
     if not chosen.of_network:
         return {split: {} for split in learned}
     asked = open_teacher(teacher, task.name, "distillation")
-    path = TeacherFolder(settings.teacher_folder).model
-    model = keras_files.load(path)
     layers = wanted_layers(chosen, asked.latent_layers(), [layer.name for layer in model.layers])
     try:
         knowledge = {
@@ -255,6 +200,7 @@ def _further_knowledge(
         }
     except (ValueError, TypeError) as error:
         shape = learned[Split.TRAIN].items.shape[1:]
+        path = TeacherFolder(settings.teacher_folder).model
         raise DataError(
             f"{path}: cannot read the events of {settings.data.folder}, each {shape}; it was "
             "trained on another event format: run teacher again"
@@ -278,7 +224,7 @@ def _jointly(
     asked = open_teacher(teacher, task.name, f"distillation.scheme={scheme}")
 
     def examples(split: Split) -> JointExamples:
-        learned = _learned(settings, task, dataset, split)
+        learned = items_to_learn(settings, task, dataset, split)
         return JointExamples(
             features=encoding.apply(learned.items), arrays=learned.arrays, pseudo=learned.pseudo
         )
@@ -292,7 +238,7 @@ def _jointly(
             student,
             settings.distillation,
             settings.compression,
-            of_task=partial(task.fit_target, name=_handed_on(context)),
+            of_task=partial(task.fit_target, name=handed_on(task, context.records["teacher"])),
             input_exponents=encoding.exponents(student.input_integer),
             shape=encoding.shape,
             seed=settings.seed,

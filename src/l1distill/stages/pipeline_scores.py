@@ -1,13 +1,12 @@
 """Scores of a job's firmware, kept for comparisons between jobs on the same events."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.artifacts.folders import FirmwareFolder, StudentFolder, TeacherFolder
+from l1distill.artifacts.folders import FirmwareFolder, StudentFolder
 from l1distill.artifacts.record import Record
 from l1distill.core.workspace import write_arrays
 from l1distill.data.splits import Split
@@ -15,7 +14,7 @@ from l1distill.evaluation.combinations import rank_correlation
 from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.firmware.files import EMULATOR
 from l1distill.stages.firmware_answers import inputs_and_scores
-from l1distill.stages.recorded_teacher import teacher_settings
+from l1distill.stages.recorded_teacher import recorded_answers
 from l1distill.tasks.base import ScoringTask, Task
 
 SCORES = "scores.npz"
@@ -56,11 +55,9 @@ def write_scores(folder: Path, settings: Any, task: Task) -> dict[str, float]:
     rows = training.rows(Split.VALIDATION)
     scores["validation"] = ask(training.items.values[rows])
     write_arrays(folder / SCORES, scores)
-    events = dataset.card.files[dataset.training_sample].events
-    teacher = TeacherFolder(settings.teacher_folder)
-    handed_on = task.handed_on(teacher_settings(task, Record.read(settings.teacher_folder)))
-    check = partial(task.check_answers, name=handed_on)
-    said = teacher.answers(dataset.training_sample, events, check)[rows]
+    folder_of_teacher, sample = settings.teacher_folder, dataset.training_sample
+    record = Record.read(folder_of_teacher)
+    said = recorded_answers(task, folder_of_teacher, record, dataset, [sample])[sample][rows]
     if said.ndim > 1 or len(said) < 3:
         return {}
     value = rank_correlation(scores["validation"].astype(np.float64), said.astype(np.float64))

@@ -1,10 +1,18 @@
-"""The teacher of a folder as a task knows it: its settings, from the record beside it."""
+"""The teacher of a folder as a task knows it: settings, from the record beside it, and answers."""
 
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.artifacts.folders import TeacherFolder
 from l1distill.artifacts.record import Record
 from l1distill.core.errors import DataError
 from l1distill.core.workspace import file_sha256
+from l1distill.data.dataset import Dataset
 from l1distill.tasks.base import Task, TeacherSettings
 
 
@@ -12,6 +20,31 @@ def teacher_settings(task: Task, record: Record) -> TeacherSettings:
     """Return the settings that a teacher was trained with, from its record."""
     section = record.nested("teacher")
     return task.settings.teacher.chosen_by(section).model_validate(section)
+
+
+def handed_on(task: Task, record: Record) -> str:
+    """Return the name of a teacher's answer that students learn."""
+    return task.handed_on(teacher_settings(task, record))
+
+
+def recorded_answers(
+    task: Task, folder: Path, record: Record, dataset: Dataset, samples: Iterable[str]
+) -> dict[str, NDArray[np.float32]]:
+    """Read a teacher's answers to every item of samples, (n,) or (n, outputs) each.
+
+    Args:
+        task: says which answers can be learned.
+        folder: of the teacher.
+        record: of the teacher.
+        dataset: has the samples.
+        samples: their names.
+
+    Raises:
+        DataError: they are missing, damaged, or cannot be learned.
+    """
+    check: Any = partial(task.check_answers, name=handed_on(task, record))
+    answers, files = TeacherFolder(folder).answers, dataset.card.files
+    return {name: answers(name, files[name].events, check) for name in samples}
 
 
 def check_same_constants(task: Task, teacher: Path, data: Path) -> None:

@@ -30,7 +30,8 @@ from l1distill.models.student_network import NetworkSettings
 from l1distill.models.students import StudentBase, input_limits
 from l1distill.models.trees import TreesSettings
 from l1distill.stages.evaluate import evaluate_model
-from l1distill.stages.lessons import pseudo_items, teach
+from l1distill.stages.lessons import teach
+from l1distill.stages.pseudo_items import pseudo_items
 from l1distill.stages.recorded_teacher import check_same_constants, teacher_settings
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.tasks.base import (

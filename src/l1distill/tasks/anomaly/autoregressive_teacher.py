@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from l1distill.distillation.open_teacher import Compute
 
-_BLOCK = 4096
-
 
 class AutoregressiveTeacher:
     """A masked network that says of each object how likely it is, given those before it.
@@ -64,16 +62,10 @@ class AutoregressiveTeacher:
         self, model: "keras.Model", items: NDArray[Any]
     ) -> Mapping[str, NDArray[np.float32]]:
         """Return the score ``nll``, (n,)."""
-        import tensorflow as tf
+        from l1distill.distillation.open_teacher import BLOCK, in_blocks
 
-        loss = self.loss(model, _BLOCK)
-
-        step = outside_of_training()
-        blocks = [
-            loss([tf.constant(items[start : start + _BLOCK], tf.float32)], step).numpy()
-            for start in range(0, len(items), _BLOCK)
-        ]
-        return {self._settings.score: np.concatenate(blocks)}
+        loss, step = self.loss(model, BLOCK), outside_of_training()
+        return in_blocks(lambda block: {self._settings.score: loss([block], step)}, items)
 
     def latent_layers(self) -> Sequence[str]:
         """Name the last hidden layer."""

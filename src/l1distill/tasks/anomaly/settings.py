@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from l1distill.core.errors import ConfigError
-from l1distill.core.settings import Settings
+from l1distill.core.settings import Settings, entry_of
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
 from l1distill.tasks.anomaly.readers.settings import EventFiles
 from l1distill.tasks.base import DataSettings, EvaluationSettings, TeacherSettings
@@ -56,14 +55,7 @@ class AnomalyTeacherSettings(TeacherSettings):
         Raises:
             ConfigError: there is no such architecture.
         """
-        name = section.get("architecture", DEFAULT) if isinstance(section, Mapping) else DEFAULT
-        if not isinstance(name, str) or name not in ARCHITECTURES:
-            known = ", ".join(ARCHITECTURES)
-            raise ConfigError(
-                f"teacher.architecture={name!r}: there is no such architecture; choose one of "
-                f"{known}"
-            )
-        return ARCHITECTURES[name]
+        return entry_of(ARCHITECTURES, section, "teacher.architecture", DEFAULT)
 
 
 class AutoencoderSettings(AnomalyTeacherSettings):
