@@ -68,6 +68,10 @@ class Fit:
             not yet as sparse as was asked for.
         at_epoch: called before the first epoch and after each, before its weights are validated
             and kept: it may set weights that are not trained.
+        after_step: called in the graph of each step, behind the optimizer: it may set weights that
+            are not trained.
+        fine_tune_from: the first epoch of a fine tuning, whose learning rate falls to zero along a
+            cosine; None where there is none.
         until: the epoch before which this training stops, where another continues it; its last
             weights are kept, and it does not stop early.
         earlier: the epochs of a training that this one continues; they have their numbers, and
@@ -83,6 +87,8 @@ class Fit:
     callbacks: Sequence["keras.callbacks.Callback"] = ()
     best_from_epoch: int = 0
     at_epoch: Callable[[], None] = lambda: None
+    after_step: Callable[[], None] = lambda: None
+    fine_tune_from: int | None = None
     until: int | None = None
     earlier: History = field(default_factory=History)
     xla: bool = False
@@ -170,7 +176,10 @@ def fit(
     while not state.ended and state.epoch < until:
         epoch = state.epoch
         optimizer.learning_rate = learning_rate(
-            settings, state.history.validation_loss, training.best_from_epoch
+            settings,
+            state.history.validation_loss,
+            training.best_from_epoch,
+            training.fine_tune_from,
         )
         order = np.random.default_rng([training.seed, epoch]).permutation(len(train[0]))
         total = steps(order, epoch)
@@ -207,6 +216,7 @@ def _compiled(
             loss = tf.reduce_mean(training.loss(batch, Step(True, tf.stack([epoch, start]))))
         gradients = tape.gradient(loss, variables)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        training.after_step()
         return loss * tf.cast(tf.size(rows), tf.float32)
 
     @tf.function(jit_compile=training.xla)  # type: ignore[untyped-decorator]

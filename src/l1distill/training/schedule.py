@@ -15,7 +15,10 @@ MIN_DELTA = 1e-4
 
 
 def learning_rate(
-    settings: TrainingSettings, validation_losses: Sequence[float], best_from_epoch: int = 0
+    settings: TrainingSettings,
+    validation_losses: Sequence[float],
+    best_from_epoch: int = 0,
+    fine_tune_from: int | None = None,
 ) -> float:
     """Compute the learning rate of the next epoch.
 
@@ -24,11 +27,25 @@ def learning_rate(
         validation_losses: of the epochs that were run.
         best_from_epoch: the first epoch that counts for a plateau; before it a network that is
             being pruned grows worse without having come to rest.
+        fine_tune_from: the epoch from which the schedule's learning rate is multiplied by a cosine
+            that falls from 1 to 0; None: by nothing.
 
     Source:
         Plateau decay: ``ReduceLROnPlateau`` of Keras, without cooldown. Cosine: Loshchilov and
         Hutter, arXiv:1608.03983, without restarts.
     """
+    rate = _scheduled(settings, validation_losses, best_from_epoch)
+    epoch = len(validation_losses)
+    if fine_tune_from is None or epoch <= fine_tune_from:
+        return rate
+    share = (epoch - fine_tune_from) / (settings.epochs - fine_tune_from)
+    return 0.5 * rate * (1.0 + math.cos(math.pi * share))
+
+
+def _scheduled(
+    settings: TrainingSettings, validation_losses: Sequence[float], best_from_epoch: int
+) -> float:
+    """Compute it from the settings alone."""
     schedule, rate = settings.schedule, settings.learning_rate
     if schedule.kind == "cosine":
         return 0.5 * rate * (1.0 + math.cos(math.pi * len(validation_losses) / settings.epochs))

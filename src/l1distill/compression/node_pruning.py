@@ -1,0 +1,201 @@
+"""Switches nodes and input features off while a network is trained, down to an exact budget.
+
+The aim is that of Cristoforetti, Di Luca, Follega, Iuppa and Mascione ("Deep neural networks
+resizing for online event selection", slides, 2022): a second set of parameters, trained together
+with the network, switches off nodes of layers that the user names, in one training, until exactly
+as many are used as were asked for. The authors' equations are not public, so this is not theirs.
+Here a gate multiplies each node; those with the largest scores are open
+(:mod:`.node_scores`), fewer and fewer of them (:class:`.node_budget.Schedule`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.compression.node_budget import (
+    FEATURES,
+    Budget,
+    Schedule,
+    even,
+    feature_budget,
+    node_budgets,
+)
+from l1distill.compression.node_settings import NodePruningSettings
+
+if TYPE_CHECKING:
+    from tensorflow import keras
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Structure:
+    """What is left of a network.
+
+    Attributes:
+        nodes: nodes that are on, by layer.
+        of_nodes: nodes that there were, by layer.
+        nodes_asked: how many of these were to be left; None where no node was to go.
+        features: numbers of the inputs that are on; None where no feature was to go.
+        of_features: inputs that there are.
+        features_asked: how many of these were to be left.
+        counts: (epochs, layers) nodes of each layer after each epoch, in the order of ``nodes``;
+            empty where they do not change.
+    """
+
+    nodes: Mapping[str, int]
+    of_nodes: Mapping[str, int]
+    nodes_asked: int | None = None
+    features: Sequence[int] | None = None
+    of_features: int = 0
+    features_asked: int | None = None
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 0), np.int64))
+
+    def metrics(self) -> dict[str, float]:
+        """Return ``nodes_used``, ``nodes_asked``, ``nodes_used/<layer>`` and those of features."""
+        metrics: dict[str, float] = {}
+        if self.nodes_asked is not None:
+            metrics["nodes_asked"] = float(self.nodes_asked)
+            metrics["nodes_used"] = float(sum(self.nodes.values()))
+            metrics |= {f"nodes_used/{name}": float(n) for name, n in self.nodes.items()}
+        if self.features is not None and self.features_asked is not None:
+            metrics["features_asked"] = float(self.features_asked)
+            metrics["features_used"] = float(len(self.features))
+        return metrics
+
+
+class GatedNetwork:
+    """A network with gates, while it is trained.
+
+    Attributes:
+        model: what is fitted.
+        full_from_epoch: the first epoch at the end of which as few nodes are on as were asked for.
+    """
+
+    def __init__(
+        self,
+        model: "keras.Model",
+        settings: NodePruningSettings,
+        *,
+        epochs: int,
+        steps_per_epoch: int,
+        seed: int = 0,
+    ) -> None:
+        """Put gates into a network, all of them open.
+
+        Args:
+            model: Keras layers one behind the other, dense or convolutional, of QKeras or not.
+            settings: how many nodes and features, which, and when.
+            epochs: of the training.
+            steps_per_epoch: optimizer steps in an epoch.
+            seed: of scores and draws.
+
+        Raises:
+            ConfigError: so few or so many nodes cannot be left, or a layer is not there.
+            DataError: the network is not of such layers.
+        """
+        from l1distill.compression.node_gates import Gate, Pool
+        from l1distill.compression.node_removal import (
+            chain_of,
+            hidden_layers,
+            node_norms,
+            with_gates,
+        )
+        from l1distill.compression.node_scores import RULES
+
+        layers = chain_of(model)
+        schedule = Schedule.of(settings, epochs * steps_per_epoch)
+        self._widths = hidden_layers(layers)
+        self._settings, self._epochs = settings, epochs
+        self._pools: list[Pool] = []
+
+        def add(name: str, budget: Budget, score: str) -> None:
+            # each pool with draws of its own
+            own = seed + 7919 * len(self._pools)
+            pool = Pool(name, budget, schedule, RULES[score](), epochs, own)
+            if score == "magnitude":
+                pool.norms = {layer: node_norms(layers, layer) for layer in pool.sizes}
+            self._pools.append(pool)
+
+        for number, budget in enumerate(node_budgets(settings, self._widths)):
+            add(f"nodes_{number}", budget, settings.score)
+        of_features = feature_budget(settings, int(model.input_shape[-1]))
+        if of_features is not None:
+            add(FEATURES, of_features, settings.feature_score)
+
+        def gate_of(layer: str) -> Gate | None:
+            owner = [pool for pool in self._pools if layer in pool.sizes]
+            return Gate(owner[0], layer) if owner else None
+
+        self.model, self._layers = with_gates(model, gate_of)
+        self.full_from_epoch = -(-schedule.end // steps_per_epoch) - 1
+
+    @property
+    def fine_tune_from(self) -> int | None:
+        """The first epoch in which nothing is switched off any more, if it has its own rate."""
+        return self.full_from_epoch + 1 if self._settings.fine_tune == "cosine" else None
+
+    def after_step(self) -> None:
+        """Move scores and gates; in the graph of a step, behind the optimizer."""
+        for pool in self._pools:
+            pool.advance()
+
+    @property
+    def callbacks(self) -> "list[keras.callbacks.Callback]":
+        """What counts nodes after each epoch."""
+        from tensorflow import keras
+
+        def count(epoch: int, _logs: Any = None) -> None:
+            for pool in self._pools:
+                pool.count(epoch)
+
+        return [keras.callbacks.LambdaCallback(on_epoch_end=count)]
+
+    def removed(self) -> "keras.Model":
+        """Return the network without what is off: a smaller one, with the same outputs."""
+        from l1distill.compression.node_removal import without_nodes
+
+        on = {layer: pool.is_on(layer) for pool in self._pools for layer in pool.sizes}
+        return without_nodes(self.model, self._layers, on)
+
+    def structure(self) -> Structure:
+        """Return what is on."""
+        of_nodes = [pool for pool in self._pools if FEATURES not in pool.sizes]
+        of_features = [pool for pool in self._pools if FEATURES in pool.sizes]
+        nodes = dict(self._widths)
+        counts = np.tile(list(nodes.values()), (self._epochs, 1))
+        for pool in of_nodes:
+            recorded = pool.counts.numpy()
+            for number, layer in enumerate(pool.sizes):
+                nodes[layer] = int(pool.is_on(layer).sum())
+                counts[:, list(nodes).index(layer)] = recorded[:, number]
+        gated = {layer for pool in of_nodes for layer in pool.sizes}
+        free = sum(width for layer, width in self._widths.items() if layer not in gated)
+        on = [np.flatnonzero(pool.is_on(FEATURES)).tolist() for pool in of_features]
+        return Structure(
+            nodes=nodes,
+            of_nodes=self._widths,
+            nodes_asked=sum(pool.keep for pool in of_nodes) + free if of_nodes else None,
+            features=on[0] if on else None,
+            of_features=int(self.model.input_shape[-1]),
+            features_asked=of_features[0].keep if on else None,
+            counts=counts if of_nodes else np.empty((0, 0), np.int64),
+        )
+
+
+def even_widths(settings: NodePruningSettings, widths: Mapping[str, int]) -> dict[str, int]:
+    """Return the nodes of each layer of a network that is trained from scratch in that size.
+
+    Args:
+        settings: how many nodes.
+        widths: of the network that is not pruned.
+
+    Raises:
+        ConfigError: so few or so many nodes cannot be left, or a layer is not there.
+    """
+    chosen = settings.model_copy(update={"scope": "global"})
+    smaller = dict(widths)
+    for budget in node_budgets(chosen, widths):
+        smaller |= even(budget)
+    return smaller
