@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,14 @@ class Teacher(Protocol):
         Returns:
             Name of each answer to (n,) or (n, outputs) finite numbers.
         """
+
+
+@runtime_checkable
+class CalibratedTeacher(Protocol):
+    """A teacher whose answers need something measured once its network is trained."""
+
+    def calibrate(self, model: "keras.Model", items: NDArray[Any]) -> None:
+        """Measure it on the training items (n, ...), and keep it in the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +142,8 @@ def train_teacher(
         checkpoint,
     )
     trained = strip(pruned.model)
+    if isinstance(teacher, CalibratedTeacher):
+        teacher.calibrate(trained, train[0])
     return TrainedTeacher(
         model=trained, history=history, sparsity=measure_sparsity(trained, prunable)
     )

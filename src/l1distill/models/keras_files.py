@@ -32,6 +32,7 @@ def load(path: Path | str) -> "keras.Model":
         raise DataError(f"{path}: no such network; run the stage that trains it first")
     from qkeras.utils import load_qmodel
 
+    import l1distill.models.background_sample
     import l1distill.models.batch_normalization
     import l1distill.models.decision_trees
     import l1distill.models.masked_dense  # noqa: F401 (all make their layer known)

@@ -35,6 +35,7 @@ from tests.tasks.anomaly.test_autoencoder import CONSTANTS, EVENTS
 COMPONENTS = 3
 NUMBERS = 1 + 7 * COMPONENTS
 SMALL = AutoregressiveSettings(slot_width=3, components=2, dropout=0.2)
+RANKED = SMALL.model_copy(update={"score": "rank_ht"})
 
 
 def _expected(seed: int = 0) -> np.ndarray:  # type: ignore[type-arg]
@@ -177,6 +178,40 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
         np.testing.assert_array_equal(one, other)
     best = AutoregressiveTeacher(settings).answers(whole.model, EVENTS[225:])["nll"].mean()
     assert whole.metrics()["best_validation_loss"] == pytest.approx(best, rel=1e-5)
+
+
+def test_ranks_with_ht_are_those_among_the_training_background(tmp_path: Path) -> None:
+    """By the definition: shares of the background that are as rare, an exponential beyond 1%."""
+    rng = np.random.default_rng(5)
+    background = np.tile(EVENTS, (20, 1, 1)) * rng.lognormal(0.0, 0.3, (6000, 1, 1))
+    background[..., 1:] = np.tile(EVENTS, (20, 1, 1))[..., 1:]
+    teacher = AutoregressiveTeacher(RANKED)
+    training = TrainingSettings(epochs=1, batch_size=3000)
+    trained = train_teacher(teacher, [background], [background[:300]], training)
+    keras_files.save(trained.model, tmp_path / "teacher.h5")
+    loaded = keras_files.load(tmp_path / "teacher.h5")
+    answers = teacher.answers(loaded, background)
+    ranks = []
+    for scores in (answers["nll"], background[:, 9:, 0].sum(axis=1)):
+        order = stats.rankdata(scores, method="min") - 1
+        ranks.append(-np.log(1.0 - order / len(scores)))
+    inside = (ranks[0] < 4.0) & (ranks[1] < 4.0)
+    assert 0.9 < inside.mean() < 0.98
+    expected = np.maximum(*ranks)
+    np.testing.assert_allclose(answers["rank_ht"][inside], expected[inside], rtol=0.02, atol=1e-3)
+    high = background[:1] * np.array([1e3, 1.0, 1.0])  # beyond all of the background
+    far, further = (teacher.answers(loaded, high * [scale, 1, 1])["rank_ht"][0] for scale in (1, 2))
+    assert expected.max() < far < further
+    likelihood = AutoregressiveTeacher(SMALL)
+    scores = train_teacher(likelihood, [background], [background[:300]], training)
+    np.testing.assert_array_equal(
+        answers["nll"], likelihood.answers(scores.model, background)["nll"]
+    )
+    assert TASK.handed_on(RANKED) == "rank_ht"
+    with pytest.raises(ValueError, match="no background was measured"):
+        teacher.answers(teacher.build(), EVENTS)
+    with pytest.raises(ConfigError, match=r"^teacher\.score=rank_ht: .* teacher\.score=nll"):
+        teacher.answer_of(tf.zeros((1, 1)), [tf.constant(EVENTS[:1])])
 
 
 def test_its_score_is_learned_as_it_is() -> None:

@@ -21,6 +21,8 @@ PT_SCALE_GEV = 20.0
 """pT is counted in it: the threshold of most objects."""
 FEATURES = 6
 """Numbers that the network reads of an object: present, log pT, pT, eta, cos and sin of phi."""
+BACKGROUND = "background"
+"""Layer that keeps what the scores of the background are."""
 _OF_COMPONENT = 7
 """Weight; center and log-width of log pT and of eta; center and log-concentration of phi."""
 _LOG_WIDTHS = (-4.0, 3.0)
@@ -33,13 +35,14 @@ def numbers_of_slot(components: int) -> int:
     return 1 + _OF_COMPONENT * components
 
 
-def build(width: int, layers: int, components: int) -> "keras.Model":
+def build(width: int, layers: int, components: int, ranks: int = 0) -> "keras.Model":
     """Build the untrained network.
 
     Args:
         width: numbers of a slot in a hidden layer.
         layers: hidden layers; each after the first adds to the one before it.
         components: of the mixture.
+        ranks: scores whose values on the background the network keeps, in its last layer.
 
     Returns:
         From the features of slots (n, 114), and for each hidden layer the factors (n, 19 x width)
@@ -62,6 +65,10 @@ def build(width: int, layers: int, components: int) -> "keras.Model":
         inputs.append(keep)
     numbers = numbers_of_slot(components)
     outputs = MaskedDense(N_OBJECTS, numbers, strict=False, name="expected")(hidden)
+    if ranks:
+        from l1distill.models.background_sample import BackgroundSample
+
+        outputs = BackgroundSample(ranks, name=BACKGROUND)(outputs)
     return keras.Model(inputs, outputs, name="autoregressive")
 
 

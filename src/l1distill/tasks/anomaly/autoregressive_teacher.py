@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.core.errors import ConfigError
+from l1distill.evaluation.trivial import rank_score
 from l1distill.tasks.anomaly.autoregressive import (
+    BACKGROUND,
     build,
     dropped,
     features,
@@ -18,6 +20,7 @@ from l1distill.tasks.anomaly.autoregressive import (
 )
 from l1distill.tasks.anomaly.events import N_OBJECTS
 from l1distill.tasks.anomaly.settings import AutoregressiveSettings
+from l1distill.tasks.anomaly.trivial_scores import ht
 from l1distill.training.fit import Loss, Step, outside_of_training
 
 if TYPE_CHECKING:
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from tensorflow import keras
 
     from l1distill.distillation.open_teacher import Compute
+
+_RANKED = ("nll", "ht")
+"""Scores that the network keeps of the background, in order."""
 
 
 class AutoregressiveTeacher:
@@ -41,7 +47,8 @@ class AutoregressiveTeacher:
     def build(self) -> "keras.Model":
         """Build the untrained network."""
         settings = self._settings
-        return build(settings.slot_width, settings.layers, settings.components)
+        ranks = len(_RANKED) if self._is_ranked else 0
+        return build(settings.slot_width, settings.layers, settings.components, ranks)
 
     def prunable_layers(self) -> Sequence[str]:
         """Name no layer: masked layers are not pruned."""
@@ -58,14 +65,32 @@ class AutoregressiveTeacher:
 
         return loss
 
+    @property
+    def _is_ranked(self) -> bool:
+        return self._settings.score == "rank_ht"
+
     def answers(
         self, model: "keras.Model", items: NDArray[Any]
     ) -> Mapping[str, NDArray[np.float32]]:
-        """Return the score ``nll``, (n,)."""
+        """Return the score ``nll``, and ``rank_ht`` where that is handed on, (n,) each."""
+        nll = self._likelihoods(model, items)
+        if not self._is_ranked:
+            return {"nll": nll}
+        background = model.get_layer(BACKGROUND).sample()
+        ranks = [rank_score(*pair) for pair in zip((nll, ht(items)), background, strict=True)]
+        return {"nll": nll, "rank_ht": np.maximum(*ranks).astype(np.float32)}
+
+    def calibrate(self, model: "keras.Model", items: NDArray[Any]) -> None:
+        """Keep in the network what likelihood and HT of the background are."""
+        if self._is_ranked:
+            model.get_layer(BACKGROUND).keep(self._likelihoods(model, items), ht(items))
+
+    def _likelihoods(self, model: "keras.Model", items: NDArray[Any]) -> NDArray[np.float32]:
+        """Return -log p of events, (n,)."""
         from l1distill.distillation.open_teacher import BLOCK, in_blocks
 
         loss, step = self.loss(model, BLOCK), outside_of_training()
-        return in_blocks(lambda block: {self._settings.score: loss([block], step)}, items)
+        return in_blocks(lambda block: {"nll": loss([block], step)}, items)["nll"]
 
     def latent_layers(self) -> Sequence[str]:
         """Name the last hidden layer."""
@@ -103,11 +128,21 @@ class AutoregressiveTeacher:
         return asked
 
     def loss_of(self, outputs: "tf.Tensor", arrays: "Sequence[tf.Tensor]", step: Step) -> Any:
-        """Return the score of what the network expects, (n,)."""
-        return self.answer_of(outputs, arrays)
+        """Return -log p by what the network expects, (n,)."""
+        return self._score(outputs, relative(arrays[0]))
 
     def answer_of(self, outputs: "tf.Tensor", arrays: "Sequence[tf.Tensor]") -> "tf.Tensor":
-        """Return the score of what the network expects, (n,)."""
+        """Return the score of what the network expects, (n,).
+
+        Raises:
+            ConfigError: it is a rank, which is not known before the training's end.
+        """
+        if self._is_ranked:
+            raise ConfigError(
+                f"teacher.score={self._settings.score}: a rank among the background is known at "
+                "the end of the teacher's training, and co-training asks before; set "
+                "teacher.score=nll, or distillation.scheme=offline"
+            )
         return self._score(outputs, relative(arrays[0]))
 
     def _inputs(self, events: "tf.Tensor", step: Step) -> "list[tf.Tensor]":

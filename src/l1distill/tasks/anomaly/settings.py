@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 Score = Literal["mse", "kl", "rz"]
 """Anomaly scores, section IV: input-output MSE; of a VAE also D_KL (eq. 2) and R_z (eq. 3)."""
 
-Likelihood = Literal["nll"]
-"""Anomaly score of a density: -log p, a logarithm already, below zero where p is above one."""
+Likelihood = Literal["nll", "rank_ht"]
+"""Anomaly scores of a density: -log p, a logarithm already, below zero where p is above one; or the
+larger of two ranks among the training background, that of -log p and that of HT. A rank is -log of
+the share of the background that is as rare, continued as an exponential beyond its last 1%."""
 SPANS_MAGNITUDES = frozenset({"mse", "kl", "rz"})
 """Scores above zero that span orders of magnitude: they are learned and drawn as logarithms."""
 
@@ -109,7 +111,7 @@ class AutoregressiveSettings(AnomalyTeacherSettings):
     density: Literal["pt", "log_pt"] = "pt"
     """What the density is of: in pT, a steep spectrum makes an energetic object a rare one."""
     score: Likelihood = "nll"
-    """The anomaly score that is handed on to students: -log of the density."""
+    """The anomaly score that is handed on to students: -log of the density, or ranks with HT."""
     training: TrainingSettings = TrainingSettings(learning_rate=0.002)
     """How the density is trained."""
 
