@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from l1distill.distillation.open_teacher import Compute
 
-_RANKED = ("nll", "ht")
-"""Scores that the network keeps of the background, in order."""
+_RANKED = 2
+"""Scores that the network keeps of the background: -log p, then HT."""
 
 
 class AutoregressiveTeacher:
@@ -47,7 +47,7 @@ class AutoregressiveTeacher:
     def build(self) -> "keras.Model":
         """Build the untrained network."""
         settings = self._settings
-        ranks = len(_RANKED) if self._is_ranked else 0
+        ranks = _RANKED if self._is_ranked else 0
         return build(settings.slot_width, settings.layers, settings.components, ranks)
 
     def prunable_layers(self) -> Sequence[str]:
@@ -76,9 +76,9 @@ class AutoregressiveTeacher:
         nll = self._likelihoods(model, items)
         if not self._is_ranked:
             return {"nll": nll}
-        background = model.get_layer(BACKGROUND).sample()
-        ranks = [rank_score(*pair) for pair in zip((nll, ht(items)), background, strict=True)]
-        return {"nll": nll, "rank_ht": np.maximum(*ranks).astype(np.float32)}
+        of_nll, of_ht = model.get_layer(BACKGROUND).sample()
+        ranks = np.maximum(rank_score(nll, of_nll), rank_score(ht(items), of_ht))
+        return {"nll": nll, "rank_ht": ranks.astype(np.float32)}
 
     def calibrate(self, model: "keras.Model", items: NDArray[Any]) -> None:
         """Keep in the network what likelihood and HT of the background are."""
