@@ -62,6 +62,13 @@ class CalibratedTeacher(Protocol):
     def calibrate(self, model: "keras.Model", items: NDArray[Any]) -> None:
         """Measure it on the training items (n, ...), and keep it in the network."""
 
+    def check_joint_training(self) -> None:
+        """Refuse to teach while it is trained, if the answer that is handed on needs it.
+
+        Raises:
+            ConfigError: it does.
+        """
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedTeacher:

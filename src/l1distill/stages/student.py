@@ -23,6 +23,7 @@ from l1distill.distillation.open_teacher import open_teacher
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import check_truth, distance_to_teacher
 from l1distill.distillation.targets import TargetTransform
+from l1distill.distillation.teacher import CalibratedTeacher
 from l1distill.distillation.trees import check_trees
 from l1distill.models import keras_files
 from l1distill.models.families import FAMILIES, family_of
@@ -111,6 +112,8 @@ def _check(settings: Settings, task: Task) -> None:
         asked = open_teacher(teacher, task.name, f"distillation.scheme={chosen.scheme}")
         if chosen.scheme == "self":
             asked.outputs()  # some judge no network but their own
+        elif isinstance(teacher, CalibratedTeacher):
+            teacher.check_joint_training()
     elif chosen.of_network:
         open_teacher(teacher, task.name, "distillation: reconstruction, feature and relation")
 

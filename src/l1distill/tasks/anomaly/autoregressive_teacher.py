@@ -85,6 +85,15 @@ class AutoregressiveTeacher:
         if self._is_ranked:
             model.get_layer(BACKGROUND).keep(self._likelihoods(model, items), ht(items))
 
+    def check_joint_training(self) -> None:
+        """Refuse where the score is a rank: the background's are known once it is trained."""
+        if self._is_ranked:
+            raise ConfigError(
+                "distillation.scheme=co_training: the teacher's score is a rank among the "
+                "background, which is known at the end of its training; choose "
+                "distillation.scheme=offline, or a teacher with teacher.score=nll"
+            )
+
     def _likelihoods(self, model: "keras.Model", items: NDArray[Any]) -> NDArray[np.float32]:
         """Return -log p of events, (n,)."""
         from l1distill.distillation.open_teacher import BLOCK, in_blocks
@@ -137,12 +146,7 @@ class AutoregressiveTeacher:
         Raises:
             ConfigError: it is a rank, which is not known before the training's end.
         """
-        if self._is_ranked:
-            raise ConfigError(
-                f"teacher.score={self._settings.score}: a rank among the background is known at "
-                "the end of the teacher's training, and co-training asks before; set "
-                "teacher.score=nll, or distillation.scheme=offline"
-            )
+        self.check_joint_training()
         return self._score(outputs, relative(arrays[0]))
 
     def _inputs(self, events: "tf.Tensor", step: Step) -> "list[tf.Tensor]":

@@ -104,7 +104,7 @@ class AutoregressiveSettings(AnomalyTeacherSettings):
     """Hidden layers."""
     components: Annotated[int, Field(gt=0, le=64)] = 6
     """Components of the mixture that pT, eta and phi of an object are expected from."""
-    dropout: float = Field(default=0.1, ge=0, lt=1)
+    dropout: float = Field(default=0.03, ge=0, lt=1)
     """Share of hidden numbers that are left out in a training step."""
     flips: bool = True
     """Whether events are mirrored in eta and in phi by chance while it is trained."""
@@ -112,7 +112,7 @@ class AutoregressiveSettings(AnomalyTeacherSettings):
     """What the density is of: in pT, a steep spectrum makes an energetic object a rare one."""
     score: Likelihood = "nll"
     """The anomaly score that is handed on to students: -log of the density, or ranks with HT."""
-    training: TrainingSettings = TrainingSettings(learning_rate=0.002)
+    training: TrainingSettings = TrainingSettings(learning_rate=0.004)
     """How the density is trained."""
 
 
