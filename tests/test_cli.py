@@ -80,6 +80,11 @@ def python(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         (["student", "+student.weight_bit=8"], "did you mean student.weight_bits?"),
         (["student", "student=mpl"], "student=mpl: no such choice; did you mean mlp?"),
         (["student", "student=mpl"], "there are cnn, mlp, trees"),
+        (
+            ["student", "student=trees", "student.training.epochs=2"],
+            "student.training.epochs: student=trees has no such key; student=cnn and student=mlp",
+        ),
+        (["pipeline", "executor.workers=2"], "executor=null has no such key; executor=dask_local"),
         (["student", "studnet=mlp"], "did you mean student?"),
         (["student", "student.weight_bits=six"], "student.weight_bits='six': input should be"),
         (["student", "student.weight_bits=99"], "student.weight_bits=99: input should be less"),
@@ -121,6 +126,22 @@ def test_bad_input_is_one_line_and_status_2(
     assert says in line
     assert not (tmp_path / "models").exists()
     assert not list(tmp_path.glob("mlflow.db*"))
+
+
+@pytest.mark.parametrize("said", ["--config-dir", "hydra.searchpath"])
+def test_hints_know_the_files_of_a_search_path(
+    l1distill: CommandLine, tmp_path: Path, said: str
+) -> None:
+    mine = tmp_path / "confs/student/mine.yaml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("family: mlp\nlayers: [4]\nfrequency: 1\n")
+    where = ["--config-dir", "confs"]
+    if said == "hydra.searchpath":
+        where = [f"hydra.searchpath=[file://{tmp_path}/confs]"]
+    done = l1distill("student", *where, "student=mine", "student.freqency=2")
+    assert done.err.endswith("no such key; did you mean student.frequency?\n")
+    done = l1distill("student", *where, "student.frequency=2")
+    assert done.err.endswith("student=mlp has no such key; student=mine has it\n")
 
 
 @pytest.mark.parametrize(

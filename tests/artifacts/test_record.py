@@ -55,13 +55,28 @@ def test_a_changed_or_missing_file_is_named_with_the_ways_out(
     for damaged in (kept[:-1], kept + b"\0", bytes([kept[0] ^ 1]) + kept[1:], b""):
         path.write_bytes(damaged)
         assert _refusal(tmp_path) == (
-            f"{path}: not what student wrote (truncated or changed); remove it and run dvc pull, "
-            "or run student again"
+            f"{path}: not what student wrote (truncated or changed); run student again"
         )
     path.unlink()
-    assert _refusal(tmp_path) == f"{path}: missing; run dvc pull, or run student again"
+    assert _refusal(tmp_path) == f"{path}: missing; run student again"
     path.write_bytes(kept)
     assert Record.read(tmp_path) == written
+
+
+def test_dvc_is_named_where_it_knows_the_file(written: Record, tmp_path: Path) -> None:
+    path = tmp_path / "student.h5"
+    path.write_bytes(b"")
+    lock = "stages:\n  student:\n    outs:\n    - path: {}\n      md5: 0.dir\n"
+    (tmp_path.parent / "dvc.lock").write_text(lock.format("elsewhere"))
+    assert "run dvc" not in _refusal(tmp_path)
+    (tmp_path.parent / "dvc.lock").write_text(lock.format(tmp_path.name))
+    assert _refusal(tmp_path).endswith("; remove it and run dvc pull, or run student again")
+    path.unlink()
+    assert _refusal(tmp_path) == f"{path}: missing; run dvc pull, or run student again"
+    (tmp_path.parent / "dvc.lock").unlink()
+    assert "run dvc" not in _refusal(tmp_path)
+    tmp_path.with_name(f"{tmp_path.name}.dvc").touch()
+    assert "run dvc pull" in _refusal(tmp_path)
 
 
 def test_no_flipped_bit_of_the_record_itself_goes_unnoticed(
@@ -78,14 +93,13 @@ def test_no_flipped_bit_of_the_record_itself_goes_unnoticed(
 def test_a_record_that_is_none_is_named(written: Record, tmp_path: Path, content: str) -> None:
     (tmp_path / RECORD).write_text(content)
     assert _refusal(tmp_path) == (
-        f"{tmp_path / RECORD}: not what the stage wrote (truncated or changed); remove it and run "
-        "dvc pull, or run the stage again"
+        f"{tmp_path / RECORD}: not what the stage wrote (truncated or changed); run the stage again"
     )
 
 
 def test_a_missing_record_and_a_missing_folder_are_named(written: Record, tmp_path: Path) -> None:
     (tmp_path / RECORD).unlink()
-    assert _refusal(tmp_path).startswith(f"{tmp_path / RECORD}: missing; run dvc pull, or ")
+    assert _refusal(tmp_path).startswith(f"{tmp_path / RECORD}: missing; run the ")
     assert _refusal(tmp_path / "nowhere").startswith(f"{tmp_path / 'nowhere'}: no such folder; run")
 
 

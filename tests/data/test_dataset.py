@@ -103,7 +103,7 @@ def test_a_file_that_is_not_the_cards_is_refused(tmp_path: Path, change: str) ->
     table = items_of("far")
     _write(folder / "far.h5", table[:-1] if change == "number" else table + 1e-9)
     with pytest.raises(
-        DataError, match=r"far\.h5: not the file that card\.json describes.*dvc pull"
+        DataError, match=r"far\.h5: not the file that card\.json describes.*run generate again"
     ):
         _open(folder).samples()
     _open(folder).sample("near")
@@ -127,7 +127,7 @@ def test_a_missing_file_is_named_by_its_reader(tmp_path: Path) -> None:
 
 
 def test_a_missing_data_set_says_what_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="run dvc pull, or l1distill generate"):
+    with pytest.raises(DataError, match="no such data set; run l1distill generate"):
         _open(tmp_path / "nowhere")
 
 

@@ -50,7 +50,8 @@ def test_a_sweep_of_whole_jobs_survives_a_failure_and_a_kill(
 
     failed = line.l1distill(*SWEEP, check=False)
     assert failed.returncode == 1
-    assert f"{LEFT},seed=1: failed: yosys: not on the PATH" in failed.stderr
+    assert f"l1distill: job {LEFT},seed=1: yosys: not on the PATH" in failed.stderr
+    assert "WARNING" not in failed.stderr
     assert "1 of 2 jobs failed" in failed.stderr
     assert [stage for stage, job in ran if RIGHT in job] == ["student", "synthesize", "promote"]
 

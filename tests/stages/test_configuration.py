@@ -63,7 +63,7 @@ def test_the_shipped_configuration_is_whole(stage: str, override: str) -> None:
     [
         ("weight_bits", "six", "student.weight_bits='six': input should be a valid integer"),
         ("weight_bits", None, "student.weight_bits=None"),
-        ("layers", [8.5], "student.layers.0=8.5"),
+        ("layers", [8.5], "student.layers[0]=8.5"),
         ("wieght_bits", 8, "student.wieght_bits: no such key; did you mean student.weight_bits?"),
         ("inputs", {"pt_unit_min_gev": 0}, "student.inputs.pt_unit_min_gev=0: input should be gre"),
         (
@@ -74,7 +74,7 @@ def test_the_shipped_configuration_is_whole(stage: str, override: str) -> None:
         (
             "inputs",
             {"pt_unit_min_gev": 128},
-            "student.inputs: pt_unit_min_gev must not be above pt_unit_max_gev",
+            "student.inputs.pt_unit_min_gev must not be above pt_unit_max_gev",
         ),
     ],
 )
@@ -100,13 +100,44 @@ def test_numbers_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
     ("override", "says"),
     [
         ("seed=-1", "seed=-1: input should be greater than or equal to 0"),
-        ("student.layers=[0]", "student.layers.0=0: input should be greater than 0"),
-        ("student.layers=[1000000]", "student.layers.0=1000000: input should be less than"),
+        ("student.layers=[0]", "student.layers[0]=0: input should be greater than 0"),
+        ("student.layers=[1000000]", "student.layers[0]=1000000: input should be less than"),
         ("compression.sparsity=1.5", "compression.sparsity=1.5: input should be less than 1"),
-        ("compression.begin_epoch=30", "compression: begin_epoch=30 must come before end_epoch=25"),
+        ("compression.begin_epoch=30", "compression.begin_epoch=30 must come before end_epoch=25"),
         (
             "student.training.epochs=20",
             "student.training.epochs=20 leaves no epoch after",
+        ),
+        (
+            "distillation.augmentation=-1",
+            "distillation.augmentation=-1: input should be greater than or equal to 0, or 'task'",
+        ),
+        (
+            "distillation.augmentation=lots",
+            "distillation.augmentation='lots': input should be a valid number, or 'task'",
+        ),
+        (
+            "augmentation.added_power=[2,1]",
+            "augmentation.added_power=[2, 1]: give two numbers from 0 to 5, the smaller one first",
+        ),
+        (
+            "augmentation.added_power=[2]",
+            "augmentation.added_power=[2]: too few entries; [1] is missing",
+        ),
+        (
+            "augmentation.added_power=[1,2,3]",
+            "augmentation.added_power=[1, 2, 3]: give at most 2 entries",
+        ),
+        ("student.layers=[]", "student.layers=[]: give at least 1 entry"),
+        (
+            "student.weight_bits=[4,99,1]",
+            "student.weight_bits[1]=99: input should be less than or equal to 16; "
+            "student.weight_bits[2]=1: input should be greater than or equal to 2",
+        ),
+        (
+            "student.weight_bits=[4]",
+            "student.weight_bits=[4]: give one number for each of the layers dense_1, dense_2, "
+            "score, or a single number for all",
         ),
     ],
 )
@@ -162,8 +193,8 @@ def test_a_task_that_is_wrong_is_named_before_anything_else(
         ("public", "limit", 0, "limit=0: input should be greater than or equal to 1"),
         ("public", "pt_unit", "mev", "pt_unit='mev': input should be 'GeV' or 'MeV'"),
         ("public", "signals", {"x": 3}, "signals.x=3: input should be a valid list"),
-        ("public", "signals", {"x": ["a", 3]}, "signals.x.1=3: input should be a valid string"),
-        ("public", "signals", {"a/b": "c"}, "signals: 'a/b' cannot name a signal"),
+        ("public", "signals", {"x": ["a", 3]}, "signals.x[1]=3: input should be a valid string"),
+        ("public", "signals", {"a/b": "c"}, "signals={'a/b': 'c'}: 'a/b' cannot name"),
         ("public", "reader", "publik", "reader='publik': choose one of 'public', 'nanoaod', 'own'"),
         ("nanoaod", "filter", {"pt": 1}, "filter.pt: no such key"),
         (
@@ -174,7 +205,7 @@ def test_a_task_that_is_wrong_is_named_before_anything_else(
         ),
         ("nanoaod", "met", 3, "met=3: input should be 'auto', 'MET', 'PuppiMET' or 'PFMET'"),
         ("own", "background", "x", "background: no such key"),
-        ("own", "folders", [None], "folders.0=None: input should be a valid string"),
+        ("own", "folders", [None], "folders[0]=None: input should be a valid string"),
     ],
 )
 def test_keys_of_a_choice_are_named_as_they_are_written(
@@ -222,8 +253,14 @@ class _Outer(BaseModel):
     ("wrong", "says"),
     [
         ({"by_name": {"a": {"widht": 1}}}, "by_name.a.widht: no such key; did you mean by_name.a"),
-        ({"several": [{}, {"wdth": 1}]}, "several.1.wdth: no such key; did you mean several.1.wid"),
-        ({"either": {"width": "x"}}, "either={'width': 'x'}: input should be a valid integer; eit"),
+        (
+            {"several": [{}, {"wdth": 1}]},
+            "several[1].wdth: no such key; did you mean several[1].wid",
+        ),
+        (
+            {"either": {"width": "x"}},
+            "either={'width': 'x'}: input should be a valid integer, or eit",
+        ),
     ],
 )
 def test_keys_inside_collections_and_plain_unions(wrong: dict[str, Any], says: str) -> None:

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from l1distill.cli import STAGES
 from l1distill.stages.composition import compose_stage, to_plain
-from l1distill.stages.configuration import flatten, section_class, settings_class
+from l1distill.stages.configuration import flatten, settings_class
+from l1distill.stages.setting_types import section_class
 from tests.settings import ROOT
 
 NAMES_OF_A_CHOICE = {"gate_profile"}

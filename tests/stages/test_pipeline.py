@@ -1,13 +1,21 @@
 """Jobs of `l1distill pipeline`: how they are called, composed and refused."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
+from l1distill.artifacts.record import Record
 from l1distill.cli import main
+from l1distill.core.errors import DataError, ToolError
+from l1distill.core.workspace import file_sha256
+from l1distill.stages import pipeline_sweep
 from l1distill.stages.composition import compose_stage
 from l1distill.stages.job_names import group_of, job_name
-from l1distill.stages.pipeline_job import _steps, trains_teacher
+from l1distill.stages.pipeline_job import Job, JobResult, _steps, check_job, trains_teacher
 from l1distill.stages.pipeline_settings import OF_JOB
 from l1distill.stages.pipeline_sweep import _jobs, _without_joblib
 
@@ -99,6 +107,12 @@ def test_a_teacher_is_trained_where_the_overrides_name_it(word: str, own: bool) 
         (["firmware.adversarial_event=4,6"], "firmware.adversarial_event: no such key; did you me"),
         (["student.weight_bits=4,99"], "student.weight_bits=99: input should be less than"),
         (["gate=anomaly,hl_lhc"], "gate: no such key; did you mean gates?"),
+        (
+            ["student=mlp,trees", "student.layers=[8]"],
+            "job student=trees: student.layers: student=trees has no such key; student=cnn and "
+            "student=mlp have it; run a sweep for each choice",
+        ),
+        (["student.layers=[4],[]"], "job student.layers=: student.layers=[]: give at least 1 ent"),
         (["seed=0,0"], "seed=0: is swept twice; leave one out"),
         (["output=a,b"], "output=: cannot be swept"),
         (["executor=process", "seed=0,1"], "executor=process: no such choice; did you mean proc"),
@@ -116,6 +130,71 @@ def test_what_is_wrong_is_refused_before_anything_runs(
     (line,) = capsys.readouterr().err.splitlines()
     assert says in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pipelines_take_every_family_of_students() -> None:
+    (trees,), _ = _jobs(["student=trees"], multirun=False)
+    check_job(trees)
+    assert trees.composed["compression"]["sparsity"] == 0.0
+
+
+@pytest.mark.parametrize("key", ["teacher_folder", "data.folder"])
+@pytest.mark.parametrize("sweep", [["-m", "seed=1,2"], ["-m", "student.layers=[2],[4]"], []])
+def test_damaged_inputs_are_refused_before_any_job(
+    key: str,
+    sweep: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folders = {"data.folder": Path("data"), "teacher_folder": Path("teacher")}
+    for folder, stage in ((Path("data"), "generate"), (Path("teacher"), "teacher")):
+        folder.mkdir()
+        (folder / "file").write_text(stage)
+        Record(
+            stage=stage,
+            parameters={"task.name": "anomaly"},
+            inputs={},
+            dataset="anomaly",
+            dataset_md5="0" * 32,
+            files={"file": file_sha256(folder / "file")},
+            artifacts=[],
+        ).write(folder)
+    (folders[key] / "file").write_text("something else")
+    words = [f"{name}={folder}" for name, folder in folders.items()]
+    assert main(["pipeline", *sweep, *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"l1distill: {folders[key]}/file: not what ")
+    assert line.endswith(" again")
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "teacher"}
+
+
+def test_a_failed_job_is_one_line_and_its_own_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in sweeps of a stage: the highest status of the jobs."""
+    errors = {1: DataError("file: no"), 2: ToolError("yosys: no")}
+
+    def refuse(job: Job) -> JobResult:
+        raise errors[job.composed["seed"]]
+
+    monkeypatch.setattr(pipeline_sweep, "check_job_inputs", lambda _: None)
+    monkeypatch.setattr(pipeline_sweep, "run_job", refuse)
+    monkeypatch.setattr(pipeline_sweep, "parent_run", _no_run)
+    monkeypatch.setattr(pipeline_sweep, "write_report", lambda *_: None)
+    assert main(["pipeline", "-m", "seed=1,2", f"output={tmp_path / 'sweep'}"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:3] == [
+        "l1distill: job seed=1: file: no",
+        "l1distill: job seed=2: yosys: no",
+        "l1distill: 2 of 2 jobs failed",
+    ]
+
+
+@contextmanager
+def _no_run(*_: object) -> Iterator[Any]:
+    yield MagicMock(run_id="0")
 
 
 def test_several_values_without_a_sweep_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

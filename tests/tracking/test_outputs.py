@@ -71,6 +71,6 @@ def test_a_changed_output_is_not_imported(
         (folder / METRICS).unlink()
     else:
         (folder / METRICS).write_text(content)
-    with pytest.raises(DataError, match=r"metrics\.json: .*run dvc pull, or run teacher again"):
+    with pytest.raises(DataError, match=r"metrics\.json: .*; run teacher again"):
         run_of(store.client, folder)
     assert store.client.search_runs([store.experiment_id]) == []

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from l1distill.core.dvc import way_back
 from l1distill.core.errors import DataError, L1DistillError
 from l1distill.core.settings import Settings
 from l1distill.core.workspace import file_sha256, read_json, write_json
@@ -79,9 +80,8 @@ class Record(Settings):
         record = cls._read_own(folder / RECORD)
         for name, sha256 in record.files.items():
             if not (folder / name).is_file():
-                raise DataError(
-                    f"{folder / name}: missing; run dvc pull, or run {record.stage} again"
-                )
+                way = way_back(folder / name, f"run {record.stage} again")
+                raise DataError(f"{folder / name}: missing; {way}")
             if file_sha256(folder / name) != sha256:
                 raise _damaged(folder / name, record.stage)
         return record
@@ -105,7 +105,7 @@ class Record(Settings):
     def _read_own(cls, path: Path) -> "Record":
         """Reads the record's file, and holds it against the hash that it carries."""
         if not path.is_file():
-            raise DataError(f"{path}: missing; run dvc pull, or run the stage that writes it")
+            raise DataError(f"{path}: missing; {way_back(path, 'run the stage that writes it')}")
         try:
             content = read_json(path)
         except L1DistillError:
@@ -132,8 +132,8 @@ def _damaged(path: Path, stage: str) -> DataError:
     change, and it believes of a copy from its cache that it is what the cache should hold.
     """
     return DataError(
-        f"{path}: not what {stage} wrote (truncated or changed); remove it and run dvc pull, "
-        f"or run {stage} again"
+        f"{path}: not what {stage} wrote (truncated or changed); "
+        f"{way_back(path, f'run {stage} again', damaged=True)}"
     )
 
 

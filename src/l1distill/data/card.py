@@ -5,10 +5,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from l1distill.core.dvc import way_back
 from l1distill.core.errors import DataError, first_line
 from l1distill.core.workspace import write_text
 
 CARD_NAME = "card.json"
+MADE_BY = "run generate again"
+"""What gives a file of a data set anew, for messages."""
 
 
 class SampleCard(BaseModel):
@@ -140,8 +143,9 @@ def read_card(folder: Path) -> Card:
     try:
         return Card.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no data card; run dvc pull, or run generate again") from error
+        raise DataError(f"{path}: no data card; {way_back(path, MADE_BY)}") from error
     except (ValidationError, UnicodeDecodeError) as error:
         raise DataError(
-            f"{path}: not a data card ({first_line(error)}); run dvc pull, or run generate again"
+            f"{path}: not a data card ({first_line(error)}); "
+            f"{way_back(path, MADE_BY, damaged=True)}"
         ) from error

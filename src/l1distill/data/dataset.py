@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.core.dvc import way_back
 from l1distill.core.errors import DataError
 from l1distill.core.workspace import file_sha256
-from l1distill.data.card import Card, FileCard, read_card
+from l1distill.data.card import MADE_BY, Card, FileCard, read_card
 from l1distill.data.splits import Split
 
 
@@ -107,7 +108,7 @@ class Dataset:
         if file_sha256(path) != expected.sha256 or len(items.values) != expected.events:
             raise DataError(
                 f"{path}: not the file that card.json describes (its SHA-256 differs); "
-                "remove it and run dvc pull, or run generate again"
+                f"{way_back(path, MADE_BY, damaged=True)}"
             )
         return Sample(items=items, counts=expected)
 
@@ -143,7 +144,7 @@ def open_dataset(folder: Path, read: Reader, training_sample: str) -> Dataset:
         DataError: there is no data set, or its card cannot be read.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such data set; run dvc pull, or l1distill generate")
+        raise DataError(f"{folder}: no such data set; {way_back(folder, 'run l1distill generate')}")
     card = read_card(folder)
     if training_sample not in card.files:
         raise DataError(

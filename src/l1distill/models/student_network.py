@@ -79,8 +79,8 @@ class NetworkSettings(StudentBase):
                 widths = getattr(self, name)
                 if isinstance(widths, list) and len(widths) != len(places):
                     raise ValueError(
-                        f"{name}={widths}: {len(widths)} numbers for {len(places)} layers "
-                        f"({', '.join(places)}); give one for each, or a single number"
+                        f"{name}={widths}: give one number for each of the layers "
+                        f"{', '.join(places)}, or a single number for all"
                     )
         return self
 

@@ -49,14 +49,10 @@ def execute(
         NegativeVerdict: the stage did its work, and the verdict is no.
     """
     inputs = stage.inputs(settings)
-    records = {name: Record.read(folder) for name, folder in inputs.items()}
-    hashes = {name: folder_sha256(folder) for name, folder in inputs.items()}
-    _check_task(records, inputs, task)
+    read = check_inputs(stage, settings, task)
+    records, hashes = read.records, read.hashes
     with store_errors_as_one_line():
-        if stage.check is not None:  # first, as it can say which file of another lineage differs
-            stage.check(settings, task)
-        _check_lineage(records, hashes, inputs)
-        if stage.rehearse(settings, Inputs(records=records, hashes=hashes)):
+        if stage.rehearse(settings, read):
             return
     _check_output(settings.output, stage.name)
     with (
@@ -94,6 +90,24 @@ def execute(
         result.conclude()
     if result.refusal:
         raise NegativeVerdict(result.refusal)
+
+
+def check_inputs(stage: Stage[S], settings: S, task: Task) -> Inputs:
+    """Read the records of what a stage reads, and refuse what it cannot use.
+
+    Raises:
+        DataError: an input is missing, damaged, of another task, or not made from the others.
+        ConfigError: the settings ask for what the inputs do not allow.
+    """
+    inputs = stage.inputs(settings)
+    records = {name: Record.read(folder) for name, folder in inputs.items()}
+    hashes = {name: folder_sha256(folder) for name, folder in inputs.items()}
+    _check_task(records, inputs, task)
+    with store_errors_as_one_line():
+        if stage.check is not None:  # first, as it can say which file of another lineage differs
+            stage.check(settings, task)
+    _check_lineage(records, hashes, inputs)
+    return Inputs(records=records, hashes=hashes)
 
 
 def is_current(stage: Stage[S], settings: S, parameters: Mapping[str, Any]) -> bool:

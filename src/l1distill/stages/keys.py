@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from l1distill.stages.configuration import flatten, members_of, section_class
+from l1distill.stages.configuration import flatten
+from l1distill.stages.setting_types import members_of, section_class
 
 _UNIT = re.compile(r"\s*\[([^\]\s,\d]{1,12})\]")
 

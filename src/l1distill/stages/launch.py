@@ -4,10 +4,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from l1distill.core.credentials import hide_credentials
 from l1distill.core.errors import ConfigError, first_line
+from l1distill.core.logging import quiet_libraries
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -47,11 +49,23 @@ def launch(stage: str, summary: str, words: Sequence[str], report: Report) -> in
         if stage == "pipeline" and not {*flags} - {"-m", "--multirun"}:
             from l1distill.stages.pipeline_sweep import run_pipeline
 
-            _silence_libraries()
+            quiet_libraries()
             return run_pipeline(overrides, multirun=bool(flags))
         return _run_hydra(stage, [*overrides, *flags], report)
     except refusals.COMPOSITION_ERRORS as error:
-        raise ConfigError(refusals.explain(error, stage, overrides)) from error
+        is_sweep = {"-m", "--multirun"}.intersection(flags)
+        explain = refusals.explain_sweep if is_sweep else refusals.explain
+        raise ConfigError(explain(error, stage, [*_search_path(flags), *overrides])) from error
+
+
+def _search_path(flags: Sequence[str]) -> list[str]:
+    """Return ``--config-dir DIR`` as the override that says the same."""
+    for at, flag in enumerate(flags):
+        name, equals, value = flag.partition("=")
+        if name in {"-cd", "--config-dir"}:
+            folder = value if equals else flags[at + 1]
+            return [f"hydra.searchpath=['file://{Path(folder).absolute()}']"]
+    return []
 
 
 def in_full(stage: str, words: Sequence[str]) -> list[str]:
@@ -73,7 +87,7 @@ def _run_hydra(stage: str, arguments: Sequence[str], report: Report) -> int:
         shipped_conf,
     )
 
-    _silence_libraries()
+    quiet_libraries()
     register_own_conf()
     # Hydra would print its own account of an exception and leave with status 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -104,6 +118,7 @@ class _Jobs:
 
     def run(self, config: "DictConfig") -> int:
         """Run the stage with a composed configuration; returns the exit status of the job."""
+        quiet_libraries()  # a launcher may have started this process
         try:
             self._run(config)
         except Exception as error:
@@ -197,10 +212,3 @@ _FLAGS_WITH_VALUE = (
     ("--experimental-rerun",),
 )
 """The flags of ``hydra.main``."""
-
-
-def _silence_libraries() -> None:
-    """Keep the messages of TensorFlow and MLflow out of the log."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")

@@ -14,7 +14,7 @@ from l1distill.core.errors import DataError
 from l1distill.core.workspace import folder_sha256, read_json, write_json
 from l1distill.registry.evidence import Evidence
 from l1distill.stages import configuration
-from l1distill.stages.execution import execute, is_current
+from l1distill.stages.execution import check_inputs, execute, is_current
 from l1distill.stages.pipeline_scores import write_scores
 from l1distill.stages.pipeline_settings import FIRST, OF_JOB, settings_of_job
 from l1distill.stages.stage import Stage, StageSettings
@@ -110,6 +110,17 @@ def check_job(job: Job) -> None:
         ConfigError: a key is unknown, or a value is of the wrong type.
     """
     list(_steps(job))
+
+
+def check_job_inputs(job: Job) -> None:
+    """Refuse a job whose first stage cannot use the data set or the teacher that it names.
+
+    Raises:
+        DataError: a file is missing or damaged, or of another lineage.
+        ConfigError: the job asks for what they do not allow.
+    """
+    first = next(_steps(job))
+    check_inputs(first.stage, first.settings, _task(job))
 
 
 def log_inputs(job: Job) -> None:

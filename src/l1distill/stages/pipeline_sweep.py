@@ -2,31 +2,34 @@
 
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from l1distill.core.credentials import hide_credentials
 from l1distill.core.errors import ConfigError, L1DistillError
+from l1distill.core.logging import quiet_libraries
 from l1distill.executor.choice import open_executor
 from l1distill.stages import refusals
 from l1distill.stages.composition import compose_stage, hydra_of, quote_types, to_plain
 from l1distill.stages.configuration import parse
-from l1distill.stages.job_names import group_of, job_name
+from l1distill.stages.job_names import group_of
 from l1distill.stages.pipeline_job import (
     Job,
     JobResult,
     check_job,
+    check_job_inputs,
     log_inputs,
     run_job,
 )
 from l1distill.stages.pipeline_report import write_report
 from l1distill.stages.pipeline_settings import Settings
+from l1distill.stages.sweep_jobs import SweepJob, jobs_of
 from l1distill.tracking.jobs import parent_run
 from l1distill.tracking.sweeps import sweep_name
 
@@ -43,20 +46,34 @@ def run_pipeline(words: Sequence[str], multirun: bool) -> int:
         multirun: whether they are a sweep, as an experiment may say, too.
 
     Returns:
-        The exit status: 0, or 1 where a job failed; the others have been run.
+        The exit status: 0, or where jobs failed the highest of theirs; the others have been run.
 
     Raises:
         ConfigError: a key, choice or value of any job is refused; nothing has been run.
+        DataError: a data set or teacher of any job cannot be used; nothing has been run.
         L1DistillError: the only job failed.
     """
     words = [_without_joblib(word) for word in words]
     jobs, is_sweep = _jobs(words, multirun)
-    for job in jobs:
-        check_job(job)
+    for check in (check_job, check_job_inputs):
+        for job in jobs:
+            with _named(job, jobs):
+                check(job)
     if not is_sweep:
         print(f"pipeline: {run_job(jobs[0]).summary}", file=sys.stderr)
         return 0
     return _sweep(jobs, words)
+
+
+@contextmanager
+def _named(job: Job, jobs: Sequence[Job]) -> Iterator[None]:
+    """Say of a refused setting which of several jobs has it; a refused file names itself."""
+    try:
+        yield
+    except ConfigError as error:
+        if len(jobs) == 1:
+            raise
+        raise ConfigError(f"job {job.name}: {error}") from error
 
 
 def _without_joblib(word: str) -> str:
@@ -74,53 +91,40 @@ def _jobs(words: Sequence[str], multirun: bool) -> tuple[list[Job], bool]:
     """
     given = OverridesParser.create().parse_overrides([quote_types(word) for word in words])
     single = [str(one.input_line) for one in given if not one.is_sweep_override()]
-    swept = [one for one in given if one.is_sweep_override()]
     of_hydra = hydra_of(PIPELINE, single)
     if not multirun and not of_hydra.is_multirun:
-        if swept:
+        if len(single) < len(given):
             compose_stage(PIPELINE, words)  # refuses, and says how
-        return [_job(words, single, {}, is_sweep=False)], False
-    keys = {one.get_key_element() for one in given}
-    own = [f"{key}={value}" for key, value in of_hydra.params.items() if key not in keys]
-    parsed = OverridesParser.create().parse_overrides(own)
+        return [_job(words, SweepJob(words=single, varied={}))], False
     # what an experiment sweeps tells its jobs apart, also where the command line gives one value
-    swept_keys = [*of_hydra.params, *(one.get_key_element() for one in swept)]
-    varying = list(dict.fromkeys(swept_keys))
-    (batch,) = BasicSweeper.split_arguments([*parsed, *given], None)
-    jobs = []
-    for overrides in batch:
-        values = dict(_split(word) for word in overrides)
-        jobs.append(_job(overrides, overrides, {key: values[key] for key in varying}, True))
+    jobs = [_job(words, job) for job in jobs_of(words, of_hydra.params)]
     names = [job.name for job in jobs]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ConfigError(f"{twice}: is swept twice; leave one out")
+    if len({str(job.composed["output"]) for job in jobs}) > 1:
+        raise ConfigError("output=: cannot be swept; each job has a folder of its own in it")
     return jobs, True
 
 
-def _split(word: str) -> tuple[str, str]:
-    key, _, value = word.partition("=")
-    return key, value
-
-
-def _job(
-    words: Sequence[str], overrides: Sequence[str], varied: Mapping[str, str], is_sweep: bool
-) -> Job:
+def _job(words: Sequence[str], job: SweepJob) -> Job:
     try:
-        composed = to_plain(compose_stage(PIPELINE, overrides).config)
+        composed = to_plain(compose_stage(PIPELINE, job.words).config)
     except refusals.COMPOSITION_ERRORS as error:
-        raise ConfigError(refusals.explain(error, PIPELINE, list(overrides))) from error
-    name = job_name(varied) or Path(str(composed["output"])).name
-    folder = Path(str(composed["output"])) / (name if is_sweep else "")
+        raise ConfigError(refusals.explain(error, PIPELINE, job.words, job.name)) from error
+    output = Path(str(composed["output"]))
     said = [hide_credentials(word) for word in words if not word.startswith("tracking.")]
-    return Job(name=name, folder=str(folder), composed=composed, words=said, varied=varied)
+    return Job(
+        name=job.name or output.name,
+        folder=str(output / job.name),
+        composed=composed,
+        words=said,
+        varied=job.varied,
+    )
 
 
 def _sweep(jobs: Sequence[Job], words: Sequence[str]) -> int:
     settings = _settings(jobs[0])
-    for job in jobs:
-        if _settings(job).output != settings.output:
-            raise ConfigError("output=: cannot be swept; each job has a folder of its own in it")
     said = [hide_credentials(word) for word in words if not word.startswith("tracking.")]
     tags = {"stage": "pipeline_sweep", "overrides": " ".join(said)}
     name = sweep_name(PIPELINE, said)
@@ -130,17 +134,18 @@ def _sweep(jobs: Sequence[Job], words: Sequence[str]) -> int:
         children = [replace(job, parent=run.run_id) for job in jobs]
         for result in _results(children, settings):
             results[result.name] = result
-            print(f"pipeline: {len(results)}/{len(jobs)} {result.summary}", file=sys.stderr)
+            if result.error:
+                print(f"l1distill: job {result.name}: {result.error}", file=sys.stderr)
+            else:
+                print(f"pipeline: {len(results)}/{len(jobs)} {result.summary}", file=sys.stderr)
         in_order = [results[job.name] for job in jobs]
         settings.output.mkdir(parents=True, exist_ok=True)
         with FileLock(settings.output / ".report.lock"):
             write_report(in_order, settings.output, " ".join(said), run, group_of)
         failed = [one for one in in_order if one.error]
-        for one in failed:
-            print(f"l1distill: {one.summary}", file=sys.stderr)
         if failed:
             print(f"l1distill: {len(failed)} of {len(jobs)} jobs failed", file=sys.stderr)
-            status = 1
+            status = max(one.status for one in failed)
     print(f"pipeline: {settings.output / 'index.html'}", file=sys.stderr)
     return status
 
@@ -168,7 +173,8 @@ def _results(jobs: Sequence[Job], settings: Settings) -> Iterator[JobResult]:
 
 
 def try_job(job: Job) -> JobResult:
-    """Run a job; an error is part of what comes back."""
+    """Run a job, perhaps in a process of its own; an error is part of what comes back."""
+    quiet_libraries()
     try:
         return run_job(job)
     except Exception as error:
@@ -178,5 +184,9 @@ def try_job(job: Job) -> JobResult:
         name = "" if is_ours else f"{type(error).__name__}: "
         text = hide_credentials(f"{name}{' '.join(str(error).split())}")[:500]
         return JobResult(
-            name=job.name, folder=job.folder, varied=job.varied, error=text or name, status=1
+            name=job.name,
+            folder=job.folder,
+            varied=job.varied,
+            error=text or name,
+            status=error.exit_status if isinstance(error, L1DistillError) else 1,
         )

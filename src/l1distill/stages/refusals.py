@@ -2,7 +2,7 @@
 
 import difflib
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -14,22 +14,50 @@ from omegaconf.errors import OmegaConfBaseException
 from l1distill.core.errors import first_line
 from l1distill.stages.composition import compose_stage, hydra_initialized, to_plain
 from l1distill.stages.configuration import flatten
+from l1distill.stages.sweep_jobs import jobs_of
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
 """What the composition of a configuration may raise because of its files or of the overrides."""
+_OF_CHOICE = " has no such key"
 
 
-def explain(error: Exception, stage: str, words: Sequence[str]) -> str:
+def explain(error: Exception, stage: str, words: Sequence[str], job: str = "") -> str:
     """Explain an error of the composition in one line that names the word and the way out.
 
     Args:
         error: one of :data:`COMPOSITION_ERRORS`.
         stage: name of the stage.
         words: the overrides as they were given.
+        job: name of the job of a sweep whose overrides these are; empty outside of sweeps.
     """
+    if not job:
+        return _explain(error, stage, words)
+    way_out = "; run a sweep for each choice" if isinstance(error, HydraException) else ""
+    said = _explain(error, stage, words)
+    return f"job {job}: {said}{way_out if _OF_CHOICE in said else ''}"
+
+
+def explain_sweep(error: Exception, stage: str, words: Sequence[str]) -> str:
+    """Explain an error of the composition of a sweep: which of its jobs is refused, and why.
+
+    Args:
+        error: one of :data:`COMPOSITION_ERRORS`.
+        stage: name of the stage.
+        words: the overrides as they were given, some with several values.
+    """
+    with suppress(*COMPOSITION_ERRORS):
+        for job in jobs_of(words):
+            try:
+                compose_stage(stage, job.words)
+            except COMPOSITION_ERRORS as its_own:
+                return explain(its_own, stage, job.words, job.name)
+    return explain(error, stage, words)
+
+
+def _explain(error: Exception, stage: str, words: Sequence[str]) -> str:
     if isinstance(error, OverrideParseException):
         return _explain_syntax(error.override, words)
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
@@ -43,8 +71,8 @@ def explain(error: Exception, stage: str, words: Sequence[str]) -> str:
     for cause in (error.__cause__, error):
         if isinstance(cause, OmegaConfBaseException) and cause.full_key:
             if type(cause).__name__ in {"ConfigAttributeError", "ConfigKeyError"}:
-                reason = _unknown_key(cause.full_key, stage, words) or "cannot be set here"
-                return f"{cause.full_key}: {reason}"
+                key = _as_given(cause.full_key, words)
+                return f"{key}: {_unknown_key(key, stage, words) or 'cannot be set here'}"
             return f"{cause.full_key}: {_sentence(first_line(cause))}"
     overrides = [override for word in words if (override := _parsed(word)) is not None]
     if "--multirun" in str(error):
@@ -108,26 +136,78 @@ def _unknown_key(key: str, stage: str, words: Sequence[str]) -> str | None:
         stage: name of the stage.
         words: all overrides; those of groups decide which keys there are.
     """
-    with hydra_initialized() as loader:
-        is_group = bool(loader.get_group_options(key))
-    keys, groups = _known(stage, words)
+    keys, choices = _known(stage, words)
+    groups = sorted(choices)
     if key in groups or key in keys:
         return None
-    if is_group:
+    if others := _choices_with(key, stage, words, choices):
+        return others
+    if _options(key, stage, words):
         return f"no group of l1distill {stage}; its groups are {', '.join(groups)}"
     return f"no such key{did_you_mean(key, [*keys, *groups])}"
 
 
-def _known(stage: str, words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the keys of a stage, sections included, and its groups, as far as they compose."""
-    composed = compose_stage(stage)
-    groups = sorted(composed.choices)
-    of_groups = [word for word in words if word.partition("=")[0] in groups]
+def _as_given(key: str, words: Sequence[str]) -> str:
+    """Return the key of the override that asks for a key: that one, or one within it."""
+    given = [override.key_or_group for word in words if (override := _parsed(word)) is not None]
+    return next((one for one in given if one == key or one.startswith(f"{key}.")), key)
+
+
+def _search_path(words: Iterable[str]) -> list[str]:
+    """Return the overrides that say where configuration files are."""
+    return [word for word in words if word.lstrip("+").startswith("hydra.searchpath=")]
+
+
+def _options(group: str, stage: str, words: Sequence[str]) -> list[str]:
+    """Return the choices of a group; none if there is no such group."""
+    places = _search_path(words)
+    with hydra_initialized() as loader:
+        return list(loader.get_group_options(group, config_name=stage, overrides=places))
+
+
+def _choices_with(
+    key: str, stage: str, words: Sequence[str], choices: Mapping[str, str | None]
+) -> str:
+    """Return which choices of its group have a key that the one at hand has not; empty if none.
+
+    Args:
+        key: as it was given.
+        stage: name of the stage.
+        words: all overrides.
+        choices: what is chosen of each group.
+    """
+    places = {group.partition("@")[2] or group.replace("/", "."): group for group in choices}
+    for place in sorted(places, key=len, reverse=True):
+        if not key.startswith(f"{place}."):
+            continue
+        group = places[place]
+        others = [word for word in words if word.partition("=")[0] != group]
+        having = [
+            f"{group}={option}"
+            for option in _options(group.partition("@")[0], stage, words)
+            if option != choices[group] and key in _known(stage, [*others, f"{group}={option}"])[0]
+        ]
+        if having:
+            verb = "has" if len(having) == 1 else "have"
+            chosen = choices[group] or "null"
+            return f"{group}={chosen}{_OF_CHOICE}; {' and '.join(having)} {verb} it"
+    return ""
+
+
+def _known(stage: str, words: Sequence[str]) -> tuple[list[str], Mapping[str, str | None]]:
+    """Return the keys of a stage, sections included, and what is chosen of its groups.
+
+    They are those of the files that the search path of the overrides leads to, as far as they
+    compose.
+    """
+    places = _search_path(words)
+    composed = compose_stage(stage, places)
+    of_groups = [word for word in words if word.partition("=")[0] in composed.choices]
     with suppress(*COMPOSITION_ERRORS):
-        composed = compose_stage(stage, of_groups)
+        composed = compose_stage(stage, [*places, *of_groups])
     leaves = list(flatten(to_plain(composed.config, resolve=False)))
     sections = {leaf.rsplit(".", n)[0] for leaf in leaves for n in range(1, leaf.count(".") + 1)}
-    return [*leaves, *sorted(sections)], groups
+    return [*leaves, *sorted(sections)], composed.choices
 
 
 def _parsed(word: str) -> "Override | None":

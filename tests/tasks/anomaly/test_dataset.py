@@ -48,13 +48,13 @@ def test_a_file_that_is_not_the_cards_is_refused(tmp_path: Path) -> None:
     rng = np.random.default_rng(9)
     write_events(folder / "a_4l.h5", Events(rng.exponential(30.0, (400, 19, 3))))
     with pytest.raises(
-        DataError, match=r"a_4l\.h5: not the file that card\.json describes.*dvc pull"
+        DataError, match=r"a_4l\.h5: not the file that card\.json describes.*run generate again"
     ):
         open_dataset(folder).samples()
 
 
 def test_a_missing_data_set_says_what_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="run dvc pull, or l1distill generate"):
+    with pytest.raises(DataError, match="no such data set; run l1distill generate"):
         open_dataset(tmp_path / "nowhere")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from l1distill.tasks.anomaly.events import ELECTRONS, JETS, MET, MUONS
 from l1distill.tasks.base import AugmentationSettings
@@ -36,12 +36,13 @@ class PseudoEventSettings(AugmentationSettings):
     rotated: bool = True
     """Whether events are turned in phi and mirrored in eta and in phi."""
 
-    @model_validator(mode="after")
-    def _in_order(self) -> "PseudoEventSettings":
-        low, high = self.added_power
+    @field_validator("added_power")
+    @classmethod
+    def _in_order(cls, power: tuple[float, float]) -> tuple[float, float]:
+        low, high = power
         if not 0.0 <= low <= high <= 5.0:
-            raise ValueError("added_power must be two numbers from 0 to 5, the smaller one first")
-        return self
+            raise ValueError("give two numbers from 0 to 5, the smaller one first")
+        return power
 
 
 def pseudo_events(

@@ -106,7 +106,9 @@ def _against_student(teacher: Metrics, student: Metrics, signals: Sequence[str])
         notes=(
             f"Published: {published.PAPER}. {published.WHY_OURS_DIFFER} Student: "
             f"{_size(student)}; teacher: {teacher['parameters']:.0f} parameters. MSE and "
-            "Wasserstein distance are those of the standardized logarithm of the score.",
+            "Wasserstein distance are those of what the student learns, standardized: the "
+            "logarithm of a reconstruction error, a likelihood's score as it is "
+            "(soft_target.json).",
         ),
     )
 

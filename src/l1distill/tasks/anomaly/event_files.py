@@ -16,7 +16,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.core.dvc import way_back
 from l1distill.core.errors import DataError
+from l1distill.data.card import MADE_BY
 from l1distill.data.splits import Split, assign
 from l1distill.tasks.anomaly.events import CLASSES, FEATURES, N_OBJECTS, Events, to_particles
 
@@ -152,7 +154,7 @@ def read_events(path: Path) -> Events:
         DataError: the file is missing, is not HDF5, is truncated, or has another layout.
     """
     if not path.is_file():
-        raise DataError(f"{path}: no such file; run dvc pull, or run generate again")
+        raise DataError(f"{path}: no such file; {way_back(path, MADE_BY)}")
     try:
         with h5py.File(path, "r") as file:
             particles = _map(path, file, "Particles", np.dtype("<f4"), _ROW)
@@ -160,12 +162,12 @@ def read_events(path: Path) -> Events:
     except (OSError, ValueError) as error:
         raise DataError(
             f"{path}: cannot be read as HDF5 (truncated or another format); "
-            "remove it and run dvc pull, or run generate again"
+            f"{way_back(path, MADE_BY, damaged=True)}"
         ) from error
     if process is not None and len(process) != len(particles):
         raise DataError(
             f"{path}: 'Process' has {len(process)} entries for {len(particles)} events; "
-            "remove it and run dvc pull, or run generate again"
+            f"{way_back(path, MADE_BY, damaged=True)}"
         )
     return Events(objects=particles[..., :3], process=process)
 
