@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 
 from l1distill.evaluation.context import ScoreContext
-from l1distill.evaluation.rates import rate_curve, rate_metrics, wilson
+from l1distill.evaluation.proportions import wilson
+from l1distill.evaluation.rates import rate_curve, rate_metrics
 from l1distill.evaluation.trigger_study import study_scores
 from l1distill.evaluation.trivial import rank_score, trivial_metrics, trivial_separations
+from l1distill.evaluation.working_points import highest_refused
 from l1distill.registry.intervals import interval_of
+from l1distill.registry.reference import threshold_of
 
 EVENTS = 20_000
 SCORES = {"background": np.arange(float(EVENTS)), "a_4l": np.full(100, 19_995.0)}
@@ -39,9 +41,21 @@ def test_rates_are_counted_in_total_and_beside_the_reference_triggers() -> None:
 
 
 @pytest.mark.parametrize(("passed", "events"), [(0, 50), (7, 50), (50, 50), (20, 20_000)])
-def test_the_interval_is_that_of_scipy(passed: int, events: int) -> None:
-    expected = binomtest(passed, events).proportion_ci(0.683, method="wilson")
-    assert [float(end) for end in wilson(passed, events)] == pytest.approx(list(expected))
+def test_the_ends_of_an_interval_are_one_standard_error_from_the_share(
+    passed: int, events: int
+) -> None:
+    """Of the error that the share would have if the end were true: how Wilson defines them."""
+    for ends in wilson([passed, passed], events):
+        for p in ends:
+            distance = abs(passed / events - p)
+            assert distance == pytest.approx(1.00064 * np.sqrt(p * (1 - p) / events), rel=1e-4)
+
+
+def test_a_share_counts_events_whatever_the_rounding_of_the_product() -> None:
+    """0.29 x 100 is 28.999999999999996 in floating point."""
+    ranked = np.arange(100.0)
+    assert (ranked > highest_refused(ranked, 0.29)).sum() == 29
+    assert threshold_of(ranked[::-1, None], 0.29) == 70.0
 
 
 def test_the_curve_of_the_rate_ends_where_the_sample_ends() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.evaluation.roc import CONFIDENCE
+from l1distill.evaluation.proportions import wilson
 
 BINS = 10
 """Most bins of the PSI; each holds the same share of the reference."""
@@ -155,12 +155,12 @@ def rate_change(passed: tuple[int, int], events: tuple[int, int]) -> RateChange:
     Raises:
         ValueError: a sample is empty.
     """
-    from scipy.stats import binomtest, fisher_exact
+    from scipy.stats import fisher_exact
 
     if not all(events):
         raise ValueError("an empty sample cannot be compared")
     table = [[one, every - one] for one, every in zip(passed, events, strict=True)]
-    interval = binomtest(passed[1], events[1]).proportion_ci(CONFIDENCE, method="wilson")
+    low, high = wilson(passed[1], events[1])
     before, after = ((one + 0.5) / (every + 1) for one, every in zip(passed, events, strict=True))
     spread = sum(
         1.0 / (one + 0.5) - 1.0 / (every + 1.0) for one, every in zip(passed, events, strict=True)
@@ -168,8 +168,8 @@ def rate_change(passed: tuple[int, int], events: tuple[int, int]) -> RateChange:
     return RateChange(
         reference=passed[0] / events[0],
         new=passed[1] / events[1],
-        low=float(interval.low),
-        high=float(interval.high),
+        low=float(low),
+        high=float(high),
         ratio=after / before,
         log_error=math.sqrt(spread),
         p_value=float(fisher_exact(table).pvalue),

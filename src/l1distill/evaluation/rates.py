@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from l1distill.evaluation.context import ScoreContext, Scores
 from l1distill.evaluation.metric_names import with_suffix
-from l1distill.evaluation.roc import CONFIDENCE, RESOLVED_FROM
+from l1distill.evaluation.proportions import wilson
+from l1distill.evaluation.roc import RESOLVED_FROM
 from l1distill.evaluation.working_points import smallest, working_points
 
 CURVE_POINTS = 80
@@ -27,23 +28,6 @@ class RateCurve:
     threshold: NDArray[np.float64]
     total: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
     pure: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-
-
-def wilson(passed: Any, events: Any) -> tuple[Any, Any]:
-    """Return the Wilson interval of 68.3% of shares, as arrays (Wilson, JASA 22 (1927) 209).
-
-    Args:
-        passed: numbers of events.
-        events: of so many; above zero.
-    """
-    from scipy.special import ndtri
-
-    passed, events = np.asarray(passed, dtype=np.float64), np.asarray(events, dtype=np.float64)
-    z2 = float(ndtri(0.5 + 0.5 * CONFIDENCE)) ** 2
-    share = passed / events
-    center = (share + 0.5 * z2 / events) / (1.0 + z2 / events)
-    half = np.sqrt(z2 * (share * (1 - share) / events + 0.25 * z2 / events**2)) / (1 + z2 / events)
-    return np.minimum(center - half, share), np.maximum(center + half, share)
 
 
 def rate_metrics(scores: Scores, context: ScoreContext) -> dict[str, float]:

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.evaluation.curves import Curve
+from l1distill.evaluation.proportions import wilson
 
 FPR_POINTS = {"1e-2": 1e-2, "1e-3": 1e-3, "1e-4": 1e-4, "1e-5": 1e-5}
 """False positive rates of the working points, by their name in the metrics."""
 RESOLVED_FROM = 10.0
 """Background events that a working point must leave for its rate to mean something: the rate itself
 is then known to a third."""
-CONFIDENCE = 0.683
 CURVE_POINTS = 200
 """Points kept of each ROC curve in its file; even in the logarithm of the FPR."""
 X_NAME, Y_NAME = "fpr", "tpr"
@@ -89,10 +89,7 @@ def resolves(fpr: float, background: int) -> bool:
 
 
 def _rate(value: float, events: int) -> Rate:
-    from scipy.stats import binomtest
-
-    test = binomtest(round(value * events), events)
-    low, high = test.proportion_ci(CONFIDENCE, method="wilson")
+    low, high = wilson(round(value * events), events)
     return Rate(value, float(low), float(high))
 
 

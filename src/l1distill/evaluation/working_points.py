@@ -48,7 +48,7 @@ def working_points(background: NDArray[np.floating[Any]]) -> dict[str, WorkingPo
     for name, fpr in FPR_POINTS.items():
         if resolves(fpr, len(ranked)):
             allowed = count_at(fpr, len(ranked))
-            refused = ranked[len(ranked) - allowed - 1]  # and what equals it
+            refused = highest_refused(ranked, fpr)  # and what equals it
             threshold = float(np.nextafter(refused, np.inf, dtype=ranked.dtype))
             points[name] = WorkingPoint(fpr=fpr, allowed=allowed, threshold=threshold)
     return points
@@ -62,6 +62,17 @@ def smallest(points: Mapping[str, WorkingPoint]) -> str | None:
 def count_at(fpr: float, background: int) -> int:
     """Return how many of ``background`` events may pass at most, for a false positive rate."""
     return int(np.floor(fpr * background + 1e-9))
+
+
+def highest_refused(ranked: NDArray[np.floating[Any]], fpr: float) -> np.floating[Any]:
+    """Return the highest score that is refused where at most a share of the events is accepted.
+
+    Args:
+        ranked: (n,) rising scores.
+        fpr: the share, below 1.
+    """
+    refused: np.floating[Any] = ranked[len(ranked) - count_at(fpr, len(ranked)) - 1]
+    return refused
 
 
 def fpr_grid(background: int) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from pydantic import Field
 from l1distill.core.errors import DataError
 from l1distill.core.settings import Settings
 from l1distill.core.workspace import write_arrays
+from l1distill.evaluation.working_points import highest_refused
 
 REFERENCE = "reference.npz"
 """File of a promotion's output and run."""
@@ -88,5 +89,4 @@ def threshold_of(scores: NDArray[np.floating[Any]], false_positive_rate: float) 
     """
     if scores.shape[1] != 1 or len(scores) == 0:
         return None
-    falling = np.sort(scores[:, 0])[::-1]
-    return float(falling[math.floor(false_positive_rate * len(scores))])
+    return float(highest_refused(np.sort(scores[:, 0]), false_positive_rate))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.evaluation.rates import rate_curve, wilson
+from l1distill.evaluation.proportions import wilson
+from l1distill.evaluation.rates import rate_curve
 from l1distill.evaluation.trigger_study import TriggerStudy
 from l1distill.evaluation.working_points import smallest
 from l1distill.reporting.plots.style import BACKGROUND, PALETTE, canvas, panels, save

@@ -1,0 +1,76 @@
+"""The page of a sweep, with what earlier sweeps into the same folder left."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from unittest.mock import MagicMock
+
+from l1distill.artifacts.record import Record
+from l1distill.core.workspace import write_json
+from l1distill.stages.job_names import group_of
+from l1distill.stages.pipeline_job import RESULT, JobResult
+from l1distill.stages.pipeline_report import write_report
+
+
+def _done(folder: Path, bits: int, data: str = "a") -> JobResult:
+    name = f"student.weight_bits={bits}"
+    job = JobResult(
+        name=name,
+        folder=str(folder / name),
+        varied={"student.weight_bits": str(bits)},
+        metrics={"firmware/lut": 100.0 * bits, "firmware/latency_ns": 25.0},
+    )
+    (folder / name / "student").mkdir(parents=True)
+    Record(
+        stage="student",
+        parameters={},
+        inputs={},
+        dataset="anomaly",
+        dataset_md5=data * 32,
+        files={},
+        artifacts=[],
+    ).write(folder / name / "student")
+    write_json(folder / name / RESULT, {**asdict(job), "promotion": ""})
+    return job
+
+
+def _write(folder: Path, *jobs: JobResult) -> dict[str, float]:
+    run = MagicMock()
+    write_report(jobs, folder, "words", run, group_of)
+    return {k: v for call in run.log_metrics.call_args_list for k, v in call.args[0].items()}
+
+
+def _jobs(folder: Path) -> list[str]:
+    return [job["job"] for job in json.loads((folder / "comparison.json").read_text())["jobs"]]
+
+
+def _pages(folder: Path) -> list[bytes]:
+    return [(folder / name).read_bytes() for name in ("index.html", "comparison.md")]
+
+
+def test_a_later_sweep_keeps_the_jobs_of_earlier_ones(tmp_path: Path) -> None:
+    _write(tmp_path, _done(tmp_path, 4), _done(tmp_path, 6))
+    counted = _write(tmp_path, _done(tmp_path, 8))
+    assert counted["jobs"] == 1
+    assert _jobs(tmp_path) == [f"student.weight_bits={bits}" for bits in (4, 6, 8)]
+    text = (tmp_path / "comparison.md").read_text()
+    assert "1 jobs of l1distill pipeline words, 1 of them whole. 2 more are of earlier" in text
+    for row in ("| student.weight_bits=4 | 400 |", "| student.weight_bits=8 | 800 |"):
+        assert row in text
+
+
+def test_a_sweep_whose_jobs_all_failed_leaves_earlier_pages(tmp_path: Path) -> None:
+    failed = JobResult(name="seed=9", folder=str(tmp_path / "seed=9"), error="yosys: no", status=1)
+    assert _write(tmp_path, failed)["jobs_failed"] == 1
+    assert _jobs(tmp_path) == ["seed=9"], "there was no page before"
+    _write(tmp_path, _done(tmp_path, 4), failed)
+    before = _pages(tmp_path)
+    assert _write(tmp_path, failed) == {"jobs": 1, "jobs_failed": 1, "jobs_refused_by_gates": 0}
+    assert _pages(tmp_path) == before
+
+
+def test_jobs_of_other_data_are_left_out_and_counted(tmp_path: Path) -> None:
+    _write(tmp_path, _done(tmp_path, 4, data="b"))
+    _write(tmp_path, _done(tmp_path, 6))
+    assert _jobs(tmp_path) == ["student.weight_bits=6"]
+    assert "1 of earlier sweeps are left out" in (tmp_path / "comparison.md").read_text()
