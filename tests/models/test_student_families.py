@@ -95,11 +95,19 @@ def test_a_bias_without_bits_of_its_own_has_those_of_its_weights() -> None:
 @pytest.mark.parametrize(
     ("family", "chosen", "says"),
     [
-        (StudentSettings, {"weight_bits": [6, 4]}, r"weight_bits=\[6, 4\]: 2 numbers for 3 layers"),
-        (StudentSettings, {"activation_bits": [6] * 3}, r"activation_bits=.*: 3 numbers for 2 lay"),
-        (StudentSettings, {"bias_bits": []}, r"bias_bits=\[\]: 0 numbers for 3 layers"),
+        (
+            StudentSettings,
+            {"weight_bits": [6, 4]},
+            r"weight_bits=\[6, 4\]: give one number for",
+        ),
+        (
+            StudentSettings,
+            {"activation_bits": [6] * 3},
+            r"activation_bits=.*: give one number for",
+        ),
+        (StudentSettings, {"bias_bits": []}, r"bias_bits=\[\]: give one number for each"),
         (StudentSettings, {"float_epochs": 60}, "float_epochs=60 leaves no epoch of training.epo"),
-        (CnnSettings, {"weight_bits": [6, 4, 4]}, r"for 4 layers \(conv_1, conv_2, dense_1, score"),
+        (CnnSettings, {"weight_bits": [6, 4, 4]}, "layers conv_1, conv_2, dense_1, score, or"),
         (CnnSettings, {"kernels": [[1, 3]]}, r"kernels=\[\[1, 3\]\]: 1 for 2 convolutions"),
         (CnnSettings, {"kernels": [[3], [1, 1]]}, "at least 2 items"),
     ],
