@@ -357,6 +357,18 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path, arguments: li
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_an_interrupt_after_the_last_line_changes_nothing(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from l1distill.cli import main\n"
+        "sys.argv = ['l1distill', '--version']\n"
+        "status = main()\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.exit(status)"
+    )
+    done = python(tmp_path, "-c", code)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     heavy = ("tensorflow", "mlflow", "hls4ml", "qkeras", "alkaid", "pythia8mc", "matplotlib")
     code = (

@@ -88,7 +88,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         tool or resource that failed, 3 for a verdict of no (not promoted), 130 or 143 if it was
         interrupted; of a sweep the highest of its jobs.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = _run(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:  # once more, while the first was reported
+        status = INTERRUPTED
+    if argv is None:  # all is done and said: what is left is the end of the interpreter
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return status
+
+
+def _run(arguments: list[str]) -> int:
     pin_processor_features(os.environ)  # before anything imports NumPy
     gc.set_threshold(*COLLECTION)
     try:
