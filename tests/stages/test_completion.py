@@ -50,7 +50,13 @@ def test_keys_follow_the_groups_that_are_chosen() -> None:
         (["l1distill", "stu"], ["student"]),
         (["l1distill", "student", "student.weight_i"], ["student.weight_integer="]),
         (["l1distill", "student", "compression", "=", "p"], ["pruning"]),
-        (["l1distill", "student", "compression", "="], ["none", "pruning"]),
+        (
+            ["l1distill", "student", "compression", "="],
+            [
+                *("autopruner", "from_scratch", "hard_concrete", "magnitude"),
+                *("none", "pruning", "random", "sigmoid_gates"),
+            ],
+        ),
     ],
 )
 def test_bash_completes(tmp_path: Path, words: list[str], expected: list[str]) -> None:

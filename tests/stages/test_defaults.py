@@ -59,7 +59,7 @@ OF_A_CLASS_OF_THEIR_OWN = [
     (stage, f"{group}={path.stem}")
     for stage, group in (("generate", "data"), ("generate", "executor"), ("student", "student"))
     for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
-]
+] + [("student", "compression=autopruner")]
 """Choices whose file is the default of a settings class; others change values of a class."""
 
 OTHERS = {"student=trees": ["compression=pruning"]}

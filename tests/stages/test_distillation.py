@@ -12,6 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from l1distill.artifacts.folders import TeacherFolder
+from l1distill.compression.node_settings import NodePruningSettings
+from l1distill.compression.pruning import PruningSettings
 from l1distill.core.errors import ConfigError, DataError
 from l1distill.core.workspace import file_sha256
 from l1distill.data.card import Card, FileCard
@@ -72,6 +74,14 @@ def test_classification_and_any_mixture_are_configuration() -> None:
     assert (trees.student.family, trees.compression.sparsity) == ("trees", 0.0)
     pruned = _settings("student=trees", "compression=pruning")
     assert pruned.compression.sparsity == 0.5, "what a user asks for is refused, not passed over"
+    left = _settings(
+        "compression=hard_concrete", "compression.nodes=19", "compression.features=0.2"
+    )
+    assert left.compression == NodePruningSettings(
+        nodes=19, features=0.2, score="hard_concrete", feature_score="hard_concrete"
+    )
+    with pytest.raises(ConfigError, match=r"compression.method='cut': there is no such method"):
+        _settings("compression.method=cut")
     with pytest.raises(ConfigError, match=r"distillation.*alpha must be above 0"):
         _settings("distillation.scheme=self", "distillation.alpha=0")
 
@@ -267,6 +277,7 @@ def test_pseudo_items_need_a_task_that_makes_them_and_a_network_to_ask(
     settings: Any = SimpleNamespace(
         distillation=DistillationSettings(augmentation=2.0),
         student=StudentSettings(),
+        compression=PruningSettings(),
         teacher_folder=tmp_path,
         data=SimpleNamespace(folder=tmp_path),
     )
@@ -318,6 +329,7 @@ def test_a_foreign_task_without_such_teachers_is_told(tmp_path: Path) -> None:
     settings: Any = SimpleNamespace(
         distillation=DistillationSettings(scheme="co_training"),
         student=StudentSettings(),
+        compression=PruningSettings(),
         teacher_folder=tmp_path,
         data=SimpleNamespace(folder=tmp_path),
     )

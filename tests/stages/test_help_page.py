@@ -58,7 +58,11 @@ def test_groups_are_those_of_the_stage_with_what_is_chosen(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     page = _page(capsys, "student", "compression=none", "profile=quick")
-    assert _row(page, "compression") == ["compression", "[none]", "pruning"]
+    others = ["from_scratch", "hard_concrete", "magnitude"]
+    assert _row(page, "compression") == [
+        *("compression", "autopruner", *others),
+        *("[none]", "pruning", "random", "sigmoid_gates"),
+    ]
     assert _row(page, "student") == ["student", "cnn", "[mlp]", "trees"]
     profiles = ["anomaly", "full", "none", "[quick]", "standard", "tiny"]
     assert _row(page, "profile") == ["profile", *profiles]

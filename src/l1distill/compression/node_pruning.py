@@ -184,6 +184,14 @@ class GatedNetwork:
         )
 
 
+def whole_structure(model: "keras.Model") -> Structure:
+    """Return the structure of a network that was built as small as was asked for."""
+    from l1distill.compression.node_removal import chain_of, hidden_layers
+
+    nodes = hidden_layers(chain_of(model))
+    return Structure(nodes=nodes, of_nodes=nodes, nodes_asked=sum(nodes.values()))
+
+
 def even_widths(settings: NodePruningSettings, widths: Mapping[str, int]) -> dict[str, int]:
     """Return the nodes of each layer of a network that is trained from scratch in that size.
 

@@ -1,21 +1,23 @@
 """Magnitude pruning while training, with tensorflow-model-optimization's polynomial decay."""
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from l1distill.core.settings import Settings
+from l1distill.compression.settings import CompressionSettings
 from l1distill.models.tracing import trace_without_autograph
 
 if TYPE_CHECKING:
     from tensorflow import keras
 
 
-class PruningSettings(Settings):
+class PruningSettings(CompressionSettings):
     """How sparse, and when."""
 
+    method: Literal["pruning"] = "pruning"
+    """What is done; each has settings of its own."""
     sparsity: float = Field(default=0.5, ge=0.0, lt=1.0)
     """Share of the weights of each layer that is to be zero; 0 switches pruning off."""
     begin_epoch: int = Field(default=5, ge=0)

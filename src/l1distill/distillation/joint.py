@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.compression.pruning import PruningSettings
+from l1distill.compression.settings import CompressionSettings
 from l1distill.distillation.augmentation import truth_weights
 from l1distill.distillation.centering import Centering
 from l1distill.distillation.open_teacher import (
@@ -86,7 +87,7 @@ def train_jointly(
     validation: JointExamples,
     student: NetworkSettings | None = None,
     distillation: DistillationSettings | None = None,
-    pruning: PruningSettings | None = None,
+    pruning: CompressionSettings | None = None,
     *,
     of_task: Callable[[NDArray[Any]], TargetTransform],
     input_exponents: Sequence[int] = (),
@@ -128,7 +129,9 @@ def train_jointly(
     check_arrays(arrays, held_out)
     make_deterministic(seed)
     pruning = pruning or PruningSettings()
-    run = _Joint(teacher, train, student, distillation, pruning, of_task, input_exponents, shape)
+    run = _Joint(
+        teacher, train, student, distillation, pruning, of_task, input_exponents, shape, seed
+    )
 
     def fit_now() -> Fit:
         return Fit(
@@ -138,6 +141,8 @@ def train_jointly(
             seed=seed,
             callbacks=run.pupil.callbacks,
             best_from_epoch=run.pupil.best_from_epoch,
+            after_step=run.pupil.after_step,
+            fine_tune_from=run.pupil.fine_tune_from,
             at_epoch=run.center,
         )
 
@@ -159,10 +164,11 @@ class _Joint:
         train: JointExamples,
         student: NetworkSettings,
         settings: DistillationSettings,
-        pruning: PruningSettings,
+        pruning: CompressionSettings,
         of_task: Callable[[NDArray[Any]], TargetTransform],
         input_exponents: Sequence[int] = (),
         shape: Sequence[int] = (),
+        seed: int = 0,
     ) -> None:
         self._teacher, self._train, self._settings = teacher, train, settings
         self._of_task = of_task
@@ -176,6 +182,7 @@ class _Joint:
             shape=shape or train.features.shape[1:],
             outputs=answers,
             input_exponents=input_exponents,
+            seed=seed,
         )
         self.source: Source = separate or DeeperLayers(
             teacher, self.pupil.hidden, self.pupil.hidden_width

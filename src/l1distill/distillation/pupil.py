@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.compression.pruning import (
-    Pruned,
-    PruningSettings,
-    measure_sparsity,
-    strip,
-    with_pruning,
-)
+from l1distill.compression.methods import Compressed, compress, starting_widths
+from l1distill.compression.node_pruning import Structure
+from l1distill.compression.pruning import measure_sparsity
+from l1distill.compression.settings import CompressionSettings
 from l1distill.models.families import build_network
 from l1distill.models.float_twin import float_twin
 from l1distill.models.folded_batch_norm import fold_batch_norm
@@ -40,12 +37,14 @@ class TrainedStudent:
         history: losses by epoch.
         sparsity: share of its quantized weights that are zero.
         float_epochs: epochs of its history, from the first, in which it was not quantized.
+        structure: the nodes and features that it was left with, where some were taken from it.
     """
 
     model: "keras.Model"
     history: History
     sparsity: float
     float_epochs: int = 0
+    structure: Structure | None = None
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the answers (n, outputs) of features (n, features)."""
@@ -55,11 +54,12 @@ class TrainedStudent:
         return answers
 
     def metrics(self) -> dict[str, float]:
-        """Return ``parameters``, ``sparsity``, ``epochs`` and ``best_validation_loss``."""
+        """Return parameters, sparsity, figures of the history, and of the structure."""
         return {
             "sparsity": self.sparsity,
             "parameters": float(self.model.count_params()),
             **self.history.metrics(self.float_epochs),
+            **({} if self.structure is None else self.structure.metrics()),
         }
 
 
@@ -67,9 +67,11 @@ class Pupil:
     """A student that is being trained.
 
     Attributes:
-        model: the network that is fitted now, with pruning wrappers: without quantizers in the
-            float phase.
+        model: the network that is fitted now, with pruning wrappers or gates: without quantizers
+            in the float phase.
         callbacks: what pruning needs to be told.
+        after_step: what it does in each step.
+        fine_tune_from: the first epoch of a fine tuning behind it, if there is one.
         best_from_epoch: the first epoch whose weights may be kept: quantized, and as sparse as was
             asked for.
         float_epochs: epochs of the float phase.
@@ -80,38 +82,54 @@ class Pupil:
     def __init__(
         self,
         settings: NetworkSettings,
-        pruning: PruningSettings,
+        pruning: CompressionSettings,
         *,
         items: int,
         shape: Sequence[int],
         outputs: int,
         input_exponents: Sequence[int] = (),
+        seed: int = 0,
     ) -> None:
         """Build the network.
 
         Args:
             settings: layers, bits and training.
-            pruning: how sparse, and when.
+            pruning: how sparse or small, and when.
             items: to train with.
             shape: of an item's features, which it reads flattened.
             outputs: numbers that it answers.
             input_exponents: see :func:`l1distill.models.students.quantized_inputs`.
+            seed: of what a method draws.
         """
+        widths = starting_widths(pruning, settings.hidden_nodes())
+        if widths is not None:
+            settings = settings.with_nodes(widths)
         steps_per_epoch = math.ceil(items / settings.training.batch_size)
         model = build_network(settings, shape, outputs, input_exponents)
         twin = float_twin(model) if settings.float_epochs else None
-        pruned = with_pruning(model, pruning, steps_per_epoch)
-        self._quantized = pruned
-        self.float_epochs = settings.float_epochs
-        self.best_from_epoch = max(pruned.full_from_epoch, settings.float_epochs)
-        weighted = [layer for layer in model.layers if hasattr(layer, "kernel")]
-        self.hidden = [math.prod(layer.output_shape[1:]) for layer in weighted[:-1]]
         self.hidden_width = int(model.get_layer(OUTPUT_LAYER).input_shape[-1])
-        self._fit(pruned if twin is None else with_pruning(twin, pruning, steps_per_epoch))
 
-    def _fit(self, network: Pruned) -> None:
+        def compressed(network: "keras.Model") -> Compressed:
+            return compress(
+                network,
+                pruning,
+                epochs=settings.training.epochs,
+                steps_per_epoch=steps_per_epoch,
+                seed=seed,
+            )
+
+        self._quantized = compressed(model)
+        self.float_epochs = settings.float_epochs
+        self.best_from_epoch = max(self._quantized.full_from_epoch, settings.float_epochs)
+        self.fine_tune_from = self._quantized.fine_tune_from
+        weighted = [layer for layer in model.layers if hasattr(layer, "kernel")]
+        self.hidden = [math.prod(layer.get_output_at(0).shape[1:]) for layer in weighted[:-1]]
+        self._fit(self._quantized if twin is None else compressed(twin))
+
+    def _fit(self, network: Compressed) -> None:
         """Make a network the one that is fitted."""
         self.model, self.callbacks = network.model, network.callbacks
+        self.after_step = network.after_step
         self._inside: Any = None
 
     def quantize(self) -> None:
@@ -133,18 +151,19 @@ class Pupil:
             # what goes into the output layer, in its wrapper or not: layers without a wrapper
             # stand in the unpruned network as well, and have an output in either
             (last,) = (x for x in self.model.layers if x.name.endswith(OUTPUT_LAYER))
-            self._inside = Model(self.model.input, [self.model.output, last.input])
+            self._inside = Model(self.model.input, [self.model.output, last.get_input_at(-1)])
         answer, activations = self._inside(features, training=training)
         return answer, activations
 
     def trained(self, history: History) -> TrainedStudent:
         """Return the student without what it was trained with."""
-        model = fold_batch_norm(strip(self.model))
+        model = fold_batch_norm(self._quantized.finished())
         return TrainedStudent(
             model=model,
             history=history,
             sparsity=measure_sparsity(model),
             float_epochs=self.float_epochs,
+            structure=self._quantized.structure(),
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.compression.pruning import PruningSettings
+from l1distill.compression.settings import CompressionSettings
 from l1distill.core.errors import ConfigError
 from l1distill.distillation.augmentation import truth_weights
 from l1distill.distillation.open_teacher import SupervisedTeacher
@@ -49,7 +50,7 @@ def train_student(
     validation: Examples,
     student: NetworkSettings | None = None,
     distillation: DistillationSettings | None = None,
-    pruning: PruningSettings | None = None,
+    pruning: CompressionSettings | None = None,
     *,
     input_exponents: Sequence[int] = (),
     shape: Sequence[int] = (),
@@ -102,6 +103,7 @@ def train_student(
         shape=shape or train.features.shape[1:],
         outputs=train.targets.shape[1],
         input_exponents=input_exponents,
+        seed=seed,
     )
     widths = {kind: values.shape[1] for kind, values in train.lessons.items()}
     transfer = Transfer(distillation, pupil.hidden_width, widths)
@@ -116,6 +118,8 @@ def train_student(
             seed=seed,
             callbacks=pupil.callbacks,
             best_from_epoch=pupil.best_from_epoch,
+            after_step=pupil.after_step,
+            fine_tune_from=pupil.fine_tune_from,
         )
 
     history = fit_pupil(pupil, fit_now, arrays, held_out, on_epoch, checkpoint)

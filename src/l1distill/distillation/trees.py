@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.compression.pruning import PruningSettings
+from l1distill.compression.settings import CompressionSettings
 from l1distill.core.errors import ConfigError
 from l1distill.distillation.boosting import Ensemble, boost
 from l1distill.distillation.pupil import TrainedStudent
@@ -43,7 +44,7 @@ class TrainedTrees(TrainedStudent):
         }
 
 
-def check_trees(distillation: DistillationSettings, pruning: PruningSettings) -> None:
+def check_trees(distillation: DistillationSettings, pruning: CompressionSettings) -> None:
     """Refuse what decision trees cannot learn from, or in a way that they cannot.
 
     Raises:
@@ -67,6 +68,11 @@ def check_trees(distillation: DistillationSettings, pruning: PruningSettings) ->
                 f"{setting}: student=trees learns the teacher's score alone, offline and with the "
                 "mean squared error; take distillation=response, or student=mlp"
             )
+    if not isinstance(pruning, PruningSettings):
+        raise ConfigError(
+            f"compression.method={pruning.method}: student=trees has no nodes to switch off; set "
+            "compression=none, and student.trees or student.depth for fewer comparisons"
+        )
     if pruning.sparsity:
         raise ConfigError(
             f"compression.sparsity={pruning.sparsity:g}: student=trees has no weights to prune; "
@@ -79,7 +85,7 @@ def train_trees(
     validation: Examples,
     settings: TreesSettings | None = None,
     distillation: DistillationSettings | None = None,
-    pruning: PruningSettings | None = None,
+    pruning: CompressionSettings | None = None,
     *,
     input_exponents: Sequence[int] = (),
     seed: int = 0,

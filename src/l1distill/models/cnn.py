@@ -1,7 +1,7 @@
 """The student family ``cnn``: small QKeras networks with convolutions, for items that have rows."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -37,6 +37,15 @@ class CnnSettings(NetworkSettings):
     """Rows and columns of which the largest number is kept behind each convolution; [1, 1]: all."""
     layers: list[Annotated[int, Field(gt=0, le=4096)]] = Field(default=[16])
     """Nodes of the hidden dense layers behind the convolutions; may be empty."""
+
+    def hidden_nodes(self) -> dict[str, int]:
+        """Return the filters of convolutions and the nodes of hidden layers, by layer."""
+        return dict(zip(self.weighted_layers(), [*self.filters, *self.layers], strict=False))
+
+    def with_nodes(self, nodes: Mapping[str, int]) -> "Self":
+        """Return the same student with other numbers of nodes in its hidden layers."""
+        numbers, filters = list(nodes.values()), len(self.filters)
+        return self.model_copy(update={"filters": numbers[:filters], "layers": numbers[filters:]})
 
     def weighted_layers(self) -> list[str]:
         """Return the names of the layers with weights, in their order; the output layer is last."""

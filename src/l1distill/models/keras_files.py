@@ -35,7 +35,8 @@ def load(path: Path | str) -> "keras.Model":
     import l1distill.models.background_sample
     import l1distill.models.batch_normalization
     import l1distill.models.decision_trees
-    import l1distill.models.masked_dense  # noqa: F401 (all make their layer known)
+    import l1distill.models.masked_dense
+    import l1distill.models.select_elements  # noqa: F401 (all make their layer known)
 
     trace_without_autograph()
     try:

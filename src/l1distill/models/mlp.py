@@ -1,6 +1,6 @@
 """The student family ``mlp``: small QKeras networks of dense layers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -9,6 +9,8 @@ from l1distill.models.student_network import NetworkLayers, NetworkSettings
 from l1distill.models.students import OUTPUT_LAYER, quantized_inputs
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from tensorflow import keras
 
 
@@ -23,6 +25,14 @@ class StudentSettings(NetworkSettings):
     """What kind of model it is; each has settings of its own."""
     layers: list[Annotated[int, Field(gt=0, le=4096)]] = Field(default=[32, 16], min_length=1)
     """Nodes of the hidden layers."""
+
+    def hidden_nodes(self) -> dict[str, int]:
+        """Return the nodes of each hidden layer, by its name."""
+        return dict(zip(self.weighted_layers(), self.layers, strict=False))
+
+    def with_nodes(self, nodes: Mapping[str, int]) -> "Self":
+        """Return the same student with other numbers of nodes in its hidden layers."""
+        return self.model_copy(update={"layers": list(nodes.values())})
 
     def weighted_layers(self) -> list[str]:
         """Return the names of the layers with weights, in their order; the output layer is last."""

@@ -1,6 +1,6 @@
 """Students that are neural networks: what is chosen of all of them, and their layers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -66,6 +66,14 @@ class NetworkSettings(StudentBase):
     training: TrainingSettings = TrainingSettings(
         epochs=60, batch_size=64, learning_rate=0.003, patience=15
     )
+
+    def hidden_nodes(self) -> dict[str, int]:
+        """Return the nodes of each hidden layer, filters of convolutions, by its name."""
+        raise NotImplementedError(self.family)
+
+    def with_nodes(self, nodes: Mapping[str, int]) -> "Self":
+        """Return the same student with other numbers of nodes in its hidden layers."""
+        raise NotImplementedError(self.family)
 
     def weighted_layers(self) -> list[str]:
         """Return the names of the layers with weights, in their order; the output layer is last."""

@@ -10,7 +10,11 @@ from pydantic import Field, create_model, model_validator
 
 from l1distill.artifacts.folders import INPUTS, STUDENT_MODEL, StudentFolder, TeacherFolder
 from l1distill.artifacts.record import ModelSpec, Record
+from l1distill.compression.methods import method_of
+from l1distill.compression.node_budget import feature_budget, node_budgets
+from l1distill.compression.node_settings import NodePruningSettings
 from l1distill.compression.pruning import PruningSettings
+from l1distill.compression.settings import CompressionSettings
 from l1distill.core.settings import Settings as SectionSettings
 from l1distill.data.encoding import InputEncoding
 from l1distill.data.saturation import (
@@ -59,7 +63,7 @@ class Settings(StageSettings):
     """Family, bits, input encoding and training."""
     distillation: DistillationSettings = DistillationSettings()
     """What is learned from the teacher, and how."""
-    compression: PruningSettings = PruningSettings()
+    compression: CompressionSettings = PruningSettings()
     """Pruning while it is trained."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """How its answers are judged."""
@@ -86,6 +90,7 @@ def _sections(task: Task, composed: Mapping[str, Any]) -> Mapping[str, type[Sect
     )
     return {
         "student": section,
+        "compression": method_of(composed.get("compression")),
         "evaluation": task.settings.evaluation,
         "augmentation": task.settings.augmentation,
     }
@@ -103,6 +108,8 @@ def _check(settings: Settings, task: Task) -> None:
     pseudo_items(chosen, task)
     if isinstance(student, TreesSettings):
         check_trees(chosen, settings.compression)
+    if isinstance(student, NetworkSettings):
+        _check_compression(settings, student, task)
     if chosen.scheme == "offline" and not (chosen.of_network or chosen.beta):
         return
     record = Record.read(settings.teacher_folder)
@@ -116,6 +123,16 @@ def _check(settings: Settings, task: Task) -> None:
             teacher.check_joint_training()
     elif chosen.of_network:
         open_teacher(teacher, task.name, "distillation: reconstruction, feature and relation")
+
+
+def _check_compression(settings: Settings, student: NetworkSettings, task: Task) -> None:
+    """Refuse numbers of nodes and features that the student cannot be left with."""
+    compression = settings.compression
+    if isinstance(compression, NodePruningSettings):
+        node_budgets(compression, student.hidden_nodes())
+        if compression.features is not None:
+            encoding = task.encoding(student.inputs, settings.teacher_folder)  # type: ignore[attr-defined]
+            feature_budget(compression, len(encoding.features))
 
 
 def _run(settings: Settings, context: Context) -> Result:
