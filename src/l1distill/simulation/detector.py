@@ -60,6 +60,19 @@ def track(particles: Particles, rng: np.random.Generator) -> tuple[Tracks, Depos
     Returns:
         The tracks and the deposits of all other particles.
     """
+    tracks, deposits, _ = track_with_source(particles, rng)
+    return tracks, deposits
+
+
+def track_with_source(
+    particles: Particles, rng: np.random.Generator
+) -> tuple[Tracks, Deposits, IntArray]:
+    """Simulate the tracker as :func:`track` does, and tell which particle each track is.
+
+    Returns:
+        The tracks, the deposits of all other particles, and of each track the row in
+        ``particles``.
+    """
     eta = np.abs(particles.eta)
     tracked = particles.charged & (eta < TRACKER_ETA_MAX)
     tracked &= rng.random(len(eta)) < _tracking_efficiency(particles.code, particles.pt, eta)
@@ -88,7 +101,7 @@ def track(particles: Particles, rng: np.random.Generator) -> tuple[Tracks, Depos
         em=share * energy,
         had=(1 - share) * energy,
     )
-    return tracks, deposits
+    return tracks, deposits, np.flatnonzero(tracked)
 
 
 def calorimeter_clusters(

@@ -66,17 +66,39 @@ def generate_hard(
         Batches of events that pass the veto.
     """
     hook = None if veto is None else _veto_hook(veto)
+    records = generate_records(
+        process, collision_energy=collision_energy, seed=seed, hook=hook, batch=batch
+    )
+    for record, tried in records:
+        yield HardEvents(
+            particles=particles_of_batch(record),
+            events=len(record),
+            tried=tried,
+            truth_mass=_truth_mass(record, process.resonance),
+        )
+
+
+def generate_records(
+    process: Process, *, collision_energy: float, seed: int, hook: Any = None, batch: int = _BATCH
+) -> Iterator[tuple[Any, int]]:
+    """Generate hard scatters without end, as PYTHIA's own records.
+
+    Args:
+        process: What PYTHIA makes.
+        collision_energy: Energy of the proton-proton collision [GeV].
+        seed: Seed of this stream.
+        hook: a ``UserHooks`` object that counts in ``seen`` what it is shown, or None.
+        batch: Events to yield at once.
+
+    Yields:
+        What ``Pythia.nextBatch`` returns, and the hard scatters tried for it.
+    """
     pythia = build_pythia(process.commands, collision_energy=collision_energy, seed=seed, hook=hook)
     seen = 0
     while True:
         record = pythia.nextBatch(batch)
         before, seen = seen, seen + len(record) if hook is None else hook.seen
-        yield HardEvents(
-            particles=particles_of_batch(record),
-            events=len(record),
-            tried=seen - before,
-            truth_mass=_truth_mass(record, process.resonance),
-        )
+        yield record, seen - before
 
 
 def _truth_mass(record: Any, resonance: int | None) -> FloatArray:

@@ -62,6 +62,48 @@ def particles_of_batch(batch: Any, eta_max: float = 5.2) -> Particles:
     Returns:
         The particles, in PYTHIA's order.
     """
+    particles, stable = _stable_particles(batch)
+    del stable
+    return particles.take(np.abs(particles.eta) < eta_max)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisplacedParticles(Particles):
+    """Particles with the place where they were produced.
+
+    Attributes:
+        x: (n,) transverse position of the production vertex [mm].
+        y: (n,) likewise [mm].
+    """
+
+    x: FloatArray
+    y: FloatArray
+
+
+def displaced_particles_of_batch(batch: Any, eta_max: float = 5.2) -> DisplacedParticles:
+    """Flatten a batch as :func:`particles_of_batch` does, with production vertices."""
+    import awkward as ak
+
+    particles, stable = _stable_particles(batch)
+    x, y = (
+        ak.to_numpy(ak.fill_none(ak.flatten(batch.prt.vProd[name]), 0.0))[stable]
+        for name in ("px", "py")
+    )
+    displaced = DisplacedParticles(
+        event=particles.event,
+        code=particles.code,
+        pt=particles.pt,
+        eta=particles.eta,
+        phi=particles.phi,
+        energy=particles.energy,
+        x=x,
+        y=y,
+    )
+    return displaced.take(np.abs(particles.eta) < eta_max)
+
+
+def _stable_particles(batch: Any) -> tuple[Particles, BoolArray]:
+    """Return visible stable particles, and which entries of the flat record they are."""
     import awkward as ak
 
     record = batch.prt
@@ -85,4 +127,4 @@ def particles_of_batch(batch: Any, eta_max: float = 5.2) -> Particles:
         phi=np.arctan2(py, px),
         energy=energy,
     )
-    return particles.take(np.abs(particles.eta) < eta_max)
+    return particles, stable

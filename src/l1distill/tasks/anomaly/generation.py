@@ -69,7 +69,7 @@ def _generate(generator: GeneratorSettings, folder: Path, services: GenerationSe
 
 
 def _import(name: str, files: EventFiles, folder: Path, services: GenerationServices) -> None:
-    from l1distill.tasks.anomaly.generator.generate import package_versions
+    from l1distill.simulation.jobs import package_versions
     from l1distill.tasks.anomaly.readers.importing import count_events, import_files
 
     with services.progress("import", count_events(files), "events") as advance:

@@ -13,12 +13,12 @@ import pytest
 from filelock import FileLock
 
 from l1distill.data.card import Card, read_card
-from l1distill.tasks.anomaly.generator.generate import generate, package_versions
+from l1distill.simulation.jobs import job_path, package_versions
+from l1distill.tasks.anomaly.generator.generate import generate
 from l1distill.tasks.anomaly.generator.plan import Shard, fingerprint, plan_stocks
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
 from l1distill.tasks.anomaly.generator.shard import (
     ShardContent,
-    job_path,
     make_job,
     read_shard,
 )

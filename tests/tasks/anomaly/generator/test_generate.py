@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from l1distill.core.workspace import file_sha256
+from l1distill.simulation.jobs import job_path, progress_path
 from l1distill.tasks.anomaly.event_files import read_events
 from l1distill.tasks.anomaly.events import PROCESSES, SIGNALS
 from l1distill.tasks.anomaly.generator.generate import generate, make_jobs
@@ -28,7 +29,6 @@ from l1distill.tasks.anomaly.generator.plan import (
 )
 from l1distill.tasks.anomaly.generator.processes import mix_counts
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
-from l1distill.tasks.anomaly.generator.shard import job_path, progress_path
 from tests.tasks.anomaly.generator.conftest import TINY, Dataset, InlineExecutor, copy_stocks
 
 BACKGROUND_FILE = "background.h5"

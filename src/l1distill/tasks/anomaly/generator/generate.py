@@ -1,8 +1,7 @@
 """Generate a whole data set: plan the jobs, have them made, assemble the files."""
 
-import importlib.metadata
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from l1distill.core.workspace import file_sha256
 from l1distill.data.card import Card, FileCard, SampleCard, write_card
+from l1distill.simulation.jobs import Progress, package_versions, run_jobs
 from l1distill.tasks.anomaly.dataset import BACKGROUND
 from l1distill.tasks.anomaly.event_files import write_events
 from l1distill.tasks.anomaly.events import PROCESSES, SIGNALS, Events
@@ -24,20 +24,7 @@ from l1distill.tasks.anomaly.generator.plan import (
     plan_stocks,
 )
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
-from l1distill.tasks.anomaly.generator.shard import (
-    job_path,
-    make_job,
-    process_of,
-    progress_path,
-    read_shard,
-)
-
-Progress = Callable[[int, float], None]
-"""Called with events accepted and work done since the last call; the work of a whole data set is
-:func:`~l1distill.tasks.anomaly.generator.plan.total_cost`."""
-
-_POLL_S = 0.5
-_PACKAGES = ("l1distill", "pythia8mc", "fastjet", "awkward", "numpy", "h5py")
+from l1distill.tasks.anomaly.generator.shard import make_job, process_of, read_shard
 
 
 def generate(
@@ -76,11 +63,6 @@ def generate(
     return _assemble(settings, shards, folder, output, versions)
 
 
-def package_versions(packages: Sequence[str] = _PACKAGES) -> dict[str, str]:
-    """Look up the version of each package that shapes the events."""
-    return {name: importlib.metadata.version(name) for name in packages}
-
-
 def make_jobs(
     settings: GeneratorSettings,
     stages: Sequence[Sequence[Job]],
@@ -88,85 +70,8 @@ def make_jobs(
     executor: Executor,
     progress: Progress | None = None,
 ) -> None:
-    """Make the files of all jobs that are missing.
-
-    Args:
-        settings: The generator's settings.
-        stages: Jobs by stage; each stage begins when the one before it is complete. The costly
-            jobs of a stage are submitted first, so that workers finish together.
-        folder: Where the files of all jobs are.
-        executor: Runs the jobs.
-        progress: See :func:`generate`.
-    """
-    finished = {job for jobs in stages for job in jobs if job_path(folder, job).exists()}
-    reporter = _Reporter(folder, finished, progress)
-    for jobs in stages:
-        waiting = sorted(set(jobs) - reporter.finished, key=lambda job: (-job.cost, job.name))
-        for job in waiting:
-            # a killed run may have left its note
-            progress_path(folder, job).unlink(missing_ok=True)
-        running: dict[Future[None], Job] = {
-            executor.submit(make_job, settings, job, folder): job for job in waiting
-        }
-        try:
-            while running:
-                done, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-                for future in done:
-                    future.result()
-                    reporter.finished.add(running.pop(future))
-                reporter.update(running.values())
-        finally:
-            for future in running:
-                future.cancel()
-    reporter.update((), last=True)
-
-
-class _Reporter:
-    """Report the progress of jobs as differences, which are never negative.
-
-    Args:
-        folder: Where the files of all jobs are.
-        finished: Jobs that an earlier run finished.
-        progress: Told what is done, see :func:`generate`.
-    """
-
-    def __init__(self, folder: Path, finished: set[Job], progress: Progress | None) -> None:
-        self.finished = finished
-        self._folder = folder
-        self._progress = progress
-        self._jobs_of_earlier_run = len(finished)
-        self._begun = False
-        self._events = 0
-        self._work = 0.0
-
-    def update(self, running: Iterable[Job], last: bool = False) -> None:
-        """Report what is done since the last call, of finished and of running jobs.
-
-        Args:
-            running: Jobs whose notes are read.
-            last: Report also if nothing was done.
-        """
-        if self._progress is None:
-            return
-        noted = {job: _noted_fraction(self._folder, job) for job in running}
-        self._begun |= len(self.finished) > self._jobs_of_earlier_run or any(noted.values())
-        if not self._begun and not last:
-            return
-        fractions = dict.fromkeys(self.finished, 1.0) | noted
-        events = sum(int(share * job.events) for job, share in fractions.items())
-        work = sum(share * job.cost for job, share in fractions.items())
-        # a worker that was killed starts its job again from nothing
-        events, work = max(events, self._events), max(work, self._work)
-        self._progress(events - self._events, work - self._work)
-        self._events, self._work = events, work
-
-
-def _noted_fraction(folder: Path, job: Job) -> float:
-    """Read how far a running job is, in [0, 1]; 0 while it has not begun or has just ended."""
-    try:
-        return float(progress_path(folder, job).read_text(encoding="ascii") or 0)
-    except FileNotFoundError:
-        return 0.0
+    """Make the files of all jobs that are missing; see :func:`.jobs.run_jobs`."""
+    run_jobs(make_job, settings, stages, folder, executor, progress)
 
 
 def _assemble(

@@ -1,12 +1,9 @@
 """The jobs that a data set is made of: stocks and shards, which depend on the settings alone."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from l1distill.core.closure import closure_sha256
+from l1distill.simulation import jobs
 from l1distill.tasks.anomaly.events import PROCESSES, SIGNALS
 from l1distill.tasks.anomaly.generator.processes import SAMPLES, mix_counts
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
@@ -122,38 +119,16 @@ def total_events(settings: GeneratorSettings) -> int:
 
 def total_cost(settings: GeneratorSettings) -> float:
     """Return the expected CPU time of all jobs, in units of the quickest process's event."""
-    jobs: list[Job] = [*plan_stocks(settings), *plan_shards(settings)]
-    return sum(job.cost for job in jobs)
+    everything: list[Job] = [*plan_stocks(settings), *plan_shards(settings)]
+    return sum(job.cost for job in everything)
 
 
 def derive_seed(settings: GeneratorSettings, purpose: str, index: int) -> int:
-    """Derive a seed that no other purpose shares.
-
-    Args:
-        settings: Holds the data set's seed.
-        purpose: What the seed is for.
-        index: Number within the purpose.
-    """
-    word = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:4], "little")
-    sequence = np.random.SeedSequence([settings.seed, word, index])
-    return int(sequence.generate_state(1, np.uint64)[0])
+    """Derive a seed of the data set's; see :func:`.jobs.derive_seed`."""
+    return jobs.derive_seed(settings.seed, purpose, index)
 
 
 def fingerprint(settings: GeneratorSettings, versions: dict[str, str]) -> str:
-    """Hash all that shapes stocks and shards: the name of the folder of reusable ones.
-
-    Other settings, other packages or another source of any module that the workers import never
-    reuse shards: half of a data set from before a change and half from after it would go
-    unnoticed.
-
-    Args:
-        settings: The generator's settings.
-        versions: Version of each package that shapes the events.
-
-    Returns:
-        16 hexadecimal digits.
-    """
-    digest = hashlib.sha256(settings.model_dump_json().encode())
-    digest.update(repr(sorted(versions.items())).encode())
-    digest.update(closure_sha256(["l1distill.tasks.anomaly.generator.shard"]).encode())
-    return digest.hexdigest()[:16]
+    """Hash all that shapes stocks and shards; see :func:`.jobs.fingerprint`."""
+    module = "l1distill.tasks.anomaly.generator.shard"
+    return jobs.fingerprint(settings.model_dump_json(), versions, module)

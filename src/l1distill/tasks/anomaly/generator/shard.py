@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from l1distill.simulation.columns import FloatArray
 from l1distill.simulation.decays import DecayLibrary, build_library, redecay
 from l1distill.simulation.hard import generate_hard
+from l1distill.simulation.jobs import job_path, make_once
 from l1distill.simulation.pool import Pool, build_pool
 from l1distill.simulation.pythia import MINIMUM_BIAS, UNDERLYING_EVENT, Process
 from l1distill.simulation.storage import load_record, save_record
@@ -44,16 +45,6 @@ class ShardContent:
     passed: NDArray[np.int64]
 
 
-def job_path(folder: Path, job: Job) -> Path:
-    """Return the path of the file that a job makes."""
-    return folder / f"{job.name}.npz"
-
-
-def progress_path(folder: Path, job: Job) -> Path:
-    """Return the path of the file in which a running job notes the fraction that is done."""
-    return folder / f"{job.name}.progress"
-
-
 def make_job(settings: GeneratorSettings, job: Job, folder: Path) -> None:
     """Make a stock or shard unless its file is there; a shard needs the stocks.
 
@@ -62,17 +53,14 @@ def make_job(settings: GeneratorSettings, job: Job, folder: Path) -> None:
         job: What to make.
         folder: Where the files of all jobs are.
     """
-    path, note = job_path(folder, job), progress_path(folder, job)
 
-    def progress(done: float) -> None:
-        note.write_text(f"{done:.6f}", encoding="ascii")
-
-    if not path.exists():
+    def make(path: Path, progress: Callable[[float], None]) -> None:
         if isinstance(job, Stock):
             save_record(path, _make_stock(job, progress))
         else:
             save_record(path, _make_shard(settings, job, folder, progress))
-    note.unlink(missing_ok=True)
+
+    make_once(folder, job, make)
 
 
 def read_shard(folder: Path, shard: Shard) -> ShardContent:

@@ -1,0 +1,1 @@
+"""Boosted H -> bb jets against QCD: large-radius jets, their features and constituents."""

@@ -1,0 +1,1 @@
+"""From PYTHIA collisions to large-radius jets."""

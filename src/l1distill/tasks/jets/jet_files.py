@@ -1,0 +1,86 @@
+"""Read and write files of jets: contiguous HDF5, memory-mapped, in the order of the splits."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.core.errors import DataError
+from l1distill.data.splits import Split, assign
+
+_PAGE = 4096  # bytes; data sets begin at a page, so that they are mapped as they stand
+_COLUMNS = {"Label": "label", "B_Hadrons": "b_hadrons"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class JetTable:
+    """Jets of a data set.
+
+    Attributes:
+        jets: (n, numbers) float32.
+        names: of the numbers.
+        columns: ``label``, (n,) int8, 0 for background and 1 for signal; and ``b_hadrons``, if it
+            is known.
+    """
+
+    jets: NDArray[np.float32]
+    names: Sequence[str]
+    columns: dict[str, NDArray[np.int8]]
+
+
+def write_jets(path: Path, table: JetTable) -> dict[str, int]:
+    """Write jets as one file, all or nothing; equal jets in equal order give equal bytes.
+
+    Returns:
+        The number of jets by part: train, test, validation.
+    """
+    split = assign(table.jets)
+    order = np.argsort(split, kind="stable")
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+        temporary = Path(scratch) / "whole"
+        options: dict[str, Any] = {"track_times": False}  # so that its hash is of its content
+        with h5py.File(temporary, "w", alignment_threshold=_PAGE, alignment_interval=_PAGE) as file:
+            file.create_dataset("Jets", data=table.jets[order].astype("<f4"), **options)
+            file.create_dataset("Jets_Names", data=np.array(table.names, dtype="S"), **options)
+            for name, column in _COLUMNS.items():
+                if column in table.columns:
+                    values = table.columns[column][order].astype("i1")
+                    file.create_dataset(name, data=values, **options)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    return {part.name.lower(): int((split == part).sum()) for part in Split}
+
+
+def read_jets(path: Path) -> JetTable:
+    """Map a file of jets into memory; its content is held by the hash in the data card.
+
+    Raises:
+        DataError: the file is missing, is not HDF5, is truncated, or has another layout.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; run dvc pull, or run generate again")
+    try:
+        with h5py.File(path, "r") as file:
+            names = [name.decode() for name in file["Jets_Names"][:]]
+            jets = _map(path, file["Jets"])
+            columns = {
+                column: _map(path, file[name]) for name, column in _COLUMNS.items() if name in file
+            }
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(
+            f"{path}: cannot be read as jets in HDF5 (truncated or another layout); "
+            "remove it and run dvc pull, or run generate again"
+        ) from error
+    return JetTable(jets=jets, names=names, columns=columns)
+
+
+def _map(path: Path, dataset: Any) -> NDArray[Any]:
+    offset = dataset.id.get_offset()  # None if chunked, compressed or empty
+    if offset is None or path.stat().st_size < offset + dataset.nbytes:
+        raise ValueError("not contiguous, or truncated")
+    return np.memmap(path, dataset.dtype, "r", offset, dataset.shape)
