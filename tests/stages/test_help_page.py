@@ -69,7 +69,7 @@ def test_groups_are_those_of_the_stage_with_what_is_chosen(
         "[quick]", "standard", "tiny",
     ]  # fmt: skip
     assert _row(page, "profile") == ["profile", *profiles]
-    assert _row(page, "encoding@student.inputs")[1:] == ["[anomaly]"]
+    assert _row(page, "encoding@student.inputs")[1:] == ["[anomaly]", "jets"]
     assert _row(page, "experiment") == ["experiment", *OF_STUDENTS]
     assert not re.search(r"^ +(gates|firmware|published|teacher) ", page, flags=re.MULTILINE)
 

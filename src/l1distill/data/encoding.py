@@ -1,6 +1,7 @@
 """Input encoding: raw items to the (n, features) numbers that a student reads."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from l1distill.core.settings import Constants, Settings
+from l1distill.core.workspace import write_json
 
 MOMENTUM = "pT"
 """How the names of features begin that are momenta, which are never negative."""
@@ -53,12 +55,30 @@ class InputEncoding(Constants):
     """The shape of an item."""
     features: list[Feature] = Field(min_length=1)
     """Of each number of the flattened item, the last index running fastest."""
+    positions: list[int] = Field(default_factory=list)
+    """Of each feature, which number of the flattened item it is; empty: all, in their order."""
 
     @model_validator(mode="after")
     def _one_feature_for_each_number(self) -> "InputEncoding":
-        if len(self.features) != math.prod(self.shape):
+        numbers = math.prod(self.shape)
+        if len(self.features) != (len(self.positions) or numbers):
             raise ValueError(f"{len(self.features)} features for items of shape {self.shape}")
+        if any(not 0 <= position < numbers for position in self.positions):
+            raise ValueError(f"positions beyond items of shape {self.shape}")
         return self
+
+    @property
+    def feature_shape(self) -> list[int]:
+        """The shape of an item's features before they were flattened."""
+        return [len(self.features)] if self.positions else self.shape
+
+    def write(self, path: Path) -> None:
+        """Write the encoding, without positions where all numbers are features."""
+        write_json(path, self.model_dump(exclude=set() if self.positions else {"positions"}))
+
+    def _flatten(self, items: NDArray[Any]) -> NDArray[Any]:
+        flat = items.reshape(len(items), -1)
+        return flat[:, self.positions] if self.positions else flat
 
     def exponents(self, integer: int) -> tuple[int, ...]:
         """Return the power of two, in units of its scale, that each input holds.
@@ -85,9 +105,9 @@ class InputEncoding(Constants):
         Raises:
             ValueError: an item is so; the message names the first with the feature.
         """
-        flat = items.reshape(len(items), -1)
-        if flat.shape[1:] != (len(self.features),):
+        if items.size != len(items) * math.prod(self.shape):
             return  # of another shape, which apply refuses
+        flat = self._flatten(items)
         momenta = [
             feature.name.startswith(MOMENTUM) or not feature.signed for feature in self.features
         ]
@@ -116,6 +136,6 @@ class InputEncoding(Constants):
         if items.shape[1:] != tuple(self.shape):
             expected = ", ".join(map(str, ["n", *self.shape]))
             raise ValueError(f"events must have the shape ({expected}), not {items.shape}")
-        flat = items.astype(np.float32).reshape(len(items), -1)
+        flat = self._flatten(items.astype(np.float32))
         flat /= np.asarray([feature.scale for feature in self.features], np.float32)
         return flat

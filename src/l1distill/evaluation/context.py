@@ -50,6 +50,9 @@ class ScoreContext:
         triggers: name to the decisions of the reference triggers.
         observables: name to what efficiencies are shown against.
         looks: of each sample.
+        groups: where one sample of the data set holds several classes, name of each class to that
+            sample and to which of its evaluation items they are, (n,); all of the above is then by
+            class. Empty: every sample is one.
     """
 
     background: str
@@ -58,6 +61,13 @@ class ScoreContext:
     triggers: Mapping[str, Decisions] = field(default_factory=dict)
     observables: Mapping[str, Observable] = field(default_factory=dict)
     looks: Mapping[str, Look] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, NDArray[np.bool_]]] = field(default_factory=dict)
+
+    def divide(self, scores: Scores) -> Scores:
+        """Return scores by class, given those of the samples of the data set."""
+        if not self.groups:
+            return scores
+        return {name: scores[sample][chosen] for name, (sample, chosen) in self.groups.items()}
 
     def taken(self, sample: str) -> NDArray[np.bool_] | None:
         """Return which events of a sample a reference trigger takes; None if there is none."""

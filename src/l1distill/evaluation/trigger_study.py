@@ -77,8 +77,8 @@ def study_scores(
     Raises:
         ValueError: an answer has more than one number per item.
     """
-    scores = _flat(answers)
-    taught = None if teacher is None else _flat(teacher)
+    scores = context.divide(_flat(answers))
+    taught = None if teacher is None else context.divide(_flat(teacher))
     if taught is None:
         fidelity = without_student(scores, context.background)
     else:

@@ -1,5 +1,6 @@
 """Prove what a store holds before it is promoted: downloaded again, loaded afresh, replayed."""
 
+import math
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -88,7 +89,8 @@ def _check_answers(uri: str, model: Path, found: Mapping[str, Path], folder: Pat
     """Load the model in a process of its own, and compare its answers with the emulator's."""
     encoding = InputEncoding.read(_one(uri, found, INPUTS))
     emulator = Emulator.load(_one(uri, found, EMULATOR))
-    scales = np.asarray([feature.scale for feature in encoding.features])
+    scales = np.ones(math.prod(encoding.shape))
+    scales[encoding.positions or slice(None)] = [one.scale for one in encoding.features]
     items = np.random.default_rng(0).exponential(size=(EVENTS, len(scales))) * scales
     items = items.reshape(EVENTS, *encoding.shape)
     np.save(folder / "items.npy", items)

@@ -8,7 +8,9 @@ from l1distill.data.splits import Split
 from l1distill.reporting.pictures import Picture
 from l1distill.tasks.base import GenerationServices
 from l1distill.tasks.jets.dataset import B_HADRONS, LABEL, open_dataset
+from l1distill.tasks.jets.features import NAMES
 from l1distill.tasks.jets.settings import JetsDataSettings
+from l1distill.tasks.jets.statistics import STATISTICS, Statistics
 
 
 def make_dataset(
@@ -37,5 +39,7 @@ def make_dataset(
                 f"too few jets: the {split.name.lower()} split lacks a class; ask for more with "
                 "data.generator.jets_per_class"
             )
+    statistics = Statistics.fit(sample.part(Split.TRAIN), list(NAMES))
+    statistics.write(folder / STATISTICS)
     columns = sample.items.columns
     return draw_jets(sample.items.values, columns[LABEL], columns[B_HADRONS], folder)

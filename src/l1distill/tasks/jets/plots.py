@@ -100,3 +100,15 @@ def _draw_rocs(column: dict[str, NDArray[Any]], label: NDArray[np.int8], path: P
     )
     ax.legend(frameon=False, title="AUC", fontsize="small")
     save(figure, path)
+
+
+def draw_scores(
+    scores: NDArray[np.floating[Any]], label: NDArray[np.int8], path: Path, words: str
+) -> None:
+    """Draw the distribution of a model's answers (n,) for both classes."""
+    figure, (ax,) = canvas()
+    low, high = np.quantile(scores, (0.001, 0.999))
+    _bands(ax, scores, label, np.linspace(low, max(high, low + 1e-3), 51))
+    ax.set(xlabel=words, ylabel="share of jets", yscale="log")
+    ax.legend(frameon=False)
+    save(figure, path)

@@ -2,29 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from l1distill.tasks.base import EncodingSettings, SettingsTypes, TeacherSettings
-from l1distill.tasks.jets.settings import JetsDataSettings
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.tasks.base import SettingsTypes
+from l1distill.tasks.jets.settings import (
+    JetsDataSettings,
+    JetsEvaluationSettings,
+    JetsInputSettings,
+    JetsTeacherSettings,
+)
+from l1distill.tasks.jets.statistics import STATISTICS, Statistics
 
 if TYPE_CHECKING:
     from l1distill.data.dataset import Dataset
+    from l1distill.data.encoding import InputEncoding
+    from l1distill.data.splits import Split
+    from l1distill.distillation.open_teacher import OpenTeacher
+    from l1distill.distillation.targets import TargetTransform
+    from l1distill.evaluation.context import ScoreContext
+    from l1distill.evaluation.evaluation import Evaluation
     from l1distill.reporting.data_page import DataNotes
     from l1distill.reporting.pictures import Picture
-    from l1distill.tasks.base import DataSettings, GenerationServices
+    from l1distill.reporting.tables import Table
+    from l1distill.tasks.base import (
+        Answers,
+        DataSettings,
+        Drawing,
+        EncodingSettings,
+        EvaluationSettings,
+        GenerationServices,
+        TaskDescription,
+        TeacherSettings,
+    )
 
 
 class JetsTask:
     """Boosted H -> bb jets against QCD.
 
-    Each method imports what it alone needs. So far the task makes data: it has no teacher yet.
+    Each method imports what it alone needs.
     """
 
     name = "jets"
     settings = SettingsTypes(
-        data=JetsDataSettings, teacher=TeacherSettings, encoding=EncodingSettings
+        data=JetsDataSettings,
+        teacher=JetsTeacherSettings,
+        encoding=JetsInputSettings,
+        evaluation=JetsEvaluationSettings,
     )
 
     def check_sources(self, settings: DataSettings) -> None:
@@ -53,8 +81,121 @@ class JetsTask:
         return DataNotes(expectations=EXPECTATIONS)
 
     def constants(self) -> Sequence[str]:
-        """Name no file: features are as the data set has them."""
-        return ()
+        """Name the file with scale and range of each number over the training split."""
+        return (STATISTICS,)
+
+    def teacher(self, settings: TeacherSettings, constants: Path) -> OpenTeacher:
+        """Return the classifier of the architecture."""
+        from l1distill.tasks.jets.teacher import JetsTeacher
+
+        assert isinstance(settings, JetsTeacherSettings)
+        return JetsTeacher(settings, Statistics.read(constants / STATISTICS))
+
+    def handed_on(self, settings: TeacherSettings) -> str:
+        """Return the logit."""
+        return "logit"
+
+    def training_arrays(self, dataset: Dataset, split: Split) -> Sequence[NDArray[Any]]:
+        """Return jets and labels."""
+        training = dataset.training
+        return [training.part(split), training.columns(split)["label"]]
+
+    def encoding(self, settings: EncodingSettings, constants: Path) -> InputEncoding:
+        """Return the chosen numbers of a jet."""
+        from l1distill.tasks.jets.encoding import fit_encoding
+
+        assert isinstance(settings, JetsInputSettings)
+        return fit_encoding(Statistics.read(constants / STATISTICS), settings)
+
+    def check_answers(self, answers: NDArray[Any], name: str) -> str | None:
+        """Refuse answers that are no single logit."""
+        return None if answers.ndim == 1 else "logits must be (n,) and finite"
+
+    def fit_target(self, answers: NDArray[np.floating[Any]], name: str) -> TargetTransform:
+        """Return the standardized logit."""
+        from l1distill.distillation.targets import TargetTransform
+
+        return TargetTransform.fit_linear(answers)
+
+    def evaluate(self, answers: Answers, dataset: Dataset) -> Evaluation:
+        """Return AUC and background rejection."""
+        from l1distill.tasks.jets.evaluation import evaluate
+
+        return evaluate(answers, dataset)
+
+    def score_context(self, settings: EvaluationSettings, dataset: Dataset) -> ScoreContext:
+        """Return single features, and the rate of QCD jets."""
+        from l1distill.tasks.jets.evaluation import make_context
+
+        assert isinstance(settings, JetsEvaluationSettings)
+        return make_context(settings, dataset)
+
+    def draw_model(self, drawing: Drawing, dataset: Dataset, folder: Path) -> Sequence[Picture]:
+        """Draw the answers of both classes."""
+        from l1distill.data.splits import Split
+        from l1distill.reporting.pictures import FOLDER, Picture
+        from l1distill.tasks.jets.plots import draw_scores
+
+        scores = drawing.answers[drawing.primary]["jets"]
+        label = dataset.training.columns(Split.TEST)["label"]
+        path = folder / FOLDER / "scores.png"
+        draw_scores(scores.reshape(len(scores)), label, path, f"{drawing.model}'s answer")
+        return [Picture(caption=f"The {drawing.model}'s answer to both classes", path=path)]
+
+    def comparison(self, teacher: Mapping[str, float], student: Mapping[str, float]) -> Table:
+        """Compare AUC and rejections."""
+        from l1distill.reporting.tables import Column, Table
+
+        def rejection(metrics: Mapping[str, float], at: str) -> str:
+            value, low, high = (metrics[f"rejection_{at}{end}"] for end in ("", "_low", "_high"))
+            return f"{value:.0f} [{low:.0f}, {high:.0f}]"
+
+        return Table(
+            title="Teacher against student",
+            columns=(
+                Column(name="model"),
+                Column(name="AUC", numeric=True),
+                Column(name="rejection at 50%", numeric=True),
+                Column(name="rejection at 80%", numeric=True),
+            ),
+            rows=[
+                [
+                    name,
+                    f"{metrics['auc']:.4f} ± {metrics['auc_error']:.4f}",
+                    rejection(metrics, "50"),
+                    rejection(metrics, "80"),
+                ]
+                for name, metrics in (("teacher", teacher), ("student", student))
+            ],
+            notes=("One over the share of QCD jets that pass, at a signal efficiency.",),
+        )
+
+    def firmware_in_papers(self) -> None:
+        """Return None: no firmware of this task is published."""
+
+    def describe(self) -> TaskDescription:
+        """Return the words of the model card."""
+        from l1distill.firmware.results.quantity import Quantity
+        from l1distill.tasks.base import TaskDescription
+
+        return TaskDescription(
+            title="Boosted H → bb trigger",
+            summary=(
+                "A quantized, pruned student network that tells jets of a boosted H → bb from "
+                "those of QCD, distilled by l1distill."
+            ),
+            outputs=(Quantity("logit of the teacher, standardized over the training split"),),
+            limitations=(
+                "The features are assumed to be there: no firmware computes them.",
+                "The trigger rate is counted from an assumed rate of QCD jets.",
+            ),
+        )
+
+    def error_head(self, constants: Path) -> None:
+        """Return None: a classifier reconstructs nothing."""
+
+    def study(self) -> None:
+        """Return None: there is no study yet."""
 
 
 TASK = JetsTask()
