@@ -11,7 +11,8 @@ from l1distill.core.errors import ConfigError
 from l1distill.stages import configuration, generate, teacher
 from l1distill.stages.configuration import flatten, parameters_of, parse
 from l1distill.tasks.anomaly.task import TASK
-from l1distill.tasks.base import TaskSettings
+from l1distill.tasks.base import Task, TaskSettings
+from l1distill.tasks.jets.task import TASK as JETS
 from tests.settings import ROOT
 
 
@@ -22,9 +23,11 @@ def _composed(stage: str, *overrides: str) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
-def _settings(stage: str, composed: dict[str, Any] | None = None) -> type[BaseModel]:
+def _settings(
+    stage: str, composed: dict[str, Any] | None = None, task: Task = TASK
+) -> type[BaseModel]:
     stages = importlib.import_module(f"l1distill.stages.{stage}")
-    settings: type[BaseModel] = stages.STAGE.settings_for(TASK, composed)
+    settings: type[BaseModel] = stages.STAGE.settings_for(task, composed)
     return settings
 
 
@@ -45,15 +48,21 @@ def test_the_shipped_configuration_is_whole(stage: str, override: str) -> None:
     needed = {
         "executor=dask": ["executor.address=tcp://host:8786"],
         "data=public": ["data.files.background=x.h5"],
+        "data=jets": ["task=jets"],
+        "teacher=jets": ["task=jets"],
         "data=nanoaod": ["data.files.background=x.root"],
         "data=own": ["data.files.folders=[x]"],
     }
     composed = _composed(stage, *filter(None, [override]), *needed.get(override, []))
-    settings = parse(_settings(stage, composed), composed)
+    of_jets = override.endswith("=jets")
+    task: Task = JETS if of_jets else TASK
+    settings = parse(_settings(stage, composed, task), composed)
     dumped = settings.model_dump(mode="json")
     dumped.pop("gates", None)  # gates are named freely, and most have one bound only
     # events come from one of the two
-    assert [dumped["data"].pop(k) for k in ("generator", "files") if dumped["data"][k] is None]
+    assert of_jets or [
+        dumped["data"].pop(k) for k in ("generator", "files") if dumped["data"][k] is None
+    ]
     missing = set(flatten(dumped)) - set(flatten(composed))
     assert missing == set()
 
