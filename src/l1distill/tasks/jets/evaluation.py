@@ -9,7 +9,7 @@ from l1distill.data.dataset import Dataset
 from l1distill.data.splits import Split
 from l1distill.evaluation.context import Look, ScoreContext
 from l1distill.evaluation.evaluation import Evaluation
-from l1distill.evaluation.rates import wilson
+from l1distill.evaluation.proportions import wilson
 from l1distill.evaluation.roc import separation, to_curve
 from l1distill.reporting.plots.style import BACKGROUND
 from l1distill.tasks.base import Answers
