@@ -132,6 +132,17 @@ def test_what_is_wrong_is_refused_before_anything_runs(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_folder_of_a_sweep_is_not_that_of_a_job() -> None:
+    for words, folder in (
+        (["seed=1,2"], "out/seed=1"),
+        (["seed=1"], "out/out"),
+    ):
+        jobs, _ = _jobs([*words, "output=out"], multirun=True)
+        assert jobs[0].folder == folder
+    (single,), _ = _jobs(["seed=1", "output=out"], multirun=False)
+    assert single.folder == "out"
+
+
 def test_pipelines_take_every_family_of_students() -> None:
     (trees,), _ = _jobs(["student=trees"], multirun=False)
     check_job(trees)

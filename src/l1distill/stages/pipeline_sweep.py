@@ -95,9 +95,9 @@ def _jobs(words: Sequence[str], multirun: bool) -> tuple[list[Job], bool]:
     if not multirun and not of_hydra.is_multirun:
         if len(single) < len(given):
             compose_stage(PIPELINE, words)  # refuses, and says how
-        return [_job(words, SweepJob(words=single, varied={}))], False
+        return [_job(words, SweepJob(words=single, varied={}), is_sweep=False)], False
     # what an experiment sweeps tells its jobs apart, also where the command line gives one value
-    jobs = [_job(words, job) for job in jobs_of(words, of_hydra.params)]
+    jobs = [_job(words, job, is_sweep=True) for job in jobs_of(words, of_hydra.params)]
     names = [job.name for job in jobs]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -107,16 +107,17 @@ def _jobs(words: Sequence[str], multirun: bool) -> tuple[list[Job], bool]:
     return jobs, True
 
 
-def _job(words: Sequence[str], job: SweepJob) -> Job:
+def _job(words: Sequence[str], job: SweepJob, *, is_sweep: bool) -> Job:
     try:
         composed = to_plain(compose_stage(PIPELINE, job.words).config)
     except refusals.COMPOSITION_ERRORS as error:
         raise ConfigError(refusals.explain(error, PIPELINE, job.words, job.name)) from error
     output = Path(str(composed["output"]))
     said = [hide_credentials(word) for word in words if not word.startswith("tracking.")]
+    name = job.name or output.name  # of a sweep over nothing, too
     return Job(
-        name=job.name or output.name,
-        folder=str(output / job.name),
+        name=name,
+        folder=str(output / name if is_sweep else output),
         composed=composed,
         words=said,
         varied=job.varied,
