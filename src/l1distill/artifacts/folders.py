@@ -27,6 +27,7 @@ INPUTS = "inputs.json"
 """A student's input encoding, in its folder, in the bundle and in the registered model."""
 STUDENT_MODEL = "student.h5"
 SATURATION = "saturation.csv"
+STRUCTURE = "structure.json"
 SOFT_TARGET = "soft_target.json"
 TEACHER_MODEL = "teacher.h5"
 OWN_TEACHER_MODEL = "co_trained_teacher.h5"
@@ -151,6 +152,10 @@ class StudentFolder(ModelFolder):
     def target(self) -> TargetTransform:
         """What its output was fitted to."""
         return TargetTransform.read(self.path / SOFT_TARGET)
+
+    def write_structure(self, structure: Mapping[str, Any]) -> None:
+        """Write ``structure.json``: the nodes and features that are left, where some went."""
+        write_json(self.path / STRUCTURE, structure)
 
     def write_target(self, target: TargetTransform) -> None:
         """Write ``soft_target.json``."""

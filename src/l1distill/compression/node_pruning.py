@@ -52,6 +52,18 @@ class Structure:
     features_asked: int | None = None
     counts: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 0), np.int64))
 
+    def description(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return what is left as plain values.
+
+        Args:
+            names: of the input features.
+        """
+        return {
+            "nodes": {name: [n, self.of_nodes[name]] for name, n in self.nodes.items()},
+            "features": None if self.features is None else [names[n] for n in self.features],
+            "nodes_by_epoch": self.counts.astype(int).tolist(),
+        }
+
     def metrics(self) -> dict[str, float]:
         """Return ``nodes_used``, ``nodes_asked``, ``nodes_used/<layer>`` and those of features."""
         metrics: dict[str, float] = {}

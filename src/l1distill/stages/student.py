@@ -166,6 +166,9 @@ def _run(settings: Settings, context: Context) -> Result:
     keras_files.save(taught.student.model, folder.model)
     folder.write_encoding(encoding)
     folder.write_target(taught.target)
+    if taught.student.structure is not None:
+        names = [feature.name for feature in encoding.features]
+        folder.write_structure(taught.student.structure.description(names))
     folder.copy_constants(teacher.path, task.constants())
     write_saturation(saturation, folder.saturation)
     metrics = {
