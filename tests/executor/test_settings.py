@@ -47,7 +47,10 @@ def test_each_choice_is_whole(choice: str) -> None:
         (["executor=slurm", "executor.memory=much"], "executor.memory='much': string should"),
         (["executor=slurm", "+executor.disk=1GB"], "executor.disk: no such key"),
         (["executor=htcondor", "executor.disk=1"], "executor.disk=1: input should be"),
-        (["executor=htcondor", "executor.directives=[x]"], "executor.directives[0]='x': string sho"),
+        (
+            ["executor=htcondor", "executor.directives=[x]"],
+            "executor.directives[0]='x': string sho",
+        ),
         (["executor=dask"], "executor.address=None: input should be a valid string"),
         (["executor=dask", "executor.address=head"], "executor.address='head': string should"),
     ],
