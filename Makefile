@@ -4,8 +4,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# A group of tests, by default a file, stays in one of two processes; the longest begins.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+# A group of tests, by default a file, stays in one of three processes, since those that
+# wait for servers and tools leave a third of two cores idle; the longest begins.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
 .DEFAULT_GOAL := help
 # The stages that DVC starts are to find the project's own Python.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
