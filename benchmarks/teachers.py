@@ -8,7 +8,7 @@ Train them, each seed into a folder of its own, then compare what is there::
 
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,10 @@ from rich.table import Table
 
 from l1distill.artifacts.record import Record, read_metrics
 from l1distill.core.errors import L1DistillError
-from l1distill.tasks.anomaly.settings import AnomalyTeacherSettings
 
-AUC = "trivial/best/auc/"
+BEST = "trivial/best/auc/"
+Aucs = Mapping[str, float]
+"""Signal to AUC."""
 
 
 def main() -> int:
@@ -27,53 +28,59 @@ def main() -> int:
     if len(arguments()) != 1:
         print("python benchmarks/teachers.py FOLDER: of trained teachers", file=sys.stderr)
         return 2
-    runs: dict[str, list[Mapping[str, float]]] = defaultdict(list)
-    data = set()
+    folder = Path(arguments()[0])
+    runs: dict[str, list[Aucs]] = defaultdict(list)
     try:
-        for path in sorted(Path(arguments()[0]).glob("*/record.json")):
-            record = Record.read(path.parent)
-            data.add(record.dataset_md5)
-            section = record.nested("teacher")
-            settings = AnomalyTeacherSettings.chosen_by(section).model_validate(section)
-            metrics = read_metrics(path.parent)
-            answers = [name.split("/")[0] for name in metrics if "/auc/" in name]
-            for answer in dict.fromkeys(answers):
-                if answer != "trivial":
-                    density = f", density in {section['density']}" if answer == "nll" else ""
-                    runs[f"{settings.architecture}, {answer}{density}"].append(
-                        {signal: metrics[f"{answer}/auc/{signal}"] for signal in _signals(metrics)}
-                    )
-            best = {signal: metrics[AUC + signal] for signal in _signals(metrics)}
-            error = {signal: metrics[f"auc_error/{signal}"] for signal in _signals(metrics)}
+        teachers = [
+            (Record.read(path.parent), read_metrics(path.parent))
+            for path in sorted(folder.glob("*/record.json"))
+        ]
     except L1DistillError as failure:
         print(failure, file=sys.stderr)
         return 2
+    data = {record.dataset_md5 for record, _ in teachers}
     if len(data) != 1:
         print(
-            f"{arguments()[0]}: teachers of {len(data)} data sets; name a folder with teachers of "
-            "one",
+            f"{folder}: teachers of {len(data)} data sets; name a folder with teachers of one",
             file=sys.stderr,
         )
         return 2
+    for record, metrics in teachers:
+        for name, answer in _answers(record, metrics).items():
+            runs[name].append(_aucs(metrics, f"{answer}/auc/"))
+    best = _aucs(metrics, BEST)  # those of the data set, the same of each teacher
     table = Table("score", "seeds", *best, "mean")
     table.add_row("best trivial score", "", *_cells([best]))
     for name, of_seeds in sorted(runs.items()):
         table.add_row(name, str(len(of_seeds)), *_cells(of_seeds))
+    errors = _aucs(metrics, "auc_error/")
     notes = [
         f"Data set MD5 {data.pop()[:12]}. Behind ± the standard deviation over the seeds.",
         "Standard errors of the test events, common to all seeds: "
-        + ", ".join(f"{signal} {value:.4f}" for signal, value in error.items())
+        + ", ".join(f"{signal} {errors[signal]:.4f}" for signal in best)
         + ".",
     ]
     show("teachers", table, notes)
     return 0
 
 
-def _signals(metrics: Mapping[str, float]) -> list[str]:
-    return [name.removeprefix(AUC) for name in metrics if name.startswith(AUC)]
+def _answers(record: Record, metrics: Mapping[str, float]) -> dict[str, str]:
+    """Return the answers of a teacher by what the table calls them."""
+    section = record.nested("teacher")
+    answers = {name.split("/")[0] for name in metrics if "/auc/" in name} - {"trivial"}
+    density = {"nll": f", density in {section.get('density')}"}
+    return {f"{section['architecture']}, {one}{density.get(one, '')}": one for one in answers}
 
 
-def _cells(of_seeds: list[Mapping[str, float]]) -> list[str]:
+def _aucs(metrics: Mapping[str, float], prefix: str) -> Aucs:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in metrics.items()
+        if name.startswith(prefix)
+    }
+
+
+def _cells(of_seeds: Sequence[Aucs]) -> list[str]:
     """Return mean and spread of each signal, and of the mean over the signals."""
     values = np.array([list(aucs.values()) for aucs in of_seeds])
     values = np.column_stack([values, values.mean(axis=1)])

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
+from l1distill.core.dvc import LOCK, locked_outputs
 from l1distill.core.errors import DataError
 
 CACHE = Path(".dvc/cache/files/md5")
 """Where DVC keeps files by their MD5, unless it was configured otherwise."""
-LOCK = Path("dvc.lock")
 
 
 @contextmanager
@@ -47,19 +46,16 @@ def _locked_files(folder: Path) -> dict[str, str]:
     Raises:
         DataError: ``dvc.lock`` has no such folder, or the cache has no list of its files.
     """
-    import yaml
-
     try:
-        stages: Any = yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"].values()
-        outputs = [out for stage in stages for out in stage.get("outs", ())]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        output = locked_outputs(Path(LOCK)).get(folder, {})
+    except DataError as error:
         raise DataError(
             f"{folder}: no such folder, and {LOCK} cannot be read; run the stage that writes it"
         ) from error
-    for out in outputs:
-        if Path(out["path"]) == folder and str(out.get("md5", "")).endswith(".dir"):
-            listing = json.loads(_cached(out["md5"]).read_text(encoding="utf-8"))
-            return {entry["relpath"]: entry["md5"] for entry in listing}
+    md5 = str(output.get("md5", ""))
+    if md5.endswith(".dir"):
+        listing = json.loads(_cached(md5).read_text(encoding="utf-8"))
+        return {entry["relpath"]: entry["md5"] for entry in listing}
     raise DataError(f"{folder}: no such folder; run the stage that writes it first")
 
 

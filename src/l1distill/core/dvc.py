@@ -1,6 +1,10 @@
 """Say how to get back a file that is missing or damaged: from DVC where it knows the file."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from l1distill.core.errors import DataError
 
 LOCK = "dvc.lock"
 
@@ -26,15 +30,24 @@ def is_tracked(path: Path) -> bool:
             return True
         if (place / LOCK).is_file():
             inside = path.relative_to(place)
-            return any(inside.is_relative_to(out) for out in _outputs(place / LOCK))
+            try:
+                outputs = locked_outputs(place / LOCK)
+            except DataError:
+                return False
+            return any(inside.is_relative_to(output) for output in outputs)
     return False
 
 
-def _outputs(lock: Path) -> list[str]:
+def locked_outputs(lock: Path) -> dict[Path, Mapping[str, Any]]:
+    """Return the outputs of a ``dvc.lock``: the path of each, and what it says of it.
+
+    Raises:
+        DataError: it is missing or cannot be read.
+    """
     import yaml
 
     try:
         stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].values()
-        return [str(out["path"]) for stage in stages for out in stage.get("outs", ())]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
-        return []
+        return {Path(out["path"]): out for stage in stages for out in stage.get("outs", ())}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{lock}: cannot be read; run git checkout {lock}") from error

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from l1distill.core.errors import DataError, first_line
+from l1distill.models.known_classes import register_own_layers
 from l1distill.models.tracing import trace_without_autograph
 
 if TYPE_CHECKING:
@@ -32,12 +33,7 @@ def load(path: Path | str) -> "keras.Model":
         raise DataError(f"{path}: no such network; run the stage that trains it first")
     from qkeras.utils import load_qmodel
 
-    import l1distill.models.background_sample
-    import l1distill.models.batch_normalization
-    import l1distill.models.decision_trees
-    import l1distill.models.masked_dense
-    import l1distill.models.select_elements  # noqa: F401 (all make their layer known)
-
+    register_own_layers()
     trace_without_autograph()
     try:
         return load_qmodel(str(path), compile=False)

@@ -42,8 +42,17 @@ def is_hgq_config(config: Any) -> bool:
     )
 
 
+def register_own_layers() -> None:
+    """Make all layers of this package known to Keras' loaders; a new one is added here."""
+    import l1distill.models.background_sample
+    import l1distill.models.batch_normalization
+    import l1distill.models.decision_trees
+    import l1distill.models.masked_dense
+    import l1distill.models.select_elements  # noqa: F401 (importing makes a layer known)
+
+
 def custom_objects(pruned: bool = False) -> dict[str, Any]:
-    """Return the classes of QKeras; our own are known to Keras once they are imported.
+    """Return the classes of QKeras, and make our own known to Keras.
 
     Args:
         pruned: whether the wrapper of pruning is among them.
@@ -51,11 +60,9 @@ def custom_objects(pruned: bool = False) -> dict[str, Any]:
     from qkeras.quantizers import quantized_hswish
     from qkeras.utils import _add_supported_quantized_objects
 
-    import l1distill.models.batch_normalization
-    import l1distill.models.decision_trees
-    import l1distill.models.select_elements  # noqa: F401 (all make their layer known)
     from l1distill.models import hgq_proxy
 
+    register_own_layers()
     trace_without_autograph()
     objects: dict[str, Any] = {"quantized_hswish": quantized_hswish}
     for layer_class in (hgq_proxy.FixedPointQuantizer, hgq_proxy.UnaryLUT):

@@ -8,6 +8,7 @@ import hashlib
 import importlib.metadata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -40,6 +41,28 @@ class Job(Protocol):
 
 
 J = TypeVar("J", bound=Job)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleShard:
+    """A piece of one sample; a task adds what it costs.
+
+    Attributes:
+        sample: Name of the sample.
+        number: Number of the shard within the sample.
+        events: Events of the data set to make.
+        seed: Its own seed.
+    """
+
+    sample: str
+    number: int
+    events: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """File name without suffix."""
+        return f"{self.sample}-{self.number:05d}"
 
 
 def job_path(folder: Path, job: Job) -> Path:

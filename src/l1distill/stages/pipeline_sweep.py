@@ -62,7 +62,7 @@ def run_pipeline(words: Sequence[str], multirun: bool) -> int:
     if not is_sweep:
         print(f"pipeline: {run_job(jobs[0]).summary}", file=sys.stderr)
         return 0
-    return _sweep(jobs, words)
+    return _sweep(jobs)
 
 
 @contextmanager
@@ -124,9 +124,8 @@ def _job(words: Sequence[str], job: SweepJob, *, is_sweep: bool) -> Job:
     )
 
 
-def _sweep(jobs: Sequence[Job], words: Sequence[str]) -> int:
-    settings = _settings(jobs[0])
-    said = [hide_credentials(word) for word in words if not word.startswith("tracking.")]
+def _sweep(jobs: Sequence[Job]) -> int:
+    settings, said = _settings(jobs[0]), jobs[0].words
     tags = {"stage": "pipeline_sweep", "overrides": " ".join(said)}
     name = sweep_name(PIPELINE, said)
     status, results = 0, dict[str, JobResult]()

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from l1distill.core.dvc import way_back
 from l1distill.core.errors import DataError
 from l1distill.data.card import MADE_BY
+from l1distill.data.contiguous import OPTIONS, map_dataset, new_file
 from l1distill.data.splits import Split, assign
 from l1distill.tasks.anomaly.events import CLASSES, FEATURES, N_OBJECTS, Events, to_particles
 
 _ROW = (N_OBJECTS, len(FEATURES))
 _BLOCK = 65_536  # events copied at once: 20 MB
-_PAGE = 4096  # bytes; data sets begin at a page, so that they are mapped as they stand
 
 
 class EventSpool:
@@ -99,17 +99,13 @@ class EventSpool:
         if not total:
             raise ValueError(f"{self.path}: no events to write")
         temporary = self._scratch / "whole"
-        # without time stamps in the file, its checksum identifies its content
-        options: dict[str, Any] = {"track_times": False}
-        with h5py.File(
-            temporary, "w", track_order=False, alignment_threshold=_PAGE, alignment_interval=_PAGE
-        ) as file:
-            particles = file.create_dataset("Particles", (total, *_ROW), "<f4", **options)
+        with new_file(temporary) as file:
+            particles = file.create_dataset("Particles", (total, *_ROW), "<f4", **OPTIONS)
             _fill(particles, self._particles)
             for name, words in (("Particles_Names", FEATURES), ("Particles_Classes", CLASSES)):
-                file.create_dataset(name, data=np.array(words, dtype="S"), **options)
+                file.create_dataset(name, data=np.array(words, dtype="S"), **OPTIONS)
             if self._has_process:
-                _fill(file.create_dataset("Process", (total,), "i1", **options), self._process)
+                _fill(file.create_dataset("Process", (total,), "i1", **OPTIONS), self._process)
         temporary.chmod(0o644)
         temporary.replace(self.path)
 
@@ -176,14 +172,12 @@ def _map(
     path: Path, file: h5py.File, name: str, dtype: np.dtype[Any], row: tuple[int, ...]
 ) -> NDArray[Any]:
     dataset = file.get(name)
-    offset = None
+    mapped = None
     if isinstance(dataset, h5py.Dataset) and dataset.shape[1:] == row and dataset.dtype == dtype:
-        offset = dataset.id.get_offset()  # None if chunked, compressed or empty
-    if offset is None:
+        mapped = map_dataset(path, dataset)
+    if mapped is None:
         raise DataError(
             f"{path}: '{name}' is not in the layout of this platform (contiguous {dtype.name}, "
             f"{('n', *row)}); bring foreign files in with l1distill generate data=public"
         )
-    if path.stat().st_size < offset + dataset.nbytes:
-        raise OSError("truncated")
-    return np.memmap(path, dtype, "r", offset, dataset.shape)
+    return mapped

@@ -10,10 +10,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.core.dvc import way_back
 from l1distill.core.errors import DataError
+from l1distill.data.card import MADE_BY
+from l1distill.data.contiguous import OPTIONS, map_dataset, new_file
 from l1distill.data.splits import Split, assign
 
-_PAGE = 4096  # bytes; data sets begin at a page, so that they are mapped as they stand
 _COLUMNS = {"Label": "label", "B_Hadrons": "b_hadrons"}
 
 
@@ -43,14 +45,13 @@ def write_jets(path: Path, table: JetTable) -> dict[str, int]:
     order = np.argsort(split, kind="stable")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
         temporary = Path(scratch) / "whole"
-        options: dict[str, Any] = {"track_times": False}  # so that its hash is of its content
-        with h5py.File(temporary, "w", alignment_threshold=_PAGE, alignment_interval=_PAGE) as file:
-            file.create_dataset("Jets", data=table.jets[order].astype("<f4"), **options)
-            file.create_dataset("Jets_Names", data=np.array(table.names, dtype="S"), **options)
+        with new_file(temporary) as file:
+            file.create_dataset("Jets", data=table.jets[order].astype("<f4"), **OPTIONS)
+            file.create_dataset("Jets_Names", data=np.array(table.names, dtype="S"), **OPTIONS)
             for name, column in _COLUMNS.items():
                 if column in table.columns:
                     values = table.columns[column][order].astype("i1")
-                    file.create_dataset(name, data=values, **options)
+                    file.create_dataset(name, data=values, **OPTIONS)
         temporary.chmod(0o644)
         temporary.replace(path)
     return {part.name.lower(): int((split == part).sum()) for part in Split}
@@ -63,7 +64,7 @@ def read_jets(path: Path) -> JetTable:
         DataError: the file is missing, is not HDF5, is truncated, or has another layout.
     """
     if not path.is_file():
-        raise DataError(f"{path}: no such file; run dvc pull, or run generate again")
+        raise DataError(f"{path}: no such file; {way_back(path, MADE_BY)}")
     try:
         with h5py.File(path, "r") as file:
             names = [name.decode() for name in file["Jets_Names"][:]]
@@ -74,13 +75,13 @@ def read_jets(path: Path) -> JetTable:
     except (OSError, KeyError, ValueError) as error:
         raise DataError(
             f"{path}: cannot be read as jets in HDF5 (truncated or another layout); "
-            "remove it and run dvc pull, or run generate again"
+            f"{way_back(path, MADE_BY, damaged=True)}"
         ) from error
     return JetTable(jets=jets, names=names, columns=columns)
 
 
 def _map(path: Path, dataset: Any) -> NDArray[Any]:
-    offset = dataset.id.get_offset()  # None if chunked, compressed or empty
-    if offset is None or path.stat().st_size < offset + dataset.nbytes:
-        raise ValueError("not contiguous, or truncated")
-    return np.memmap(path, dataset.dtype, "r", offset, dataset.shape)
+    mapped = map_dataset(path, dataset)
+    if mapped is None:
+        raise ValueError("not contiguous")
+    return mapped

@@ -97,8 +97,10 @@ class JetsTask:
 
     def training_arrays(self, dataset: Dataset, split: Split) -> Sequence[NDArray[Any]]:
         """Return jets and labels."""
+        from l1distill.tasks.jets.dataset import LABEL
+
         training = dataset.training
-        return [training.part(split), training.columns(split)["label"]]
+        return [training.part(split), training.columns(split)[LABEL]]
 
     def encoding(self, settings: EncodingSettings, constants: Path) -> InputEncoding:
         """Return the chosen numbers of a jet."""
@@ -134,10 +136,11 @@ class JetsTask:
         """Draw the answers of both classes."""
         from l1distill.data.splits import Split
         from l1distill.reporting.pictures import FOLDER, Picture
+        from l1distill.tasks.jets.dataset import LABEL, SAMPLE
         from l1distill.tasks.jets.plots import draw_scores
 
-        scores = drawing.answers[drawing.primary]["jets"]
-        label = dataset.training.columns(Split.TEST)["label"]
+        scores = drawing.answers[drawing.primary][SAMPLE]
+        label = dataset.training.columns(Split.TEST)[LABEL]
         path = folder / FOLDER / "scores.png"
         draw_scores(scores.reshape(len(scores)), label, path, f"{drawing.model}'s answer")
         return [Picture(caption=f"The {drawing.model}'s answer to both classes", path=path)]

@@ -118,10 +118,7 @@ class JetsTeacher:
 
     def loss_of(self, outputs: "tf.Tensor", arrays: "Sequence[tf.Tensor]", step: Step) -> Any:
         """Return the binary cross-entropy of logits (n, 1)."""
-        import tensorflow as tf
-
-        labels = tf.cast(arrays[1], tf.float32)
-        return tf.nn.sigmoid_cross_entropy_with_logits(labels, tf.reshape(outputs, [-1]))
+        return self.student_loss(outputs, arrays)
 
     def answer_of(self, outputs: "tf.Tensor", arrays: "Sequence[tf.Tensor]") -> "tf.Tensor":
         """Return the logit, (n,)."""
@@ -130,7 +127,7 @@ class JetsTeacher:
         return tf.reshape(outputs, [-1])
 
     def student_loss(self, answers: "tf.Tensor", arrays: "Sequence[tf.Tensor]") -> Any:
-        """Return the binary cross-entropy of a student's answers, taken as logits."""
+        """Return the binary cross-entropy of answers (n, 1), taken as logits."""
         import tensorflow as tf
 
         labels = tf.cast(arrays[1], tf.float32)

@@ -47,25 +47,8 @@ class Stock:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shard:
-    """A piece of one process.
-
-    Attributes:
-        sample: Process or signal.
-        number: Number of the shard within the process.
-        events: Accepted events to make.
-        seed: Its own seed.
-    """
-
-    sample: str
-    number: int
-    events: int
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """File name without suffix."""
-        return f"{self.sample}-{self.number:05d}"
+class Shard(jobs.SampleShard):
+    """A piece of one process or signal; its events are accepted ones."""
 
     @property
     def cost(self) -> float:

@@ -19,25 +19,8 @@ _COST_OF_START = 100.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shard:
-    """A piece of one sample.
-
-    Attributes:
-        sample: ``qcd`` or ``h_bb``.
-        number: Number of the shard within the sample.
-        events: Jets to make.
-        seed: Its own seed.
-    """
-
-    sample: str
-    number: int
-    events: int
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """File name without suffix."""
-        return f"{self.sample}-{self.number:05d}"
+class Shard(jobs.SampleShard):
+    """A piece of ``qcd`` or ``h_bb``; its events are jets."""
 
     @property
     def cost(self) -> float:
