@@ -28,6 +28,9 @@ def _completions(line: str) -> list[str]:
         ("l1distill student -m seed=1,2 compression=pr", ["compression=pruning"]),
         ("l1distill student student=nonsense see", []),
         ("l1distill student hyd", []),
+        ("l1distill student prof", ["profile="]),
+        ("l1distill student profile/", []),
+        ("l1distill student task=jets profile=q", ["profile=quick"]),
     ],
 )
 def test_words_are_completed(line: str, expected: list[str]) -> None:

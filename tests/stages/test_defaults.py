@@ -123,5 +123,5 @@ def test_every_group_file_that_is_a_default_is_compared() -> None:
     assert composed <= files
     groups = {Path(file).parent.as_posix() for file in files - composed}
     changing = {"compression", "device", "experiment", "firmware/device", "gates", "profile"}
-    changing |= {"distillation"}
+    changing |= {"distillation", "profile/anomaly", "profile/jets"}
     assert groups <= changing | {"published", "ports", "quantization", "shape", "teacher"}

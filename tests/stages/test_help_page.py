@@ -64,11 +64,8 @@ def test_groups_are_those_of_the_stage_with_what_is_chosen(
         *("[none]", "pruning", "random", "sigmoid_gates"),
     ]
     assert _row(page, "student") == ["student", "cnn", "[mlp]", "trees"]
-    profiles = [
-        "anomaly", "full", "jets", "jets_full", "jets_quick", "jets_standard", "jets_tiny", "none",
-        "[quick]", "standard", "tiny",
-    ]  # fmt: skip
-    assert _row(page, "profile") == ["profile", *profiles]
+    assert _row(page, "profile") == ["profile", "full", "none", "[quick]", "standard", "tiny"]
+    assert "profile@data" not in page
     assert _row(page, "encoding@student.inputs")[1:] == ["[anomaly]", "jets"]
     assert _row(page, "experiment") == ["experiment", *OF_STUDENTS]
     assert not re.search(r"^ +(gates|firmware|published|teacher) ", page, flags=re.MULTILINE)

@@ -4,13 +4,15 @@
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from typing import Any
 
 from l1distill.core.errors import ConfigError
 
+PROFILE = "profile"
+"""Group whose folder has one for each task."""
 SCRIPT = """\
 _l1distill() {
     local line="${COMP_LINE:0:COMP_POINT}" word skip="" reply
@@ -94,7 +96,16 @@ def _of_hydra(stage: str, words: Sequence[str]) -> list[str]:
             bash(loader).query(stage)
     except Exception:  # a line that is wrong already has no completions
         return []
-    return [word for word in printed.getvalue().split() if not word.startswith("hydra")]
+    return [*_of_the_user(printed.getvalue().split())]
+
+
+def _of_the_user(words: Iterable[str]) -> Iterator[str]:
+    """Yield the words that a user means; what profiles choose by the task is none of them."""
+    for word in words:
+        if word == PROFILE:
+            yield f"{PROFILE}="
+        elif not word.startswith(("hydra", f"{PROFILE}/")):
+            yield word
 
 
 def _is_bash(plugin: Any) -> bool:

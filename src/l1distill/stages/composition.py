@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 HYDRA_VERSION_BASE = "1.3"
+PROFILE_OF_TASK = "profile@data"
+"""Group that a profile chooses by the task, as ``jets/quick``; no choice of the user's."""
 
 
 def shipped_conf() -> Path:
@@ -110,7 +112,11 @@ def compose_stage(stage: str, overrides: Sequence[str] = ()) -> Composition:
         config = compose(stage, words, return_hydra_config=True)
     with open_dict(config):
         choices = config.pop("hydra").runtime.choices.items()
-    ours = {str(key): name for key, name in choices if not str(key).startswith("hydra/")}
+    ours = {
+        str(key): name
+        for key, name in choices
+        if not str(key).startswith("hydra/") and key != PROFILE_OF_TASK
+    }
     return Composition(config=config, choices=ours)
 
 

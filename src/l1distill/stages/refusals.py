@@ -65,6 +65,8 @@ def _explain(error: Exception, stage: str, words: Sequence[str]) -> str:
         return f"{mark.name}: line {mark.line + 1}: {error.problem}; correct the file"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
+        if group.startswith("profile/"):
+            return _explain_profile(group, name, stage, words)
         options = sorted(error.options or [])
         choices = f"; there are {', '.join(options)}" if options else ""
         return f"{group or stage}={name}: no such choice{did_you_mean(name, options)}{choices}"
@@ -85,6 +87,13 @@ def _explain(error: Exception, stage: str, words: Sequence[str]) -> str:
             if unknown := _unknown_key(key, stage, words):
                 return f"{key}: {unknown}"
     return _sentence(first_line(error))
+
+
+def _explain_profile(group: str, name: str, stage: str, words: Sequence[str]) -> str:
+    """Explain that a task lacks a profile which others have; its own are files of ``group``."""
+    task, options = group.partition("/")[2], _options(group, stage, words)
+    there = f"there are {', '.join(options)}" if options else f"add conf/{group}/{name}.yaml"
+    return f"profile={name}: the task {task} has no such profile; {there}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -6,9 +6,11 @@ import pytest
 from l1distill.core.errors import ConfigError
 from l1distill.evaluation.context import ScoreContext
 from l1distill.evaluation.trigger_study import study_scores
+from l1distill.models.mlp import StudentSettings
+from l1distill.models.students import input_limits
 from l1distill.tasks.jets.encoding import fit_encoding
 from l1distill.tasks.jets.evaluation import rejection
-from l1distill.tasks.jets.features import NAMES
+from l1distill.tasks.jets.features import GENERATED, NAMES
 from l1distill.tasks.jets.settings import JetsInputSettings
 from l1distill.tasks.jets.statistics import Statistics
 
@@ -19,7 +21,7 @@ def jets() -> np.ndarray:
 
 
 def test_chosen_inputs_are_the_numbers_of_their_names(jets: np.ndarray, tmp_path: object) -> None:
-    statistics = Statistics.fit(jets, list(NAMES))
+    statistics = Statistics.fit(jets, GENERATED)
     encoding = fit_encoding(statistics, JetsInputSettings(names=("d2", "pt")))
     assert [feature.name for feature in encoding.features] == ["energy correlation D_2", "pT"]
     # the deviation is 5, of which 4 is the nearest power of two; 18.5 fits into 32
@@ -29,8 +31,18 @@ def test_chosen_inputs_are_the_numbers_of_their_names(jets: np.ndarray, tmp_path
     assert encoding.feature_shape == [2]
 
 
+def test_a_share_that_piles_up_at_its_largest_value_is_not_cut() -> None:
+    jets = np.ones((1000, len(NAMES)), np.float32)
+    jets[:600] = np.random.default_rng(0).uniform(0.6, 1, (600, 1))
+    encoding = fit_encoding(Statistics.fit(jets, GENERATED), JetsInputSettings(names=("tau21",)))
+    student = StudentSettings(input_bits=8)
+    _, (high,) = input_limits(student, 1, encoding.exponents(student.input_integer))
+    assert encoding.apply(jets).max() <= high
+    assert encoding.features[0].range == 2.0
+
+
 def test_all_constituents_are_inputs_by_default_of_their_kind(jets: np.ndarray) -> None:
-    statistics = Statistics.fit(jets, list(NAMES))
+    statistics = Statistics.fit(jets, GENERATED)
     encoding = fit_encoding(statistics, JetsInputSettings(inputs="constituents"))
     np.testing.assert_array_equal(encoding.apply(jets), jets[:, 38:] / 4)
 
@@ -45,7 +57,7 @@ def test_all_constituents_are_inputs_by_default_of_their_kind(jets: np.ndarray) 
 )
 def test_unknown_inputs_are_refused(jets: np.ndarray, names: tuple[str, ...], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        fit_encoding(Statistics.fit(jets[:10], list(NAMES)), JetsInputSettings(names=names))
+        fit_encoding(Statistics.fit(jets[:10], GENERATED), JetsInputSettings(names=names))
 
 
 def test_rejection_is_one_over_the_share_that_passes() -> None:

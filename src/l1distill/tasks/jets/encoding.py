@@ -5,10 +5,13 @@ import math
 
 from l1distill.core.errors import ConfigError
 from l1distill.data.encoding import Feature, InputEncoding
-from l1distill.tasks.jets.features import FEATURES, NAMES
+from l1distill.tasks.jets.features import FEATURES
 from l1distill.tasks.jets.settings import JetsInputSettings
 from l1distill.tasks.jets.statistics import Statistics
 
+_MARGIN = 1.02
+"""How far the range of an input is beyond the magnitude that one jet in a thousand exceeds. Shares
+of pT pile up at 1: with a range of 1 half of them would be cut to the step below."""
 _LABELS = {
     "z": "share of pT of constituent",
     "delta_eta": "eta from the axis of constituent",
@@ -23,7 +26,14 @@ def fit_encoding(statistics: Statistics, settings: JetsInputSettings) -> InputEn
     Raises:
         ConfigError: there is no number of a name, or it is given twice.
     """
-    known = list(FEATURES) if settings.inputs == "features" else list(NAMES[len(FEATURES) :])
+    of_features = len(statistics.features)
+    names = list(statistics.names)
+    known = names[:of_features] if settings.inputs == "features" else names[of_features:]
+    if not known:
+        raise ConfigError(
+            f"student.inputs.inputs={settings.inputs}: the data has none; take features, or read "
+            "constituents with data.files.constituents"
+        )
     chosen = list(settings.names) or known
     for name in chosen:
         if name not in known:
@@ -34,22 +44,23 @@ def fit_encoding(statistics: Statistics, settings: JetsInputSettings) -> InputEn
             )
         if chosen.count(name) > 1:
             raise ConfigError(f"student.inputs.names: {name} is given twice")
-    positions = [statistics.names.index(name) for name in chosen]
+    positions = [names.index(name) for name in chosen]
     pairs = zip(chosen, positions, strict=True)
     return InputEncoding(
-        shape=[len(statistics.names)],
+        shape=[len(names)],
         features=[_feature(name, at, statistics) for name, at in pairs],
         positions=positions,
     )
 
 
 def _feature(name: str, at: int, statistics: Statistics) -> Feature:
-    words, unit = FEATURES.get(name, ("", ""))
-    if not words:
-        kind, number = name.rsplit("_", 1)
+    words, unit = FEATURES.get(name, (name, ""))
+    kind, _, number = name.rpartition("_")
+    if at >= len(statistics.features) and kind in _LABELS:
         words, unit = f"{_LABELS[kind]} {number}", "rad" if kind == "delta_phi" else ""
     scale = 2.0 ** round(math.log2(statistics.std[at]))
-    steps = math.ceil(math.log2(max(statistics.largest[at] / scale, 1.0)))
+    largest = statistics.largest[at] * _MARGIN  # an input ends one step below its range
+    steps = math.ceil(math.log2(max(largest / scale, 1.0)))
     return Feature(
         name=words, unit=unit, scale=scale, range=scale * 2.0**steps, signed=statistics.signed[at]
     )

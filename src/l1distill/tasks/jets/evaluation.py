@@ -1,5 +1,6 @@
 """Evaluation of jets: AUC, and the background rejection at fixed signal efficiencies."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,20 @@ from l1distill.evaluation.roc import separation, to_curve
 from l1distill.reporting.plots.style import BACKGROUND
 from l1distill.tasks.base import Answers
 from l1distill.tasks.jets.dataset import LABEL, SAMPLE
-from l1distill.tasks.jets.features import FEATURES
+from l1distill.tasks.jets.plots import SIGNAL, words_of
 from l1distill.tasks.jets.settings import JetsEvaluationSettings
+from l1distill.tasks.jets.statistics import STATISTICS, Statistics
 
-SIGNAL, QCD, ROC = "h_bb", "qcd", "roc"
+ROC = "roc"
 EFFICIENCIES = {"50": 0.5, "80": 0.8}
-_TRIVIAL = ("softdrop_mass", "d2", "displaced_tracks")
+_SINGLE = 3  # features that are judged by themselves
 
 
 def evaluate(answers: Answers, dataset: Dataset) -> Evaluation:
     """Return ``auc``, ``auc_error``, ``rejection_50`` and ``rejection_80``, and the ROC curve.
 
-    A rejection is one over the share of QCD jets that pass, with ``_low`` and ``_high`` from the
-    share's Wilson interval of 68.3%; where none passes, the value is that of half a jet.
+    A rejection is one over the share of background that passes, with ``_low`` and ``_high`` from
+    the share's Wilson interval of 68.3%; where none passes, the value is that of half a jet.
     """
     label = dataset.training.columns(Split.TEST)[LABEL]
     scores = answers[SAMPLE].reshape(len(answers[SAMPLE]))
@@ -38,7 +40,7 @@ def evaluate(answers: Answers, dataset: Dataset) -> Evaluation:
             metrics[f"rejection_{name}{end}"] = value
     return Evaluation(
         metrics=metrics,
-        curves={ROC: {SIGNAL: to_curve(result.roc)}},
+        curves={ROC: {_statistics(dataset).classes[1]: to_curve(result.roc)}},
         primary="auc",
         headline=("auc", "rejection_50", "rejection_80"),
     )
@@ -58,22 +60,47 @@ def rejection(
 
 
 def make_context(settings: JetsEvaluationSettings, dataset: Dataset) -> ScoreContext:
-    """Return single features as trivial scores, and the rate that QCD jets come at."""
+    """Return single features as trivial scores, and the rate that background jets come at."""
+    statistics = _statistics(dataset)
+    background, signal = statistics.classes
     label = dataset.training.columns(Split.TEST)[LABEL]
     jets = dataset.training.part(Split.TEST)
-    chosen = {QCD: label == 0, SIGNAL: label == 1}
+    chosen = {background: label == 0, signal: label == 1}
     trivial = {}
-    for name in _TRIVIAL:
-        values = np.asarray(jets[:, list(FEATURES).index(name)], np.float64)
-        sign = -1.0 if name == "d2" else 1.0
-        trivial[name] = {group: sign * values[of] for group, of in chosen.items()}
+    for name, sign in _single_features(settings, statistics.features, dataset).items():
+        values = sign * np.asarray(jets[:, statistics.features.index(name)], np.float64)
+        trivial[name] = {group: values[of] for group, of in chosen.items()}
     return ScoreContext(
-        background=QCD,
+        background=background,
         input_rate_khz=settings.input_rate_khz,
         trivial=trivial,
         looks={
-            QCD: Look(label="QCD", color=BACKGROUND),
-            SIGNAL: Look(label="H → bb", color="#bd1f01"),
+            background: Look(label=words_of(background), color=BACKGROUND),
+            signal: Look(label=words_of(signal), color=SIGNAL),
         },
         groups={group: (SAMPLE, of) for group, of in chosen.items()},
     )
+
+
+def _statistics(dataset: Dataset) -> Statistics:
+    return Statistics.read(dataset.folder / STATISTICS)
+
+
+def _single_features(
+    settings: JetsEvaluationSettings, features: Sequence[str], dataset: Dataset
+) -> dict[str, float]:
+    """Return the features that are judged by themselves, with the sign of their correlation.
+
+    Sign and choice are those of the training split.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    label = dataset.training.columns(Split.TRAIN)[LABEL]
+    jets = dataset.training.part(Split.TRAIN)
+    given = [name for name in settings.single_features if name in features]
+    auc = {
+        name: float(roc_auc_score(label, jets[:, features.index(name)]))
+        for name in given or features
+    }
+    best = sorted(auc, key=lambda name: -abs(auc[name] - 0.5))[:_SINGLE]
+    return {name: 1.0 if auc[name] >= 0.5 else -1.0 for name in given or best}

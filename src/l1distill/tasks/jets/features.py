@@ -1,4 +1,6 @@
-"""The numbers of a jet: 38 features, and its 16 hardest constituents."""
+"""The numbers of a jet: features, then its hardest constituents one by one."""
+
+from dataclasses import dataclass
 
 FEATURES = {
     "pt": ("pT", "GeV"),
@@ -45,9 +47,34 @@ N_CONSTITUENTS = 16
 CONSTITUENT = ("z", "delta_eta", "delta_phi", "d0_significance")
 """Numbers of each constituent: share of pT, distance from the axis [1, rad], signed d0 over its
 uncertainty (0 for what has no track)."""
-NAMES = (
-    *FEATURES,
-    *(f"{name}_{number}" for number in range(1, N_CONSTITUENTS + 1) for name in CONSTITUENT),
-)
-"""Names of all numbers of a jet, in their order: features, then constituent by constituent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What the numbers of a jet are, in their order: features, then constituent by constituent.
+
+    Attributes:
+        features: names of the features.
+        constituent: names of the numbers of each constituent.
+        constituents: how many of them, the hardest first.
+    """
+
+    features: tuple[str, ...]
+    constituent: tuple[str, ...] = ()
+    constituents: int = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all numbers; those of constituents end in their number, from 1."""
+        numbers = range(1, self.constituents + 1)
+        return (
+            *self.features,
+            *(f"{name}_{number}" for number in numbers for name in self.constituent),
+        )
+
+
+GENERATED = Layout(features=tuple(FEATURES), constituent=CONSTITUENT, constituents=N_CONSTITUENTS)
+"""The numbers of jets that are generated."""
+NAMES = GENERATED.names
+"""Names of all their numbers."""
 assert len(FEATURES) == 38

@@ -16,7 +16,9 @@ from l1distill.data.card import MADE_BY
 from l1distill.data.contiguous import OPTIONS, map_dataset, new_file
 from l1distill.data.splits import Split, assign
 
-_COLUMNS = {"Label": "label", "B_Hadrons": "b_hadrons"}
+EVENT = "event"
+"""Column: (n,) int64, the collision of a jet."""
+_COLUMNS = {"Label": ("label", "i1"), "B_Hadrons": ("b_hadrons", "i1"), "Event": ("event", "<i8")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +28,35 @@ class JetTable:
     Attributes:
         jets: (n, numbers) float32.
         names: of the numbers.
-        columns: ``label``, (n,) int8, 0 for background and 1 for signal; and ``b_hadrons``, if it
-            is known.
+        columns: ``label``, (n,) int8, 0 for background and 1 for signal; ``b_hadrons`` and
+            ``event`` (the collision of a jet, a number), if they are known.
     """
 
     jets: NDArray[np.float32]
     names: Sequence[str]
-    columns: dict[str, NDArray[np.int8]]
+    columns: dict[str, NDArray[Any]]
+
+
+def split_jets(table: JetTable) -> NDArray[np.int8]:
+    """Assign each jet to a part of the data set, all jets of an event to the same one.
+
+    The part of an event follows from the numbers of its hardest jet, see :mod:`.data.splits`, or
+    where events are not known each jet's from its own.
+
+    Args:
+        table: with pT as the first number where events are known.
+
+    Returns:
+        (n,) values of ``Split``.
+    """
+    if EVENT not in table.columns:
+        return assign(table.jets)
+    event = table.columns[EVENT]
+    order = np.lexsort((-table.jets[:, 0], event))
+    first = np.concatenate([[True], np.diff(event[order]) != 0])
+    split = np.empty(len(event), np.int8)
+    split[order] = assign(table.jets[order[first]])[np.cumsum(first) - 1]
+    return split
 
 
 def write_jets(path: Path, table: JetTable) -> dict[str, int]:
@@ -41,16 +65,16 @@ def write_jets(path: Path, table: JetTable) -> dict[str, int]:
     Returns:
         The number of jets by part: train, test, validation.
     """
-    split = assign(table.jets)
+    split = split_jets(table)
     order = np.argsort(split, kind="stable")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
         temporary = Path(scratch) / "whole"
         with new_file(temporary) as file:
             file.create_dataset("Jets", data=table.jets[order].astype("<f4"), **OPTIONS)
             file.create_dataset("Jets_Names", data=np.array(table.names, dtype="S"), **OPTIONS)
-            for name, column in _COLUMNS.items():
+            for name, (column, kind) in _COLUMNS.items():
                 if column in table.columns:
-                    values = table.columns[column][order].astype("i1")
+                    values = table.columns[column][order].astype(kind)
                     file.create_dataset(name, data=values, **OPTIONS)
         temporary.chmod(0o644)
         temporary.replace(path)
@@ -70,7 +94,9 @@ def read_jets(path: Path) -> JetTable:
             names = [name.decode() for name in file["Jets_Names"][:]]
             jets = _map(path, file["Jets"])
             columns = {
-                column: _map(path, file[name]) for name, column in _COLUMNS.items() if name in file
+                column: _map(path, file[name])
+                for name, (column, _) in _COLUMNS.items()
+                if name in file
             }
     except (OSError, KeyError, ValueError) as error:
         raise DataError(

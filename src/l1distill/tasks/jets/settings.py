@@ -1,8 +1,8 @@
 """The jets task's sections of the configuration."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from l1distill.tasks.base import (
     DataSettings,
@@ -11,15 +11,27 @@ from l1distill.tasks.base import (
     TeacherSettings,
 )
 from l1distill.tasks.jets.generator.settings import GeneratorSettings
+from l1distill.tasks.jets.readers.settings import JetTables
+
+if TYPE_CHECKING:
+    from typing import Self
 
 Width = Annotated[int, Field(gt=0, le=1024)]
 
 
 class JetsDataSettings(DataSettings):
-    """The data set, which PYTHIA makes."""
+    """The data set: generated, or made from files of the user's."""
 
-    generator: GeneratorSettings = GeneratorSettings()
-    """Collisions, detector and jets."""
+    generator: GeneratorSettings | None = None
+    """Collisions, detector and jets; null where jets come from files."""
+    files: JetTables | None = None
+    """Files of jets; null where they are generated."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Self":
+        if (self.generator is None) == (self.files is None):
+            raise ValueError("give generator or files: jets are generated, or read from files")
+        return self
 
 
 class JetsTeacherSettings(TeacherSettings):
@@ -47,4 +59,7 @@ class JetsEvaluationSettings(EvaluationSettings):
     """What a trigger's rate is counted from."""
 
     input_rate_khz: float = Field(default=0.73, gt=0)
-    """Rate of QCD jets like those of the data [kHz]."""
+    """Rate of background jets like those of the data [kHz]."""
+    single_features: tuple[str, ...] = ("softdrop_mass", "d2", "displaced_tracks")
+    """Features that are judged by themselves, beside the networks; where the data has others, the
+    three that separate the training split best."""

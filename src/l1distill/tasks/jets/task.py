@@ -56,19 +56,24 @@ class JetsTask:
     )
 
     def check_sources(self, settings: DataSettings) -> None:
-        """Accept any settings: PYTHIA makes the jets."""
+        """Refuse files that are missing or lack a column; PYTHIA needs none."""
+        from l1distill.tasks.jets.readers.importing import count_jets
+
+        assert isinstance(settings, JetsDataSettings)
+        if settings.files is not None:
+            count_jets(settings.files)
 
     def generate(
         self, settings: DataSettings, folder: Path, services: GenerationServices
     ) -> Sequence[Picture]:
-        """Make jets with PYTHIA."""
+        """Make jets with PYTHIA, or read them from files of the user's."""
         from l1distill.tasks.jets.generation import make_dataset
 
         assert isinstance(settings, JetsDataSettings)
         return make_dataset(settings, folder, services)
 
     def open(self, folder: Path) -> Dataset:
-        """Open a data set of jets (n, 102)."""
+        """Open a data set of jets (n, numbers)."""
         from l1distill.tasks.jets.dataset import open_dataset
 
         return open_dataset(folder)
@@ -142,7 +147,9 @@ class JetsTask:
         scores = drawing.answers[drawing.primary][SAMPLE]
         label = dataset.training.columns(Split.TEST)[LABEL]
         path = folder / FOLDER / "scores.png"
-        draw_scores(scores.reshape(len(scores)), label, path, f"{drawing.model}'s answer")
+        classes = Statistics.read(dataset.folder / STATISTICS).classes
+        words = f"{drawing.model}'s answer"
+        draw_scores(scores.reshape(len(scores)), label, path, words, classes)
         return [Picture(caption=f"The {drawing.model}'s answer to both classes", path=path)]
 
     def comparison(self, teacher: Mapping[str, float], student: Mapping[str, float]) -> Table:
@@ -170,7 +177,7 @@ class JetsTask:
                 ]
                 for name, metrics in (("teacher", teacher), ("student", student))
             ],
-            notes=("One over the share of QCD jets that pass, at a signal efficiency.",),
+            notes=("One over the share of background jets that pass, at a signal efficiency.",),
         )
 
     def firmware_in_papers(self) -> None:
@@ -185,7 +192,7 @@ class JetsTask:
             title="Boosted H → bb trigger",
             summary=(
                 "A quantized, pruned student network that tells jets of a boosted H → bb from "
-                "those of QCD, distilled by l1distill."
+                "those of QCD (or a user's signal from background), distilled by l1distill."
             ),
             outputs=(Quantity("logit of the teacher, standardized over the training split"),),
             limitations=(

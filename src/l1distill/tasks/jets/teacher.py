@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.core.errors import ConfigError
 from l1distill.distillation.open_teacher import OUTPUTS
-from l1distill.tasks.jets.features import CONSTITUENT, FEATURES, N_CONSTITUENTS
 from l1distill.tasks.jets.settings import JetsTeacherSettings
 from l1distill.tasks.jets.statistics import Statistics
 from l1distill.training.fit import Loss, Step
@@ -36,15 +36,26 @@ class JetsTeacher:
         self._statistics = statistics
 
     def build(self) -> "keras.Model":
-        """Build the untrained network, from standardized features (n, 38), constituents (n, 64)."""
+        """Build the untrained network, from standardized features and constituents.
+
+        Raises:
+            ConfigError: a deep set, and the data has no constituents.
+        """
         from tensorflow.keras import Model, layers
 
-        features = layers.Input((len(FEATURES),), name="features")
-        constituents = layers.Input((N_CONSTITUENTS * len(CONSTITUENT),), name="constituents")
+        measured = self._statistics
+        if self._settings.architecture == "deep_set" and not measured.constituents:
+            raise ConfigError(
+                "teacher.architecture=deep_set: the data has no constituents; set "
+                "teacher.architecture=dense"
+            )
+        numbers = len(measured.constituent)
+        features = layers.Input((len(measured.features),), name="features")
+        constituents = layers.Input((measured.constituents * numbers,), name="constituents")
         x, inputs = features, [features]
         if self._settings.architecture == "deep_set":
             inputs = [features, constituents] if self._settings.features else [constituents]
-            each = layers.Reshape((N_CONSTITUENTS, len(CONSTITUENT)), name="by_constituent")(
+            each = layers.Reshape((measured.constituents, numbers), name="by_constituent")(
                 constituents
             )
             for number, width in enumerate(self._settings.widths, 1):
@@ -71,9 +82,9 @@ class JetsTeacher:
         ]
 
     def _inputs(self, jets: Any) -> Any:
-        """Return what the network takes of jets (n, 102), of NumPy or TensorFlow."""
-        numbers = self._statistics.standardize(jets)
-        features, constituents = numbers[:, : len(FEATURES)], numbers[:, len(FEATURES) :]
+        """Return what the network takes of jets (n, numbers), of NumPy or TensorFlow."""
+        numbers, n_features = self._statistics.standardize(jets), len(self._statistics.features)
+        features, constituents = numbers[:, :n_features], numbers[:, n_features:]
         if self._settings.architecture == "dense":
             return features
         return [features, constituents] if self._settings.features else constituents

@@ -33,10 +33,11 @@ class Jets:
 
     Attributes:
         event: (n,) of each jet.
-        pt: (n,) [GeV].
+        pt: (n,) [GeV], calibrated.
         eta: (n,).
         phi: (n,) [rad].
-        mass: (n,) [GeV].
+        mass: (n,) [GeV], calibrated.
+        scale: (n,) what the four-momentum of the constituents was multiplied by.
         counts: (n,) constituents of each jet.
         rows: (sum of counts,) rows in the flow, jet by jet.
     """
@@ -46,6 +47,7 @@ class Jets:
     eta: FloatArray
     phi: FloatArray
     mass: FloatArray
+    scale: FloatArray
     counts: IntArray
     rows: IntArray
 
@@ -58,6 +60,7 @@ class Jets:
             eta=self.eta[kept],
             phi=self.phi[kept],
             mass=self.mass[kept],
+            scale=self.scale[kept],
             counts=self.counts[kept],
             rows=self.rows[of_row],
         )
@@ -91,31 +94,49 @@ def measure_flow(particles: DisplacedParticles, n_events: int, rng: np.random.Ge
     )
 
 
-def four_momenta(flow: DetectorObjects, counts: IntArray) -> Any:
-    """Return massless four-momenta as FastJet takes them, an awkward array of lists."""
+def four_momenta(flow: DetectorObjects, counts: IntArray, energy: FloatArray | None = None) -> Any:
+    """Return four-momenta as FastJet takes them, an awkward array of lists; massless by default."""
     import awkward as ak
 
     px, py = transverse_momentum(flow.pt, flow.phi)
-    pz, energy = flow.pt * np.sinh(flow.eta), flow.pt * np.cosh(flow.eta)
+    pz = flow.pt * np.sinh(flow.eta)
+    energy = flow.pt * np.cosh(flow.eta) if energy is None else energy
     columns = {"px": px, "py": py, "pz": pz, "E": energy}
     return ak.zip({name: ak.unflatten(value, counts) for name, value in columns.items()})
 
 
-def find_jets(flow: Flow, n_events: int, radius: float, pt_min: float, eta_max: float) -> Jets:
-    """Cluster anti-kt jets with FastJet (arXiv:1111.6097); at least three constituents each."""
+def find_jets(
+    flow: DetectorObjects,
+    n_events: int,
+    radius: float,
+    pt_min: float,
+    eta_max: float,
+    energy: FloatArray | None = None,
+) -> Jets:
+    """Cluster anti-kt jets with FastJet (arXiv:1111.6097); at least three constituents each.
+
+    Args:
+        flow: what is clustered, sorted by event.
+        n_events: number of events.
+        radius: of the jets.
+        pt_min: smallest pT of the jets, not calibrated [GeV].
+        eta_max: largest abs(eta).
+        energy: (n,) of the flow [GeV]; None for massless objects.
+    """
     import awkward as ak
     import fastjet
 
     counts = np.bincount(flow.event, minlength=n_events)
     fastjet._swig.ClusterSequence.set_fastjet_banner_stream(None)
     definition = fastjet.JetDefinition(fastjet.antikt_algorithm, radius)
-    sequence = fastjet.ClusterSequence(four_momenta(flow, counts), definition)
+    sequence = fastjet.ClusterSequence(four_momenta(flow, counts, energy), definition)
     found, inside = (
         sequence.inclusive_jets(min_pt=pt_min),
         sequence.constituent_index(min_pt=pt_min),
     )
     event = np.repeat(np.arange(n_events), ak.to_numpy(ak.num(found.px)))
-    px, py, pz, energy = (ak.to_numpy(ak.flatten(found[name])) for name in ("px", "py", "pz", "E"))
+    columns = (ak.to_numpy(ak.flatten(found[name])) for name in ("px", "py", "pz", "E"))
+    px, py, pz, total = columns
     pt = np.hypot(px, py)
     lists = ak.flatten(inside, axis=1)
     sizes = ak.to_numpy(ak.num(lists))
@@ -125,7 +146,8 @@ def find_jets(flow: Flow, n_events: int, radius: float, pt_min: float, eta_max: 
         pt=pt,
         eta=pseudorapidity(pt, pz),
         phi=np.arctan2(py, px),
-        mass=np.sqrt(np.maximum(energy**2 - pt**2 - pz**2, 0.0)),
+        mass=np.sqrt(np.maximum(total**2 - pt**2 - pz**2, 0.0)),
+        scale=np.ones_like(pt),
         counts=sizes,
         rows=ak.to_numpy(ak.flatten(lists)).astype(np.int64) + np.repeat(first, sizes),
     )

@@ -4,9 +4,7 @@ FastJet finds subjets and grooms, many jets at a time; sums over constituents ar
 (jets, constituents) that are filled up with zeros.
 """
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +15,8 @@ from l1distill.simulation.kinematics import pseudorapidity, wrap_phi
 from l1distill.simulation.particles import MUON
 from l1distill.tasks.jets.features import FEATURES, N_CONSTITUENTS, NAMES
 from l1distill.tasks.jets.generator.flow import Flow, Jets, four_momenta
+from l1distill.tasks.jets.generator.grooming import AROUND, soft_drop, without_advice
 
-_AROUND = 1.5  # radius that holds all constituents of a jet
 _DISPLACED = 3.0  # significance
 _DISPLACED_PT = 1.0  # [GeV]
 _LARGEST_D0 = 100.0  # significances are cut there
@@ -54,7 +52,7 @@ def describe_jets(flow: Flow, jets: Jets, radius: float) -> NDArray[np.float32]:
         return table
 
     pt, there = padded(inside.pt), padded(np.ones(len(owner))) > 0
-    z = pt / jets.pt[:, None]
+    z = pt * (jets.scale / jets.pt)[:, None]
     eta = padded(inside.eta - jets.eta[owner])
     phi = padded(wrap_phi(inside.phi - jets.phi[owner]))
     code = padded(inside.code.astype(np.float64))
@@ -67,9 +65,10 @@ def describe_jets(flow: Flow, jets: Jets, radius: float) -> NDArray[np.float32]:
         "phi": jets.phi,
         "mass": jets.mass,
     }
-    momenta = four_momenta(inside, jets.counts)
-    with _without_advice():
-        values |= _softdrop(momenta, jets, radius)
+    calibrated = replace(inside, pt=inside.pt * jets.scale[owner])
+    momenta = four_momenta(calibrated, jets.counts)
+    with without_advice():
+        values |= soft_drop(momenta, jets, radius)
         axes, subjets = _axes(momenta, jets)
     values |= subjets
     for number, (axis_eta, axis_phi) in axes.items():
@@ -114,39 +113,6 @@ def describe_jets(flow: Flow, jets: Jets, radius: float) -> NDArray[np.float32]:
     return np.hstack([features, low_level.reshape(len(z), -1)]).astype(np.float32)
 
 
-@contextmanager
-def _without_advice() -> Iterator[None]:
-    """Silence FastJet's advice on exclusive jets, which it gives for kt and C/A too."""
-    form = warnings.formatwarning
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="dcut and exclusive jets")
-            yield
-    finally:
-        warnings.formatwarning = form  # FastJet replaces it
-
-
-def _softdrop(momenta: Any, jets: Jets, radius: float) -> dict[str, FloatArray]:
-    import awkward as ak
-    import fastjet
-
-    definition = fastjet.JetDefinition(fastjet.cambridge_algorithm, _AROUND)
-    groomed = fastjet.ClusterSequence(momenta, definition).exclusive_jets_softdrop_grooming(
-        njets=1, beta=0, symmetry_cut=0.1, R0=radius
-    )
-
-    def column(name: str) -> FloatArray:
-        flat: FloatArray = ak.to_numpy(ak.flatten(groomed[name], axis=None)).astype(np.float64)
-        return np.maximum(flat, 0.0)  # FastJet says -1 where nothing was groomed
-
-    return {
-        "softdrop_mass": column("msoftdrop"),
-        "softdrop_zg": column("symmetrysoftdrop"),
-        "softdrop_rg": column("deltaRsoftdrop"),
-        "softdrop_pt_share": column("ptsoftdrop") / jets.pt,
-    }
-
-
 def _axes(
     momenta: Any, jets: Jets
 ) -> tuple[dict[int, tuple[FloatArray, FloatArray]], dict[str, FloatArray]]:
@@ -154,9 +120,7 @@ def _axes(
     import awkward as ak
     import fastjet
 
-    sequence = fastjet.ClusterSequence(
-        momenta, fastjet.JetDefinition(fastjet.kt_algorithm, _AROUND)
-    )
+    sequence = fastjet.ClusterSequence(momenta, fastjet.JetDefinition(fastjet.kt_algorithm, AROUND))
     axes, subjets = {}, {}
     for number in (1, 2, 3):
         found = sequence.exclusive_jets(n_jets=number)
