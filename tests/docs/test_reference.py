@@ -87,7 +87,7 @@ def test_every_entry_of_a_synthesis_report_is_described(name: str) -> None:
 
 
 def test_an_unknown_metric_has_no_description() -> None:
-    for name in ("auc", "firmware/luts", "tpr_fpr1e-6/a_4l", "check/anything"):
+    for name in ("area", "firmware/luts", "tpr_fpr1e-6/a_4l", "check/anything"):
         assert metrics.patterns_of(name) == []
 
 
