@@ -20,7 +20,9 @@ def _profile(name: str) -> str:
     rows = []
     for gate, content in gates.items():
         settings = Gate.model_validate(content)
-        rows.append((f"`{gate}`", f"`{settings.metric}`", settings.threshold, _asked(settings)))
+        metrics = [settings.metric, *([settings.instead] if settings.instead else [])]
+        words = " or ".join(f"`{metric}`" for metric in metrics)
+        rows.append((f"`{gate}`", words, settings.threshold, _asked(settings)))
     return table(("gate", "metric", "bound", "and"), rows)
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from l1distill.compression.teacher import QuantizableTeacher, quantize_teacher
     from l1distill.data.dataset import Dataset
     from l1distill.data.encoding import Feature, InputEncoding
-    from l1distill.distillation.joint import JointExamples, JointlyTrained, train_jointly
+    from l1distill.distillation.joint import JointlyTrained, train_jointly
+    from l1distill.distillation.joint_networks import JointExamples
     from l1distill.distillation.open_teacher import OpenTeacher
     from l1distill.distillation.pupil import TrainedStudent
     from l1distill.distillation.settings import DistillationSettings
@@ -53,7 +54,7 @@ _MODULES = {
     "FirmwareSettings": "firmware.settings",
     "Gate": "registry.gates",
     "InputEncoding": "data.encoding",
-    "JointExamples": "distillation.joint",
+    "JointExamples": "distillation.joint_networks",
     "JointlyTrained": "distillation.joint",
     "ModelDescription": "firmware.results.documents",
     "OpenTeacher": "distillation.open_teacher",

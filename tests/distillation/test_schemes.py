@@ -17,9 +17,9 @@ from tensorflow import keras
 
 from l1distill.compression.pruning import PruningSettings
 from l1distill.core.errors import ConfigError
-from l1distill.distillation import joint
 from l1distill.distillation.centering import standardization
-from l1distill.distillation.joint import JointExamples, JointlyTrained, train_jointly
+from l1distill.distillation.joint import JointlyTrained, train_jointly
+from l1distill.distillation.joint_networks import JointExamples, JointNetworks
 from l1distill.distillation.open_teacher import OpenTeacher, ask, open_teacher, wanted_layers
 from l1distill.distillation.settings import DistillationSettings, Scheme
 from l1distill.distillation.student import Examples, train_student
@@ -170,9 +170,11 @@ class _Gradients:
         # alpha so small that its own part does not count
         settings = _settings(scheme, **{"alpha": 1e-30, **chosen})
         train = examples or _joint_examples(64, 1)
-        run = joint._Joint(TEACHER, train, STUDENT, settings, DENSE, TargetTransform.fit_log)
+        run = JointNetworks(TEACHER, train, STUDENT, settings, DENSE, TargetTransform.fit_log)
         run.center()
-        batch = [tf.constant(array) for array in train.all_arrays()]
+        if settings.self_teacher == "earlier":
+            run.keep_earlier_self()
+        batch = [tf.constant(array) for array in run.arrays(train)]
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(run.loss(batch, Step(True, tf.zeros(2, tf.int32))))
         of = {
@@ -208,6 +210,86 @@ def test_pseudo_items_are_for_the_student_alone(scheme: Scheme) -> None:
     without, beside = (_Gradients(scheme, examples, **transfer) for examples in (real, mixed))
     pairs = zip(without.values["student"], beside.values["student"], strict=True)
     assert max(float(tf.reduce_max(abs(one - other))) for one, other in pairs) > 1e-3
+
+
+def test_the_earlier_self_stays_and_what_it_says_moves_the_student_alone() -> None:
+    """The deeper layers go on learning by their own loss; what they say now teaches nobody."""
+    told = _Gradients("self", self_teacher="earlier")
+    assert [told.moves(name) for name in ("student", "regressors", "teacher", "centering")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    own = _Gradients("self", self_teacher="earlier", alpha=1.0, gamma=0.0, beta=1.0)
+    assert [own.moves(name) for name in ("student", "regressors", "teacher")] == [True, False, True]
+
+
+EARLIER = DistillationSettings.model_validate(
+    {
+        "scheme": "self",
+        "self_teacher": "earlier",
+        "snapshot": 0.6,
+        "feature": {"weight": 0.1, "layers": ["deep_1"]},
+    }
+)
+
+
+def test_an_earlier_self_is_what_the_network_was_and_a_kill_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of three epochs lead to it, one of them in floating point; killed where it was kept."""
+    student = STUDENT.model_copy(update={"float_epochs": 1})
+    kept: list[Any] = []
+    real = JointNetworks.keep_earlier_self
+    items, _ = points(50, 9)
+
+    def keep_earlier_self(run: JointNetworks) -> None:
+        kept.append((run._ask(items, items)["response"], run.pupil.model.get_weights()))
+        real(run)
+
+    monkeypatch.setattr(JointNetworks, "keep_earlier_self", keep_earlier_self)
+
+    def train(folder: Path, kill: int | None = None) -> JointlyTrained:
+        def keep(epoch: int, _: Mapping[str, float]) -> None:
+            if epoch == kill:  # all that a training that is killed here leaves behind
+                shutil.copytree(folder, tmp_path / "killed")
+
+        folder.mkdir(exist_ok=True)
+        examples = (_joint_examples(96, 1), _joint_examples(40, 2))
+        more: Any = {"of_task": TargetTransform.fit_log, "seed": 7, "on_epoch": keep}
+        state = folder / "state.npz"
+        return train_jointly(
+            TEACHER, *examples, student, EARLIER, PRUNING, checkpoint=state, **more
+        )
+
+    whole = train(tmp_path / "whole", kill=1)
+    (answers, weights), history = kept[0], whole.student.history
+    assert len(kept) == 1
+    assert len(history.loss) == 3
+    np.testing.assert_array_equal(whole.answers(items, items), answers)
+    now = whole.student.model.get_layer("dense_1").kernel.numpy()
+    assert not any(np.array_equal(now, before) for before in weights), "it went on learning"
+    assert np.mean(now == 0.0) >= 0.4
+    seen = points(96, 1)[0]
+    assert whole.target(whole.answers(seen, seen)).mean() == pytest.approx(0.0, abs=1e-4)
+    resumed = train(tmp_path / "killed")
+    assert resumed.student.history == history
+    np.testing.assert_array_equal(resumed.answers(items, items), answers)
+    for one, other in zip(
+        resumed.student.model.get_weights(), whole.student.model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_an_earlier_self_needs_epochs_on_both_sides() -> None:
+    examples = _joint_examples(40, 1)
+    for share, says in ((0.1, "of 3 epochs none is before"), (0.9, "of 3 epochs all are before")):
+        settings = DistillationSettings(scheme="self", self_teacher="earlier", snapshot=share)
+        with pytest.raises(ConfigError, match=rf"^distillation.snapshot={share:g}: {says}"):
+            train_jointly(
+                TEACHER, examples, examples, STUDENT, settings, of_task=TargetTransform.fit_log
+            )
 
 
 @pytest.mark.parametrize("scheme", ["co_training", "self"])
@@ -307,6 +389,10 @@ def test_the_loss_is_the_sum_of_equation_1(trained_teacher: keras.Model) -> None
     [
         ({"response": {"weight": 0}}, "nothing trains the student's output"),
         ({"gamma": 0}, "nothing trains the student's output"),
+        (
+            {"scheme": "self", "self_teacher": "earlier", "transfer_to": "both"},
+            "transfer_to=both: with self_teacher=earlier the teacher stays as it was",
+        ),
         ({"scheme": "self", "alpha": 0}, "scheme=self trains the teacher: alpha must be above 0"),
         (
             {"relation": {"weight": 1, "distance": 0, "angle": 0}},

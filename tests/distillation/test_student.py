@@ -12,6 +12,7 @@ from l1distill.compression.pruning import PruningSettings
 from l1distill.distillation.pupil import TrainedStudent
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import Examples, distance_to_teacher, train_student
+from l1distill.distillation.targets import TargetTransform
 from l1distill.distillation.teacher import train_teacher
 from l1distill.models.mlp import StudentSettings
 from l1distill.training.settings import TrainingSettings
@@ -186,3 +187,14 @@ def test_a_student_learns_what_a_classifier_answers() -> None:
     distance = distance_to_teacher({"test": answers}, {"test": targets})
     assert distance == {"mse_to_teacher/test": pytest.approx(np.mean((answers - targets) ** 2))}
     assert distance["mse_to_teacher/test"] < 0.2 * np.var(targets)
+
+
+def test_a_decision_has_a_brier_score_and_no_distance_from_its_teachers_score() -> None:
+    target = TargetTransform.fit_decision(np.arange(100.0), 0.25)
+    targets = {"test": target(np.array([10.0, 90.0, 95.0]))}
+    logits = {"test": np.log([[1.0], [3.0], [1.0 / 3.0]])}
+    squared = np.array([0.5, 0.25, 0.75]) ** 2
+    assert distance_to_teacher(logits, targets, target) == {
+        "brier/test": pytest.approx(squared.mean()),
+        "brier_error/test": pytest.approx(squared.std() / np.sqrt(3)),
+    }

@@ -79,6 +79,55 @@ def test_seeds_that_differ_widen_the_error() -> None:
     assert any("one seed" in word for word in one.words)
 
 
+def _collapsed(name: str, seed: int, value: float | None = 0.5) -> Trained:
+    """Return a job whose score is a constant, or noise where there is no value."""
+    rng = np.random.default_rng(seed)
+    scores = {
+        k: rng.normal(size=len(v)) if value is None else np.full(len(v), value)
+        for k, v in _truth().items()
+    }
+    return Trained(combination=name, seed=str(seed), scores=scores, lut=1)
+
+
+@pytest.mark.parametrize("value", [0.5, None])
+def test_a_seed_that_collapsed_is_counted_and_not_averaged(value: float | None) -> None:
+    """One constant seed of three widened the error until 0.139 behind was "not told apart"."""
+    jobs = [_job("good", seed, 0.5) for seed in range(3)]
+    jobs += [_job("weak", seed, 0.9) for seed in (0, 2)] + [_collapsed("weak", 1, value)]
+    best, row = rank_combinations(jobs, BACKGROUND).rows
+    assert (row.combination, row.failed, row.seeds) == ("weak", ("1",), ("0", "2"))
+    assert not row.is_best
+    assert not best.failed
+    two = rank_combinations([job for job in jobs if job.seed != "1"], BACKGROUND).rows[1]
+    assert (row.auc, row.behind, row.behind_error) == (two.auc, two.behind, two.behind_error)
+    words = rank_combinations(jobs, BACKGROUND).words
+    assert any("weak: seed 1 of 3 has a score that is no better than chance" in w for w in words)
+
+
+def test_a_combination_with_a_failed_seed_is_not_the_one_to_use_whatever_the_others_say() -> None:
+    jobs = [_job("first", seed, 0.1) for seed in (0, 2)] + [_collapsed("first", 1)]
+    jobs += [_job("second", seed, 0.9) for seed in range(3)]
+    ranking = rank_combinations(jobs, BACKGROUND)
+    assert [row.combination for row in ranking.rows] == ["second", "first"]
+    assert ranking.use == "second"
+    assert ranking.rows[1].behind < 0
+    assert "ahead of the best" in " ".join(ranking.words)
+    assert ranking.words[0].startswith("Use second: it is the only combination of which no seed")
+
+
+def test_of_combinations_that_all_failed_somewhere_one_is_used_and_of_none_nothing() -> None:
+    jobs = [_job("a", 0, 0.1), _collapsed("a", 1), _job("b", 0, 0.9), _collapsed("b", 1)]
+    jobs += [_collapsed("c", 0), _collapsed("c", 1)]
+    ranking = rank_combinations(jobs, BACKGROUND)
+    assert ranking.use == "a"
+    assert [row.combination for row in ranking.rows] == ["a", "b", "c"]
+    assert "of every combination some seed failed" in ranking.words[0]
+    assert "c: no seed has a score that is better than chance." in ranking.words
+    none = rank_combinations([_collapsed("c", 0), _collapsed("d", 0)], BACKGROUND)
+    assert none.use == ""
+    assert len(none.words) == 1
+
+
 def test_other_test_events_are_refused() -> None:
     other = _job("b", 0, 0.5)
     shorter = {name: values[:-1] for name, values in other.scores.items()}

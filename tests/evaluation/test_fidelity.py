@@ -88,6 +88,18 @@ def _auc(scores: Scores, signal: str) -> float:
     return float(roc_auc_score(labels, np.concatenate([scores[BACKGROUND], scores[signal]])))
 
 
+def test_a_logit_and_a_score_have_an_order_to_compare_and_no_distance(
+    pair: tuple[Scores, Scores], fidelity: Fidelity
+) -> None:
+    """The error of the distance was that of a logit from a raw score: 0.004 +- 1500."""
+    student, teacher = pair
+    logits = {name: 1e6 * np.exp(scores) for name, scores in student.items()}
+    found = follow_teacher(logits, teacher, BACKGROUND, same_scale=False).metrics
+    distances = ("mse_to_teacher", "wasserstein")
+    expected = {k: v for k, v in fidelity.metrics.items() if not k.startswith(distances)}
+    assert found == pytest.approx(expected)
+
+
 def test_gates_find_the_interval_of_every_metric(fidelity: Fidelity) -> None:
     values = [n for n in fidelity.metrics if not any(e in n for e in ("_error", "_low", "_high"))]
     assert len(values) == 2 + 2 + 3 + 3 + 3

@@ -198,6 +198,19 @@ def test_what_is_no_interval_is_none(metrics: dict[str, float]) -> None:
     assert interval_of(metrics, "a") is None
 
 
+def test_a_gate_judges_the_metric_that_stands_instead_where_there_is_no_other() -> None:
+    """A student that learned a decision has a Brier score and no distance from a score."""
+    gate = Gate(metric="mse_to_teacher/b", instead="brier/b", max=0.5)
+    for metrics, metric, passed in (
+        ({"mse_to_teacher/b": 0.6, "brier/b": 0.1}, "mse_to_teacher/b", False),
+        ({"brier/b": 0.1}, "brier/b", True),
+        ({"brier/b": 0.6}, "brier/b", False),
+        ({}, "mse_to_teacher/b", False),
+    ):
+        (verdict,) = judge({"fidelity": gate}, metrics)
+        assert (verdict.metric, verdict.passed) == (metric, passed)
+
+
 def test_evidence_survives_its_file(tmp_path: Path) -> None:
     evidence = _evidence(metrics={**METRICS, "auc/b": math.nan}, estimates=("firmware/lut",))
     evidence.write(tmp_path / "evidence.json")

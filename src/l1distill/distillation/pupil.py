@@ -167,37 +167,54 @@ class Pupil:
         )
 
 
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training, and what changes at its end.
+
+    Attributes:
+        name: of the file that keeps its state.
+        until: the epoch before which it ends.
+        end: makes the change.
+    """
+
+    name: str
+    until: int
+    end: Callable[[], None]
+
+
 def fit_pupil(
     pupil: Pupil,
     fit_now: Callable[[], Fit],
-    arrays: Arrays,
-    held_out: Arrays,
+    arrays_now: Callable[[], tuple[Arrays, Arrays]],
     on_epoch: OnEpoch,
     checkpoint: Path | None,
+    phases: Sequence[Phase] = (),
 ) -> History:
-    """Fit a student: the float phase first, if there is one, then the quantized network.
+    """Fit a student in phases: the float phase first, if there is one, then what is quantized.
 
     Args:
         pupil: the student.
         fit_now: returns the training of the pupil's network as it is then.
-        arrays: of the items to fit; see :func:`.fit.fit`.
-        held_out: of the items to validate with.
+        arrays_now: returns the arrays of the items to fit and to validate with, as they are then;
+            see :func:`.fit.fit`.
         on_epoch: called after each epoch, whose numbers go on from phase to phase.
-        checkpoint: file that keeps the state; that of the float phase is beside it.
+        checkpoint: file that keeps the state; those of earlier phases are beside it.
+        phases: further phases before the last.
 
     Returns:
-        The losses of all epochs. The network has the weights of its best quantized epoch.
+        The losses of all epochs. The network has the weights of its best epoch of the last phase.
     """
-    earlier = History()
+    history = History()
     if pupil.float_epochs:
-        training = fit_now()
+        phases = [Phase("float", pupil.float_epochs, pupil.quantize), *phases]
+    for phase in sorted(phases, key=lambda one: one.until):
         of_phase = None
         if checkpoint is not None:
-            of_phase = checkpoint.with_name(f"{checkpoint.stem}-float{checkpoint.suffix}")
-        training = replace(training, until=pupil.float_epochs)
-        earlier = fit(training, arrays, held_out, on_epoch, of_phase)
-        pupil.quantize()
-    return fit(replace(fit_now(), earlier=earlier), arrays, held_out, on_epoch, checkpoint)
+            of_phase = checkpoint.with_name(f"{checkpoint.stem}-{phase.name}{checkpoint.suffix}")
+        training = replace(fit_now(), until=phase.until, earlier=history)
+        history = fit(training, *arrays_now(), on_epoch, of_phase)
+        phase.end()
+    return fit(replace(fit_now(), earlier=history), *arrays_now(), on_epoch, checkpoint)
 
 
 def together(name: str, parts: "Sequence[keras.layers.Layer]") -> "keras.Model":

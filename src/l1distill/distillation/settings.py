@@ -97,7 +97,14 @@ class DistillationSettings(Settings):
     scheme: Scheme = "offline"
     """``offline``: the teacher is trained before and stays as it is. ``co_training``: a teacher
     with the settings of that in ``teacher_folder`` is trained anew, together with the student.
-    ``self``: a network teaches its own first layers, which are the student."""
+    ``self``: a network teaches its own first layers, which are the student; see
+    ``self_teacher``."""
+    self_teacher: Literal["deeper", "earlier"] = "deeper"
+    """Of ``self``, who teaches: ``deeper``, layers behind the student's, as they are at each step;
+    ``earlier``, the whole network as it was after some epochs, which stays as it is from then on
+    (arXiv:1812.00123)."""
+    snapshot: float = Field(default=0.5, gt=0, lt=1)
+    """Of ``earlier``: share of the epochs after which the network becomes its own teacher."""
     loss: Distance = "mse"
     """Distance of the student's output from the teacher's answer; a decision always takes ``kl``,
     which is then the cross-entropy."""
@@ -122,6 +129,11 @@ class DistillationSettings(Settings):
             )
         if self.scheme != "offline" and not self.alpha:
             raise ValueError(f"scheme={self.scheme} trains the teacher: alpha must be above 0")
+        if self.scheme == "self" and self.self_teacher == "earlier" and self.transfer_to == "both":
+            raise ValueError(
+                "transfer_to=both: with self_teacher=earlier the teacher stays as it was; set "
+                "transfer_to=student"
+            )
         if self.relation.weight and not (self.relation.distance or self.relation.angle):
             raise ValueError("relation: give distance or angle a value above 0")
         return self

@@ -15,6 +15,7 @@ from l1distill.distillation.augmentation import truth_weights
 from l1distill.distillation.open_teacher import SupervisedTeacher
 from l1distill.distillation.pupil import Pupil, TrainedStudent, fit_pupil, together
 from l1distill.distillation.settings import DistillationSettings
+from l1distill.distillation.targets import TargetTransform
 from l1distill.distillation.transfer import RESPONSE, Transfer, total, weighted
 from l1distill.models.mlp import StudentSettings
 from l1distill.models.student_network import NetworkSettings
@@ -122,7 +123,7 @@ def train_student(
             fine_tune_from=pupil.fine_tune_from,
         )
 
-    history = fit_pupil(pupil, fit_now, arrays, held_out, on_epoch, checkpoint)
+    history = fit_pupil(pupil, fit_now, lambda: (arrays, held_out), on_epoch, checkpoint)
     return pupil.trained(history)
 
 
@@ -182,15 +183,30 @@ def _arrays(examples: Examples, settings: DistillationSettings) -> Arrays:
 
 
 def distance_to_teacher(
-    answers: dict[str, NDArray[Any]], targets: dict[str, NDArray[Any]]
+    answers: Mapping[str, NDArray[Any]],
+    targets: Mapping[str, NDArray[Any]],
+    target: TargetTransform | None = None,
 ) -> dict[str, float]:
-    """Return ``mse_to_teacher/<sample>``, the mean squared distance from the targets.
+    """Return the mean squared distance from the targets.
 
     Args:
         answers: of the student, (n, outputs) for each sample.
         targets: what it should answer, likewise.
+        target: how these were made.
+
+    Returns:
+        ``mse_to_teacher/<sample>``. A decision has no score on its teacher's scale: of one it is
+        ``brier/<sample>``, between its probability and the decision (Brier, Monthly Weather Review
+        78 (1950) 1), and ``brier_error/<sample>``.
     """
-    return {
-        f"mse_to_teacher/{name}": float(np.mean((answers[name] - targets[name]) ** 2))
-        for name in answers
-    }
+    if target is None or not target.is_decision:
+        return {
+            f"mse_to_teacher/{name}": float(np.mean((answers[name] - targets[name]) ** 2))
+            for name in answers
+        }
+    metrics = {}
+    for name, logits in answers.items():
+        squared = (target.comparable(logits) - targets[name]) ** 2
+        metrics[f"brier/{name}"] = float(squared.mean())
+        metrics[f"brier_error/{name}"] = float(squared.std() / np.sqrt(len(squared)))
+    return metrics

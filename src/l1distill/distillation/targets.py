@@ -86,9 +86,14 @@ class TargetTransform(Constants):
         unused = set() if self.transform == "above" else {"threshold"}
         write_json(path, self.model_dump(exclude=unused))
 
+    @property
+    def is_decision(self) -> bool:
+        """Whether a student learns yes or no: its output is a logit, on no scale of its teacher."""
+        return self.transform == "above"
+
     def comparable(self, outputs: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """Return a student's outputs (n, outputs) as its targets are: of logits, probabilities."""
-        if self.transform != "above":
+        if not self.is_decision:
             return outputs
         return 1.0 / (1.0 + np.exp(-outputs.astype(np.float64)))
 

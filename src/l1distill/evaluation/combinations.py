@@ -8,26 +8,28 @@ spread of the differences of jobs with the same seed, with Student's t for so fe
 What is honest to say: the combinations are fixed before anything is trained and none is tuned on
 signals, so that each row of the table is an unbiased benchmark. The choice among them is not
 blind: it looks at the benchmark's signals, and the best of several is flattered by its luck, which
-is why all that cannot be told from the best are named. Beside it stands the choice that a search
-without any signal could make: by the rank correlation of student and teacher on the validation
-split of the background, which no test event and no signal takes part in.
+is why all that cannot be told from the best are named. A seed whose score is no better than chance
+failed: its training collapsed, as to a constant. It is counted and left out of the figures, since
+one such seed would widen a combination's error until nothing could be said of it; and a
+combination with a failed seed is not among the best, whatever the others say. Beside it stands
+the choice that a search without any signal could make: by the rank correlation of student and
+teacher on the validation split of the background, which no test event and no signal takes part in.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.evaluation.ranking import SAME_COST, SIGMAS, Ranked, Ranking, in_words
 from l1distill.evaluation.roc import separation
 
-SIGMAS = 2.0
-"""Standard errors within which two combinations are not told apart."""
-SAME_COST = 0.05
-"""Relative difference of LUTs below which the simpler one is taken: the one listed first."""
+CHANCE = 0.5
+"""AUC of a score that says nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,54 +51,6 @@ class Trained:
     blind: float = math.nan
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ranked:
-    """A combination and what its seeds say.
-
-    Attributes:
-        combination: its name.
-        seeds: that it was trained with.
-        auc: mean over signals and seeds.
-        event_error: of ``auc``, from the number of test events.
-        seed_spread: standard deviation of the mean AUC over the seeds; NaN with one seed.
-        behind: ``auc`` of the best less this one's.
-        behind_error: standard error of ``behind``, for events and seeds, paired.
-        is_best: whether it cannot be told from the best.
-        lut: mean over the seeds.
-        blind: mean of the blind figure over the seeds.
-        blind_spread: its standard deviation over the seeds.
-    """
-
-    combination: str
-    seeds: Sequence[str]
-    auc: float
-    event_error: float
-    seed_spread: float
-    behind: float
-    behind_error: float
-    is_best: bool
-    lut: float
-    blind: float
-    blind_spread: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranking:
-    """Combinations, the best first, and which one to use.
-
-    Attributes:
-        rows: the best first.
-        use: the cheapest of those that cannot be told from the best.
-        blind: the best by the blind figure; empty if there is none.
-        words: sentences that say so.
-    """
-
-    rows: Sequence[Ranked]
-    use: str
-    blind: str
-    words: Sequence[str] = field(default=())
-
-
 @dataclass(frozen=True)
 class _Parts:
     """The parts of a mean AUC that each event contributes: its structural components."""
@@ -111,6 +65,10 @@ class _Parts:
         for parts in self.signals:
             variance += _variance_of_mean(parts) / len(self.signals) ** 2
         return math.sqrt(variance)
+
+    def is_chance(self) -> bool:
+        """Return whether the AUC is not above that of a coin."""
+        return self.auc - SIGMAS * self.error() <= CHANCE
 
     @staticmethod
     def mean(several: "Sequence[_Parts]") -> "_Parts":
@@ -129,6 +87,10 @@ class _Parts:
             self.background - other.background,
             tuple(a - b for a, b in zip(self.signals, other.signals, strict=True)),
         )
+
+
+_Seeds = Mapping[str, tuple[Trained, _Parts]]
+"""The jobs of a combination by their seed."""
 
 
 def rank_correlation(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> float:
@@ -159,17 +121,33 @@ def rank_combinations(jobs: Sequence[Trained], background: str) -> Ranking:
     by_name: dict[str, dict[str, tuple[Trained, _Parts]]] = {}
     for job in jobs:
         by_name.setdefault(job.combination, {})[job.seed] = (job, _parts(job.scores, background))
-    means = {
-        name: _Parts.mean([parts for _, parts in seeds.values()]) for name, seeds in by_name.items()
+    failed = {
+        name: [seed for seed, (_, parts) in seeds.items() if parts.is_chance()]
+        for name, seeds in by_name.items()
     }
-    best = max(means, key=lambda name: means[name].auc)
-    rows = [_row(name, seeds, means, by_name[best], best) for name, seeds in by_name.items()]
+    counted = {
+        name: {seed: one for seed, one in seeds.items() if seed not in failed[name]} or seeds
+        for name, seeds in by_name.items()
+    }
+    means = {name: _mean_parts(seeds) for name, seeds in counted.items()}
+    sound = [name for name in by_name if not failed[name]]
+    some = [name for name in by_name if len(failed[name]) < len(by_name[name])]
+    eligible = sound or some or list(by_name)
+    best = max(eligible, key=lambda name: means[name].auc)
+    rows = [
+        _row(name, seeds, failed[name], means, counted[best], best, is_eligible=name in eligible)
+        for name, seeds in counted.items()
+    ]
     listed = {name: at for at, name in enumerate(by_name)}
-    use = _cheapest([row for row in rows if row.is_best], listed)
+    use = _cheapest([row for row in rows if row.is_best], listed) if some else ""
     measured = [row for row in rows if math.isfinite(row.blind)]
     blind = max(measured, key=lambda row: row.blind).combination if measured else ""
-    rows.sort(key=lambda row: -row.auc)
-    return Ranking(rows=rows, use=use, blind=blind, words=_in_words(rows, use, blind))
+    rows.sort(key=lambda row: (bool(row.failed), not row.has_figures, -row.auc))
+    return Ranking(rows=rows, use=use, blind=blind, words=in_words(rows, use, blind))
+
+
+def _mean_parts(seeds: _Seeds) -> _Parts:
+    return _Parts.mean([parts for _, parts in seeds.values()])
 
 
 def _parts(scores: Mapping[str, NDArray[np.floating[Any]]], background: str) -> _Parts:
@@ -190,10 +168,13 @@ def _parts(scores: Mapping[str, NDArray[np.floating[Any]]], background: str) -> 
 
 def _row(
     name: str,
-    seeds: Mapping[str, tuple[Trained, _Parts]],
+    seeds: _Seeds,
+    failed: Sequence[str],
     means: Mapping[str, _Parts],
-    of_best: Mapping[str, tuple[Trained, _Parts]],
+    of_best: _Seeds,
     best: str,
+    *,
+    is_eligible: bool,
 ) -> Ranked:
     jobs = [job for job, _ in seeds.values()]
     blind = [job.blind for job in jobs if math.isfinite(job.blind)]
@@ -210,12 +191,13 @@ def _row(
     return Ranked(
         combination=name,
         seeds=tuple(seeds),
+        failed=tuple(failed),
         auc=means[name].auc,
         event_error=means[name].error(),
         seed_spread=_spread([parts.auc for _, parts in seeds.values()]),
         behind=difference.auc,
         behind_error=behind_error,
-        is_best=difference.auc <= SIGMAS * behind_error,
+        is_best=is_eligible and difference.auc <= SIGMAS * behind_error,
         lut=fmean(job.lut for job in jobs),
         blind=fmean(blind) if blind else math.nan,
         blind_spread=_spread(blind),
@@ -244,43 +226,3 @@ def _spread(values: Sequence[float]) -> float:
 
 def _variance_of_mean(values: NDArray[np.float64]) -> float:
     return float(np.var(values, ddof=1) / len(values)) if len(values) > 1 else 0.0
-
-
-def _in_words(rows: Sequence[Ranked], use: str, blind: str) -> list[str]:
-    chosen = next(row for row in rows if row.combination == use)
-    equals = [row for row in rows if row.is_best]
-    seeds = min(len(row.seeds) for row in rows)
-    if len(rows) == 1:
-        return [f"{use} alone was trained: there is nothing to compare."]
-    if len(equals) == 1:
-        second = rows[1]
-        words = [
-            f"Use {use}: its mean AUC of {chosen.auc:.4f} is above that of every other combination "
-            f"by at least {second.behind:.4f} ± {second.behind_error:.4f} ({second.combination}), "
-            f"more than {SIGMAS:g} standard errors."
-        ]
-    else:
-        names = ", ".join(row.combination for row in equals)
-        words = [
-            f"{len(equals)} of {len(rows)} combinations cannot be told apart within {SIGMAS:g} "
-            f"standard errors: {names}.",
-            f"Use {use}: of these it is the cheapest ({chosen.lut:.0f} LUT) or, where costs differ "
-            f"by less than {SAME_COST:.0%}, the simplest, which the sweep lists first; its mean "
-            f"AUC is {chosen.auc:.4f}, {chosen.behind:.4f} ± {chosen.behind_error:.4f} below the "
-            "highest.",
-        ]
-    if seeds < 2:
-        words.append(
-            "With one seed alone, what another seed would change is not in these errors: run at "
-            "least three (seed=0,1,2)."
-        )
-    elif seeds < 3:
-        words.append("Two seeds hardly tell their spread: run at least three (seed=0,1,2).")
-    if blind:
-        agrees = blind == use or any(row.combination == blind for row in equals)
-        words.append(
-            f"A choice without any signal, by the rank correlation with the teacher on the "
-            f"validation split of the background, would be {blind}, which "
-            + ("is among the best." if agrees else "is not among the best on the signals.")
-        )
-    return words

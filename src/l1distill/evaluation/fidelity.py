@@ -49,19 +49,24 @@ class Fidelity:
     bands: Mapping[str, Bands]
 
 
-def follow_teacher(student: Scores, teacher: Scores, background: str) -> Fidelity:
+def follow_teacher(
+    student: Scores, teacher: Scores, background: str, *, same_scale: bool = True
+) -> Fidelity:
     """Compare a student's scores with its teacher's, with intervals from one paired bootstrap.
 
     Args:
         student: scores of the evaluation items of each sample.
-        teacher: what the student should answer to the same items, on the same scale.
+        teacher: what the student should answer to the same items.
         background: name of the sample that working points are counted on.
+        same_scale: whether both are on the same scale; a logit and a score are not, and have an
+            order to compare and no distance.
 
     Returns:
         Metrics ``auc_difference/<signal>``, ``tpr_ratio_fpr<point>/<signal>``,
         ``agreement_fpr<point>/<sample>``, ``rank_correlation/<sample>``, ``wasserstein/<sample>``,
         each with its error or interval, and ``mse_to_teacher_error/<sample>``; one that cannot be
-        measured, as the rank of a student that always answers the same, is left out.
+        measured, as the rank of a student that always answers the same, is left out, and so are
+        distances between different scales.
     """
     points, grid, allowed = _grid(len(teacher[background]))
     resampled = resample({TEACHER: teacher, STUDENT: student}, background, allowed)
@@ -75,7 +80,9 @@ def follow_teacher(student: Scores, teacher: Scores, background: str) -> Fidelit
             if name != background:
                 _put_interval(metrics, f"tpr_ratio_fpr{point}/{name}", ratio, at)
             _put_interval(metrics, f"agreement_fpr{point}/{name}", agreement, at)
-        metrics |= _distances(name, student[name], teacher[name])
+        metrics |= _rank_correlation(name, student[name], teacher[name])
+        if same_scale:
+            metrics |= _distances(name, student[name], teacher[name])
     return Fidelity(metrics=metrics, bands=_bands(resampled, grid, len(points)))
 
 
@@ -130,16 +137,24 @@ def _from(estimate: Estimate, start: int) -> Estimate:
     )
 
 
+def _rank_correlation(
+    name: str, student: NDArray[np.floating[Any]], teacher: NDArray[np.floating[Any]]
+) -> dict[str, float]:
+    """Return Spearman's rank correlation and its error."""
+    metrics: dict[str, float] = {}
+    correlations = bootstrap(len(student), _RankCorrelation(student, teacher))
+    _put(metrics, f"rank_correlation/{name}", correlations[0], _spread(correlations))
+    return metrics
+
+
 def _distances(
     name: str, student: NDArray[np.floating[Any]], teacher: NDArray[np.floating[Any]]
 ) -> dict[str, float]:
-    """Return rank correlation, Wasserstein distance and the error of the mean squared distance."""
+    """Return the Wasserstein distance and the error of the mean squared distance."""
     from scipy.stats import wasserstein_distance
 
     squared = (np.asarray(student, dtype=np.float64) - teacher) ** 2
     metrics = {f"mse_to_teacher_error/{name}": float(squared.std() / np.sqrt(len(squared)))}
-    correlations = bootstrap(len(student), _RankCorrelation(student, teacher))
-    _put(metrics, f"rank_correlation/{name}", correlations[0], _spread(correlations))
     distances = bootstrap(
         len(student),
         lambda drawn: wasserstein_distance(student, teacher, drawn, drawn),

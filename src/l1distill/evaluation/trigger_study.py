@@ -23,8 +23,8 @@ class TriggerStudy:
     Attributes:
         context: what they are judged beside.
         scores: of the evaluation items of each sample, (n,).
-        taught: what a student should answer to the same items, on the same scale; None if the
-            scores are a teacher's.
+        taught: what a student should answer to the same items; None if the scores are a
+            teacher's.
         fidelity: curves with intervals, and the comparison with the teacher.
         trivial: trivial score to signal to its separation.
         points: the working points that the background resolves, by name.
@@ -62,6 +62,8 @@ def study_scores(
     answers: Mapping[str, NDArray[np.floating[Any]]],
     context: ScoreContext,
     teacher: Mapping[str, NDArray[np.floating[Any]]] | None = None,
+    *,
+    same_scale: bool = True,
 ) -> TriggerStudy:
     """Judge scores as a trigger would.
 
@@ -69,6 +71,7 @@ def study_scores(
         answers: scores of the evaluation items of each sample, (n,) or (n, 1).
         context: background, trivial scores, reference triggers and input rate.
         teacher: of a student, what it should answer, likewise.
+        same_scale: whether a student's scores are on its teacher's scale.
 
     Returns:
         The study; its metrics are those of :func:`.rates.rate_metrics`,
@@ -82,7 +85,7 @@ def study_scores(
     if taught is None:
         fidelity = without_student(scores, context.background)
     else:
-        fidelity = follow_teacher(scores, taught, context.background)
+        fidelity = follow_teacher(scores, taught, context.background, same_scale=same_scale)
     trivial = trivial_separations(context)
     return TriggerStudy(
         context=context,

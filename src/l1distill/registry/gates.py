@@ -1,5 +1,6 @@
 """Gates: what a student must prove to be promoted, each on one metric."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -14,6 +15,9 @@ class Gate(Settings):
 
     metric: str
     """The metric's name, as in ``metrics.json``."""
+    instead: str | None = None
+    """The metric that is judged where a student has not the first, by the same bounds: a student
+    that learned a decision has no score to compare with its teacher's. Null for none."""
     min: float | None = None
     """Smallest value that passes; null for no bound."""
     max: float | None = None
@@ -47,6 +51,12 @@ class Gate(Settings):
         if self.vectors is not None and not _counts_mismatches(self.metric):
             raise ValueError("vectors goes with a count of mismatches alone")
         return self
+
+    def judged_on(self, metrics: Collection[str]) -> "Gate":
+        """Return the gate with the metric that there is."""
+        if self.instead is None or self.metric in metrics or self.instead not in metrics:
+            return self
+        return self.model_copy(update={"metric": self.instead, "instead": None})
 
     @property
     def threshold(self) -> str:

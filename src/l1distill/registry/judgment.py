@@ -65,6 +65,7 @@ class _Bound:
 
 
 def _verdict(name: str, gate: Gate, evidence: Evidence, champion: Evidence | None) -> Verdict:
+    gate = gate.judged_on(evidence.metrics)
     value = evidence.metrics.get(gate.metric)
     interval = interval_of(evidence.metrics, gate.metric)
     reference, error, missing = _reference(gate, evidence, champion)

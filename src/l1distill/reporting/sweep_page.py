@@ -1,12 +1,12 @@
 """The page of a sweep of whole jobs: which to use, a table of all, and what each costs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from statistics import fmean, stdev
 
-from l1distill.evaluation.combinations import Ranking
 from l1distill.evaluation.metric_names import with_suffix
+from l1distill.evaluation.ranking import Ranked, Ranking
 from l1distill.reporting import markdown
 from l1distill.reporting.pictures import Picture
 from l1distill.reporting.tables import Column, Table
@@ -22,12 +22,14 @@ class Row:
         combination: what it shares with jobs that differ in the seed only.
         metrics: of student, firmware and gates.
         gates: their verdict, or why the job failed.
+        seed: that it was trained with.
     """
 
     job: str
     combination: str
     metrics: Mapping[str, float]
     gates: str
+    seed: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,8 @@ FIGURES = (
     ("MSE, background", "mse_to_teacher/background", ".3g"),
 )
 """Columns of firmware and fidelity: heading, metric, format."""
+CHANCE = "no better than chance"
+"""What the page says of a seed that failed."""
 PHYSICS = (
     ("AUC", "auc/"),
     ("TPR at FPR 1e-2", "tpr_fpr1e-2/"),
@@ -85,13 +89,18 @@ def render_sweep(page: SweepPage) -> tuple[str, str]:
 def sweep_tables(rows: Sequence[Row], ranking: Ranking | None) -> list[Table]:
     """Return the ranking, the means over seeds, and all jobs as tables."""
     tables = [] if ranking is None else [_ranking(ranking)]
+    failed = {
+        (row.combination, seed)
+        for row in (() if ranking is None else ranking.rows)
+        for seed in row.failed
+    }
     several: dict[str, list[Row]] = {}
     for row in rows:
         if row.metrics:
             several.setdefault(row.combination, []).append(row)
     if any(len(jobs) > 1 for jobs in several.values()):
-        tables.append(_means(several))
-    return [*tables, _jobs(rows)]
+        tables.append(_means(several, failed))
+    return [*tables, _jobs(rows, failed)]
 
 
 def _signals(rows: Sequence[Row], prefix: str) -> list[str]:
@@ -112,7 +121,7 @@ def _columns(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
     return [column for column in columns if any(column[1] in row.metrics for row in rows)]
 
 
-def _jobs(rows: Sequence[Row]) -> Table:
+def _jobs(rows: Sequence[Row], failed: Collection[tuple[str, str]]) -> Table:
     columns = _columns(rows)
     return Table(
         title="Jobs",
@@ -126,7 +135,7 @@ def _jobs(rows: Sequence[Row]) -> Table:
             [
                 row.job,
                 *(_figure(row.metrics, metric, spec) for _, metric, spec in columns),
-                row.gates,
+                f"{CHANCE}; {row.gates}" if (row.combination, row.seed) in failed else row.gates,
             ]
             for row in rows
         ],
@@ -150,20 +159,26 @@ def _error(metrics: Mapping[str, float], metric: str) -> float | None:
     return None if low is None or high is None else (high - low) / 2
 
 
-def _means(several: Mapping[str, Sequence[Row]]) -> Table:
+def _means(several: Mapping[str, Sequence[Row]], failed: Collection[tuple[str, str]]) -> Table:
+    """Return the means over the seeds that did not fail, or over all where all did."""
     columns = _columns([row for jobs in several.values() for row in jobs])
     return Table(
         title="Means over the seeds",
         lead="Mean ± standard deviation over the seeds ± standard error of the test events, which "
-        "all seeds share.",
+        "all seeds share." + (f" Seeds that are {CHANCE} are left out." if failed else ""),
         columns=[
             Column(name="combination"),
             Column(name="seeds", numeric=True),
             *(Column(name=heading, numeric=True) for heading, _, _ in columns),
         ],
         rows=[
-            [name, str(len(jobs)), *(_mean(jobs, metric, spec) for _, metric, spec in columns)]
+            [
+                name,
+                str(len(jobs)) if len(jobs) == len(used) else f"{len(used)} of {len(jobs)}",
+                *(_mean(used, metric, spec) for _, metric, spec in columns),
+            ]
             for name, jobs in several.items()
+            for used in [[job for job in jobs if (name, job.seed) not in failed] or jobs]
         ],
     )
 
@@ -183,6 +198,11 @@ def _ranking(ranking: Ranking) -> Table:
     def number(value: float, spec: str = ".4f") -> str:
         return f"{value:{spec}}" if isfinite(value) else "–"
 
+    failures = (
+        f"A seed is {CHANCE} where its mean AUC is not above 0.5 by two standard errors of the "
+        "test events: its training collapsed, as to a constant score. Figures and differences are "
+        "of the other seeds, and a combination with such a seed stands behind all that have none."
+    )
     names = (
         *("mean AUC", "test events ±", "seeds ±", "behind the best", "±", "LUT"),
         *("rank correlation, validation", "seeds ±"),
@@ -203,7 +223,7 @@ def _ranking(ranking: Ranking) -> Table:
                 *(number(v) for v in (row.behind, row.behind_error)),
                 number(row.lut, ".0f"),
                 *(number(v) for v in (row.blind, row.blind_spread)),
-                _verdict(row.combination == ranking.use, row.is_best),
+                _verdict(row, ranking.use),
             ]
             for row in ranking.rows
         ],
@@ -216,11 +236,17 @@ def _ranking(ranking: Ranking) -> Table:
             "teacher of their own are compared with the recorded one there, too.",
             "The error of a difference holds the test events (DeLong) and the seeds (the spread of "
             "the differences, with Student's t).",
+            *([failures] if any(row.failed for row in ranking.rows) else []),
         ],
     )
 
 
-def _verdict(use: bool, is_best: bool) -> str:
-    if use:
-        return "use this one"
-    return "not told from the best" if is_best else "worse"
+def _verdict(row: Ranked, use: str) -> str:
+    parts = []
+    if row.failed:
+        parts.append(f"{len(row.failed)} of {row.trained} seeds {CHANCE}")
+    if row.combination == use:
+        parts.append("use this one")
+    elif not row.failed:
+        parts.append("not told from the best" if row.is_best else "worse")
+    return "; ".join(parts)

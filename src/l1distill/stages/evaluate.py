@@ -40,6 +40,8 @@ def evaluate_model(
     settings: EvaluationSettings,
     reference: Curves | None = None,
     targets: Answers | None = None,
+    *,
+    same_scale: bool = True,
 ) -> JudgedModel:
     """Evaluate answers, and write curves, plots and history into a folder.
 
@@ -54,13 +56,14 @@ def evaluate_model(
         settings: of the evaluation.
         reference: curves of the teacher, to be drawn beside a student's.
         targets: what a student should have answered, likewise.
+        same_scale: whether a student's answers are on the scale of its targets.
 
     Returns:
         The evaluation of each answer, and all metrics of the one that counts.
     """
     evaluations = {name: task.evaluate(by_sample, dataset) for name, by_sample in answers.items()}
     write_curves(evaluations[primary].curves, folder.path)
-    study = _study(task, dataset, answers[primary], settings, targets)
+    study = _study(task, dataset, answers[primary], settings, targets, same_scale=same_scale)
     drawing = Drawing(
         model=model,
         answers=answers,
@@ -89,7 +92,10 @@ def _study(
     answers: Answers,
     settings: EvaluationSettings,
     targets: Answers | None,
+    *,
+    same_scale: bool,
 ) -> TriggerStudy | None:
     if not isinstance(task, ScoringTask):
         return None
-    return study_scores(answers, task.score_context(settings, dataset), targets)
+    context = task.score_context(settings, dataset)
+    return study_scores(answers, context, targets, same_scale=same_scale)

@@ -15,7 +15,8 @@ from l1distill.data.encoding import InputEncoding
 from l1distill.data.splits import Split
 from l1distill.distillation.augmentation import LearnedItems
 from l1distill.distillation.centering import standardization
-from l1distill.distillation.joint import JointExamples, train_jointly
+from l1distill.distillation.joint import train_jointly
+from l1distill.distillation.joint_networks import JointExamples
 from l1distill.distillation.open_teacher import (
     SupervisedTeacher,
     ask,

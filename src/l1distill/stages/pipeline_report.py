@@ -10,7 +10,8 @@ from typing import Any
 from l1distill.artifacts.record import Record
 from l1distill.core.errors import DataError
 from l1distill.core.workspace import read_json, write_json, write_text
-from l1distill.evaluation.combinations import Ranking, Trained, rank_combinations
+from l1distill.evaluation.combinations import Trained, rank_combinations
+from l1distill.evaluation.ranking import Ranking
 from l1distill.reporting import markdown
 from l1distill.reporting.plots.cost import CostPoint, draw_cost
 from l1distill.reporting.sweep_page import Row, SweepPage, render_sweep, sweep_tables
@@ -62,6 +63,7 @@ def write_report(
             combination=combination(result.varied) or result.name,
             metrics=result.metrics,
             gates=f"failed: {result.error}" if result.error else result.gates,
+            seed=result.varied.get(SEED, ""),
         )
         for result in results
     ]
@@ -201,6 +203,7 @@ def _metrics(ranking: Ranking | None) -> dict[str, float]:
         metrics[f"combination/{_metric(row.combination)}/behind_best"] = row.behind
         metrics[f"combination/{_metric(row.combination)}/behind_best_error"] = row.behind_error
         metrics[f"combination/{_metric(row.combination)}/lut"] = row.lut
+        metrics[f"combination/{_metric(row.combination)}/failed_seeds"] = float(len(row.failed))
     return metrics
 
 

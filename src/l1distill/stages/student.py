@@ -23,10 +23,10 @@ from l1distill.data.saturation import (
     saturation_metrics,
     write_saturation,
 )
+from l1distill.distillation.earlier_self import snapshot_epoch
 from l1distill.distillation.open_teacher import open_teacher
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import check_truth, distance_to_teacher
-from l1distill.distillation.targets import TargetTransform
 from l1distill.distillation.teacher import CalibratedTeacher
 from l1distill.distillation.trees import check_trees
 from l1distill.models import keras_files
@@ -116,6 +116,8 @@ def _check(settings: Settings, task: Task) -> None:
     teacher = task.teacher(teacher_settings(task, record), settings.teacher_folder)
     check_truth(chosen, teacher)
     if chosen.scheme != "offline":
+        if isinstance(student, NetworkSettings):
+            snapshot_epoch(chosen, student.training.epochs)
         asked = open_teacher(teacher, task.name, f"distillation.scheme={chosen.scheme}")
         if chosen.scheme == "self":
             asked.outputs()  # some judge no network but their own
@@ -161,7 +163,8 @@ def _run(settings: Settings, context: Context) -> Result:
         settings.evaluation,
         reference=teacher.curves(),
         # decisions have no order to compare a student's with; the scores behind them have
-        targets=asked if taught.target.transform == "above" else targets,
+        targets=asked if taught.target.is_decision else targets,
+        same_scale=not taught.target.is_decision,
     )
     keras_files.save(taught.student.model, folder.model)
     folder.write_encoding(encoding)
@@ -172,12 +175,9 @@ def _run(settings: Settings, context: Context) -> Result:
     folder.copy_constants(teacher.path, task.constants())
     write_saturation(saturation, folder.saturation)
     metrics = {
-        **_comparable(judged.metrics, taught.target),
+        **judged.metrics,
         **saturation_metrics(saturation),
-        **distance_to_teacher(
-            {name: taught.target.comparable(values) for name, values in given.items()},
-            targets,
-        ),
+        **distance_to_teacher(given, targets, taught.target),
         **taught.student.metrics(),
     }
     if taught.is_own:  # its teacher is not that of teacher_folder
@@ -191,12 +191,6 @@ def _run(settings: Settings, context: Context) -> Result:
         dataset_md5=dataset.md5,
         model=MODEL,
     )
-
-
-def _comparable(metrics: Mapping[str, float], target: TargetTransform) -> dict[str, float]:
-    """Leave out distances between a logit and a score, which are on different scales."""
-    by_order = target.transform == "above"
-    return {k: v for k, v in metrics.items() if not (by_order and k.startswith("wasserstein"))}
 
 
 def _saturation(
