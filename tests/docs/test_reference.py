@@ -94,7 +94,8 @@ def test_an_unknown_metric_has_no_description() -> None:
 def test_every_gate_is_on_the_page_of_gates() -> None:
     page = gates.page()
     for name, gate in composition.compose("promote").configuration["gates"].items():
-        assert f"| `{name}` | `{gate['metric']}` |" in page
+        instead = f" or `{gate['instead']}`" if "instead" in gate else ""
+        assert f"| `{name}` | `{gate['metric']}`{instead} |" in page
         assert len(metrics.patterns_of(gate["metric"])) == 1
 
 
