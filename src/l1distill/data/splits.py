@@ -5,6 +5,7 @@ numbers, so that it does not depend on the order of a file, on the number of sha
 machine; appending events moves none, and duplicates always fall into the same part.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -72,16 +73,19 @@ def _mix(state: NDArray[np.uint64]) -> None:
     state ^= state >> np.uint64(31)
 
 
-def assign(objects: NDArray[np.floating[Any]]) -> NDArray[np.int8]:
+def assign(
+    objects: NDArray[np.floating[Any]], fractions: Mapping[Split, float] = FRACTIONS
+) -> NDArray[np.int8]:
     """Assigns each event to a part of the data set, 50% train, 40% test, 10% validation.
 
     Args:
-        objects: (n_events, 19, 3) pT [GeV], eta, phi [rad].
+        objects: (n_events, 19, 3) pT [GeV], eta, phi [rad], or any shape (n_events, ...).
+        fractions: of the parts, for a data set that divides its events otherwise.
 
     Returns:
         (n_events,) values of ``Split``.
     """
-    edges = np.cumsum([FRACTIONS[split] for split in Split])[:-1]
+    edges = np.cumsum([fractions[split] for split in Split])[:-1]
     # the upper 53 bits are exact in a float64
     uniform = (hash_events(objects) >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return np.searchsorted(edges, uniform, side="right").astype(np.int8)

@@ -18,6 +18,8 @@ _CODES = 6000  # every stable particle's |PDG code| lies below, and that of b an
 
 _CHARGED = np.zeros(_CODES, dtype=bool)
 _CHARGED[[ELECTRON, MUON, *_CHARGED_HADRONS]] = True
+_CHARGE_OF_POSITIVE_CODE = np.where(_CHARGED, 1, 0)
+_CHARGE_OF_POSITIVE_CODE[[ELECTRON, MUON, 3112, 3312, 3334]] = -1
 _INVISIBLE = np.zeros(_CODES, dtype=bool)
 _INVISIBLE[list(_NEUTRINOS)] = True
 
@@ -100,6 +102,44 @@ def displaced_particles_of_batch(batch: Any, eta_max: float = 5.2) -> DisplacedP
         y=y,
     )
     return displaced.take(np.abs(particles.eta) < eta_max)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VertexParticles(DisplacedParticles):
+    """Particles with charge and the full place where they were produced.
+
+    Attributes:
+        charge: (n,) int64, -1, 0 or 1.
+        z: (n,) position of the production vertex along the beam [mm].
+    """
+
+    charge: IntArray
+    z: FloatArray
+
+
+def vertex_particles_of_batch(batch: Any, eta_max: float) -> VertexParticles:
+    """Flatten a batch as :func:`particles_of_batch` does, with charges and production vertices."""
+    import awkward as ak
+
+    particles, stable = _stable_particles(batch)
+    x, y, z = (
+        ak.to_numpy(ak.fill_none(ak.flatten(batch.prt.vProd[name]), 0.0))[stable]
+        for name in ("px", "py", "pz")
+    )
+    sign = np.sign(ak.to_numpy(ak.flatten(batch.prt.id))[stable])
+    vertices = VertexParticles(
+        event=particles.event,
+        code=particles.code,
+        pt=particles.pt,
+        eta=particles.eta,
+        phi=particles.phi,
+        energy=particles.energy,
+        x=x,
+        y=y,
+        charge=sign * _CHARGE_OF_POSITIVE_CODE[particles.code],
+        z=z,
+    )
+    return vertices.take(np.abs(particles.eta) < eta_max)
 
 
 def _stable_particles(batch: Any) -> tuple[Particles, BoolArray]:

@@ -7,6 +7,7 @@ pool rarely looks the same twice.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -57,6 +58,14 @@ class Pool:
     def size(self) -> int:
         """Number of collisions."""
         return len(self.track_first) - 1
+
+
+class Entries(Protocol):
+    """Collisions to draw from."""
+
+    @property
+    def size(self) -> int:
+        """Number of collisions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +137,7 @@ def build_pool(
     )
 
 
-def draw(pool: Pool, counts: IntArray, rng: np.random.Generator) -> Draw:
+def draw(pool: Entries, counts: IntArray, rng: np.random.Generator) -> Draw:
     """Draw entries for events.
 
     Args:

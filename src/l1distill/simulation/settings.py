@@ -35,3 +35,39 @@ class DetectorSettings(Settings):
     """Smallest pT of jets after pileup subtraction [GeV]."""
     jet_eta_max: float = Field(default=4.0, gt=0, le=4.5)
     """Largest abs(eta) of jets, as in the public data set."""
+
+
+class Phase2Settings(Settings):
+    """Acceptance, thresholds and resolutions of a detector like those of the HL-LHC.
+
+    What depends on pT and eta is in :mod:`l1distill.simulation.phase2`.
+    """
+
+    eta_max: float = Field(default=4.0, gt=1.5, le=5.0)
+    """Largest abs(eta) of tracks and clusters."""
+    track_pt_min: float = Field(default=0.5, ge=0.1)
+    """Smallest pT of tracks [GeV]."""
+    looper_pt: float = Field(default=0.7, ge=0.0)
+    """Untracked charged particles below this pT do not reach the barrel calorimeter [GeV]."""
+    central_efficiency: float = Field(default=0.97, ge=0.0, le=1.0)
+    """Tracking efficiency of hadrons and electrons for abs(eta) < 2.5."""
+    forward_efficiency: float = Field(default=0.92, ge=0.0, le=1.0)
+    """The same beyond."""
+    muon_efficiency: float = Field(default=0.99, ge=0.0, le=1.0)
+    """Tracking efficiency of muons."""
+    em_cell: float = Field(default=0.0436, ge=0.01, le=0.5)
+    """Size of an electromagnetic cell in eta and phi."""
+    had_cell: float = Field(default=0.0873, ge=0.01, le=0.5)
+    """Size of a hadronic cell in eta and phi."""
+    em_stochastic: tuple[float, float] = (0.03, 0.20)
+    """Stochastic term of electromagnetic energies, in the barrel and beyond [sqrt(GeV)]."""
+    em_constant: float = Field(default=0.007, ge=0.0)
+    """Constant term of electromagnetic energies."""
+    had_stochastic: tuple[float, float] = (0.80, 0.60)
+    """Stochastic term of hadronic energies, in the barrel and beyond [sqrt(GeV)]."""
+    had_constant: float = Field(default=0.05, ge=0.0)
+    """Constant term of hadronic energies."""
+    em_pt_min: float = Field(default=0.3, ge=0.0)
+    """Smallest pT of electromagnetic clusters [GeV]."""
+    had_pt_min: float = Field(default=0.7, ge=0.0)
+    """Smallest pT of hadronic clusters [GeV]."""

@@ -1,0 +1,1 @@
+"""Generator of whole events with pileup, particle by particle."""

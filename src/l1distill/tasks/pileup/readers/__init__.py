@@ -1,0 +1,1 @@
+"""Readers of pileup data from elsewhere."""
