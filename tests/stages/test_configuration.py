@@ -11,9 +11,11 @@ from l1distill.core.errors import ConfigError
 from l1distill.stages import configuration, generate, teacher
 from l1distill.stages.configuration import flatten, parameters_of, parse
 from l1distill.tasks.anomaly.task import TASK
-from l1distill.tasks.base import Task, TaskSettings
+from l1distill.tasks.base import Task, TaskSettings, load_task
 from l1distill.tasks.jets.task import TASK as JETS
 from tests.settings import ROOT
+
+PILEUP = TaskSettings(name="pileup", module="l1distill.tasks.pileup.task")
 
 
 def _composed(stage: str, *overrides: str) -> dict[str, Any]:
@@ -49,18 +51,22 @@ def test_the_shipped_configuration_is_whole(stage: str, override: str) -> None:
         "executor=dask": ["executor.address=tcp://host:8786"],
         "data=public": ["data.files.background=x.h5"],
         "data=jets": ["task=jets"],
+        "data=pileup": ["task=pileup"],
         "teacher=jets": ["task=jets"],
         "data=nanoaod": ["data.files.background=x.root"],
         "data=own": ["data.files.folders=[x]"],
     }
     composed = _composed(stage, *filter(None, [override]), *needed.get(override, []))
-    of_jets = override.endswith("jets")
-    task: Task = JETS if of_jets else TASK
+    others = {"jets": JETS, "own_jets": JETS, "pileup": load_task(PILEUP)}
+    task = others.get(override.partition("=")[2], TASK)
     settings = parse(_settings(stage, composed, task), composed)
     dumped = settings.model_dump(mode="json")
     dumped.pop("gates", None)  # gates are named freely, and most have one bound only
     # events come from one of the two
-    assert [dumped["data"].pop(k) for k in ("generator", "files") if dumped["data"][k] is None]
+    data = dumped["data"]
+    assert "files" not in data or [
+        data.pop(k) for k in ("generator", "files") if data[k] is None
+    ]
     missing = set(flatten(dumped)) - set(flatten(composed))
     assert missing == set()
 
