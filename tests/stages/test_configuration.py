@@ -64,9 +64,7 @@ def test_the_shipped_configuration_is_whole(stage: str, override: str) -> None:
     dumped.pop("gates", None)  # gates are named freely, and most have one bound only
     # events come from one of the two
     data = dumped["data"]
-    assert "files" not in data or [
-        data.pop(k) for k in ("generator", "files") if data[k] is None
-    ]
+    assert "files" not in data or [data.pop(k) for k in ("generator", "files") if data[k] is None]
     missing = set(flatten(dumped)) - set(flatten(composed))
     assert missing == set()
 
