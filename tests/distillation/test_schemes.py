@@ -17,7 +17,7 @@ from tensorflow import keras
 
 from l1distill.compression.pruning import PruningSettings
 from l1distill.core.errors import ConfigError
-from l1distill.distillation.centering import standardization
+from l1distill.distillation.centering import Centering, standardization
 from l1distill.distillation.joint import JointlyTrained, train_jointly
 from l1distill.distillation.joint_networks import JointExamples, JointNetworks
 from l1distill.distillation.open_teacher import OpenTeacher, ask, open_teacher, wanted_layers
@@ -382,6 +382,29 @@ def test_the_loss_is_the_sum_of_equation_1(trained_teacher: keras.Model) -> None
     truth = np.mean(np.logaddexp(0.0, answers) - first * answers)
     best = min(done.history.validation_loss)
     assert best == pytest.approx(2.0 * transfer + 0.5 * truth, rel=1e-4)
+
+
+def test_the_truth_judges_what_an_answer_says_in_the_scale_of_the_teacher(
+    trained_teacher: keras.Model,
+) -> None:
+    """An output is a standardized logit; its cross-entropy is that of the logit itself."""
+    target = TargetTransform(transform="standardized", mean=3.0, std=2.0)
+    settings = DistillationSettings(beta=1.0, gamma=0.0)
+    done = _offline(trained_teacher, settings, target=target)
+    items, labels = points(40, 2)
+    logits = 2.0 * done.student.predict(items, verbose=0).astype(np.float64) + 3.0
+    truth = np.mean(np.logaddexp(0.0, logits) - (labels == 0)[:, None] * logits)
+    assert min(done.history.validation_loss) == pytest.approx(truth, rel=1e-4)
+
+
+@pytest.mark.parametrize("transform", ["standardized", "log_standardized", "identity"])
+def test_what_centers_the_answers_is_undone(transform: Any) -> None:
+    target = TargetTransform(transform=transform, mean=0.3, std=2.0)
+    centering = Centering({})
+    centering.set(target, {})
+    answers = tf.constant([[0.5], [2.0], [7.0]])
+    np.testing.assert_allclose(centering.undo(centering.response(answers)), answers, rtol=1e-5)
+    np.testing.assert_allclose(target.undo(target(answers.numpy())), answers, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,17 @@ class Centering:
             return tf.cast(targets > threshold, tf.float32)
         return targets
 
+    def undo(self, outputs: "tf.Tensor") -> "tf.Tensor":
+        """Return a student's outputs in the teacher's own scale; a decision's logits stay."""
+        import tensorflow as tf
+
+        mean, std, _ = tf.unstack(self._response)
+        if self._transform == "log_standardized":
+            return tf.exp(outputs * std + mean)
+        if self._transform == "standardized":
+            return outputs * std + mean
+        return outputs
+
     def centered(self, kind: str, values: "tf.Tensor") -> "tf.Tensor":
         """Return numbers (n, numbers) centered and scaled, where their kind is."""
         if kind not in self._means:

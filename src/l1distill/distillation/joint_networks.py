@@ -141,7 +141,8 @@ class JointNetworks:
         own = weights * self._teacher.loss_of(outputs[OUTPUTS], arrays, step)
         terms = [weighted(settings.alpha, own)]
         if settings.beta:
-            truth = self._teacher.student_loss(answer, arrays)  # type: ignore[attr-defined]
+            said = self.centering.undo(answer)
+            truth = self._teacher.student_loss(said, arrays)  # type: ignore[attr-defined]
             terms.append(weighted(settings.beta, weights * truth))
         if settings.gamma:
             # what the earlier self says stands in the batch

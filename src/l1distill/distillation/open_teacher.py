@@ -66,7 +66,13 @@ class SupervisedTeacher(Protocol):
     """A teacher of a task with truth: what a student is told beside its teacher's answers."""
 
     def student_loss(self, answers: "tf.Tensor", arrays: Arrays) -> "tf.Tensor":
-        """Return how far answers (n, outputs) of a student are from the truth, (n,)."""
+        """Return how far answers of a student are from the truth, (n,).
+
+        Args:
+            answers: (n, outputs) in the teacher's own scale, not standardized; of a decision, the
+                logit.
+            arrays: see :class:`OpenTeacher`.
+        """
 
 
 def open_teacher(teacher: Teacher, name: str, wanted_by: str) -> OpenTeacher:

@@ -56,6 +56,7 @@ def train_student(
     input_exponents: Sequence[int] = (),
     shape: Sequence[int] = (),
     truth: SupervisedTeacher | None = None,
+    target: TargetTransform | None = None,
     seed: int = 0,
     on_epoch: OnEpoch = ignore_epoch,
     checkpoint: Path | None = None,
@@ -72,6 +73,8 @@ def train_student(
             (:meth:`.InputEncoding.exponents`); empty: ``student.input_integer`` for all.
         shape: of an item's features before they were flattened; empty: (features,).
         truth: compares the student with the truth, where ``distillation.beta`` asks for it.
+        target: what the targets were made with, so that the truth judges answers in the teacher's
+            own scale; None where they are the answers themselves.
         seed: of weights and shuffling.
         on_epoch: called after each epoch with its number and losses.
         checkpoint: file that keeps the state, so that a killed training goes on.
@@ -108,7 +111,7 @@ def train_student(
     )
     widths = {kind: values.shape[1] for kind, values in train.lessons.items()}
     transfer = Transfer(distillation, pupil.hidden_width, widths)
-    loss = _loss(pupil, transfer, distillation, [*train.lessons], truth)
+    loss = _loss(pupil, transfer, distillation, [*train.lessons], truth, target)
 
     def fit_now() -> Fit:
         parts = [pupil.model, *transfer.regressors.values()]
@@ -146,6 +149,7 @@ def _loss(
     settings: DistillationSettings,
     kinds: Sequence[str],
     truth: SupervisedTeacher | None,
+    target: TargetTransform | None,
 ) -> Loss:
     def loss(batch: "Sequence[tf.Tensor]", step: Step) -> "tf.Tensor":
         features, targets, *others = batch
@@ -160,7 +164,8 @@ def _loss(
             terms.append(weighted(settings.gamma, transfer(answer, hidden, lesson)))
         if settings.beta and truth is not None:
             *arrays, weights = others[len(kinds) :]
-            terms.append(weighted(settings.beta, weights * truth.student_loss(answer, arrays)))
+            said = answer if target is None else target.undo(answer)
+            terms.append(weighted(settings.beta, weights * truth.student_loss(said, arrays)))
         return total(terms)
 
     return loss

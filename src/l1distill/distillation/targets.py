@@ -97,6 +97,20 @@ class TargetTransform(Constants):
             return outputs
         return 1.0 / (1.0 + np.exp(-outputs.astype(np.float64)))
 
+    def undo(self, outputs: Any) -> Any:
+        """Return what a student's outputs (n, outputs) say in the teacher's own scale.
+
+        Args:
+            outputs: of TensorFlow, in a loss; a decision's are logits and stay as they are.
+        """
+        if self.transform == "standardized":
+            return outputs * self.std + self.mean
+        if self.transform == "log_standardized":
+            import tensorflow as tf
+
+            return tf.exp(outputs * self.std + self.mean)
+        return outputs
+
     def __call__(self, answers: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Return the targets (n, outputs) of a teacher's answers, (n,) or (n, outputs)."""
         targets: NDArray[Any] = answers

@@ -134,7 +134,7 @@ def _offline(
     if isinstance(settings.student, TreesSettings):
         trained: TrainedStudent = _fit_trees(settings, settings.student, context, encoding, parts)
     else:
-        trained = _fit_network(settings, context, encoding, teacher, parts)
+        trained = _fit_network(settings, context, encoding, teacher, parts, target)
     return Taught(student=trained, target=target, answers=answers)
 
 
@@ -144,6 +144,7 @@ def _fit_network(
     encoding: InputEncoding,
     teacher: Teacher,
     examples: tuple[Examples, Examples],
+    target: TargetTransform,
 ) -> TrainedStudent:
     """Fit a network to the examples of the training and the validation split."""
     student = _network(settings)
@@ -156,6 +157,7 @@ def _fit_network(
             input_exponents=encoding.exponents(student.input_integer),
             shape=encoding.feature_shape,
             truth=teacher if isinstance(teacher, SupervisedTeacher) else None,
+            target=target,
             seed=settings.seed,
             on_epoch=on_epoch,
             checkpoint=context.checkpoint,
