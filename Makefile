@@ -21,6 +21,11 @@ help: ## list the targets
 repro: $(READY) ## the main job: collisions to a promoted trigger, only what is out of date
 	$(BIN)/python -m dvc repro
 
+.PHONY: repro-jets
+repro-jets: $(READY) ## the same for the jets task, in pipelines/jets, with the runs of the main job
+	cd pipelines/jets && MLFLOW_TRACKING_URI=$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db} \
+	    $(CURDIR)/$(BIN)/python -m dvc repro
+
 .PHONY: check
 check: lint ## before a commit: lint and the quickest tests, at most a minute and a half
 	$(PYTEST) --fast

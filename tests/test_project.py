@@ -65,10 +65,20 @@ def test_every_entry_point_of_mlflow_is_a_stage() -> None:
         assert f"l1distill {stage} --overrides {{overrides}}" in entry_points[stage].command
 
 
-def test_every_stage_of_dvc_is_a_stage_with_a_fingerprint() -> None:
+PIPELINES = {"dvc.yaml": ()} | {
+    f"pipelines/{path.parent.name}/dvc.yaml": (f"task={path.parent.name}",)
+    for path in sorted(ROOT.glob("pipelines/*/dvc.yaml"))
+}
+"""The pipelines, each with the overrides of its stages."""
+
+
+@pytest.mark.parametrize("definition", PIPELINES)
+def test_every_stage_of_dvc_is_a_stage_with_a_fingerprint(definition: str) -> None:
     """DVC runs each stage as a person would, after it has looked at what it depends on."""
-    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    pipeline = yaml.safe_load((ROOT / definition).read_text())["stages"]
+    words = "".join(f" {word}" for word in PIPELINES[definition])
     fingerprint = pipeline.pop("fingerprint")
+    assert fingerprint["cmd"] == f"python -m l1distill fingerprint{words}"
     assert fingerprint["always_changed"] is True
     assert fingerprint["outs"] == [
         {f".fingerprints/{stage}.json": {"cache": False, "persist": True}} for stage in pipeline
@@ -78,17 +88,18 @@ def test_every_stage_of_dvc_is_a_stage_with_a_fingerprint() -> None:
     for stage, box in pipeline.items():
         # a student that is refused is no failure of the pipeline
         refused = " require_promotion=false" if stage == "promote" else ""
-        assert box["cmd"] == f"python -m l1distill {stage}{refused}"
+        assert box["cmd"] == f"python -m l1distill {stage}{words}{refused}"
         assert box["deps"][0] == f".fingerprints/{stage}.json"
         assert set(box["deps"][1:]) <= set(written_by), "only folders that another stage writes"
 
 
+@pytest.mark.parametrize("definition", PIPELINES)
 @pytest.mark.parametrize(
     "stage", ["generate", "teacher", "student", "synthesize", "promote", "report"]
 )
-def test_dvc_knows_the_folders_that_a_stage_reads_and_writes(stage: str) -> None:
-    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    composed = to_plain(compose_stage(stage).config)
+def test_dvc_knows_the_folders_that_a_stage_reads_and_writes(stage: str, definition: str) -> None:
+    pipeline = yaml.safe_load((ROOT / definition).read_text())["stages"]
+    composed = to_plain(compose_stage(stage, PIPELINES[definition]).config)
     (output,) = pipeline[stage]["outs"]
     assert list(output) == [composed["output"]]
     module = importlib.import_module(f"l1distill.stages.{stage}")

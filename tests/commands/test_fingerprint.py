@@ -332,6 +332,20 @@ def test_a_definition_that_cannot_be_used_is_one_line(
         run([])
 
 
-def test_it_takes_no_arguments() -> None:
-    with pytest.raises(ConfigError, match=r"--force: .*no arguments"):
-        run(["--force"])
+@pytest.mark.parametrize("word", ["--force", "teacher"])
+def test_it_takes_overrides_alone(word: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{word}: .*overrides alone"):
+        run([word])
+
+
+def test_overrides_are_those_of_all_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dvc.yaml").symlink_to(ROOT / "pipelines/jets/dvc.yaml")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="task=jet: no such choice; did you mean jets"):
+        run(["task=jet"])
+    assert not (tmp_path / ".fingerprints").exists()
+    run(["task=jets"])
+    written = {path.stem: json.loads(path.read_text()) for path in tmp_path.glob(".fingerprints/*")}
+    assert set(written) == set(PIPELINE)
+    assert {one["settings"]["task"]["name"] for one in written.values()} == {"jets"}
+    assert "l1distill/tasks/jets/teacher.py" in written["teacher"]["sources"]

@@ -19,6 +19,7 @@ _DESCRIPTION = f"""\
 Writes {FOLDER}/<stage>.json for each stage of dvc.yaml: its composed settings, the SHA-256 of
 every source file that it imports and the versions of the packages that these import. DVC runs a
 stage again if its file has changed; `dvc repro` starts with this command. Prints what has changed.
+Overrides, such as task=jets, are those of all stages.
 """
 
 SHOWN = 5
@@ -29,18 +30,22 @@ def run(arguments: Sequence[str]) -> None:
     """Write the fingerprints of the stages that ``dvc.yaml`` names, where they have changed.
 
     Args:
-        arguments: those behind the command's name; there are none but ``--help``.
+        arguments: those behind the command's name: overrides that all stages have.
 
     Raises:
         ConfigError: an argument is wrong, or a stage's configuration or sources cannot be read.
         SystemExit: help was asked for.
     """
-    _, unknown = _parser().parse_known_args(arguments)
-    if unknown:
-        raise ConfigError(f"{unknown[0]}: l1distill fingerprint takes no arguments")
+    given, unknown = _parser().parse_known_args(arguments)
+    for word in (*unknown, *given.overrides):
+        if "=" not in word or word.startswith("-"):
+            raise ConfigError(
+                f"{word}: l1distill fingerprint takes overrides alone, such as task=jets"
+            )
+    stages = stages_with_fingerprint(Path("dvc.yaml"))
+    contents = {stage: fingerprint(stage, given.overrides) for stage in stages}
     FOLDER.mkdir(exist_ok=True)
-    for stage in stages_with_fingerprint(Path("dvc.yaml")):
-        content = fingerprint(stage)
+    for stage, content in contents.items():
         path = FOLDER / f"{stage}.json"
         before = _read(path)
         if content != before:
@@ -49,11 +54,15 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    return argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="l1distill fingerprint",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="overrides of all stages, as task=jets"
+    )
+    return parser
 
 
 def _read(path: Path) -> Any:

@@ -6,7 +6,7 @@ if its fingerprint has changed.
 """
 
 import importlib.metadata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,12 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "PyYAML"}
 but by reading the records of all that is installed."""
 
 
-def fingerprint(stage: str) -> dict[str, Any]:
+def fingerprint(stage: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Gather what decides the output of a stage beside the folders that it reads.
 
     Args:
         stage: the name of the stage.
+        overrides: of its configuration.
 
     Returns:
         ``settings``, composed and resolved; ``sources``, the SHA-256 of each file of the stage's
@@ -39,7 +40,7 @@ def fingerprint(stage: str) -> dict[str, Any]:
     Raises:
         ConfigError: the configuration or a source file cannot be read.
     """
-    settings = _settings(stage)
+    settings = _settings(stage, overrides)
     task = str(settings["task"]["module"])
     modules = [f"l1distill.stages.{stage}", RESULTS, task]
     closure = closure_of(modules, implementations=[task])
@@ -94,16 +95,16 @@ def stages_with_fingerprint(dvc_yaml: Path) -> list[str]:
     return [name.stem for name in names]
 
 
-def _settings(stage: str) -> dict[str, Any]:
+def _settings(stage: str, overrides: Sequence[str]) -> dict[str, Any]:
     """Compose and resolve what decides the output of a stage."""
     from l1distill.stages.composition import compose_stage, to_plain
 
     try:
-        composed = to_plain(compose_stage(stage).config)
+        composed = to_plain(compose_stage(stage, overrides).config)
     except Exception as error:
         from l1distill.stages.refusals import COMPOSITION_ERRORS, explain
 
         if not isinstance(error, COMPOSITION_ERRORS):
             raise
-        raise ConfigError(f"{stage}: {explain(error, stage, [])}") from error
+        raise ConfigError(f"{stage}: {explain(error, stage, overrides)}") from error
     return {key: value for key, value in composed.items() if key not in WHERE_AND_HOW}
