@@ -50,6 +50,11 @@ class PruningSettings(CompressionSettings):
             )
 
 
+def updates_every(settings: PruningSettings, steps_per_epoch: int) -> int:
+    """Return the steps from one update of the masks to the next."""
+    return max(1, (settings.end_epoch - settings.begin_epoch) * steps_per_epoch // 50)
+
+
 class Pruned(NamedTuple):
     """A model that prunes itself while it is fitted."""
 
@@ -85,13 +90,12 @@ def with_pruning(
     from tensorflow_model_optimization.sparsity import keras as sparsity
 
     trace_without_autograph()
-    steps = (settings.end_epoch - settings.begin_epoch) * steps_per_epoch
     schedule = sparsity.PolynomialDecay(
         initial_sparsity=0.0,
         final_sparsity=settings.sparsity,
         begin_step=settings.begin_epoch * steps_per_epoch,
         end_step=settings.end_epoch * steps_per_epoch,
-        frequency=max(1, steps // 50),
+        frequency=updates_every(settings, steps_per_epoch),
     )
 
     def wrap(layer: "keras.layers.Layer") -> "keras.layers.Layer":

@@ -1,0 +1,1 @@
+"""The search for students: many candidates, trained together and chosen by loss and cost."""

@@ -1,0 +1,135 @@
+"""The fixed-point types of many candidates as arrays: one graph then serves every width.
+
+A number of a type is ``n / scale`` with ``n`` a whole number between ``low`` and ``high``; scales
+are powers of two, so that dividing by them is exact. These are QKeras's ``quantized_bits`` (with
+``alpha=1``) and ``quantized_relu``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.models.mlp import StudentSettings
+from l1distill.search.candidate import Candidate
+
+Array = NDArray[np.float32]
+
+
+class Grid(NamedTuple):
+    """A type of each candidate, (candidates, 1, 1) each.
+
+    Attributes:
+        scale: codes that a number of 1 has.
+        step: from one number to the next, which is one by the scale.
+        low: least code.
+        high: largest code.
+    """
+
+    scale: Array
+    step: Array
+    low: Array
+    high: Array
+
+
+class Grids(NamedTuple):
+    """The types of a population.
+
+    Attributes:
+        inputs: of the inputs, each divided by the range that it has of its own.
+        kernels: of each layer, the output layer last.
+        biases: likewise.
+        activations: of each hidden layer.
+        outputs: of the sums that come out.
+        kernel_limits: of each layer the largest magnitude of a weight, (candidates, 1, 1): QKeras
+            clips weights behind each step to the range of their quantizer, without saying so.
+        bias_limits: likewise.
+    """
+
+    inputs: Grid
+    kernels: tuple[Grid, ...]
+    biases: tuple[Grid, ...]
+    activations: tuple[Grid, ...]
+    outputs: Grid
+    kernel_limits: tuple[Array, ...]
+    bias_limits: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class Width:
+    """A type with ``bits`` bits, ``integer`` of them before the point, a sign apart."""
+
+    bits: int
+    integer: int
+
+    @property
+    def signed(self) -> tuple[float, float, float, float]:
+        """Scale, step, least and largest code of a number with a sign, which takes a bit."""
+        most = 2.0 ** (self.bits - 1)
+        return most / 2.0**self.integer, 2.0**self.integer / most, -most, most - 1
+
+    @property
+    def unsigned(self) -> tuple[float, float, float, float]:
+        """The same of a number that is never negative."""
+        most = 2.0**self.bits
+        return most / 2.0**self.integer, 2.0**self.integer / most, 0.0, most - 1
+
+
+def grids_of(candidates: Sequence[Candidate], ranged_inputs: bool) -> Grids:
+    """Return the types of candidates of the same depth.
+
+    Args:
+        candidates: at least one.
+        ranged_inputs: whether every input has a range of its own, by which it is divided.
+    """
+    students = [candidate.student for candidate in candidates]
+    layers = range(len(students[0].layers) + 1)
+
+    def kernel(student: StudentSettings, layer: int) -> Width:
+        return Width(student.width("weight_bits", layer), student.width("weight_integer", layer))
+
+    def bias(student: StudentSettings, layer: int) -> Width:
+        return Width(student.width("bias_bits", layer), student.width("bias_integer", layer))
+
+    def activation(student: StudentSettings, layer: int) -> Width:
+        return Width(
+            student.width("activation_bits", layer), student.width("activation_integer", layer)
+        )
+
+    def limits(of: Callable[[StudentSettings, int], Width], layer: int) -> Array:
+        return _column([2.0 ** of(student, layer).integer for student in students])
+
+    return Grids(
+        inputs=_grid(
+            [
+                Width(one.input_bits, 0 if ranged_inputs else one.input_integer).signed
+                for one in students
+            ]
+        ),
+        kernels=tuple(_grid([kernel(one, layer).signed for one in students]) for layer in layers),
+        biases=tuple(_grid([bias(one, layer).signed for one in students]) for layer in layers),
+        activations=tuple(
+            _grid([activation(one, layer).unsigned for one in students]) for layer in layers[:-1]
+        ),
+        outputs=_grid([Width(one.output_bits, one.output_integer).signed for one in students]),
+        kernel_limits=tuple(limits(kernel, layer) for layer in layers),
+        bias_limits=tuple(limits(bias, layer) for layer in layers),
+    )
+
+
+def _grid(rows: Sequence[tuple[float, float, float, float]]) -> Grid:
+    return Grid(*(_column(column) for column in zip(*rows, strict=True)))
+
+
+def _column(values: Sequence[float]) -> Array:
+    return np.asarray(values, np.float32).reshape(-1, 1, 1)
+
+
+def quantize(values: NDArray[np.floating[Any]], grid: Grid) -> Array:
+    """Round numbers to the type of one candidate, halves to even, and clip them."""
+    scale, step, low, high = (np.float32(part.item()) for part in grid)
+    codes = np.clip(np.rint(np.asarray(values, np.float32) * scale), low, high)
+    result: Array = codes * step
+    return result

@@ -1,0 +1,200 @@
+"""A candidate as far as it is trained: what a search keeps of it, and how several become one state.
+
+The weights of a population are those of its candidates, filled up with zeros to the widest.
+"""
+
+import io
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.search.graph import State, Weights
+from l1distill.search.weights import Layers
+from l1distill.training.history import History
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Snapshot:
+    """A candidate behind some epochs.
+
+    Attributes:
+        layers: weights before they are rounded.
+        momentum: what Adam remembers of each weight.
+        velocity: likewise.
+        masks: (inputs, outputs) of each layer, 0 where a weight is pruned; behind their updates.
+        best: the weights of the best epoch so far, of those that count.
+        best_loss: validation loss of that epoch.
+        waited: epochs since then.
+        ended: whether it has waited too long, or a loss was not finite.
+        failed: whether a loss was not finite.
+        history: losses by epoch.
+    """
+
+    layers: Layers
+    momentum: Layers
+    velocity: Layers
+    masks: Sequence[Array]
+    best: Layers
+    best_loss: float = float("inf")
+    waited: int = 0
+    ended: bool = False
+    failed: bool = False
+    history: History = field(default_factory=History)
+
+    @classmethod
+    def begin(cls, layers: Layers) -> "Snapshot":
+        """Return an untrained candidate."""
+        nothing = [(np.zeros_like(kernel), np.zeros_like(bias)) for kernel, bias in layers]
+        masks = [np.ones_like(kernel) for kernel, _ in layers]
+        return cls(layers=layers, momentum=nothing, velocity=nothing, masks=masks, best=layers)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that it was trained for."""
+        return len(self.history.loss)
+
+    def with_new_optimizer(self) -> "Snapshot":
+        """Return it with an Adam that remembers nothing."""
+        new = Snapshot.begin(self.layers)
+        return replace(self, momentum=new.momentum, velocity=new.velocity)
+
+    def after(
+        self, losses: tuple[float, float], trained: "Snapshot", patience: int, counts: bool
+    ) -> "Snapshot":
+        """Return it behind one epoch more.
+
+        Args:
+            losses: of the training and the validation items.
+            trained: its weights and masks then.
+            patience: epochs without a better validation loss after which it has ended.
+            counts: whether the weights of this epoch may be kept: not before they are as sparse as
+                was asked for.
+        """
+        if self.ended:
+            return self
+        loss, validation_loss = losses
+        history = History(
+            loss=[*self.history.loss, loss],
+            validation_loss=[*self.history.validation_loss, validation_loss],
+        )
+        now = replace(
+            trained,
+            best=self.best,
+            best_loss=self.best_loss,
+            waited=self.waited,
+            ended=self.ended,
+            failed=self.failed,
+            history=history,
+        )
+        if not (np.isfinite(loss) and np.isfinite(validation_loss)):
+            return replace(now, ended=True, failed=True)
+        if not counts:
+            return replace(now, best=trained.layers)
+        if validation_loss < self.best_loss:
+            return replace(now, best=trained.layers, best_loss=validation_loss, waited=0)
+        return replace(now, waited=self.waited + 1, ended=self.waited + 1 >= patience)
+
+    def to_bytes(self) -> bytes:
+        """Return it as a compressed NumPy archive."""
+        arrays: dict[str, NDArray[np.generic]] = {
+            "state": np.array([self.best_loss, self.waited, self.ended, self.failed], np.float64),
+            "history": np.array([self.history.loss, self.history.validation_loss], np.float64),
+        }
+        for part in ("layers", "momentum", "velocity", "best"):
+            for number, (kernel, bias) in enumerate(getattr(self, part)):
+                arrays |= {f"{part}-{number}-kernel": kernel, f"{part}-{number}-bias": bias}
+        for number, mask in enumerate(self.masks):
+            arrays[f"mask-{number}"] = mask.astype(np.bool_)
+        file = io.BytesIO()
+        np.savez_compressed(file, **arrays)
+        return file.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Snapshot":
+        """Return what :meth:`to_bytes` wrote."""
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            layers = sum(name.startswith("mask-") for name in file.files)
+            parts = {
+                part: [
+                    (file[f"{part}-{number}-kernel"], file[f"{part}-{number}-bias"])
+                    for number in range(layers)
+                ]
+                for part in ("layers", "momentum", "velocity", "best")
+            }
+            best_loss, waited, ended, failed = (float(value) for value in file["state"])
+            loss, validation_loss = (row.tolist() for row in file["history"])
+            return cls(
+                **parts,
+                masks=[file[f"mask-{number}"].astype(np.float32) for number in range(layers)],
+                best_loss=best_loss,
+                waited=int(waited),
+                ended=bool(ended),
+                failed=bool(failed),
+                history=History(loss=loss, validation_loss=validation_loss),
+            )
+
+
+def stack(candidates: Sequence[Layers], widths: Sequence[int]) -> Weights:
+    """Return the weights of candidates as those of a population.
+
+    Args:
+        candidates: weights of each.
+        widths: nodes of each layer of the population, from the inputs to the outputs.
+    """
+    kernels, biases = [], []
+    for layer, (rows, columns) in enumerate(itertools.pairwise(widths)):
+        kernel = np.zeros((len(candidates), rows, columns), np.float32)
+        bias = np.zeros((len(candidates), 1, columns), np.float32)
+        for number, layers in enumerate(candidates):
+            own_kernel, own_bias = layers[layer]
+            inputs, outputs = own_kernel.shape
+            kernel[number, :inputs, :outputs] = own_kernel
+            bias[number, 0, :outputs] = own_bias
+        kernels.append(kernel)
+        biases.append(bias)
+    return Weights(tuple(kernels), tuple(biases))
+
+
+def stack_state(snapshots: Sequence[Snapshot], widths: Sequence[int]) -> State:
+    """Return the state of a population."""
+    parts = ([getattr(one, part) for one in snapshots] for part in _PARTS)
+    return State(*(stack(part, widths) for part in parts))
+
+
+_PARTS = ("layers", "momentum", "velocity")
+
+
+def stack_masks(snapshots: Sequence[Snapshot], widths: Sequence[int]) -> list[Array]:
+    """Return the masks of a population, (candidates, inputs, outputs) of each layer."""
+    no_bias = [np.zeros(width, np.float32) for width in widths[1:]]
+    layers = []
+    for one in snapshots:
+        short = [bias[: mask.shape[1]] for bias, mask in zip(no_bias, one.masks, strict=True)]
+        layers.append(list(zip(one.masks, short, strict=True)))
+    return list(stack(layers, widths).kernels)
+
+
+def unstack(weights: Weights, sizes: Sequence[Sequence[int]]) -> list[list[tuple[Array, Array]]]:
+    """Return the weights of each candidate of a population.
+
+    Args:
+        weights: of the population.
+        sizes: nodes of each layer of each candidate, from the inputs to the outputs.
+    """
+    kernels = [np.asarray(kernel) for kernel in weights.kernels]
+    biases = [np.asarray(bias) for bias in weights.biases]
+    return [
+        [
+            (
+                kernels[layer][number, :rows, :columns].copy(),
+                biases[layer][number, 0, :columns].copy(),
+            )
+            for layer, (rows, columns) in enumerate(itertools.pairwise(own))
+        ]
+        for number, own in enumerate(sizes)
+    ]

@@ -1,0 +1,232 @@
+"""Trains populations epoch by epoch, with the numerics of a student that is trained alone."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.compression.pruning import PruningSettings
+from l1distill.distillation.settings import DistillationSettings
+from l1distill.distillation.student import Examples
+from l1distill.models.student_network import NetworkSettings
+from l1distill.search.candidate import Candidate
+from l1distill.search.graph import Items, State, Weights
+from l1distill.search.masks import Schedule, magnitude_masks
+from l1distill.search.population import Batches, Population
+from l1distill.search.snapshot import (
+    Snapshot,
+    stack,
+    stack_masks,
+    stack_state,
+    unstack,
+)
+from l1distill.search.steps import Program, program
+from l1distill.search.weights import Layers
+from l1distill.training.schedule import learning_rate
+
+HELD_OUT_BATCH = 1024
+Array = NDArray[np.float32]
+
+
+class Trainer:
+    """Trains candidates together: the same items in the same order, each at its own rate.
+
+    What a student trained alone is told by its settings holds here, too: epochs, batch size,
+    schedule, patience, float phase, pruning. They are those of all candidates but the learning rate
+    and the sparsity. Only what the teacher answers is learned.
+    """
+
+    def __init__(
+        self,
+        train: Examples,
+        validation: Examples,
+        student: NetworkSettings,
+        distillation: DistillationSettings,
+        pruning: PruningSettings,
+        *,
+        input_exponents: Sequence[int] = (),
+        seed: int = 0,
+    ) -> None:
+        """Take the items.
+
+        Args:
+            train: features and targets to fit.
+            validation: the same of the items that decide which epoch is kept.
+            student: the training that all candidates share, and the epochs of its float phase.
+            distillation: the loss against the teacher's answers.
+            pruning: when weights are pruned; how many is that of each candidate.
+            input_exponents: see :func:`l1distill.distillation.student.train_student`.
+            seed: of the order of items.
+        """
+        self._train, self._validation = train, validation
+        self._training, self._float_epochs = student.training, student.float_epochs
+        self._distillation, self._pruning = distillation, pruning
+        self._exponents, self._seed = tuple(input_exponents), seed
+        self._items: dict[str, tuple[Any, Items]] = {}
+        self.features = int(train.features.shape[1])
+        self.outputs = int(train.targets.shape[1])
+        self.steps = math.ceil(len(train.features) / self._training.batch_size)
+
+    def train(
+        self, candidates: Sequence[Candidate], snapshots: Sequence[Snapshot], until: int
+    ) -> list[Snapshot]:
+        """Train candidates of one depth to the end of an epoch.
+
+        Args:
+            candidates: all either rounded or not.
+            snapshots: how far each is; all equally far.
+            until: the epoch behind the last.
+
+        Returns:
+            How far each is then. One whose loss is not finite has failed and hinders no other; one
+            that has waited longer than ``training.patience`` stays as it was.
+        """
+        population, now = self._population(candidates), list(snapshots)
+        for epoch in range(max(one.epochs for one in now), until):
+            if all(one.ended for one in now):
+                break
+            now = self._epoch(population, now, epoch)
+        return now
+
+    def answers(
+        self, candidates: Sequence[Candidate], weights: Sequence[Layers], features: Array
+    ) -> Array:
+        """Return the answers of candidates of one depth, (candidates, n, outputs).
+
+        Args:
+            candidates: all either rounded or not.
+            weights: of each.
+            features: (n, features).
+        """
+        population = self._population(candidates)
+        unknown = np.zeros((len(features), self.outputs), np.float32)
+        items = population.prepared(features, unknown, population.rounds)
+        batches = Batches.of(np.arange(len(features)), HELD_OUT_BATCH, mean=False)
+        parts = self._program(population, population.rounds, False).predict(
+            stack(weights, population.widths), population.grids, items, batches.rows
+        )
+        given = np.asarray(parts).transpose(1, 0, 2, 3)
+        result: Array = given.reshape(len(candidates), -1, self.outputs)[:, : len(features)]
+        return result
+
+    def _population(self, candidates: Sequence[Candidate]) -> Population:
+        return Population(
+            candidates=candidates,
+            features=self.features,
+            outputs=self.outputs,
+            exponents=self._exponents,
+        )
+
+    def _epoch(
+        self, population: Population, snapshots: list[Snapshot], epoch: int
+    ) -> list[Snapshot]:
+        rounds = population.rounds and epoch >= self._float_epochs
+        if population.rounds and epoch == self._float_epochs:
+            snapshots = [one.with_new_optimizer() for one in snapshots]
+        state, masks, losses = self._run(population, snapshots, epoch, rounds)
+        judged = self._judge(population, state.weights, rounds)
+        parts = [unstack(part, population.sizes) for part in state]
+        no_biases = tuple(np.zeros_like(bias) for bias in state.weights.biases)
+        own_masks = unstack(Weights(tuple(masks), no_biases), population.sizes)
+        behind = []
+        for number, (one, candidate) in enumerate(
+            zip(snapshots, population.candidates, strict=True)
+        ):
+            layers, momentum, velocity = (part[number] for part in parts)
+            trained = replace(
+                one,
+                layers=layers,
+                momentum=momentum,
+                velocity=velocity,
+                masks=[mask for mask, _ in own_masks[number]],
+            )
+            counts = epoch >= self._best_from(candidate)
+            pair = float(losses[number]), float(judged[number])
+            behind.append(one.after(pair, trained, self._training.patience, counts))
+        return behind
+
+    def _run(
+        self, population: Population, snapshots: Sequence[Snapshot], epoch: int, rounds: bool
+    ) -> tuple[State, list[Array], Array]:
+        """Take the steps of an epoch; returns state and masks behind it, and the mean losses."""
+        pairs = list(zip(population.candidates, snapshots, strict=True))
+        rates = np.array([self._rate(candidate, one) for candidate, one in pairs], np.float32)
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._train.features))
+        batches = Batches.of(order, self._training.batch_size, mean=True)
+        items = self._prepared("train", self._train, population, rounds)
+        used = self._program(population, rounds, population.is_pruned)
+        state = stack_state(snapshots, population.widths)
+        masks = stack_masks(snapshots, population.widths)
+        before = epoch * self.steps
+        schedule = Schedule.of(self._pruning, self.steps) if population.is_pruned else None
+        # Adam begins anew behind the float phase
+        adam_before = before - (self._float_epochs * self.steps if rounds else 0)
+        total = np.zeros(len(pairs), np.float32)
+        for first, last in schedule.segments(before, self.steps) if schedule else [(0, self.steps)]:
+            if schedule and schedule.updates(before + first + 1):
+                shares = [
+                    schedule.share(before + first + 1, one.sparsity)
+                    for one in population.candidates
+                ]
+                kernels = [np.asarray(kernel) for kernel in state.weights.kernels]
+                masks = magnitude_masks(kernels, population.weights, shares)
+            state, losses = used.run(
+                state,
+                tuple(masks),
+                population.grids,
+                rates.reshape(-1, 1, 1),
+                items,
+                batches.rows,
+                batches.shares,
+                np.int32(first),
+                np.int32(last),
+                np.int32(adam_before + first),
+            )
+            total += losses.numpy()
+        kernels = [np.asarray(kernel) for kernel in state.weights.kernels]
+        masked = tuple(kernel * mask for kernel, mask in zip(kernels, masks, strict=True))
+        biases = tuple(np.asarray(bias) for bias in state.weights.biases)
+        weights = Weights(masked, biases)
+        return State(weights, state.momentum, state.velocity), masks, total / len(order)
+
+    def _judge(self, population: Population, weights: Weights, rounds: bool) -> Array:
+        """Return the mean validation losses."""
+        number = len(self._validation.features)
+        batches = Batches.of(np.arange(number), HELD_OUT_BATCH, mean=False)
+        items = self._prepared("validation", self._validation, population, rounds)
+        summed = self._program(population, rounds, False).evaluate(
+            weights, population.grids, items, batches.rows, batches.shares
+        )
+        result: Array = summed.numpy() / number
+        return result
+
+    def _rate(self, candidate: Candidate, snapshot: Snapshot) -> float:
+        return learning_rate(
+            candidate.student.training,
+            snapshot.history.validation_loss,
+            self._best_from(candidate),
+        )
+
+    def _best_from(self, candidate: Candidate) -> int:
+        """Return the first epoch whose weights may be kept."""
+        full = self._pruning.end_epoch if candidate.sparsity else 0
+        return max(full, self._float_epochs if candidate.rounds else 0)
+
+    def _program(self, population: Population, rounds: bool, pruned: bool) -> Program:
+        own_inputs = population.shared_inputs(rounds) is None
+        return program(self._distillation, rounds=rounds, own_inputs=own_inputs, pruned=pruned)
+
+    def _prepared(
+        self, split: str, examples: Examples, population: Population, rounds: bool
+    ) -> Items:
+        """Return the items of a split; those of the last population are kept for the next."""
+        shared = population.shared_inputs(rounds)
+        key = rounds, None if shared is None else tuple(part.item() for part in shared)
+        if split not in self._items or self._items[split][0] != key:
+            self._items.pop(split, None)  # before there are two
+            items = population.prepared(examples.features, examples.targets, rounds)
+            self._items[split] = key, items
+        return self._items[split][1]
