@@ -27,12 +27,14 @@ class Population:
         outputs: numbers that each answers.
         exponents: of each feature the power of two that its input holds; empty: inputs have the
             range of each candidate.
+        hidden: nodes of the hidden layers, where they are more than those of the widest candidate.
     """
 
     candidates: Sequence[Candidate]
     features: int
     outputs: int
     exponents: tuple[int, ...] = ()
+    hidden: tuple[int, ...] = ()
 
     @property
     def rounds(self) -> bool:
@@ -51,8 +53,10 @@ class Population:
 
     @cached_property
     def widths(self) -> tuple[int, ...]:
-        """Nodes of each layer of the widest, from the inputs to the outputs."""
-        return tuple(max(column) for column in zip(*self.sizes, strict=True))
+        """Nodes of each layer of the population, from the inputs to the outputs."""
+        widest = (self.features, *self.hidden, self.outputs)
+        sizes = [*self.sizes, widest] if self.hidden else self.sizes
+        return tuple(max(column) for column in zip(*sizes, strict=True))
 
     @cached_property
     def weights(self) -> list[list[int]]:

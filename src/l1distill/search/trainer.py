@@ -12,6 +12,7 @@ from l1distill.compression.pruning import PruningSettings
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import Examples
 from l1distill.models.student_network import NetworkSettings
+from l1distill.search.buckets import filled_up
 from l1distill.search.candidate import Candidate
 from l1distill.search.graph import Items, State, Weights
 from l1distill.search.masks import Schedule, magnitude_masks
@@ -71,7 +72,11 @@ class Trainer:
         self.steps = math.ceil(len(train.features) / self._training.batch_size)
 
     def train(
-        self, candidates: Sequence[Candidate], snapshots: Sequence[Snapshot], until: int
+        self,
+        candidates: Sequence[Candidate],
+        snapshots: Sequence[Snapshot],
+        until: int,
+        hidden: Sequence[int] = (),
     ) -> list[Snapshot]:
         """Train candidates of one depth to the end of an epoch.
 
@@ -79,17 +84,20 @@ class Trainer:
             candidates: all either rounded or not.
             snapshots: how far each is; all equally far.
             until: the epoch behind the last.
+            hidden: widths of the hidden layers that they are filled up to.
 
         Returns:
             How far each is then. One whose loss is not finite has failed and hinders no other; one
             that has waited longer than ``training.patience`` stays as it was.
         """
-        population, now = self._population(candidates), list(snapshots)
+        copies = filled_up(len(candidates)) - len(candidates)
+        population = self._population([*candidates, *[candidates[-1]] * copies], hidden)
+        now = [*snapshots, *[snapshots[-1]] * copies]
         for epoch in range(max(one.epochs for one in now), until):
             if all(one.ended for one in now):
                 break
             now = self._epoch(population, now, epoch)
-        return now
+        return now[: len(candidates)]
 
     def answers(
         self, candidates: Sequence[Candidate], weights: Sequence[Layers], features: Array
@@ -112,12 +120,15 @@ class Trainer:
         result: Array = given.reshape(len(candidates), -1, self.outputs)[:, : len(features)]
         return result
 
-    def _population(self, candidates: Sequence[Candidate]) -> Population:
+    def _population(
+        self, candidates: Sequence[Candidate], hidden: Sequence[int] = ()
+    ) -> Population:
         return Population(
             candidates=candidates,
             features=self.features,
             outputs=self.outputs,
             exponents=self._exponents,
+            hidden=tuple(hidden),
         )
 
     def _epoch(
