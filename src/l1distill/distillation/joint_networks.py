@@ -191,7 +191,7 @@ class JointNetworks:
     def _compiled_questions(self) -> Any:
         import tensorflow as tf
 
-        @tf.function  # type: ignore[untyped-decorator]
+        @tf.function(autograph=False)  # type: ignore[untyped-decorator]
         def asked(features: "tf.Tensor", items: "tf.Tensor") -> Any:
             _, hidden = self.pupil.answer_and_hidden(features, False)
             names, step = inner_layers(self._layers), outside_of_training()

@@ -161,7 +161,7 @@ def ask(
 
     compute = teacher.compute(model, inner_layers(layers))
 
-    @tf.function  # type: ignore[untyped-decorator]
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def run(block: "tf.Tensor") -> Any:
         outputs = compute([block], outside_of_training())
         return {kind: side_by_side(outputs, wanted) for kind, wanted in layers.items()}

@@ -210,6 +210,9 @@ def _compiled(
     seen, held_out = tensors(train), tensors(validation)
     variables = training.model.trainable_variables
 
+    # Nothing in a loss branches on a tensor. AutoGraph would rewrite the sources of all that it
+    # calls, QKeras among them, which takes seconds.
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def step(rows: "tf.Tensor", epoch: "tf.Tensor", start: "tf.Tensor") -> "tf.Tensor":
         batch = [tf.gather(array, rows) for array in seen]
         with tf.GradientTape() as tape:
@@ -238,7 +241,7 @@ def _compiled(
             total += float(run(batches, np.int32(epoch), np.int32(first)))
         return total
 
-    @tf.function(jit_compile=training.xla)  # type: ignore[untyped-decorator]
+    @tf.function(jit_compile=training.xla, autograph=False)  # type: ignore[untyped-decorator]
     def summed(batch: list["tf.Tensor"]) -> "tf.Tensor":
         return tf.reduce_sum(training.loss(batch, outside_of_training()))
 
