@@ -69,7 +69,9 @@ def _answers(record: Record, metrics: Mapping[str, float]) -> dict[str, str]:
     section = record.nested("teacher")
     answers = {name.split("/")[0] for name in metrics if "/auc/" in name} - {"trivial"}
     density = {"nll": f", density in {section.get('density')}"}
-    return {f"{section['architecture']}, {one}{density.get(one, '')}": one for one in answers}
+    members = section.get("members", 1)
+    name = section["architecture"] if members == 1 else f"{section['architecture']} x {members}"
+    return {f"{name}, {one}{density.get(one, '')}": one for one in answers}
 
 
 def _aucs(metrics: Mapping[str, float], prefix: str) -> Aucs:

@@ -16,7 +16,17 @@ from l1distill.compression.pruning import (
     with_pruning,
 )
 from l1distill.training.determinism import make_deterministic
-from l1distill.training.fit import Arrays, Fit, Loss, OnEpoch, check_arrays, fit, ignore_epoch
+from l1distill.training.fit import (
+    VALIDATION_BATCH,
+    Arrays,
+    Fit,
+    Loss,
+    OnEpoch,
+    check_arrays,
+    fit,
+    ignore_epoch,
+    outside_of_training,
+)
 from l1distill.training.history import History
 from l1distill.training.settings import TrainingSettings
 
@@ -70,23 +80,50 @@ class CalibratedTeacher(Protocol):
         """
 
 
+@runtime_checkable
+class Ensemble(Protocol):
+    """A teacher of several networks that are trained apart from one another."""
+
+    @property
+    def members(self) -> int:
+        """How many; one is no ensemble."""
+
+    def member(self) -> Teacher:
+        """Return the teacher of one of them."""
+
+    def join(self, models: "Sequence[keras.Model]") -> "keras.Model":
+        """Return the network that holds the trained networks of the members."""
+
+
+def members_of(teacher: Teacher) -> int:
+    """Return how many networks are trained for a teacher, one after the other."""
+    return teacher.members if isinstance(teacher, Ensemble) else 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainedTeacher:
     """A trained teacher.
 
     Attributes:
         model: with the weights of its best epoch.
-        history: losses by epoch.
+        history: losses by epoch; of an ensemble those of its members, one after the other.
         sparsity: share of the prunable weights that are zero.
+        ensemble_loss: validation loss of the members together; None where there is one network.
     """
 
     model: "keras.Model"
     history: History
     sparsity: float
+    ensemble_loss: float | None = None
 
     def metrics(self) -> dict[str, float]:
-        """Return ``parameters``, ``sparsity``, ``epochs`` and ``best_validation_loss``."""
+        """Return ``parameters``, ``sparsity``, ``epochs`` and ``best_validation_loss``.
+
+        Of an ensemble also ``ensemble_validation_loss``.
+        """
+        together = {"ensemble_validation_loss": self.ensemble_loss}
         return {
+            **{name: value for name, value in together.items() if value is not None},
             "parameters": float(self.model.count_params()),
             "sparsity": self.sparsity,
             **self.history.metrics(),
@@ -106,6 +143,9 @@ def train_teacher(
 ) -> TrainedTeacher:
     """Train a teacher with Adam and early stopping, pruning it on the way if asked to.
 
+    The members of an ensemble are trained one after the other: the first with the seed, the next
+    with that plus one, each as it would be alone.
+
     Args:
         teacher: the network and its loss; of a task, or of the user's.
         train: arrays (n, ...) that the loss takes, of the items to fit.
@@ -114,7 +154,8 @@ def train_teacher(
         pruning: how sparse, and when; None: not at all.
         seed: of weights, shuffling and noise.
         on_epoch: called after each epoch with its number and losses.
-        checkpoint: file that keeps the state, so that a killed training goes on.
+        checkpoint: file that keeps the state, so that a killed training goes on; those of the
+            members of an ensemble are beside it.
 
     Returns:
         The network with the weights of its best epoch among those that were fully pruned.
@@ -128,6 +169,64 @@ def train_teacher(
     """
     pruning = pruning or PruningSettings(sparsity=0.0)
     check_arrays(train, validation)
+    if not isinstance(teacher, Ensemble) or teacher.members == 1:
+        trained = _train_one(
+            teacher, train, validation, training, pruning, seed, on_epoch, checkpoint
+        )
+        if isinstance(teacher, CalibratedTeacher):
+            teacher.calibrate(trained.model, train[0])
+        return trained
+    history, models = History(), []
+    for number in range(teacher.members):
+        before = len(history.loss)
+        of_member = None
+        if checkpoint is not None:
+            name = f"{checkpoint.stem}-member-{number + 1}{checkpoint.suffix}"
+            of_member = checkpoint.with_name(name)
+
+        def tell(epoch: int, losses: Mapping[str, float], before: int = before) -> None:
+            on_epoch(before + epoch, losses)
+
+        one = _train_one(
+            teacher.member(), train, validation, training, pruning, seed + number, tell, of_member
+        )
+        history = History(
+            loss=[*history.loss, *one.history.loss],
+            validation_loss=[*history.validation_loss, *one.history.validation_loss],
+        )
+        models.append(one.model)
+    joined = teacher.join(models)
+    if isinstance(teacher, CalibratedTeacher):
+        teacher.calibrate(joined, train[0])
+    return TrainedTeacher(
+        model=joined,
+        history=history,
+        sparsity=one.sparsity,
+        ensemble_loss=_mean_loss(teacher.loss(joined, VALIDATION_BATCH), validation),
+    )
+
+
+def _mean_loss(loss: Loss, arrays: Arrays) -> float:
+    """Return the mean loss of items outside of a training."""
+    import tensorflow as tf
+
+    step, total, items = outside_of_training(), 0.0, len(arrays[0])
+    for start in range(0, items, VALIDATION_BATCH):
+        block = [tf.constant(a[start : start + VALIDATION_BATCH], tf.float32) for a in arrays]
+        total += float(tf.reduce_sum(loss(block, step)))
+    return total / items
+
+
+def _train_one(
+    teacher: Teacher,
+    train: Arrays,
+    validation: Arrays,
+    training: TrainingSettings,
+    pruning: PruningSettings,
+    seed: int,
+    on_epoch: OnEpoch,
+    checkpoint: Path | None,
+) -> TrainedTeacher:
     make_deterministic(seed)
     model = teacher.build()
     prunable = teacher.prunable_layers()
@@ -149,8 +248,6 @@ def train_teacher(
         checkpoint,
     )
     trained = strip(pruned.model)
-    if isinstance(teacher, CalibratedTeacher):
-        teacher.calibrate(trained, train[0])
     return TrainedTeacher(
         model=trained, history=history, sparsity=measure_sparsity(trained, prunable)
     )

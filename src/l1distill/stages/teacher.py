@@ -10,7 +10,12 @@ from l1distill.compression.pruning import PruningSettings
 from l1distill.core.errors import ConfigError
 from l1distill.data.dataset import Dataset
 from l1distill.data.splits import Split
-from l1distill.distillation.teacher import Teacher, TrainedTeacher, train_teacher
+from l1distill.distillation.teacher import (
+    Teacher,
+    TrainedTeacher,
+    members_of,
+    train_teacher,
+)
 from l1distill.evaluation.evaluation import write_curves
 from l1distill.models import keras_files
 from l1distill.stages.evaluate import evaluate_model
@@ -95,7 +100,8 @@ def _train(
     teacher: Teacher, dataset: Dataset, settings: Settings, context: Context
 ) -> TrainedTeacher:
     training = settings.teacher.training
-    with context.epochs("train teacher", training.epochs) as on_epoch:
+    epochs = training.epochs * members_of(teacher)
+    with context.epochs("train teacher", epochs) as on_epoch:
         return train_teacher(
             teacher,
             context.task.training_arrays(dataset, Split.TRAIN),

@@ -180,6 +180,54 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     assert whole.metrics()["best_validation_loss"] == pytest.approx(best, rel=1e-5)
 
 
+def test_an_ensemble_is_the_mean_of_densities_of_networks_that_are_trained_apart(
+    tmp_path: Path,
+) -> None:
+    """The second is, to the bit, what the next seed gives alone; killed in it, it goes on."""
+    alone = SMALL.model_copy(update={"layers": 1})
+    both = alone.model_copy(update={"members": 2, "score": "rank_ht"})
+    training = TrainingSettings(epochs=2, batch_size=75, learning_rate=0.01)
+    splits = [EVENTS[:225]], [EVENTS[225:]]
+    teacher, told = AutoregressiveTeacher(both), list[int]()
+
+    def train(settings: AutoregressiveSettings, **options: Any) -> Any:
+        return train_teacher(AutoregressiveTeacher(settings), *splits, training, **options)
+
+    def kill(epoch: int, _: Mapping[str, float]) -> None:
+        told.append(epoch)
+        if epoch == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(both, seed=5, checkpoint=tmp_path / "state.npz", on_epoch=kill)
+    assert told == [0, 1, 2]
+    trained = train(both, seed=5, checkpoint=tmp_path / "state.npz")
+    second = train(alone, seed=6)
+    assert trained.history.loss[2:] == second.history.loss
+    members = [AutoregressiveTeacher(alone).build(), second.model]
+    for name in ("hidden_1_dense", "expected"):
+        weights = [trained.model.get_layer(f"member_{n}_{name}").get_weights() for n in (1, 2)]
+        assert all(map(np.array_equal, weights[1], second.model.get_layer(name).get_weights()))
+        assert not any(map(np.array_equal, weights[0], weights[1]))
+        members[0].get_layer(name).set_weights(weights[0])
+    keras_files.save(trained.model, tmp_path / "teacher.h5")
+    loaded = keras_files.load(tmp_path / "teacher.h5")
+    answers = teacher.answers(loaded, EVENTS)
+    each = [AutoregressiveTeacher(alone).answers(one, EVENTS)["nll"] for one in members]
+    mean = -np.log(np.mean(np.exp(-np.array(each, np.float64)), axis=0))
+    np.testing.assert_allclose(answers["nll"], mean, rtol=1e-5)
+    assert np.isfinite(answers["rank_ht"]).all()
+    together = trained.metrics()["ensemble_validation_loss"]
+    assert together == pytest.approx(answers["nll"][225:].mean(), rel=1e-5)
+    assert "ensemble_validation_loss" not in second.metrics()
+    asked = [tf.constant(EVENTS)]
+    latent = teacher.latent_layers()
+    outputs = AutoregressiveTeacher(both.model_copy(update={"score": "nll"})).compute(
+        loaded, latent
+    )(asked, outside_of_training())
+    assert [outputs[name].shape for name in latent] == [(300, 19 * 3)] * 2
+
+
 def test_ranks_with_ht_are_those_among_the_training_background(tmp_path: Path) -> None:
     """By the definition: shares of the background that are as rare, an exponential beyond 1%."""
     rng = np.random.default_rng(5)

@@ -35,7 +35,9 @@ def numbers_of_slot(components: int) -> int:
     return 1 + _OF_COMPONENT * components
 
 
-def build(width: int, layers: int, components: int, ranks: int = 0) -> "keras.Model":
+def build(
+    width: int, layers: int, components: int, ranks: int = 0, members: int = 1
+) -> "keras.Model":
     """Build the untrained network.
 
     Args:
@@ -43,33 +45,56 @@ def build(width: int, layers: int, components: int, ranks: int = 0) -> "keras.Mo
         layers: hidden layers; each after the first adds to the one before it.
         components: of the mixture.
         ranks: scores whose values on the background the network keeps, in its last layer.
+        members: networks of that kind side by side, which share the features alone.
 
     Returns:
-        From the features of slots (n, 114), and for each hidden layer the factors (n, 19 x width)
-        that dropout gives it, ones where nothing is dropped, to (n, 19 x numbers of a slot).
+        From the features of slots (n, 114), and for each hidden layer of each member the factors
+        (n, 19 x width) that dropout gives it, ones where nothing is dropped, to (n, members x 19 x
+        numbers of a slot).
     """
     from tensorflow import keras
 
-    from l1distill.models.masked_dense import MaskedDense
-
     inputs = [keras.layers.Input((N_OBJECTS * FEATURES,), name="features")]
-    hidden = None
-    for number, name in enumerate(hidden_layers(layers)):
-        keep = keras.layers.Input((N_OBJECTS * width,), name=f"{name}_keep")
-        # what reaches a slot's first hidden numbers is of earlier slots, so are all after it
-        dense = MaskedDense(N_OBJECTS, width, strict=number == 0, name=f"{name}_dense")
-        x = dense(inputs[0] if hidden is None else hidden)
-        x = keras.layers.Activation("swish", name=f"{name}_activation")(x)
-        x = keras.layers.Multiply(name=f"{name}_kept" if number else name)([x, keep])
-        hidden = x if hidden is None else keras.layers.Add(name=name)([hidden, x])
-        inputs.append(keep)
-    numbers = numbers_of_slot(components)
-    outputs = MaskedDense(N_OBJECTS, numbers, strict=False, name="expected")(hidden)
+    expected = []
+    for member in range(members):
+        output, keep = _member(inputs[0], width, layers, components, prefix(member, members))
+        expected.append(output)
+        inputs += keep
+    outputs = expected[0]
+    if members > 1:
+        outputs = keras.layers.Concatenate(name="expected")(expected)
     if ranks:
         from l1distill.models.background_sample import BackgroundSample
 
         outputs = BackgroundSample(ranks, name=BACKGROUND)(outputs)
     return keras.Model(inputs, outputs, name="autoregressive")
+
+
+def prefix(member: int, members: int) -> str:
+    """Return what the names of a member's layers begin with; nothing where it is alone."""
+    return f"member_{member + 1}_" if members > 1 else ""
+
+
+def _member(
+    features: Any, width: int, layers: int, components: int, before: str
+) -> tuple[Any, list[Any]]:
+    """Return what a network expects of the slots, and its inputs beside the features."""
+    from tensorflow import keras
+
+    from l1distill.models.masked_dense import MaskedDense
+
+    hidden, inputs = None, []
+    for number, name in enumerate(f"{before}{layer}" for layer in hidden_layers(layers)):
+        keep = keras.layers.Input((N_OBJECTS * width,), name=f"{name}_keep")
+        # what reaches a slot's first hidden numbers is of earlier slots, so are all after it
+        dense = MaskedDense(N_OBJECTS, width, strict=number == 0, name=f"{name}_dense")
+        x = dense(features if hidden is None else hidden)
+        x = keras.layers.Activation("swish", name=f"{name}_activation")(x)
+        x = keras.layers.Multiply(name=f"{name}_kept" if number else name)([x, keep])
+        hidden = x if hidden is None else keras.layers.Add(name=name)([hidden, x])
+        inputs.append(keep)
+    numbers = numbers_of_slot(components)
+    return MaskedDense(N_OBJECTS, numbers, strict=False, name=f"{before}expected")(hidden), inputs
 
 
 def hidden_layers(layers: int) -> list[str]:
@@ -148,6 +173,28 @@ def negative_log_likelihood(
     if linear_pt:
         objects += _log_pt(pt, present)
     return tf.reduce_sum(presence + present * objects, axis=1)
+
+
+def of_members(
+    outputs: "tf.Tensor", events: "tf.Tensor", linear_pt: bool, members: int
+) -> "tf.Tensor":
+    """Return -log of the mean of the members' densities, (n,).
+
+    Args:
+        outputs: (n, members x 19 x numbers) what the networks expect of each slot.
+        events: (n, 19, 3) of :func:`relative`.
+        linear_pt: see :func:`negative_log_likelihood`.
+        members: how many.
+    """
+    import tensorflow as tf
+
+    if members == 1:
+        return negative_log_likelihood(outputs, events, linear_pt)
+    each = [
+        negative_log_likelihood(one, events, linear_pt)
+        for one in tf.split(outputs, members, axis=-1)
+    ]
+    return math.log(members) - tf.reduce_logsumexp(-tf.stack(each), axis=0)
 
 
 def slot_terms(outputs: "tf.Tensor", events: "tf.Tensor") -> tuple[Any, Any]:

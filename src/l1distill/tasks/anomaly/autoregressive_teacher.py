@@ -15,7 +15,8 @@ from l1distill.tasks.anomaly.autoregressive import (
     features,
     flipped,
     hidden_layers,
-    negative_log_likelihood,
+    of_members,
+    prefix,
     relative,
 )
 from l1distill.tasks.anomaly.events import N_OBJECTS
@@ -48,7 +49,29 @@ class AutoregressiveTeacher:
         """Build the untrained network."""
         settings = self._settings
         ranks = _RANKED if self._is_ranked else 0
-        return build(settings.slot_width, settings.layers, settings.components, ranks)
+        members = settings.members
+        return build(settings.slot_width, settings.layers, settings.components, ranks, members)
+
+    @property
+    def members(self) -> int:
+        """How many networks are trained apart from one another."""
+        return self._settings.members
+
+    def member(self) -> "AutoregressiveTeacher":
+        """Return the teacher of one of them."""
+        return AutoregressiveTeacher(
+            self._settings.model_copy(update={"members": 1, "score": "nll"})
+        )
+
+    def join(self, models: "Sequence[keras.Model]") -> "keras.Model":
+        """Return the network that holds the trained networks of the members."""
+        joined = self.build()
+        for number, model in enumerate(models):
+            for layer in model.layers:
+                if weights := layer.get_weights():
+                    name = f"{prefix(number, len(models))}{layer.name}"
+                    joined.get_layer(name).set_weights(weights)
+        return joined
 
     def prunable_layers(self) -> Sequence[str]:
         """Name no layer: masked layers are not pruned."""
@@ -102,8 +125,9 @@ class AutoregressiveTeacher:
         return in_blocks(lambda block: {"nll": loss([block], step)}, items)["nll"]
 
     def latent_layers(self) -> Sequence[str]:
-        """Name the last hidden layer."""
-        return hidden_layers(self._settings.layers)[-1:]
+        """Name the last hidden layer of each member."""
+        last = hidden_layers(self._settings.layers)[-1]
+        return [f"{prefix(member, self.members)}{last}" for member in range(self.members)]
 
     def outputs(self) -> int:
         """Refuse to judge another network: one that sees an event whole has nothing to predict.
@@ -152,10 +176,10 @@ class AutoregressiveTeacher:
     def _inputs(self, events: "tf.Tensor", step: Step) -> "list[tf.Tensor]":
         settings = self._settings
         size = N_OBJECTS * settings.slot_width
-        keep = [
-            dropped(events, size, layer, settings.dropout, step) for layer in range(settings.layers)
-        ]
+        layers = settings.layers * settings.members
+        keep = [dropped(events, size, layer, settings.dropout, step) for layer in range(layers)]
         return [features(events), *keep]
 
     def _score(self, outputs: "tf.Tensor", events: "tf.Tensor") -> "tf.Tensor":
-        return negative_log_likelihood(outputs, events, self._settings.density == "pt")
+        settings = self._settings
+        return of_members(outputs, events, settings.density == "pt", settings.members)

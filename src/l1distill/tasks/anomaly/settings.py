@@ -108,6 +108,9 @@ class AutoregressiveSettings(AnomalyTeacherSettings):
     """Share of hidden numbers that are left out in a training step."""
     flips: bool = True
     """Whether events are mirrored in eta and in phi by chance while it is trained."""
+    members: Annotated[int, Field(ge=1, le=16)] = 1
+    """Networks that are trained one after the other, each with a seed of its own, from ``seed``;
+    the density is the mean of theirs."""
     density: Literal["pt", "log_pt"] = "pt"
     """What the density is of: in pT, a steep spectrum makes an energetic object a rare one."""
     score: Likelihood = "nll"
