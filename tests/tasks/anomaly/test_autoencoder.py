@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.stats import multivariate_normal
+from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 from tensorflow import keras
 
+from l1distill.core.errors import ConfigError
 from l1distill.tasks.anomaly.autoencoder import (
     Outputs,
     anomaly_scores,
@@ -116,6 +118,47 @@ def test_the_loss_is_that_of_the_networks_own_answers(architecture: str, batch: 
         if beta is not None:
             expected = (1 - beta) * scores["mse"] + beta * scores["kl"]
         np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["dnn_ae", "cnn_ae", "cnn_vae"])
+def test_the_presence_term_is_a_cross_entropy_in_loss_and_score(architecture: str) -> None:
+    """By its definition with scikit-learn, from the network's own outputs."""
+    variational = architecture.endswith("vae")
+    settings = AutoencoderSettings.model_validate(
+        {
+            "architecture": architecture,
+            "widths": (8, 6),
+            "latent": 4,
+            "beta": 0.3 if variational else None,
+            "presence": 0.7,
+        }
+    )
+    keras.utils.set_random_seed(2)
+    asked = AnomalyTeacher(settings, CONSTANTS)
+    model = asked.build()
+    assert asked.outputs() == 57 + 19
+    outputs = predict(model, EVENTS, has_presence=True).reconstruction
+    assert outputs is not None
+    assert outputs.shape == (300, 57 + 19)
+    present, likely = EVENTS[:, :, 0] > 0, 1.0 / (1.0 + np.exp(-outputs[:, 57:].astype(float)))
+    entropy = [
+        log_loss(is_there, p, labels=[0, 1]) for is_there, p in zip(present, likely, strict=True)
+    ]
+    mse = reconstruction_error(target(CONSTANTS, EVENTS), outputs[:, :57]).numpy()
+    answers, events = asked.answers(model, EVENTS), [tf.constant(EVENTS)]
+    np.testing.assert_allclose(answers["mse"], mse + 0.7 * np.array(entropy), rtol=1e-4)
+    step = Step(False, tf.zeros(2, tf.int32))
+    loss = 0.7 * answers["mse"] + 0.3 * answers["kl"] if variational else answers["mse"]
+    for batch in (10, 300):
+        np.testing.assert_allclose(asked.loss(model, batch)(events, step), loss, rtol=1e-3)
+    computed = asked.compute(model, [])(events, step)["outputs"]
+    np.testing.assert_allclose(asked.loss_of(computed, events, step), loss, rtol=1e-3)
+    np.testing.assert_allclose(asked.answer_of(computed, events), answers["mse"], rtol=1e-3)
+    # what stops at the reconstruction and the presence, as layers behind a student, has no latent
+    alone = computed[:, : asked.outputs()]
+    np.testing.assert_allclose(asked.answer_of(alone, events), answers["mse"], rtol=1e-3)
+    with pytest.raises(ConfigError, match=r"^teacher\.presence=0\.7: .*teacher\.presence=0$"):
+        asked.firmware_answer()
 
 
 def test_a_vae_is_trained_with_noise_that_follows_from_the_seed() -> None:

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from l1distill.models.conv_as_matmul import unroll
 from l1distill.tasks.anomaly.losses import (
     bounded,
+    event_error,
     kl_divergence,
     origin_z_score,
-    reconstruction_error,
 )
 from l1distill.tasks.anomaly.settings import Score
 from l1distill.tasks.anomaly.standardization import Standardization
-from l1distill.tasks.anomaly.teachers import N_INPUTS, Autoencoder
+from l1distill.tasks.anomaly.teachers import N_INPUTS, Autoencoder, numbers_of_event
 from l1distill.training.fit import Loss, Step
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class Outputs(NamedTuple):
     """What an autoencoder says of events, or the part of it that is there.
 
     Attributes:
-        reconstruction: (n, 57), before the tanh of eta and phi; None for an encoder alone.
+        reconstruction: (n, 57), before the tanh of eta and phi, and 19 logits of presence behind
+            them where these are learned; None for an encoder alone.
         mean: (n, k) of a VAE's latent Gaussian; None for a plain autoencoder.
         log_variance: (n, k), likewise.
     """
@@ -60,15 +61,15 @@ def target(standardization: Standardization, objects: "tf.Tensor") -> "tf.Tensor
 
 Latent = tuple["tf.Tensor", "tf.Tensor"]
 Compute = Callable[["tf.Tensor", Step], tuple["tf.Tensor", Latent | None]]
-"""From flattened events (n, 57) to the reconstruction (n, 57) and, of a VAE, mean and logarithm of
-the variance."""
+"""From flattened events (n, 57) to the reconstruction (n, 57), logits of presence (n, 19) behind it
+where these are learned, and, of a VAE, mean and logarithm of the variance."""
 
 
 def unrolled(autoencoder: Autoencoder, batch: int) -> Compute:
     """Makes the function that computes an autoencoder in training, ``batch`` events at a time."""
     encode = unroll(autoencoder.encoder, batch)
     heads = [unroll(head, batch) for head in autoencoder.latent]
-    decode = unroll(autoencoder.decoder, batch)
+    decode = _decoder(autoencoder, batch)
 
     def compute(events: "tf.Tensor", step: Step) -> tuple["tf.Tensor", Latent | None]:
         features = encode(events, step.training)
@@ -82,6 +83,25 @@ def unrolled(autoencoder: Autoencoder, batch: int) -> Compute:
     return compute
 
 
+def _decoder(autoencoder: Autoencoder, batch: int) -> "Callable[[tf.Tensor, bool], tf.Tensor]":
+    """Make the function from the latent space to the reconstruction, and logits behind it."""
+    import tensorflow as tf
+
+    if not autoencoder.presence:
+        return unroll(autoencoder.decoder, batch)
+    shared = unroll(autoencoder.decoder[: autoencoder.shared], batch)
+    ends = [
+        unroll(chain, batch)
+        for chain in (autoencoder.decoder[autoencoder.shared :], autoencoder.presence)
+    ]
+
+    def decode(z: "tf.Tensor", training: bool) -> "tf.Tensor":
+        x = shared(z, training)
+        return tf.concat([end(x, training) for end in ends], axis=1)
+
+    return decode
+
+
 def sample(mean: "tf.Tensor", log_variance: "tf.Tensor", step: Step) -> "tf.Tensor":
     """Draws from a VAE's latent Gaussian in training; otherwise takes its mean."""
     import tensorflow as tf
@@ -93,21 +113,25 @@ def sample(mean: "tf.Tensor", log_variance: "tf.Tensor", step: Step) -> "tf.Tens
 
 
 def autoencoder_loss(
-    compute: Compute, standardization: Standardization, beta: float | None
+    compute: Compute,
+    standardization: Standardization,
+    beta: float | None,
+    presence: float = 0.0,
 ) -> Loss:
-    """Makes the loss of an autoencoder: the MSE, for a VAE mixed with D_KL (eq. 1).
+    """Makes the loss of an autoencoder: its error, for a VAE mixed with D_KL (eq. 1).
 
     Args:
         compute: the autoencoder.
         standardization: of the training split.
         beta: weight of D_KL, or None for a plain autoencoder.
+        presence: weight of the presence term beside the MSE.
     """
     import tensorflow as tf
 
     def loss(batch: Sequence["tf.Tensor"], step: Step) -> "tf.Tensor":
         (objects,) = batch
         reconstruction, latent = compute(tf.reshape(objects, (-1, N_INPUTS)), step)
-        mse = reconstruction_error(target(standardization, objects), reconstruction)
+        mse = event_error(target(standardization, objects), reconstruction, presence)
         if beta is None or latent is None:
             return mse
         return (1.0 - beta) * mse + beta * kl_divergence(*latent)
@@ -115,27 +139,34 @@ def autoencoder_loss(
     return loss
 
 
-def predict(model: "keras.Model", objects: NDArray[np.floating[Any]]) -> Outputs:
+def predict(
+    model: "keras.Model", objects: NDArray[np.floating[Any]], *, has_presence: bool = False
+) -> Outputs:
     """Runs an autoencoder; a VAE decodes its mean.
 
     Args:
         model: as :meth:`teachers.Autoencoder.model` puts it together.
         objects: (n, 19, 3) raw objects.
+        has_presence: whether it learned which objects are there.
     """
     inputs = [objects.reshape(-1, N_INPUTS).astype(np.float32)]
     variational = len(model.inputs) == 2
     if variational:
         inputs.append(np.zeros((len(objects), model.inputs[1].shape[1]), np.float32))
     outputs = model.predict(inputs, batch_size=SCORING_BATCH, verbose=0)
-    latent = outputs[:, N_INPUTS:]
+    width = numbers_of_event(has_presence)
+    latent = outputs[:, width:]
     if not variational:
-        return Outputs(outputs[:, :N_INPUTS], None, None)
+        return Outputs(outputs[:, :width], None, None)
     size = latent.shape[1] // 2
-    return Outputs(outputs[:, :N_INPUTS], latent[:, :size], latent[:, size:])
+    return Outputs(outputs[:, :width], latent[:, :size], latent[:, size:])
 
 
 def anomaly_scores(
-    outputs: Outputs, standardization: Standardization, objects: NDArray[np.floating[Any]]
+    outputs: Outputs,
+    standardization: Standardization,
+    objects: NDArray[np.floating[Any]],
+    presence: float = 0.0,
 ) -> dict[Score, NDArray[np.float32]]:
     """Scores events in every way that is defined for the autoencoder (section IV).
 
@@ -143,6 +174,7 @@ def anomaly_scores(
         outputs: what the autoencoder says of the events.
         standardization: the one it was trained with.
         objects: (n, 19, 3) raw objects.
+        presence: weight of the presence term that the error holds.
 
     Returns:
         ``mse`` if there is a reconstruction, ``kl`` and ``rz`` of a VAE: (n,) each, finite; the
@@ -151,9 +183,10 @@ def anomaly_scores(
     scores: dict[Score, NDArray[np.float32]] = {}
     if outputs.reconstruction is not None:
         mse = [
-            reconstruction_error(
+            event_error(
                 target(standardization, objects[start : start + SCORING_BATCH].astype(np.float32)),
                 outputs.reconstruction[start : start + SCORING_BATCH],
+                presence,
             ).numpy()
             for start in range(0, len(objects), SCORING_BATCH)
         ]

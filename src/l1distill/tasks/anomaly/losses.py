@@ -47,6 +47,40 @@ def reconstruction_error(target: Any, output: Any) -> "tf.Tensor":
     return tf.reduce_sum(tf.square(difference), axis=(1, 2)) / (3.0 * N_OBJECTS)
 
 
+def presence_error(target: Any, logits: Any) -> "tf.Tensor":
+    """Cross-entropy of which objects an event has.
+
+    Args:
+        target: (n, 19, 4), the last of which is the presence of the object.
+        logits: (n, 19) of each object being there.
+
+    Returns:
+        (n,): the mean over the objects [nat].
+    """
+    import tensorflow as tf
+
+    return tf.reduce_mean(tf.nn.softplus(logits) - target[:, :, 3] * logits, axis=1)
+
+
+def event_error(target: Any, output: Any, presence: float = 0.0) -> "tf.Tensor":
+    """Error of an event: that of its reconstruction, and of which objects are there.
+
+    Args:
+        target: (n, 19, 4), see :func:`reconstruction_error`.
+        output: of the autoencoder: with a presence term (n, 57 + 19), the logits behind the
+            reconstruction.
+        presence: weight of the presence term.
+
+    Returns:
+        (n,).
+    """
+    if not presence:
+        return reconstruction_error(target, output)
+    numbers = 3 * N_OBJECTS
+    error = reconstruction_error(target, output[:, :numbers])
+    return error + presence * presence_error(target, output[:, numbers:])
+
+
 def bounded(log_variance: Any) -> "tf.Tensor":
     """Clips a logarithm to where its exponential is a number that float32 can go on with."""
     import tensorflow as tf

@@ -9,14 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from l1distill.tasks.anomaly.autoencoder import target
-from l1distill.tasks.anomaly.losses import (
-    kl_divergence,
-    origin_z_score,
-    reconstruction_error,
-)
+from l1distill.tasks.anomaly.losses import event_error, kl_divergence, origin_z_score
 from l1distill.tasks.anomaly.settings import Score
 from l1distill.tasks.anomaly.standardization import Standardization
-from l1distill.tasks.anomaly.teachers import N_INPUTS
+from l1distill.tasks.anomaly.teachers import N_INPUTS, numbers_of_event
 from l1distill.training.fit import Step
 
 if TYPE_CHECKING:
@@ -58,6 +54,7 @@ def loss_of(
     events: "tf.Tensor",
     standardization: Standardization,
     beta: float | None,
+    presence: float = 0.0,
 ) -> "tf.Tensor":
     """Return the error of a reconstruction, (n,); of a VAE mixed with D_KL (eq. 1).
 
@@ -66,27 +63,40 @@ def loss_of(
         events: (n, 19, 3).
         standardization: of the training split.
         beta: weight of D_KL, or None for a plain autoencoder.
+        presence: weight of the presence term.
     """
-    error = reconstruction_error(target(standardization, events), outputs[:, :N_INPUTS])
-    latent = _latent(outputs)
+    error = _error(outputs, events, standardization, presence)
+    latent = _latent(outputs, presence)
     if beta is None or latent is None:
         return error
     return (1.0 - beta) * error + beta * kl_divergence(*latent)
 
 
 def score_of(
-    outputs: "tf.Tensor", events: "tf.Tensor", standardization: Standardization, score: Score
+    outputs: "tf.Tensor",
+    events: "tf.Tensor",
+    standardization: Standardization,
+    score: Score,
+    presence: float = 0.0,
 ) -> "tf.Tensor":
     """Return the anomaly score of outputs (n, 57 or more), (n,)."""
-    latent = _latent(outputs)
+    latent = _latent(outputs, presence)
     if score == "mse" or latent is None:
-        return reconstruction_error(target(standardization, events), outputs[:, :N_INPUTS])
+        return _error(outputs, events, standardization, presence)
     return {"kl": kl_divergence, "rz": origin_z_score}[score](*latent)
 
 
-def _latent(outputs: "tf.Tensor") -> tuple[Any, Any] | None:
+def _error(
+    outputs: "tf.Tensor", events: "tf.Tensor", standardization: Standardization, presence: float
+) -> "tf.Tensor":
+    of_event = outputs[:, : numbers_of_event(presence > 0)]
+    return event_error(target(standardization, events), of_event, presence)
+
+
+def _latent(outputs: "tf.Tensor", presence: float) -> tuple[Any, Any] | None:
     """Return means and logarithms of variances, (n, k) each, if they are there."""
-    size = (outputs.shape[1] - N_INPUTS) // 2
+    start = numbers_of_event(presence > 0)
+    size = (outputs.shape[1] - start) // 2
     if size <= 0:
         return None
-    return outputs[:, N_INPUTS : N_INPUTS + size], outputs[:, N_INPUTS + size :]
+    return outputs[:, start : start + size], outputs[:, start + size :]

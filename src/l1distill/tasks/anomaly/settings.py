@@ -72,6 +72,10 @@ class AutoencoderSettings(AnomalyTeacherSettings):
     """Size of the latent space."""
     beta: float | None = Field(default=None, ge=0, le=1)
     """Weight of D_KL in a VAE's loss (eq. 1); null for a plain autoencoder."""
+    presence: float = Field(default=0.0, ge=0)
+    """Weight of the presence term, beside the MSE in the loss and in the score ``mse``: the mean
+    over the 19 objects of the cross-entropy [nat] of which are there. 0: the MSE alone, which is
+    blind to that."""
     score: Score = "mse"
     """The anomaly score that is handed on to students."""
     training: TrainingSettings = TrainingSettings()

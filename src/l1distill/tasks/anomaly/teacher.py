@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.core.errors import ConfigError
 from l1distill.tasks.anomaly.settings import AutoencoderSettings
 from l1distill.tasks.anomaly.standardization import Standardization
 from l1distill.tasks.anomaly.teachers import (
@@ -13,6 +14,7 @@ from l1distill.tasks.anomaly.teachers import (
     Autoencoder,
     build_teacher,
     firmware_part,
+    numbers_of_event,
     pruned_layers,
 )
 from l1distill.training.fit import Loss, Step
@@ -60,7 +62,8 @@ class AnomalyTeacher:
         from l1distill.tasks.anomaly.autoencoder import autoencoder_loss, unrolled
 
         compute = unrolled(self._autoencoder.rebind(model), batch_size)
-        return autoencoder_loss(compute, self._standardization, self._settings.beta)
+        settings = self._settings
+        return autoencoder_loss(compute, self._standardization, settings.beta, settings.presence)
 
     def answers(
         self, model: "keras.Model", items: NDArray[Any]
@@ -68,7 +71,9 @@ class AnomalyTeacher:
         """Return every score that is defined: ``mse``, and of a VAE ``kl`` and ``rz``, (n,)."""
         from l1distill.tasks.anomaly.autoencoder import anomaly_scores, predict
 
-        scores = anomaly_scores(predict(model, items), self._standardization, items)
+        presence = self._settings.presence
+        outputs = predict(model, items, has_presence=presence > 0)
+        scores = anomaly_scores(outputs, self._standardization, items, presence)
         return {str(name): values for name, values in scores.items()}
 
     def latent_layers(self) -> Sequence[str]:
@@ -76,8 +81,8 @@ class AnomalyTeacher:
         return [self._autoencoder.latent[0][-1].name]
 
     def outputs(self) -> int:
-        """Return how many numbers a reconstruction has, 57."""
-        return N_INPUTS
+        """Return how many numbers a reconstruction has, 57, and 19 more with a presence term."""
+        return numbers_of_event(self._settings.presence > 0)
 
     def compute(self, model: "keras.Model", layers: Sequence[str]) -> "Compute":
         """Return a TensorFlow function of events (n, 19, 3) to outputs and activations."""
@@ -89,13 +94,17 @@ class AnomalyTeacher:
         """Return the loss of a reconstruction (n, 57), of a VAE's with its latent numbers."""
         from l1distill.tasks.anomaly.open_autoencoder import loss_of
 
-        return loss_of(outputs, arrays[0], self._standardization, self._settings.beta)
+        settings = self._settings
+        constants = self._standardization
+        return loss_of(outputs, arrays[0], constants, settings.beta, settings.presence)
 
     def answer_of(self, outputs: "tf.Tensor", arrays: "Sequence[tf.Tensor]") -> "tf.Tensor":
         """Return the score that students learn; of a reconstruction alone, its error."""
         from l1distill.tasks.anomaly.open_autoencoder import score_of
 
-        return score_of(outputs, arrays[0], self._standardization, self._settings.score)
+        settings = self._settings
+        constants = self._standardization
+        return score_of(outputs, arrays[0], constants, settings.score, settings.presence)
 
     def firmware_part(self, model: "keras.Model") -> "keras.Model":
         """Return what goes on the FPGA: an autoencoder whole, of a VAE the encoder."""
@@ -109,8 +118,16 @@ class AnomalyTeacher:
         """Return the score that the network on the FPGA is judged by.
 
         Of a VAE only the encoder is there to score with.
+
+        Raises:
+            ConfigError: the score holds a presence term, which goes on no FPGA.
         """
         settings = self._settings
+        if settings.presence:
+            raise ConfigError(
+                f"teacher.presence={settings.presence:g}: a teacher with a presence term cannot be "
+                "brought to fixed point; quantize one that was trained with teacher.presence=0"
+            )
         return settings.score if not settings.variational or settings.score != "mse" else "kl"
 
     def firmware_answers(

@@ -19,6 +19,11 @@ firmware could not reproduce exactly."""
 _WRAPPED = "prune_low_magnitude_"
 
 
+def numbers_of_event(has_presence: bool) -> int:
+    """Return how many numbers of an autoencoder's outputs are about the event, not latent."""
+    return N_INPUTS + (N_OBJECTS if has_presence else 0)
+
+
 class Autoencoder(NamedTuple):
     """An autoencoder as chains of layers, from which one network is put together.
 
@@ -30,6 +35,8 @@ class Autoencoder(NamedTuple):
         decoder: from the latent space to the reconstruction (n, 57), where pT is standardized and
             eta and phi are yet to pass through their tanh.
         size: of the latent space.
+        presence: from what goes into the decoder's layer ``reconstruction`` to a logit of each
+            object being there (n, 19); empty where that is not learned.
     """
 
     name: str
@@ -37,19 +44,27 @@ class Autoencoder(NamedTuple):
     latent: "Sequence[Sequence[keras.layers.Layer]]"
     decoder: "Sequence[keras.layers.Layer]"
     size: int
+    presence: "Sequence[keras.layers.Layer]" = ()
 
     @property
     def variational(self) -> bool:
         """Whether it is a VAE."""
         return len(self.latent) == 2
 
+    @property
+    def shared(self) -> int:
+        """How many layers of the decoder reconstruction and presence have in common."""
+        names = [layer.name for layer in self.decoder]
+        return names.index("reconstruction") if self.presence else len(names)
+
     def model(self) -> "keras.Model":
         """Puts the network together.
 
         Returns:
             A model from events (n, 57), and for a VAE unit Gaussian noise (n, size), to outputs
-            (n, 57 + size) or (n, 57 + 2 size): the reconstruction, then the latent numbers. With
-            noise of zero the decoder sees the mean.
+            (n, 57 + size) or (n, 57 + 2 size): the reconstruction, then the latent numbers; between
+            them 19 logits of presence, where that is learned. With noise of zero the decoder sees
+            the mean.
         """
         from tensorflow.keras import Model, layers
 
@@ -67,7 +82,10 @@ class Autoencoder(NamedTuple):
             half = layers.Rescaling(1.0, offset=-reach, name="log_sigma")(half)
             sigma = layers.Activation("exponential", name="sigma")(half)
             z = layers.Add(name="z")([z, layers.Multiply(name="shift")([sigma, noise])])
-        outputs = layers.Concatenate(name="outputs")([_chain(z, self.decoder), *latent])
+        x = _chain(z, self.decoder[: self.shared])
+        present = [_chain(x, self.presence)] if self.presence else []
+        reconstruction = _chain(x, self.decoder[self.shared :])
+        outputs = layers.Concatenate(name="outputs")([reconstruction, *present, *latent])
         return Model(inputs, outputs, name=self.name)
 
     def rebind(self, model: "keras.Model") -> "Autoencoder":
@@ -85,6 +103,7 @@ class Autoencoder(NamedTuple):
             encoder=found(self.encoder),
             latent=[found(head) for head in self.latent],
             decoder=found(self.decoder),
+            presence=found(self.presence),
         )
 
 
@@ -104,7 +123,7 @@ def pruned_layers(autoencoder: Autoencoder) -> list[str]:
     """Names what is pruned: of a VAE the encoder alone, since only that goes on the FPGA."""
     chains = [autoencoder.encoder, *autoencoder.latent]
     if not autoencoder.variational:
-        chains.append(autoencoder.decoder)
+        chains += [autoencoder.decoder, autoencoder.presence]
     return [layer.name for chain in chains for layer in chain]
 
 
@@ -156,6 +175,7 @@ def _dnn(settings: AutoencoderSettings) -> Autoencoder:
         *block(first, "decoder_2"),
         layers.Dense(N_INPUTS, name="reconstruction"),
     ]
+    presence = [layers.Dense(N_OBJECTS, name="presence")] if settings.presence else []
     if settings.variational:
         heads: list[list[Any]] = [
             [layers.Dense(settings.latent, name=name)] for name in _latent_names(True)
@@ -164,7 +184,7 @@ def _dnn(settings: AutoencoderSettings) -> Autoencoder:
         names = block(settings.latent, "code")
         names[-1] = layers.LeakyReLU(LEAKY_SLOPE, name="latent")
         heads = [names]
-    return Autoencoder(settings.architecture, encoder, heads, decoder, settings.latent)
+    return Autoencoder(settings.architecture, encoder, heads, decoder, settings.latent, presence)
 
 
 def _cnn(settings: AutoencoderSettings) -> Autoencoder:
@@ -213,4 +233,10 @@ def _cnn(settings: AutoencoderSettings) -> Autoencoder:
         convolution(1, (3, 3), "reconstruction", "valid"),
         layers.Flatten(name="flat_reconstruction"),
     ]
-    return Autoencoder(settings.architecture, encoder, heads, decoder, settings.latent)
+    presence: list[Any] = []
+    if settings.presence:  # one kernel over the three columns of an object and their margins
+        presence = [
+            layers.Conv2D(1, (3, 5), padding="valid", name="presence"),
+            layers.Flatten(name="flat_presence"),
+        ]
+    return Autoencoder(settings.architecture, encoder, heads, decoder, settings.latent, presence)
