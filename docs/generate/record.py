@@ -2,7 +2,8 @@
 
 ``make results`` runs it in the project's folder, after ``make repro``: ``docs/results/quick.json``
 comes from the pipeline's outputs, ``docs/results/paper.md`` from ``outputs/govorkova/paper`` if
-that is there. Then the pages that are made from the records, and the README's table, are written.
+that is there, and so do other studies and sweeps. Then the pages that are made from the records,
+and the README's table, are written.
 """
 
 import json
@@ -23,10 +24,12 @@ OUTPUTS = {
     "synthesize": "firmware/student",
     "promote": "promotion",
 }
-STUDY = Path("outputs/govorkova/paper")
+STUDIES = {"paper": Path("outputs/govorkova/paper"), "autopruner": Path("outputs/autopruner/paper")}
+"""What ``l1distill paper`` wrote, by the name of its page of results."""
 TITLES = {
     "distillation_comparison": "Which distillation to use",
     "pseudo_events": "Students with and without pseudo-events",
+    "reduction_comparison": "How to make a student small",
 }
 """Sweeps of ``l1distill pipeline``, below ``outputs/``, whose tables are pages of results."""
 
@@ -88,15 +91,10 @@ def main() -> int:
     record = quick_record(root)
     write_json(root / "docs/results/quick.json", record)
     print("docs/results/quick.json: from the outputs of the pipeline")
-    report = root / STUDY / "report.md"
-    if report.is_file():
-        md5 = _json(root / STUDY / "record.json")["dataset_md5"]
-        note = (
-            f"Written by `l1distill paper`, data set MD5 `{md5[:12]}`, recorded at commit "
-            f"`{record['commit'][:12]}`.\n\n"
-        )
-        write_text(root / "docs/results/paper.md", note + as_part(report))
-        print("docs/results/paper.md: from l1distill paper")
+    for name, folder in STUDIES.items():
+        if (root / folder / "report.md").is_file():
+            write_text(root / f"docs/results/{name}.md", study_page(root / folder, name))
+            print(f"docs/results/{name}.md: from l1distill paper")
     for name in TITLES:
         if (root / "outputs" / name / "comparison.md").is_file():
             write_text(root / f"docs/results/{name}.md", sweep_page(root / "outputs" / name))
@@ -104,6 +102,23 @@ def main() -> int:
     for path in pages.write_committed():
         print(f"{path.relative_to(root)}: written anew")
     return 0
+
+
+def study_page(folder: Path, name: str) -> str:
+    """Return the tables of a study, with what they were made from.
+
+    Args:
+        folder: output of ``l1distill paper``.
+        name: of the page; ``paper`` is part of another, and has no title.
+    """
+    report = folder / "report.md"
+    md5 = _json(folder / "record.json")["dataset_md5"]
+    title = report.read_text(encoding="utf-8").splitlines()[0]
+    note = (
+        f"Written by `l1distill paper`, data set MD5 `{md5[:12]}`, recorded at commit "
+        f"`{_commit()[:12]}`.\n\n"
+    )
+    return ("" if name == "paper" else f"{title}\n\n") + note + as_part(report)
 
 
 def sweep_page(folder: Path) -> str:

@@ -32,7 +32,10 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "teacher": (),
         # inputs of a few bits, for yosys' sake
         "student": (
-            "student.layers=[16]",
+            "compression=autopruner",
+            "compression.nodes=16",
+            "compression.features=48",
+            "student.layers=[24]",
             "student.training.epochs=30",
             "student.input_bits=5",
             "student.input_integer=0",
@@ -87,6 +90,30 @@ def test_the_firmware_has_ten_outputs_and_agrees(pipeline: Path) -> None:
     assert "It has seen no letters." in card
 
 
+def test_nodes_and_pixels_were_switched_off_and_the_card_says_which(pipeline: Path) -> None:
+    student = pipeline / "models/student"
+    metrics, left = _metrics(student), json.loads((student / "structure.json").read_text())
+    assert (metrics["nodes_asked"], metrics["nodes_used"], metrics["nodes_before"]) == (16, 16, 24)
+    assert (metrics["features_asked"], metrics["features_used"]) == (48, 48)
+    assert left["nodes"] == {"dense_1": [16, 24]}
+    assert [len(left["features"]), left["of_features"]] == [48, 64]
+    assert [left["nodes_by_epoch"][0], left["nodes_by_epoch"][-1]] == [[24], [16]]
+    names = {f"pixel {row},{column}" for row in range(8) for column in range(8)}
+    assert set(left["features"]) < names
+    card = json.loads((pipeline / "promotion/card.json").read_text())
+    table = next(one for one in card["tables"] if one["title"] == "Nodes and features")
+    assert table["rows"] == [["dense_1", "16", "24"], ["all", "16", "24"]]
+    assert table["notes"] == [f"Features: 48 of 64 ({', '.join(left['features'])})."]
+    assert "plots/structure.png" in [path for _, path, _ in card["pictures"]]
+    assert (student / "plots/structure.png").read_bytes()[:4] == b"\x89PNG"
+    (run,) = mlflow.search_runs(
+        search_all_experiments=True, filter_string="tags.stage = 'student'", output_format="list"
+    )
+    assert json.loads(run.data.tags["features_kept"]) == left["features"]
+    assert run.data.metrics["nodes_used/dense_1"] == 16
+    assert "16 of 24 in dense_1" in run.data.tags["mlflow.note.content"]
+
+
 def test_the_champion_answers_images_as_the_firmware_does(pipeline: Path) -> None:
     trigger = mlflow.pyfunc.load_model("models:/l1distill-digits@champion")
     with h5py.File(pipeline / f"data/digits/{SAMPLE}.h5") as file:
@@ -115,3 +142,26 @@ def test_what_belongs_to_another_task_is_refused(pipeline: Path) -> None:
     done = _run(pipeline, "quantize", "task=digits")
     assert done.returncode == 2
     assert "cannot be brought to fixed point" in done.stderr
+
+
+def test_a_sweep_of_budgets_has_its_table_in_its_run(pipeline: Path) -> None:
+    """Two students in floating point, each of 8 nodes."""
+    done = _run(
+        pipeline, "student", "-m", "task=digits", "compression=autopruner,from_scratch",
+        "compression.nodes=8", "brief=true", "student.quantized=false", "student.layers=[16]",
+        "student.training.epochs=3", "hydra.sweep.dir=sweep",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (sweep,) = mlflow.search_runs(
+        search_all_experiments=True, filter_string="tags.stage = 'student_sweep'",
+        output_format="list",
+    )  # fmt: skip
+    note = sweep.data.tags["mlflow.note.content"]
+    assert "accuracy against nodes used, of 16" in note
+    assert "| less than | 8 |" in note
+    left = {path.name for path in (pipeline / "sweep/0/student").iterdir()}
+    assert {"student.h5", "structure.json", "history.csv", "metrics.json"} < left
+    assert not left & {"plots", "roc"}
+    metrics = [_metrics(pipeline / f"sweep/{job}/student") for job in (0, 1)]
+    assert [one["nodes_used"] for one in metrics] == [8, 8]
+    assert [one["nodes_before"] for one in metrics] == [16, 16]

@@ -115,3 +115,20 @@ def test_from_scratch_it_has_that_size_from_the_start() -> None:
     trained = _train(MLP, score="from_scratch", features=None, nodes=7)
     assert trained.model.get_layer("dense_1").kernel.shape == (15, 4)
     assert trained.metrics()["nodes_used/dense_2"] == 3.0
+
+
+def test_in_floating_point_it_rounds_nothing_and_is_left_as_small() -> None:
+    trained = _train(MLP.model_copy(update={"quantized": False}), feature_score="permutation")
+    metrics = trained.metrics()
+    assert (metrics["nodes_used"], metrics["features_used"]) == (4.0, 6.0)
+    model = trained.model
+    # what it answers follows from its weights alone
+    x = families.VALIDATION.features[:, list(trained.structure.features)]  # type: ignore[union-attr, arg-type]
+    for name in ("dense_1", "dense_2"):
+        kernel, bias = model.get_layer(name).get_weights()
+        x = np.maximum(x @ kernel + bias, 0.0)
+    kernel, bias = model.get_layer("score").get_weights()
+    answers = trained.predict(families.VALIDATION.features)
+    np.testing.assert_allclose(answers, x @ kernel + bias, atol=1e-5)
+    steps = answers * 2.0**9  # of the output quantizer
+    assert np.abs(steps - np.round(steps)).max() > 0.01

@@ -11,15 +11,22 @@ from tests.settings import ROOT
 SWEEPS = (
     *("govorkova_beta", "govorkova_teachers", "govorkova_scan", "published_firmware"),
     *("distillation_comparison", "pseudo_events"),
+    *("autopruner_features", "autopruner_nodes", "autopruner_stability"),
+    "reduction_comparison",
 )
 """Experiments that sweep; they run in ``tests/e2e/test_study.py``, the published firmware in
 ``tests/stages/test_synthesize.py``, the comparison in ``tests/e2e/test_pipeline.py``; that of
-pseudo-events is such a one and only composed."""
+pseudo-events is such a one and only composed, as are those of autopruner, whose command runs on
+digits (``tests/digits``)."""
 
 
 DISTILLATION = {path.stem for path in (ROOT / "conf/experiment").glob("distill_*.yaml")}
 """Combinations of the same settings: one runs here, all are composed and some are trained in
 ``tests/stages/test_distillation.py``."""
+
+
+REDUCTION = {path.stem for path in (ROOT / "conf/experiment").glob("reduce_*.yaml")}
+"""Ways to make a student small, of which each is composed in ``tests/stages/test_pipeline.py``."""
 
 
 @pytest.mark.parametrize(
@@ -28,6 +35,7 @@ DISTILLATION = {path.stem for path in (ROOT / "conf/experiment").glob("distill_*
         {path.stem for path in (ROOT / "conf/experiment").glob("*.yaml")}
         - set(SWEEPS)
         - (DISTILLATION - {"distill_feature_co_training"})
+        - REDUCTION
     ),
 )
 def test_every_experiment_runs_as_its_first_line_says(

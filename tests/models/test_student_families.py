@@ -107,6 +107,7 @@ def test_a_bias_without_bits_of_its_own_has_those_of_its_weights() -> None:
         ),
         (StudentSettings, {"bias_bits": []}, r"bias_bits=\[\]: give one number for each"),
         (StudentSettings, {"float_epochs": 60}, "float_epochs=60 leaves no epoch of training.epo"),
+        (StudentSettings, {"quantized": False, "float_epochs": 2}, "quantized=false rounds in no"),
         (CnnSettings, {"weight_bits": [6, 4, 4]}, "layers conv_1, conv_2, dense_1, score, or"),
         (CnnSettings, {"kernels": [[1, 3]]}, r"kernels=\[\[1, 3\]\]: 1 for 2 convolutions"),
         (CnnSettings, {"kernels": [[3], [1, 1]]}, "at least 2 items"),

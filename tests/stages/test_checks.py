@@ -85,3 +85,12 @@ def test_another_number_of_ports_than_inputs_is_refused(
     assert synthesize.STAGE.check is not None
     with pytest.raises(ConfigError, match=f"57 ports for the {inputs} inputs of the network"):
         synthesize.STAGE.check(settings, TASK)
+
+
+def test_a_student_in_floating_point_has_no_firmware(tmp_path: Path) -> None:
+    folder = tmp_path / "student"
+    _write(folder, "student", {}, {"student.quantized": False})
+    settings = _settings(synthesize, f"student_folder={folder}")
+    assert synthesize.STAGE.check is not None
+    with pytest.raises(DataError, match="a student in floating point, which has no firmware"):
+        synthesize.STAGE.check(settings, TASK)

@@ -52,12 +52,12 @@ def test_keys_follow_the_groups_that_are_chosen() -> None:
     [
         (["l1distill", "stu"], ["student"]),
         (["l1distill", "student", "student.weight_i"], ["student.weight_integer="]),
-        (["l1distill", "student", "compression", "=", "p"], ["pruning"]),
+        (["l1distill", "student", "compression", "=", "pr"], ["pruning"]),
         (
             ["l1distill", "student", "compression", "="],
             [
-                *("autopruner", "from_scratch", "hard_concrete", "magnitude"),
-                *("none", "pruning", "random", "sigmoid_gates"),
+                *("autopruner", "fisher", "from_scratch", "hard_concrete", "magnitude"),
+                *("none", "per_layer", "permutation", "pruning", "random", "sigmoid_gates"),
             ],
         ),
     ],

@@ -37,6 +37,7 @@ def test_keys_have_value_unit_and_meaning(capsys: pytest.CaptureFixture[str]) ->
 
 
 OF_STUDENTS = [
+    *("autopruner_features", "autopruner_nodes", "autopruner_stability"),
     "distill_classification",
     *(
         f"distill_{knowledge}_{scheme}"
@@ -44,6 +45,9 @@ OF_STUDENTS = [
         for scheme in ("co_training", "offline", "self")
     ),
     "narrow_student",
+    *(f"reduce_autopruner_{budget}" for budget in ("12_20", "16_20", "24_24")),
+    *("reduce_from_scratch_12", "reduce_from_scratch_16"),
+    *(f"reduce_pruning_{share}" for share in (50, 75, 85)),
 ]
 
 
@@ -58,10 +62,10 @@ def test_groups_are_those_of_the_stage_with_what_is_chosen(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     page = _page(capsys, "student", "compression=none", "profile=quick")
-    others = ["from_scratch", "hard_concrete", "magnitude"]
+    others = ["fisher", "from_scratch", "hard_concrete", "magnitude"]
     assert _row(page, "compression") == [
         *("compression", "autopruner", *others),
-        *("[none]", "pruning", "random", "sigmoid_gates"),
+        *("[none]", "per_layer", "permutation", "pruning", "random", "sigmoid_gates"),
     ]
     assert _row(page, "student") == ["student", "cnn", "[mlp]", "trees"]
     assert _row(page, "profile") == ["profile", "full", "none", "[quick]", "standard", "tiny"]

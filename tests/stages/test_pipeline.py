@@ -84,6 +84,21 @@ def test_students_with_and_without_pseudo_events_are_compared() -> None:
     }
 
 
+def test_ways_to_make_a_student_small_are_compared() -> None:
+    jobs, is_sweep = _jobs(["experiment=reduction_comparison", "seed=0"], multirun=False)
+    assert is_sweep
+    found = []
+    for job in jobs:
+        check_job(job)
+        chosen = job.composed["compression"]
+        found.append([chosen.get(key) for key in ("sparsity", "score", "nodes", "features")])
+    assert found == [
+        *([share, None, None, None] for share in (0.5, 0.75, 0.85)),
+        *([None, "straight_through", *n] for n in ((24, 24), (16, 20), (12, 20))),
+        *([None, "from_scratch", nodes, None] for nodes in (16, 12)),
+    ]
+
+
 def test_joblibs_launcher_is_the_executor_of_processes() -> None:
     words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=1"]
     told = list(map(_without_joblib, words))
@@ -111,6 +126,10 @@ def test_a_teacher_is_trained_where_the_overrides_name_it(word: str, own: bool) 
             ["student=mlp,trees", "student.layers=[8]"],
             "job student=trees: student.layers: student=trees has no such key; student=cnn and "
             "student=mlp have it; run a sweep for each choice",
+        ),
+        (
+            ["student.quantized=true,false"],
+            "job student.quantized=False: student.quantized=false: a student in floating point has",
         ),
         (["student.layers=[4],[]"], "job student.layers=: student.layers=[]: give at least 1 ent"),
         (["seed=0,0"], "seed=0: is swept twice; leave one out"),

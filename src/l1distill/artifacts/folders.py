@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.artifacts.record import METRICS, read_metrics
+from l1distill.compression.structure import KeptStructure
 from l1distill.core.errors import DataError
 from l1distill.core.workspace import read_json, write_json
 from l1distill.data.encoding import InputEncoding
@@ -153,9 +154,18 @@ class StudentFolder(ModelFolder):
         """What its output was fitted to."""
         return TargetTransform.read(self.path / SOFT_TARGET)
 
-    def write_structure(self, structure: Mapping[str, Any]) -> None:
+    def write_structure(self, structure: KeptStructure) -> None:
         """Write ``structure.json``: the nodes and features that are left, where some went."""
-        write_json(self.path / STRUCTURE, structure)
+        structure.write(self.path / STRUCTURE)
+
+    def structure(self) -> KeptStructure | None:
+        """Read ``structure.json``; None of a student that nothing was taken from.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        path = self.path / STRUCTURE
+        return KeptStructure.read(path) if path.is_file() else None
 
     def write_target(self, target: TargetTransform) -> None:
         """Write ``soft_target.json``."""

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from l1distill.compression.node_pruning import (
     GatedNetwork,
-    Structure,
     even_widths,
     whole_structure,
 )
 from l1distill.compression.node_settings import NodePruningSettings
+from l1distill.compression.permutation import HeldOut
 from l1distill.compression.pruning import PruningSettings, strip, with_pruning
 from l1distill.compression.settings import CompressionSettings
+from l1distill.compression.structure import Structure
 from l1distill.core.errors import ConfigError
 from l1distill.core.settings import entry_of
 
@@ -71,6 +72,7 @@ def compress(
     epochs: int,
     steps_per_epoch: int,
     seed: int = 0,
+    held_out: HeldOut | None = None,
 ) -> Compressed:
     """Prepare a network for a training in which it becomes smaller.
 
@@ -80,6 +82,7 @@ def compress(
         epochs: of the training.
         steps_per_epoch: optimizer steps in an epoch.
         seed: of what is drawn.
+        held_out: what a method may judge the network by.
 
     Raises:
         ConfigError: the network cannot become so small, or there is no such method.
@@ -102,7 +105,14 @@ def compress(
             finished=lambda: model,
             structure=lambda: whole_structure(model),
         )
-    gated = GatedNetwork(model, settings, epochs=epochs, steps_per_epoch=steps_per_epoch, seed=seed)
+    gated = GatedNetwork(
+        model,
+        settings,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        seed=seed,
+        held_out=held_out,
+    )
     return Compressed(
         model=gated.model,
         callbacks=gated.callbacks,

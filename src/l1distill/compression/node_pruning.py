@@ -8,12 +8,10 @@ Here a gate multiplies each node; those with the largest scores are open
 (:mod:`.node_scores`), fewer and fewer of them (:class:`.node_budget.Schedule`).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from l1distill.compression.node_budget import (
     FEATURES,
@@ -24,57 +22,12 @@ from l1distill.compression.node_budget import (
     node_budgets,
 )
 from l1distill.compression.node_settings import NodePruningSettings
+from l1distill.compression.permutation import HeldOut
+from l1distill.compression.structure import Structure
+from l1distill.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from tensorflow import keras
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Structure:
-    """What is left of a network.
-
-    Attributes:
-        nodes: nodes that are on, by layer.
-        of_nodes: nodes that there were, by layer.
-        nodes_asked: how many of these were to be left; None where no node was to go.
-        features: numbers of the inputs that are on; None where no feature was to go.
-        of_features: inputs that there are.
-        features_asked: how many of these were to be left.
-        counts: (epochs, layers) nodes of each layer after each epoch, in the order of ``nodes``;
-            empty where they do not change.
-    """
-
-    nodes: Mapping[str, int]
-    of_nodes: Mapping[str, int]
-    nodes_asked: int | None = None
-    features: Sequence[int] | None = None
-    of_features: int = 0
-    features_asked: int | None = None
-    counts: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 0), np.int64))
-
-    def description(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return what is left as plain values.
-
-        Args:
-            names: of the input features.
-        """
-        return {
-            "nodes": {name: [n, self.of_nodes[name]] for name, n in self.nodes.items()},
-            "features": None if self.features is None else [names[n] for n in self.features],
-            "nodes_by_epoch": self.counts.astype(int).tolist(),
-        }
-
-    def metrics(self) -> dict[str, float]:
-        """Return ``nodes_used``, ``nodes_asked``, ``nodes_used/<layer>`` and those of features."""
-        metrics: dict[str, float] = {}
-        if self.nodes_asked is not None:
-            metrics["nodes_asked"] = float(self.nodes_asked)
-            metrics["nodes_used"] = float(sum(self.nodes.values()))
-            metrics |= {f"nodes_used/{name}": float(n) for name, n in self.nodes.items()}
-        if self.features is not None and self.features_asked is not None:
-            metrics["features_asked"] = float(self.features_asked)
-            metrics["features_used"] = float(len(self.features))
-        return metrics
 
 
 class GatedNetwork:
@@ -93,6 +46,7 @@ class GatedNetwork:
         epochs: int,
         steps_per_epoch: int,
         seed: int = 0,
+        held_out: HeldOut | None = None,
     ) -> None:
         """Put gates into a network, all of them open.
 
@@ -102,6 +56,7 @@ class GatedNetwork:
             epochs: of the training.
             steps_per_epoch: optimizer steps in an epoch.
             seed: of scores and draws.
+            held_out: what features are ranked by where ``permutation`` decides.
 
         Raises:
             ConfigError: so few or so many nodes cannot be left, or a layer is not there.
@@ -142,6 +97,15 @@ class GatedNetwork:
 
         self.model, self._layers = with_gates(model, gate_of)
         self.full_from_epoch = -(-schedule.end // steps_per_epoch) - 1
+        self._seed, self._held_out = seed, held_out
+        self._by_permutation = settings.features is not None and (
+            settings.feature_score == "permutation"
+        )
+        if self._by_permutation and (held_out is None or not self.full_from_epoch):
+            raise ConfigError(
+                "compression.feature_score=permutation: ranks features after an epoch, and there "
+                "is none before compression.end; train longer"
+            )
 
     @property
     def fine_tune_from(self) -> int | None:
@@ -155,14 +119,17 @@ class GatedNetwork:
 
     @property
     def callbacks(self) -> "list[keras.callbacks.Callback]":
-        """What counts nodes after each epoch."""
+        """What counts nodes after each epoch, and measures what is not trained."""
         from tensorflow import keras
 
-        def count(epoch: int, _logs: Any = None) -> None:
+        def after(epoch: int, _logs: Any = None) -> None:
             for pool in self._pools:
                 pool.count(epoch)
+            if self._by_permutation and epoch == self.full_from_epoch - 1:
+                assert self._held_out is not None
+                self._pools[-1].score.assign(self._held_out.importance(self._seed))
 
-        return [keras.callbacks.LambdaCallback(on_epoch_end=count)]
+        return [keras.callbacks.LambdaCallback(on_epoch_end=after)]
 
     def removed(self) -> "keras.Model":
         """Return the network without what is off: a smaller one, with the same outputs."""

@@ -197,6 +197,15 @@ class Random(_Masked):
         return rng.random(units)
 
 
+class Permutation(_Masked):
+    """How much the validation loss rises where a feature is shuffled: train, cut, fine-tune.
+
+    :class:`.node_pruning.GatedNetwork` measures it after the last epoch before the cut.
+    """
+
+    gradual = False
+
+
 RULES: Mapping[str, Callable[[], Rule]] = {
     "straight_through": StraightThrough,
     "fisher": Fisher,
@@ -204,6 +213,7 @@ RULES: Mapping[str, Callable[[], Rule]] = {
     "hard_concrete": HardConcrete,
     "magnitude": Magnitude,
     "random": Random,
+    "permutation": Permutation,
 }
 
 

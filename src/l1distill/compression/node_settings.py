@@ -12,7 +12,13 @@ Score = Literal[
     "straight_through", "fisher", "sigmoid", "hard_concrete", "magnitude", "random", "from_scratch"
 ]
 FeatureScore = Literal[
-    "straight_through", "fisher", "sigmoid", "hard_concrete", "magnitude", "random"
+    "straight_through",
+    "fisher",
+    "sigmoid",
+    "hard_concrete",
+    "magnitude",
+    "random",
+    "permutation",
 ]
 
 
@@ -40,7 +46,8 @@ class NodePruningSettings(CompressionSettings):
     (squared gradients), or a method to compare with: ``sigmoid`` gates, ``hard_concrete`` gates,
     ``magnitude`` of weights, ``random``, ``from_scratch`` (a network of that size, layers even)."""
     feature_score: FeatureScore = "fisher"
-    """What decides between features; as ``score``."""
+    """What decides between features: as ``score``, or ``permutation`` (how much the validation loss
+    rises where a feature is shuffled), to compare with."""
     begin: float = Field(default=0.2, ge=0, lt=1)
     """Share of the training's steps after which nodes begin to be switched off."""
     end: float = Field(default=0.65, gt=0, lt=1)

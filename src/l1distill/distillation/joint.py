@@ -94,7 +94,16 @@ def train_jointly(
     make_deterministic(seed)
     pruning = pruning or PruningSettings()
     run = JointNetworks(
-        teacher, train, student, distillation, pruning, of_task, input_exponents, shape, seed
+        teacher,
+        train,
+        student,
+        distillation,
+        pruning,
+        of_task,
+        input_exponents,
+        shape,
+        seed,
+        validation,
     )
 
     def fit_now() -> Fit:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.compression.permutation import HeldOut
 from l1distill.compression.settings import CompressionSettings
 from l1distill.distillation.augmentation import truth_weights
 from l1distill.distillation.centering import Centering
 from l1distill.distillation.earlier_self import EarlierSelf
+from l1distill.distillation.held_out import loss_of_items
 from l1distill.distillation.open_teacher import (
     OUTPUTS,
     OpenTeacher,
@@ -75,6 +77,7 @@ class JointNetworks:
         input_exponents: Sequence[int] = (),
         shape: Sequence[int] = (),
         seed: int = 0,
+        validation: JointExamples | None = None,
     ) -> None:
         """Build the networks; arguments as of :func:`.joint.train_jointly`."""
         self._teacher, self._train, self._settings = teacher, train, settings
@@ -82,6 +85,12 @@ class JointNetworks:
         self._asked: dict[int, Any] = {}
         separate = SeparateTeacher(teacher) if settings.scheme == "co_training" else None
         answers = self._width_of_answers(separate, train)
+        held_out = None
+        if validation is not None:
+            held_out = HeldOut(
+                features=validation.features,
+                judge=lambda: loss_of_items(self.loss, self.arrays(validation)),
+            )
         self.pupil = Pupil(
             student,
             pruning,
@@ -90,6 +99,7 @@ class JointNetworks:
             outputs=answers,
             input_exponents=input_exponents,
             seed=seed,
+            held_out=held_out,
         )
         self.source: Source = separate or DeeperLayers(
             teacher, self.pupil.hidden, self.pupil.hidden_width
@@ -144,7 +154,7 @@ class JointNetworks:
             said = self.centering.undo(answer)
             truth = self._teacher.student_loss(said, arrays)  # type: ignore[attr-defined]
             terms.append(weighted(settings.beta, weights * truth))
-        if settings.gamma:
+        if settings.transfers:
             # what the earlier self says stands in the batch
             lesson = dict(zip(self._kinds, told, strict=True)) if told else None
             lesson = lesson or self._lesson(outputs, arrays)

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.compression.methods import Compressed, compress, starting_widths
-from l1distill.compression.node_pruning import Structure
+from l1distill.compression.permutation import HeldOut
 from l1distill.compression.pruning import measure_sparsity
 from l1distill.compression.settings import CompressionSettings
+from l1distill.compression.structure import Structure
 from l1distill.models.families import build_network
 from l1distill.models.float_twin import float_twin
 from l1distill.models.folded_batch_norm import fold_batch_norm
@@ -89,6 +90,7 @@ class Pupil:
         outputs: int,
         input_exponents: Sequence[int] = (),
         seed: int = 0,
+        held_out: HeldOut | None = None,
     ) -> None:
         """Build the network.
 
@@ -100,8 +102,10 @@ class Pupil:
             outputs: numbers that it answers.
             input_exponents: see :func:`l1distill.models.students.quantized_inputs`.
             seed: of what a method draws.
+            held_out: what a method may judge the network by.
         """
-        widths = starting_widths(pruning, settings.hidden_nodes())
+        self._before = settings.hidden_nodes()
+        widths = starting_widths(pruning, self._before)
         if widths is not None:
             settings = settings.with_nodes(widths)
         steps_per_epoch = math.ceil(items / settings.training.batch_size)
@@ -116,6 +120,7 @@ class Pupil:
                 epochs=settings.training.epochs,
                 steps_per_epoch=steps_per_epoch,
                 seed=seed,
+                held_out=held_out,
             )
 
         self._quantized = compressed(model)
@@ -158,12 +163,15 @@ class Pupil:
     def trained(self, history: History) -> TrainedStudent:
         """Return the student without what it was trained with."""
         model = fold_batch_norm(self._quantized.finished())
+        structure = self._quantized.structure()
+        if structure is not None:  # what was built smaller knows only itself
+            structure = replace(structure, of_nodes=self._before)
         return TrainedStudent(
             model=model,
             history=history,
             sparsity=measure_sparsity(model),
             float_epochs=self.float_epochs,
-            structure=self._quantized.structure(),
+            structure=structure,
         )
 
 

@@ -139,6 +139,12 @@ class DistillationSettings(Settings):
         return self
 
     @property
+    def transfers(self) -> bool:
+        """Whether anything is learned from the teacher, beside the truth."""
+        kinds = (self.response, *(getattr(self, kind) for kind in NETWORK_KINDS))
+        return bool(self.gamma) and any(kind.weight for kind in kinds)
+
+    @property
     def of_network(self) -> list[str]:
         """The kinds of knowledge that are learned and that the answers of a teacher do not hold."""
         return [kind for kind in NETWORK_KINDS if getattr(self, kind).weight]

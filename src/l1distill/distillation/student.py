@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.compression.permutation import HeldOut
 from l1distill.compression.pruning import PruningSettings
 from l1distill.compression.settings import CompressionSettings
 from l1distill.core.errors import ConfigError
 from l1distill.distillation.augmentation import truth_weights
+from l1distill.distillation.held_out import loss_of_items
 from l1distill.distillation.open_teacher import SupervisedTeacher
 from l1distill.distillation.pupil import Pupil, TrainedStudent, fit_pupil, together
 from l1distill.distillation.settings import DistillationSettings
@@ -108,6 +110,7 @@ def train_student(
         outputs=train.targets.shape[1],
         input_exponents=input_exponents,
         seed=seed,
+        held_out=HeldOut(features=held_out[0], judge=lambda: loss_of_items(loss, held_out)),
     )
     widths = {kind: values.shape[1] for kind, values in train.lessons.items()}
     transfer = Transfer(distillation, pupil.hidden_width, widths)
@@ -160,7 +163,7 @@ def _loss(
             answer = pupil.answer(features, step.training)
         lesson = {RESPONSE: targets, **dict(zip(kinds, others, strict=False))}
         terms = []
-        if settings.gamma:
+        if settings.transfers:
             terms.append(weighted(settings.gamma, transfer(answer, hidden, lesson)))
         if settings.beta and truth is not None:
             *arrays, weights = others[len(kinds) :]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from l1distill.core.errors import ConfigError
-from l1distill.models.student_network import NetworkLayers, NetworkSettings
-from l1distill.models.students import OUTPUT_LAYER, quantized_inputs
+from l1distill.models.student_network import NetworkLayers, NetworkSettings, network_inputs
+from l1distill.models.students import OUTPUT_LAYER
 
 if TYPE_CHECKING:
     from typing import Self
@@ -119,7 +119,7 @@ def build_cnn(
 
     check_cnn(settings, shape)
     appended = NetworkLayers(settings)
-    inputs, x = quantized_inputs(settings, math.prod(shape), input_exponents)
+    inputs, x = network_inputs(settings, math.prod(shape), input_exponents)
     x = layers.Reshape((*shape[:2], math.prod(shape[2:])), name="rows_and_columns")(x)
     parts = zip(settings.filters, settings.kernels, settings.pools, strict=True)
     for number, (filters, kernel, pool) in enumerate(parts, start=1):

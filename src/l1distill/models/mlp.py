@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from l1distill.models.student_network import NetworkLayers, NetworkSettings
-from l1distill.models.students import OUTPUT_LAYER, quantized_inputs
+from l1distill.models.student_network import NetworkLayers, NetworkSettings, network_inputs
+from l1distill.models.students import OUTPUT_LAYER
 
 if TYPE_CHECKING:
     from typing import Self
@@ -60,7 +60,7 @@ def build_student(
     from tensorflow.keras import Model
 
     layers = NetworkLayers(settings)
-    inputs, x = quantized_inputs(settings, features, input_exponents)
+    inputs, x = network_inputs(settings, features, input_exponents)
     for nodes in settings.layers:
         x = layers.dense(x, nodes)
     return Model(inputs, layers.outputs(x, outputs), name="student")

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from l1distill.models.students import OUTPUT_LAYER, StudentBase
+from l1distill.models.students import OUTPUT_LAYER, StudentBase, quantized_inputs
+from l1distill.models.tracing import trace_without_autograph
 from l1distill.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ class NetworkSettings(StudentBase):
     batch_norm: Literal["absent", "folded"] = "absent"
     """Batch normalization of hidden layers: ``folded`` trains with it, folded into the weights
     before they are quantized, so that the firmware has none."""
+    quantized: bool = True
+    """Whether numbers are rounded to their bits; ``false``: floating point to the end, with all
+    ranges open, to study what a network can be reduced to. Firmware needs ``true``."""
     float_epochs: int = Field(default=0, ge=0)
     """Epochs of ``training.epochs``, from the first, that train without rounding; 0: quantized from
     the start."""
@@ -94,6 +98,11 @@ class NetworkSettings(StudentBase):
 
     @model_validator(mode="after")
     def _is_quantized_in_the_end(self) -> "Self":
+        if self.float_epochs and not self.quantized:
+            raise ValueError(
+                f"float_epochs={self.float_epochs}: quantized=false rounds in no epoch; set "
+                "float_epochs=0"
+            )
         if self.float_epochs >= self.training.epochs:
             raise ValueError(
                 f"float_epochs={self.float_epochs} leaves no epoch of training.epochs="
@@ -115,8 +124,27 @@ class NetworkSettings(StudentBase):
         return int(widths[place] if isinstance(widths, list) else widths)
 
 
+def network_inputs(
+    settings: NetworkSettings, features: int, input_exponents: Sequence[int] = ()
+) -> tuple[Any, Any]:
+    """Return the input of a network and its numbers, on the firmware's grid if it is quantized.
+
+    Args:
+        settings: of the student.
+        features: numbers that it reads.
+        input_exponents: see :func:`.students.quantized_inputs`.
+    """
+    if settings.quantized:
+        return quantized_inputs(settings, features, input_exponents)
+    from tensorflow.keras import layers
+
+    trace_without_autograph()
+    inputs = layers.Input((features,), name="inputs")
+    return inputs, inputs
+
+
 class NetworkLayers:
-    """Appends the quantized layers of a student, each with its widths.
+    """Appends the layers of a student, quantized each with its widths, or in floating point.
 
     A layer with weights is followed by its activation, until the output layer ends the network.
     """
@@ -146,6 +174,8 @@ class NetworkLayers:
         settings = self._settings
         assert self._names[self._place] == OUTPUT_LAYER, self._names
         x = QDense(outputs, **self._options())(x)
+        if not settings.quantized:
+            return x
         last = quantized_bits(settings.output_bits, settings.output_integer, alpha=1)
         return QActivation(last, name="score_quantizer")(x)
 
@@ -158,6 +188,9 @@ class NetworkLayers:
         return with_batch_norm(layer)
 
     def _options(self) -> dict[str, Any]:
+        name = self._names[self._place]
+        if not self._settings.quantized:
+            return {"name": name}
         from qkeras import quantized_bits
 
         kernel, bias = (
@@ -168,15 +201,17 @@ class NetworkLayers:
             )
             for of in ("weight", "bias")
         )
-        name = self._names[self._place]
         return {"kernel_quantizer": kernel, "bias_quantizer": bias, "name": name}
 
     def _relu(self, x: Any) -> Any:
         from qkeras import QActivation, quantized_relu
+        from tensorflow.keras import layers
 
         bits, integer = (
             self._settings.width(f"activation_{part}", self._place) for part in ("bits", "integer")
         )
         name = self._names[self._place].replace("dense_", "relu_").replace("conv_", "conv_relu_")
         self._place += 1
+        if not self._settings.quantized:
+            return layers.ReLU(name=name)(x)
         return QActivation(quantized_relu(bits, integer), name=name)(x)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from l1distill.compression.structure import KeptStructure
 from l1distill.core.errors import DataError
 from l1distill.core.workspace import read_json, write_json
 from l1distill.registry.intervals import is_number
@@ -131,6 +132,26 @@ def firmware_table(
         ],
         rows=rows,
         notes=notes,
+    )
+
+
+def structure_table(kept: KeptStructure) -> Table:
+    """Return a table of the nodes of each layer that a student was left with.
+
+    Args:
+        kept: nodes and features that are left.
+    """
+    total, of_all = (sum(numbers) for numbers in zip(*kept.nodes.values(), strict=True))
+    rows = [[name, str(left), str(of)] for name, (left, of) in kept.nodes.items()]
+    return Table(
+        title="Nodes and features",
+        columns=(
+            Column(name="layer"),
+            Column(name="nodes left", numeric=True),
+            Column(name="of", numeric=True),
+        ),
+        rows=[*rows, ["all", str(total), str(of_all)]],
+        notes=kept.words()[1:],
     )
 
 

@@ -15,7 +15,7 @@ from l1distill.artifacts.folders import (
 from l1distill.core.workspace import file_sha256
 from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.firmware.files import BUNDLE, EMULATOR
-from l1distill.registry.card import StudentCard, firmware_table
+from l1distill.registry.card import StudentCard, firmware_table, structure_table
 from l1distill.registry.decision import as_candidate
 from l1distill.registry.evidence import Evidence, content_sha256
 from l1distill.registry.judgment import judge
@@ -85,13 +85,18 @@ def make_card(settings: "Settings", context: Context, evidence: Evidence) -> Stu
     device = str(context.records["synthesize"].parameters["firmware.device.name"])
     physics = comparison_tables(task, evidence.teacher_metrics, student.metrics())
     figures = firmware_table(evidence.metrics, device, task.firmware_in_papers())
+    kept = student.structure()
+    structure = [] if kept is None else [structure_table(kept)]
     return StudentCard(
         title=about.title,
         summary=about.summary,
         shape=student.encoding.shape,
         # what stands beside published figures comes first: descriptions have no room for all
-        tables=[*(table for table in physics if _is_compared(table)), figures]
-        + [table for table in physics if not _is_compared(table)],
+        tables=[
+            *(table for table in physics if _is_compared(table)),
+            *(figures, *structure),
+            *(table for table in physics if not _is_compared(table)),
+        ],
         pictures=[
             ("student", picture.path.relative_to(student.path).as_posix(), picture.caption)
             for picture in student.pictures()

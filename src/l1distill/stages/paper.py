@@ -1,4 +1,4 @@
-"""paper: logged runs of teachers, quantized versions and firmware, as a paper's tables."""
+"""paper: logged runs of teachers, students and firmware, as a paper's tables."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +18,12 @@ class Settings(StageSettings):
     """The experiment whose runs are those in fixed point."""
     firmware: str = "published_firmware"
     """The experiment whose runs are their firmware."""
+    nodes: str = "autopruner_nodes"
+    """Of task=jets: the experiment whose students were left with few nodes."""
+    stability: str = "autopruner_stability"
+    """Likewise the one with many seeds."""
+    features: str = "autopruner_features"
+    """Likewise the one with few input features."""
     output: Path = Path("outputs/govorkova/paper")
     """Folder that the stage writes."""
 
@@ -28,7 +34,9 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
 
 def _check(_: Settings, task: Task) -> None:
     if task.study() is None:
-        raise ConfigError(f"task={task.name}: has no study to write; paper is for task=anomaly")
+        raise ConfigError(
+            f"task={task.name}: has no study to write; paper is for task=anomaly and task=jets"
+        )
 
 
 def _run(settings: Settings, context: Context) -> Result:
@@ -39,6 +47,9 @@ def _run(settings: Settings, context: Context) -> Result:
         "teachers": settings.teachers,
         "scan": settings.scan,
         "firmware": settings.firmware,
+        "nodes": settings.nodes,
+        "stability": settings.stability,
+        "features": settings.features,
     }
     runs = StoredRuns(context.run.client)
     metrics = study.write(runs, dataset, experiments, context.folder)

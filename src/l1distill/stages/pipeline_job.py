@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock
 
 from l1distill.artifacts.folders import PromotionFolder
-from l1distill.core.errors import DataError
+from l1distill.core.errors import ConfigError, DataError
 from l1distill.core.workspace import folder_sha256, read_json, write_json
 from l1distill.registry.evidence import Evidence
 from l1distill.stages import configuration
@@ -109,7 +109,12 @@ def check_job(job: Job) -> None:
     Raises:
         ConfigError: a key is unknown, or a value is of the wrong type.
     """
-    list(_steps(job))
+    steps = list(_steps(job))
+    if any(step.parameters.get("student.quantized") is False for step in steps):
+        raise ConfigError(
+            "student.quantized=false: a student in floating point has no firmware, which a job "
+            "makes; use l1distill student"
+        )
 
 
 def check_job_inputs(job: Job) -> None:

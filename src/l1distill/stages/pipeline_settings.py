@@ -17,7 +17,7 @@ FIRST = teacher.STAGE
 """The stage that a job begins with where it trains a teacher of its own."""
 _NOT_OF_JOB = (
     *("model", "shape", "weights", "events", "precision", "score"),
-    *("student_folder", "firmware_folder"),
+    *("student_folder", "firmware_folder", "brief"),
     *("reinstate", "require_promotion", "dry_run", "candidate"),
 )
 """Keys of the stages that a job sets itself, or has no use for."""

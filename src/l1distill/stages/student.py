@@ -1,5 +1,6 @@
 """student: a teacher's answers in, a small quantized, pruned network out."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from l1distill.compression.node_settings import NodePruningSettings
 from l1distill.compression.pruning import PruningSettings
 from l1distill.compression.settings import CompressionSettings
 from l1distill.core.settings import Settings as SectionSettings
+from l1distill.data.dataset import Dataset
 from l1distill.data.encoding import InputEncoding
 from l1distill.data.saturation import (
     Saturation,
@@ -34,12 +36,15 @@ from l1distill.models.families import FAMILIES, family_of
 from l1distill.models.student_network import NetworkSettings
 from l1distill.models.students import StudentBase, input_limits
 from l1distill.models.trees import TreesSettings
+from l1distill.reporting.pictures import write_captions
+from l1distill.reporting.plots.structure import draw_structure
 from l1distill.stages.evaluate import evaluate_model
-from l1distill.stages.lessons import teach
+from l1distill.stages.lessons import Taught, teach
 from l1distill.stages.pseudo_items import pseudo_items
 from l1distill.stages.recorded_teacher import check_same_constants, teacher_settings
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.tasks.base import (
+    Answers,
     AugmentationSettings,
     EncodingSettings,
     EvaluationSettings,
@@ -69,6 +74,9 @@ class Settings(StageSettings):
     """How its answers are judged."""
     augmentation: AugmentationSettings = AugmentationSettings()
     """How pseudo-items are made, where ``distillation.augmentation`` asks for some."""
+    brief: bool = False
+    """Whether only metrics, history and network are kept: no curves, pictures, study of trigger
+    rates or logged model; for sweeps of hundreds of small students."""
     teacher_folder: Path = Path("models/teacher")
     """Output of ``l1distill teacher``."""
     output: Path = Path("models/student")
@@ -152,30 +160,22 @@ def _run(settings: Settings, context: Context) -> Result:
     saturation = _saturation(settings, encoding, features)
     asked = {name: taught.answers[name][rows[name]] for name in dataset.names}
     targets = {name: taught.target(said) for name, said in asked.items()}
-    judged = evaluate_model(
-        "student",
-        task,
-        dataset,
-        {ANSWER: given},
-        ANSWER,
-        taught.student.history,
-        folder,
-        settings.evaluation,
-        reference=teacher.curves(),
-        # decisions have no order to compare a student's with; the scores behind them have
-        targets=asked if taught.target.is_decision else targets,
-        same_scale=not taught.target.is_decision,
-    )
+    metrics, headline = _judge(settings, context, dataset, folder, taught, given, asked, targets)
     keras_files.save(taught.student.model, folder.model)
     folder.write_encoding(encoding)
     folder.write_target(taught.target)
+    kept = None
     if taught.student.structure is not None:
-        names = [feature.name for feature in encoding.features]
-        folder.write_structure(taught.student.structure.description(names))
+        kept = taught.student.structure.kept([feature.name for feature in encoding.features])
+        folder.write_structure(kept)
+        if kept.features is not None:
+            context.run.set_tags({"features_kept": json.dumps(list(kept.features))})
+        if not settings.brief:
+            write_captions([draw_structure(kept, folder.path), *folder.pictures()], folder.path)
     folder.copy_constants(teacher.path, task.constants())
     write_saturation(saturation, folder.saturation)
     metrics = {
-        **judged.metrics,
+        **metrics,
         **saturation_metrics(saturation),
         **distance_to_teacher(given, targets, taught.target),
         **taught.student.metrics(),
@@ -187,10 +187,48 @@ def _run(settings: Settings, context: Context) -> Result:
         keras_files.save(taught.teacher, folder.own_teacher)
     return Result(
         metrics=metrics,
-        headline=judged.by_answer[ANSWER].headline,
+        headline=headline,
         dataset_md5=dataset.md5,
-        model=MODEL,
+        model=None if settings.brief else MODEL,
+        note="" if kept is None else " ".join(kept.words()),
     )
+
+
+def _judge(
+    settings: Settings,
+    context: Context,
+    dataset: Dataset,
+    folder: StudentFolder,
+    taught: Taught,
+    given: Answers,
+    asked: Answers,
+    targets: Answers,
+) -> tuple[Mapping[str, float], tuple[str, ...]]:
+    """Evaluate the student's answers; write curves and pictures, unless it is to be brief.
+
+    Returns:
+        Metrics, and the names of the headline ones.
+    """
+    history = taught.student.history
+    if settings.brief:
+        folder.write_history(history)
+        brief = context.task.evaluate(given, dataset)
+        return brief.metrics, brief.headline
+    judged = evaluate_model(
+        "student",
+        context.task,
+        dataset,
+        {ANSWER: given},
+        ANSWER,
+        history,
+        folder,
+        settings.evaluation,
+        reference=TeacherFolder(settings.teacher_folder).curves(),
+        # decisions have no order to compare a student's with; the scores behind them have
+        targets=asked if taught.target.is_decision else targets,
+        same_scale=not taught.target.is_decision,
+    )
+    return judged.metrics, judged.by_answer[ANSWER].headline
 
 
 def _saturation(
@@ -198,6 +236,8 @@ def _saturation(
 ) -> list[Saturation]:
     """Count what the student's inputs cut off, in each sample."""
     chosen = settings.student
+    if isinstance(chosen, NetworkSettings) and not chosen.quantized:
+        return []  # floating point cuts nothing off
     exponents = encoding.exponents(chosen.input_integer)
     low, high = input_limits(chosen, len(encoding.features), exponents)
     names = [feature.name for feature in encoding.features]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from l1distill.artifacts.record import Record
+from l1distill.core.errors import DataError
 from l1distill.firmware.files import BUNDLE, SYNTHESIS_REPORT
 from l1distill.firmware.functions.port_conversion import check_number
 from l1distill.firmware.port_settings import PortSettings
@@ -85,12 +87,23 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
 
 def _check(settings: Settings, _: Task) -> None:
     source = settings.source
-    if not isinstance(source, StudentSource):
+    if isinstance(source, StudentSource):
+        _check_quantized(source.student_folder)
+    else:
         source.check_files()
     if settings.ports is not None:
         inputs = source.count_inputs()
         if inputs is not None:
             check_number(len(settings.ports.quantities()), inputs)
+
+
+def _check_quantized(student_folder: Path) -> None:
+    """Refuse a student in floating point."""
+    if Record.read(student_folder).parameters.get("student.quantized") is False:
+        raise DataError(
+            f"{student_folder}: a student in floating point, which has no firmware; train it with "
+            "student.quantized=true"
+        )
 
 
 def _run(settings: Settings, context: Context) -> Result:

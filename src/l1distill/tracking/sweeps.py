@@ -1,11 +1,13 @@
 """Describe a sweep by a table of its jobs, with what came out of each."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from l1distill.evaluation.budgets import Unit, points, run_of
 from l1distill.reporting import markdown
-from l1distill.reporting.tables import Column
+from l1distill.reporting.budget_page import BudgetPart, budget_tables
+from l1distill.reporting.tables import Column, Table
 from l1distill.tracking.descriptions import HEADLINE, LONGEST, with_interval
 from l1distill.tracking.links import run_link
 from l1distill.tracking.run_names import LONGEST as LONGEST_NAME
@@ -61,14 +63,29 @@ def describe_sweep(client: "MlflowClient", run_id: str, stage: str, swept: str) 
         ]
         for job in jobs[:ROWS]
     ]
+    budgets = [markdown.section(table) for part in _budgets(jobs, names) for table in part]
     columns = [Column(name="job"), Column(name="status")]
     columns += [Column(name=name, numeric=True) for name in names]
     parts = [
         f"{len(jobs)} jobs of `l1distill {stage} -m {swept}`:",
+        *budgets,
         markdown.table(columns, rows) if rows else "",
         f"{len(jobs) - ROWS} more jobs are listed below this run." if len(jobs) > ROWS else "",
     ]
     return markdown.join_within(parts, LONGEST, "The jobs are listed below this run.")
+
+
+def _budgets(jobs: "Sequence[Run]", names: Sequence[str]) -> Iterator[list[Table]]:
+    """Yield the tables of jobs that were left with fewer nodes or features, means over seeds."""
+    units: tuple[Unit, ...] = ("nodes", "features")
+    for unit in units if names else ():
+        said = [
+            run_of(unit, names[0], job.data.params, job.data.metrics, job.data.tags)
+            for job in reversed(jobs)
+        ]
+        found = points(run for run in said if run is not None)
+        if len(found) > 1:
+            yield budget_tables(BudgetPart(unit=unit, metric=names[0], points=found))
 
 
 def _headline(run: "Run") -> list[str]:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         EncodingSettings,
         EvaluationSettings,
         GenerationServices,
+        Study,
         TaskDescription,
         TeacherSettings,
     )
@@ -204,8 +205,11 @@ class JetsTask:
     def error_head(self, constants: Path) -> None:
         """Return None: a classifier reconstructs nothing."""
 
-    def study(self) -> None:
-        """Return None: there is no study yet."""
+    def study(self) -> Study:
+        """Return the study of networks that were reduced to a budget."""
+        from l1distill.tasks.jets.study import BudgetStudy
+
+        return BudgetStudy()
 
 
 TASK = JetsTask()
