@@ -29,17 +29,8 @@ RECORDED = pytest.StashKey[dict[str, float]]()
 
 
 TOGETHER = {
-    "tests/e2e/test_docs.py": "tests/e2e/test_line.py",
-    "tests/e2e/test_experiments.py": "tests/e2e/test_line.py",
-    "tests/e2e/test_pipeline.py": "tests/e2e/test_line.py",
-    "tests/e2e/test_promotion.py": "tests/e2e/test_line.py",
-    "tests/e2e/test_quantize.py": "tests/e2e/test_line.py",
-    "tests/e2e/test_server.py": "tests/e2e/test_line.py",
-    "tests/e2e/test_study.py": "tests/e2e/test_line.py",
+    "tests/e2e/test_server.py": "tests/tracking/test_registry.py",
     "tests/tracking/test_server_faults.py": "tests/tracking/test_registry.py",
-    "tests/e2e/test_monitor.py": "tests/e2e/test_line.py",
-    "tests/e2e/test_story.py": "tests/e2e/test_line.py",
-    "tests/e2e/test_trees.py": "tests/e2e/test_line.py",
 }
 """Files that run in the process of another, whose session fixtures they share."""
 
@@ -165,6 +156,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return group_of(nodeid)
 
     return Groups(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of the tests see, to be used under a lock."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,25 @@
-"""The whole line, run once for all end-to-end tests, on a tiny profile in a temporary clone."""
+"""The whole line, run once for all end-to-end tests, on a tiny profile in a temporary clone.
+
+Each process of the tests has a copy.
+"""
 
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 import mlflow
 import pytest
+from filelock import FileLock
 
 from l1distill.registry.evidence import Evidence
+from tests.forked import forked_python
 from tests.in_process import run_in_process
 from tests.settings import ROOT
 
@@ -46,7 +53,7 @@ class Project(NamedTuple):
 
     def dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs DVC."""
-        return self.run(sys.executable, "-m", "dvc", *arguments)
+        return self.run("python", "-m", "dvc", *arguments)
 
     def client(self) -> mlflow.MlflowClient:
         """Returns a client of the clone's tracking store."""
@@ -68,6 +75,17 @@ def _clone(target: Path) -> None:
             shutil.copy(ROOT / name, target / name)
 
 
+def _environment(folder: Path, python: Path) -> dict[str, str]:
+    environment = {
+        **os.environ,
+        "PATH": f"{python}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(folder / "src"),
+        "COLUMNS": "200",
+    }
+    # MLflow writes what it was told in this process into the environment of its children
+    return {name: text for name, text in environment.items() if not name.startswith("MLFLOW_")}
+
+
 def edit(path: Path, pattern: str, replacement: str) -> None:
     """Changes a configuration file as a user would."""
     text, count = re.subn(pattern, replacement, path.read_text())
@@ -84,18 +102,21 @@ def experiment_command(project: Project, experiment: str) -> list[str]:
     return [stage, *arguments]
 
 
-def make_project(folder: Path) -> Project:
-    """Makes a clone, set to the tiny profile, in which nothing has run yet."""
+PATHS = (
+    *(("experiments", "artifact_location"), ("runs", "artifact_uri")),
+    *(("logged_models", "artifact_location"), ("model_versions", "storage_location")),
+)
+"""Tables and columns of MLflow's database that name files."""
+
+
+def make_project(folder: Path, python: Path = Path(sys.executable).parent) -> Project:
+    """Makes a clone, set to the tiny profile, in which nothing has run yet.
+
+    Args:
+        folder: of the clone.
+        python: the folder of the Python that its commands run.
+    """
     _clone(folder)
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(folder / "src"),
-        "COLUMNS": "200",
-    }
-    # MLflow writes what it was told in this process into the environment of its children
-    for name in [name for name in environment if name.startswith("MLFLOW_")]:
-        del environment[name]
     edit(folder / "conf/base.yaml", "- profile: quick", "- profile: tiny")
     # A few hundred events cannot teach what the shipped thresholds ask for; what the gates do
     # with a bad student is tested on its own.
@@ -111,7 +132,7 @@ def make_project(folder: Path) -> Project:
     edit(folder / "conf/student/mlp.yaml", r"layers: \[32, 16\]", "layers: [4]")
     edit(folder / "conf/student/mlp.yaml", "epochs: 60", "epochs: 28")  # pruning ends at 25
     edit(folder / "conf/distillation/response.yaml", "augmentation: task ", "augmentation: 0.5 ")
-    project = Project(folder, environment)
+    project = Project(folder, _environment(folder, python))
     for command in (
         ("git", "init", "--quiet"),
         ("git", "add", "--all"),
@@ -119,12 +140,6 @@ def make_project(folder: Path) -> Project:
     ):
         project.run(*command)
     return project
-
-
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A clone, set to the tiny profile, in which nothing has run yet."""
-    return make_project(tmp_path_factory.mktemp("clone"))
 
 
 def with_own_store(line: Project, folder: Path) -> Project:
@@ -145,9 +160,37 @@ def with_own_store(line: Project, folder: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def line(project: Project) -> Iterator[Project]:
-    """The clone after one ``dvc repro``."""
-    project.dvc("repro")
-    mlflow.set_tracking_uri(f"sqlite:///{project.folder}/mlflow.db")
-    yield project
+def whole_line(shared: Path) -> Project:
+    """A clone after one ``dvc repro``, which all processes of the tests see: not to be changed.
+
+    Its stages are forked, but for those that the tutorial does not have run in processes of their
+    own.
+    """
+    folder, done = shared / "line", shared / "line.done"
+    python = forked_python(shared / "python", fresh=("fingerprint", "report"))
+    with FileLock(shared / "line.lock"):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make_project(folder, python).dvc("repro")
+            done.touch()
+    return Project(folder, _environment(folder, python))
+
+
+@pytest.fixture(scope="session")
+def line(whole_line: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A copy of it, with a tracking store of its own."""
+    folder = tmp_path_factory.mktemp("line") / "clone"
+    shutil.copytree(whole_line.folder, folder, symlinks=True)
+    with closing(sqlite3.connect(folder / "mlflow.db")) as store, store:
+        for table, column in PATHS:
+            store.execute(
+                f"UPDATE {table} SET {column} = replace({column}, ?, ?)",
+                (str(whole_line.folder), str(folder)),
+            )
+    environment = {
+        name: text.replace(str(whole_line.folder), str(folder))
+        for name, text in whole_line.environment.items()
+    }
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    yield Project(folder, environment)
     mlflow.set_tracking_uri(None)

@@ -161,8 +161,8 @@ def test_the_same_seed_gives_the_same_network(line: Project, sweep: Sweep, tmp_p
         ("quantization.bit=4", "quantization.bit: no such key; did you mean quantization.bits?"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(project: Project, override: str, words: str) -> None:
-    done = project.l1distill("quantize", override, check=False)
+def test_what_cannot_be_is_refused_in_one_line(line: Project, override: str, words: str) -> None:
+    done = line.l1distill("quantize", override, check=False)
     assert done.returncode == 2
     (message,) = done.stderr.splitlines()
     assert words in message

@@ -1,6 +1,5 @@
 """Small samples that the generator's tests share: made once, whatever the number of workers."""
 
-import os
 import pickle
 import shutil
 from collections.abc import Callable
@@ -50,13 +49,6 @@ class Dataset:
     work: Path
     card: Card
     progress: list[tuple[int, float]]
-
-
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all workers of pytest-xdist see, to be used under its lock."""
-    folder = tmp_path_factory.getbasetemp()
-    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(scope="session")
