@@ -150,9 +150,25 @@ def test_filters_and_the_features_before_them_are_removed_as_well() -> None:
     )
 
 
+@pytest.mark.parametrize("network", [_dense, _convolutional])
+def test_of_the_weights_between_what_is_left_a_share_is_zero(network: Any) -> None:
+    settings = NodePruningSettings(nodes=0.5, features=4, sparsity=0.6, begin=0.0, end=0.5)
+    gated = _train(settings, network=network)
+    small = gated.removed()
+    kernels = [layer.kernel.numpy() for layer in small.layers if hasattr(layer, "kernel")]
+    for kernel in kernels[:-1]:
+        assert np.count_nonzero(kernel) == math.ceil(np.float32(1 - 0.6) * kernel.size)
+    assert np.count_nonzero(kernels[-1]) == kernels[-1].size
+    np.testing.assert_allclose(
+        small.predict(X, verbose=0), gated.model.predict(X, verbose=0), atol=1e-5
+    )
+
+
 def test_a_killed_training_goes_on_to_the_same_draws(tmp_path: Path) -> None:
     """Noise is drawn in each step; what is killed goes on with that of the next one."""
-    settings = NodePruningSettings(nodes=5, features=3, score="hard_concrete", begin=0.2, end=0.8)
+    settings = NodePruningSettings(
+        nodes=5, features=3, score="hard_concrete", sparsity=0.3, begin=0.2, end=0.8
+    )
     state, of_the_killed = tmp_path / "state.npz", tmp_path / "killed.npz"
 
     def keep(number: int, _: Mapping[str, float]) -> None:
@@ -313,6 +329,7 @@ def test_what_cannot_be_met_is_refused_with_the_way_out(chosen: dict[str, Any], 
         ({"features": -1}, "features=-1: give a whole number of features"),
         ({"begin": 0.7}, "begin=0.7 must come before end=0.65"),
         ({"score": "from_scratch", "features": 3}, "score=from_scratch chooses no features"),
+        ({"score": "from_scratch", "sparsity": 0.5}, "score=from_scratch sets no weight to zero"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(chosen: dict[str, Any], says: str) -> None:

@@ -45,7 +45,7 @@ OF_STUDENTS = [
         for scheme in ("co_training", "offline", "self")
     ),
     "narrow_student",
-    *(f"reduce_autopruner_{budget}" for budget in ("12_20", "16_20", "24_24")),
+    *(f"reduce_autopruner_{budget}" for budget in ("12_20", "16_20", "16_20_75", "24_24")),
     *("reduce_from_scratch_12", "reduce_from_scratch_16"),
     *(f"reduce_pruning_{share}" for share in (50, 75, 85)),
 ]

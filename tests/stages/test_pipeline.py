@@ -94,8 +94,9 @@ def test_ways_to_make_a_student_small_are_compared() -> None:
         found.append([chosen.get(key) for key in ("sparsity", "score", "nodes", "features")])
     assert found == [
         *([share, None, None, None] for share in (0.5, 0.75, 0.85)),
-        *([None, "straight_through", *n] for n in ((24, 24), (16, 20), (12, 20))),
-        *([None, "from_scratch", nodes, None] for nodes in (16, 12)),
+        *([0.0, "straight_through", *n] for n in ((24, 24), (16, 20), (12, 20))),
+        [0.75, "straight_through", 16, 20],
+        *([0.0, "from_scratch", nodes, None] for nodes in (16, 12)),
     ]
 
 

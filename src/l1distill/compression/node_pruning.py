@@ -8,7 +8,7 @@ Here a gate multiplies each node; those with the largest scores are open
 (:mod:`.node_scores`), fewer and fewer of them (:class:`.node_budget.Schedule`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +70,7 @@ class GatedNetwork:
             with_gates,
         )
         from l1distill.compression.node_scores import RULES
+        from l1distill.compression.weight_masks import with_weight_masks
 
         layers = chain_of(model)
         schedule = Schedule.of(settings, epochs * steps_per_epoch)
@@ -96,6 +97,11 @@ class GatedNetwork:
             return Gate(owner[0], layer) if owner else None
 
         self.model, self._layers = with_gates(model, gate_of)
+        self._prune: Callable[[], None] = lambda: None
+        if settings.sparsity:
+            self.model, self._prune = with_weight_masks(
+                self.model, self._layers, settings.sparsity, schedule
+            )
         self.full_from_epoch = -(-schedule.end // steps_per_epoch) - 1
         self._seed, self._held_out = seed, held_out
         self._by_permutation = settings.features is not None and (
@@ -116,6 +122,7 @@ class GatedNetwork:
         """Move scores and gates; in the graph of a step, behind the optimizer."""
         for pool in self._pools:
             pool.advance()
+        self._prune()
 
     @property
     def callbacks(self) -> "list[keras.callbacks.Callback]":

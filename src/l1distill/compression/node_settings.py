@@ -48,6 +48,9 @@ class NodePruningSettings(CompressionSettings):
     feature_score: FeatureScore = "fisher"
     """What decides between features: as ``score``, or ``permutation`` (how much the validation loss
     rises where a feature is shuffled), to compare with."""
+    sparsity: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the weights between the nodes that are left that is set to zero as well, of each
+    hidden layer, by magnitude; 0: none."""
     begin: float = Field(default=0.2, ge=0, lt=1)
     """Share of the training's steps after which nodes begin to be switched off."""
     end: float = Field(default=0.65, gt=0, lt=1)
@@ -67,6 +70,11 @@ class NodePruningSettings(CompressionSettings):
                     f"{name}={amount:g}: give a whole number of {name}, at least 1, or a share of "
                     "them, above 0 and up to 1.0"
                 )
+        if self.score == "from_scratch" and self.sparsity:
+            raise ValueError(
+                f"sparsity={self.sparsity:g}: score=from_scratch sets no weight to zero; set "
+                "sparsity=0"
+            )
         if self.score == "from_scratch" and self.features is not None:
             raise ValueError(
                 f"features={self.features:g}: score=from_scratch chooses no features; set "
