@@ -30,7 +30,7 @@ def test_every_candidate_is_in_one_population_that_holds_it(items: float) -> Non
     placed = [number for _, members in divided for number in members]
     assert sorted(placed) == list(range(300))
     for widths, members in divided:
-        assert 0 < len(members) <= 16
+        assert 0 < len(members) <= 8
         for number in members:
             assert len(candidates[number]) == len(widths)
             assert all(a <= b for a, b in zip(candidates[number], widths, strict=True))
@@ -61,4 +61,4 @@ def test_what_is_compiled_already_is_used() -> None:
 
 
 def test_sizes_are_few() -> None:
-    assert [filled_up(n) for n in (1, 2, 3, 5, 9, 16)] == [1, 2, 4, 8, 16, 16]
+    assert [filled_up(n) for n in (1, 2, 3, 5, 8)] == [1, 2, 4, 8, 8]

@@ -7,10 +7,10 @@ population. Both cost time: what is multiplied for nothing, and the compilation.
 import heapq
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-POPULATION = 16
+POPULATION = 8
 """Most candidates that are trained together: more are hardly faster on a processor."""
 COMPILATION = 4e10
 """What a shape costs: operations that a core does while it is compiled."""
@@ -46,19 +46,26 @@ class Work:
         """Return the work of training so many candidates that are filled up to some widths."""
         if not number:
             return 0.0
+        return number * self.of_one(widths) + (widths not in self.known) * COMPILATION
+
+    def of_one(self, widths: Widths) -> float:
+        """Return the work of training one: a weight is multiplied three times for each item."""
         layers = itertools.pairwise((self.features, *widths, self.outputs))
-        weights = sum(a * b for a, b in layers)
-        return 6.0 * self.items * number * weights + (widths not in self.known) * COMPILATION
+        return 6.0 * self.items * sum(a * b for a, b in layers)
 
 
 def populations(
-    candidates: Sequence[Widths], work: Work, size: int = POPULATION
+    candidates: Sequence[Widths],
+    work: Work,
+    kinds: Sequence[Hashable] = (),
+    size: int = POPULATION,
 ) -> list[tuple[Widths, list[int]]]:
     """Divide candidates into populations.
 
     Args:
         candidates: the widths of the hidden layers of each, of any depths.
         work: what they cost; the more items, the less a compilation matters.
+        kinds: of each candidate what all of a population have to have in common; empty: nothing.
         size: most candidates of a population.
 
     Returns:
@@ -75,8 +82,11 @@ def populations(
             widths: of_depth.get(widths, []) for widths in work.known if len(widths) == depth
         }
         for widths, members in sorted(_merged(of_depth, work).items()):
-            members = sorted(members)
-            divided += [(widths, members[n : n + size]) for n in range(0, len(members), size)]
+            of_kind: dict[Hashable, list[int]] = defaultdict(list)
+            for member in sorted(members):
+                of_kind[kinds[member] if kinds else None].append(member)
+            for alike in of_kind.values():
+                divided += [(widths, alike[n : n + size]) for n in range(0, len(alike), size)]
     return divided
 
 

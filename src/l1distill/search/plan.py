@@ -1,0 +1,231 @@
+"""The course of a search: what is drawn, and who goes on, decided by what is recorded alone.
+
+Any worker may take the next decision: it is the same whoever takes it, and recorded once.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from l1distill.models.mlp import StudentSettings
+from l1distill.search.buckets import Work, populations
+from l1distill.search.candidate import Candidate
+from l1distill.search.halving import non_dominated, survivors
+from l1distill.search.records import Drawn, Outcome, Step, Task
+from l1distill.search.sampling import Draw, ask, number_of
+from l1distill.search.settings import SearchSettings, Strategy
+from l1distill.search.space import Phase
+from l1distill.search.store import Store
+
+COSTS = ("lut_estimate", "latency_cycles_estimate")
+"""Estimates that a front is about, beside the loss."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What decides a search.
+
+    Attributes:
+        strategy: ``post``: layers first, in floating point, then types for the best of them;
+            ``co``: both at once; ``front``: likewise, judged by loss and cost.
+        settings: of the search.
+        base: the student, as far as it is not searched.
+        features: numbers that a candidate reads.
+        outputs: numbers that it answers.
+        items: of the training split, pseudo-items among them.
+        seed: of everything that is drawn.
+    """
+
+    strategy: Strategy
+    settings: SearchSettings
+    base: StudentSettings
+    features: int
+    outputs: int
+    items: int
+    seed: int
+
+    @cached_property
+    def phases(self) -> list[tuple[Phase, int]]:
+        """What is searched one after the other, with numbers of candidates."""
+        number = self.settings.candidates
+        if self.strategy == "post":
+            return [("architecture", (number + 1) // 2), ("quantization", number // 2)]
+        return [("both", number)]
+
+    def objectives(self, phase: int) -> int:
+        """Return how many numbers a candidate of a phase is judged by."""
+        return 1 + len(COSTS) if self.strategy == "front" else 1
+
+
+class Course:
+    """A search as it is recorded at a moment."""
+
+    def __init__(self, plan: Plan, store: Store) -> None:
+        """Read the records."""
+        self.plan = plan
+        self.drawn = {one.number: one for one in store.candidates()}
+        self.tasks = store.tasks()
+        self.outcomes: dict[int, Outcome] = {}
+        for one in store.outcomes():  # by rung: the last one stays
+            self.outcomes[one.number] = one
+
+    @property
+    def open_tasks(self) -> list[Task]:
+        """Tasks that are not done."""
+        return [task for task in self.tasks if not task.done]
+
+    def base(self, phase: int) -> StudentSettings:
+        """Return what candidates of a phase begin with: the best of the phase before it."""
+        if phase == 0:
+            return self.plan.base
+        best = self.best(phase - 1)
+        layers = best.student.layers if best is not None else self.plan.base.layers
+        widths = {
+            name: value[0]
+            for name, value in dict(self.plan.base).items()
+            if isinstance(value, list) and name != "layers"
+        }
+        return StudentSettings.model_validate({**dict(self.plan.base), **widths, "layers": layers})
+
+    def best(self, phase: int) -> Candidate | None:
+        """Return the candidate of a phase with the least loss among those trained longest."""
+        ranked = [one for one in self.ranked() if self.drawn[one.number].phase == phase]
+        return self.candidate(ranked[0].number) if ranked else None
+
+    def ranked(self) -> list[Outcome]:
+        """Return what came of each candidate that did not fail: trained longest and best first."""
+        good = [one for one in self.outcomes.values() if one.loss is not None]
+        return sorted(good, key=lambda one: (-one.rung, one.loss, one.number))
+
+    def finished(self) -> list[Outcome]:
+        """Return those of the last phase that were trained in full, best first."""
+        last = len(self.plan.phases) - 1
+        rung = len(self.plan.settings.rungs)
+        return [
+            one
+            for one in self.ranked()
+            if one.rung == rung and self.drawn[one.number].phase == last
+        ]
+
+    def front(self) -> list[Outcome]:
+        """Return those of them that no other is better than in loss and cost, cheapest first."""
+        finished = self.finished()
+        if not finished:
+            return []
+        points = [[one.loss, *(one.costs[name] for name in COSTS)] for one in finished]
+        kept = itertools.compress(finished, non_dominated(np.array(points, np.float64)))
+        return sorted(kept, key=lambda one: one.costs[COSTS[0]])
+
+    def candidate(self, number: int) -> Candidate:
+        """Return a candidate."""
+        drawn = self.drawn[number]
+        phase, _ = self.plan.phases[drawn.phase]
+        base = self.base(drawn.phase)
+        training = self.plan.settings.training
+        base = base.model_copy(update={"training": training})
+        seed = number_of([self.plan.seed, number])
+        return self.plan.settings.space.candidate(drawn.values, phase, base, seed)
+
+    def next(self) -> tuple[list[Drawn], list[Task]]:
+        """Decide what follows when all tasks are done: candidates and tasks; none at the end."""
+        if not self.tasks:
+            return self._generation(Step(phase=0, generation=0, rung=0))
+        step = max(task.step for task in self.tasks)
+        if step.rung < len(self.plan.settings.rungs):
+            members = self._survivors(step)
+            if members:
+                on = Step(phase=step.phase, generation=step.generation, rung=step.rung + 1)
+                return [], self._divided(on, {n: self.candidate(n) for n in members})
+        for phase in range(step.phase, len(self.plan.phases)):
+            generation = step.generation + 1 if phase == step.phase else 0
+            drawn, tasks = self._generation(Step(phase=phase, generation=generation, rung=0))
+            if tasks:
+                return drawn, tasks
+        return [], []
+
+    def _survivors(self, step: Step) -> list[int]:
+        members = sorted(
+            number for task in self.tasks if task.step == step for number in task.members
+        )
+        of_each = [self.outcomes[number] for number in members]
+        losses = [float("inf") if one.loss is None else one.loss for one in of_each]
+        costs = [[one.costs[name] for name in COSTS if name in one.costs] for one in of_each]
+        keep_front = step.rung == 0 or self.plan.strategy == "front"
+        chosen = survivors(losses, costs, self.plan.settings.factor, keep_front=keep_front)
+        return [members[place] for place in chosen]
+
+    def _generation(self, step: Step) -> tuple[list[Drawn], list[Task]]:
+        plan = self.plan
+        phase, wanted = plan.phases[step.phase]
+        earlier = [one for one in self.drawn.values() if one.phase == step.phase]
+        number = min(plan.settings.generation, wanted - len(earlier))
+        if number <= 0:
+            return [], []
+        depth = len(self.base(step.phase).layers)
+        asked = ask(
+            plan.settings.sampler,
+            [self._told(one) for one in sorted(earlier, key=lambda one: one.number)],
+            lambda trial: plan.settings.space.draw(trial, phase, depth),
+            number,
+            objectives=plan.objectives(step.phase),
+            population=plan.settings.generation,
+            seed=[plan.seed, step.phase, step.generation],
+        )
+        drawn = [
+            Drawn(
+                number=len(self.drawn) + place,
+                phase=step.phase,
+                generation=step.generation,
+                values=one.values,
+                distributions=one.distributions,
+                attributes=one.attributes,
+            )
+            for place, one in enumerate(asked)
+        ]
+        self.drawn |= {one.number: one for one in drawn}
+        return drawn, self._divided(step, {one.number: self.candidate(one.number) for one in drawn})
+
+    def _told(self, drawn: Drawn) -> Draw:
+        outcome = self.outcomes.get(drawn.number)
+        told: Sequence[float] | None = None
+        if outcome is not None and outcome.loss is None:
+            told = ()
+        elif outcome is not None and outcome.loss is not None:
+            costs = (outcome.costs[name] for name in COSTS)
+            told = [outcome.loss, *costs] if self.plan.strategy == "front" else [outcome.loss]
+        return Draw(
+            values=drawn.values,
+            distributions=drawn.distributions,
+            attributes=drawn.attributes,
+            told=told,
+        )
+
+    def _divided(self, step: Step, candidates: Mapping[int, Candidate]) -> list[Task]:
+        """Divide candidates into the tasks of a step: those with the same inputs together."""
+        until = [0, *self.plan.settings.until]
+        epochs = until[step.rung + 1] - until[step.rung]
+        numbers = list(candidates)
+        used = frozenset(tuple(task.hidden) for task in self.tasks)
+        work = Work(
+            features=self.plan.features,
+            outputs=self.plan.outputs,
+            items=epochs * self.plan.items,
+            known=used,
+        )
+        divided = populations(
+            [candidates[number].widths for number in numbers],
+            work,
+            [candidates[number].student.input_bits for number in numbers],
+        )
+        return [
+            Task(
+                step=step,
+                place=place,
+                hidden=widths,
+                members=[numbers[member] for member in members],
+            )
+            for place, (widths, members) in enumerate(divided)
+        ]

@@ -1,0 +1,260 @@
+"""Whole searches on made-up items: each strategy, workers that die, and what is refused."""
+
+import socket
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from l1distill.core.errors import ConfigError
+from l1distill.firmware.cost import estimate
+from l1distill.firmware.readers.qkeras import from_qkeras
+from l1distill.models.mlp import StudentSettings
+from l1distill.search import store as store_module
+from l1distill.search.halving import non_dominated, survivors
+from l1distill.search.network import network_of
+from l1distill.search.plan import COSTS, Course, Plan
+from l1distill.search.problem import Problem
+from l1distill.search.records import Outcome, Step, Task
+from l1distill.search.sampling import Draw, ask
+from l1distill.search.settings import SearchSettings
+from l1distill.search.snapshot import Snapshot
+from l1distill.search.store import Store, url_of
+from l1distill.search.weights import to_student
+from l1distill.search.worker import STAGE_NS, pruned, work
+from tests.search.test_trainer import EXPONENTS, FEATURES, examples
+
+CANDIDATES = 12
+SETTINGS: dict[str, Any] = {
+    "candidates": CANDIDATES,
+    "generation": 8,
+    "sampler": "random",
+    "rungs": [1],
+    "training": {"epochs": 3, "batch_size": 64, "learning_rate": 0.01, "patience": 3},
+    "begin_epoch": 0,
+    "end_epoch": 2,
+    "space": {"depth": [1, 2], "nodes": [4, 6], "input_bits": [6, 8]},
+}
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    signal = examples(40, 4, 1)
+    background = examples(60, 3, 1)
+    return Problem(
+        train=examples(200, 1, 1),
+        validation=examples(100, 2, 1),
+        samples={
+            "background": (background.features, background.targets),
+            "signal": (2 * signal.features, signal.targets),
+        },
+        background="background",
+        exponents=EXPONENTS,
+    )
+
+
+def plan_of(strategy: Any = "co", **settings: Any) -> Plan:
+    return Plan(
+        strategy=strategy,
+        settings=SearchSettings.model_validate({**SETTINGS, **settings}),
+        base=StudentSettings(weight_bits=[4, 5, 6]),
+        features=FEATURES,
+        outputs=1,
+        items=200,
+        seed=5,
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(url_of(tmp_path / "search.db"), "name")
+    made.open("fingerprint")
+    yield made
+    made.close()
+
+
+def trained_epochs(store: Store) -> Counter[int]:
+    """Candidates by the epochs that they were trained for in the end."""
+    last = {one.number: one.epochs for one in store.outcomes()}
+    return Counter(last.values())
+
+
+def check_network(course: Course, store: Store, outcome: Outcome) -> None:
+    """Its cost is that of what firmware reads from the student in QKeras."""
+    candidate = course.candidate(outcome.number)
+    snapshot = Snapshot.from_bytes(store.snapshot(outcome.number, outcome.rung))
+    layers = pruned(snapshot.best, candidate.sparsity)
+    read = from_qkeras(to_student(candidate.student, layers, EXPONENTS))
+    ours = network_of(candidate.student, layers, EXPONENTS)
+    assert (ours.input_type, ours.input_exponents) == (read.input_type, read.input_exponents)
+    assert [layer.name for layer in ours.layers] == [layer.name for layer in read.layers]
+    for one, other in zip(ours.layers, read.layers, strict=True):
+        assert repr(vars(one)) == repr(vars(other))
+    cost = estimate(read, STAGE_NS)
+    assert outcome.costs["lut_estimate"] == pytest.approx(cost.lut_estimate)
+    assert outcome.costs["latency_cycles_estimate"] == pytest.approx(cost.latency_cycles_estimate)
+
+
+@pytest.mark.parametrize(("strategy", "sampler"), [("co", "tpe"), ("front", "nsga2")])
+def test_layers_and_types_are_searched_at_once(
+    strategy: str, sampler: str, store: Store, problem: Problem
+) -> None:
+    plan = plan_of(strategy, sampler=sampler)
+    told: list[Outcome] = []
+    work(store, plan, problem, told.extend)
+    course = Course(plan, store)
+    assert len(course.drawn) == CANDIDATES
+    assert Counter(one.rung for one in told)[0] == CANDIDATES
+    epochs = trained_epochs(store)
+    assert set(epochs) == {1, 3}
+    assert epochs[1] > 0
+    finished = course.finished()
+    assert len(finished) == epochs[3]
+    assert [one.loss for one in finished] == sorted(one.loss for one in finished if one.loss)
+    for one in finished:
+        assert set(one.metrics) == {
+            "mse_to_teacher/background",
+            "mse_to_teacher/signal",
+            "auc/signal",
+        }
+    check_network(course, store, finished[0])
+    front = course.front()
+    assert front
+    for one in finished:
+        assert any(
+            other.loss <= one.loss and all(other.costs[c] <= one.costs[c] for c in COSTS)
+            for other in front
+            if other.loss is not None and one.loss is not None
+        )
+
+
+def test_types_are_searched_for_the_best_layers(store: Store, problem: Problem) -> None:
+    plan = plan_of("post")
+    work(store, plan, problem)
+    course = Course(plan, store)
+    best = course.best(0)
+    assert best is not None
+    assert not best.rounds
+    phases = Counter(one.phase for one in course.drawn.values())
+    assert phases == {0: CANDIDATES / 2, 1: CANDIDATES / 2}
+    for number, drawn in course.drawn.items():
+        candidate = course.candidate(number)
+        assert candidate.rounds == (drawn.phase == 1)
+        if drawn.phase == 1:
+            assert candidate.student.layers == best.student.layers
+
+
+def test_a_killed_search_goes_on_and_trains_nothing_twice(
+    store: Store, problem: Problem, tmp_path: Path
+) -> None:
+    plan = plan_of()
+
+    class Killed(Exception):
+        pass
+
+    done: list[Outcome] = []
+
+    def kill(outcomes: Sequence[Outcome]) -> None:
+        done.extend(outcomes)
+        if len(done) > 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        work(store, plan, problem, kill)
+    work(store, plan, problem, done.extend)
+    trained = Counter((one.number, one.rung) for one in done)
+    assert set(trained.values()) == {1}
+    whole = Store(url_of(tmp_path / "whole.db"), "name")
+    whole.open("fingerprint")
+    work(whole, plan, problem)
+    assert whole.outcomes() == store.outcomes()
+    whole.close()
+
+
+def test_a_task_is_claimed_once_and_a_lost_claim_is_taken_over(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(rungs=[])
+    drawn, tasks = Course(plan, store).next()
+    assert store.add(drawn, tasks)
+    assert not store.add(drawn, tasks), "another worker decided the same"
+    first, second, *_ = tasks
+    assert store.claim(first, "elsewhere:1:a")
+    assert not store.claim(first, "elsewhere:2:b")
+    assert store.claim(second, f"{socket.gethostname()}:999999999:c")
+    assert store.claim(second, "elsewhere:2:b"), "its process is gone"
+    assert not store.finish(second, "elsewhere:3:c", []), "not its own"
+    monkeypatch.setattr(store_module, "LOST_S", 1e-9)
+    assert store.claim(first, "elsewhere:3:c"), "no sign of life"
+    assert not store.finish(first, "elsewhere:1:a", []), "it has gone to another"
+    outcome = Outcome(number=0, rung=0, epochs=1, loss=1.0)
+    assert store.finish(first, "elsewhere:3:c", [outcome])
+    assert not store.claim(first, "elsewhere:1:a"), "done"
+    assert store.outcomes() == [outcome]
+
+
+def test_workers_that_claim_at_once_never_get_the_same(store: Store) -> None:
+    tasks = [
+        Task(step=Step(phase=0, generation=0, rung=0), place=place, hidden=[4], members=[place])
+        for place in range(30)
+    ]
+    store.add([], tasks)
+
+    def claimed(name: str) -> list[int]:
+        return [task.place for task in tasks if store.claim(task, f"elsewhere:{name}:a")]
+
+    with ThreadPoolExecutor(4) as pool:
+        places = [place for part in pool.map(claimed, "1234") for place in part]
+    assert sorted(places) == list(range(30))
+
+
+def test_a_search_of_something_else_is_refused(store: Store) -> None:
+    store.open("fingerprint")
+    with pytest.raises(ConfigError, match=r"search\.name=name: is a search of another space"):
+        store.open("other")
+
+
+def test_what_failed_is_recorded_and_stops_nothing(store: Store, problem: Problem) -> None:
+    features = problem.validation.features.copy()
+    features[0, 0] = np.nan
+    broken = replace(problem, validation=replace(problem.validation, features=features))
+    plan = plan_of()
+    work(store, plan, broken)
+    outcomes = store.outcomes()
+    assert [one.loss for one in outcomes] == [None] * CANDIDATES
+    assert Course(plan, store).finished() == []
+
+
+def test_those_on_the_front_go_on() -> None:
+    losses = [3.0, 1.0, 2.0, float("nan"), 1.5, 4.0]
+    costs = [[1.0], [9.0], [8.0], [0.0], [9.5], [1.0]]
+    points = [[loss, *cost] for loss, cost in zip(losses, costs, strict=True)]
+    assert non_dominated(points[:3]).tolist() == [True, True, True]
+    assert non_dominated([[1, 1], [1, 1], [2, 0]]).tolist() == [True, False, True]
+    assert survivors(losses, costs, 2.5, keep_front=False) == [1, 4]
+    assert survivors(losses, costs, 2.5, keep_front=True) == [0, 1, 2, 4]
+    assert survivors([float("nan")], [[]], 2.0, keep_front=True) == []
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
+def test_samplers_learn_from_what_they_are_told(sampler: Any) -> None:
+    def draw(trial: Any) -> None:
+        for name in "abcde":
+            trial.suggest_float(name, -1.0, 1.0)
+
+    def loss(one: Draw) -> float:
+        return sum((value - 0.7) ** 2 for value in one.values.values())
+
+    earlier: list[Draw] = []
+    for generation in range(8):
+        options: dict[str, Any] = {"objectives": 1, "population": 20, "seed": [1, generation]}
+        asked = ask(sampler, earlier, draw, 20, **options)
+        if generation == 1:
+            assert asked == ask(sampler, earlier, draw, 20, **options), "whoever asks"
+        earlier += [replace(one, told=[loss(one)]) for one in asked]
+    assert np.median([*map(loss, earlier[-20:])]) < 0.5 * np.median([*map(loss, earlier[:20])])
