@@ -13,6 +13,9 @@ _WORD = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 _PLACEHOLDERS = {
     "score": "(?:mse|kl|rz)",
     "point": "1e-[2-5]",
+    "model": "(?:logit|own_teacher)",
+    "share": "(?:50|80)",
+    "percent": "[0-9]+",
     "resource": "(?:lut|ff|dsp|bram)",
     "quantity": "(?:latency_cycles|ii_cycles|clock_ns|lut|ff|dsp|bram)",
 }

@@ -2,8 +2,9 @@
 
 ``make results`` runs it in the project's folder, after ``make repro``: ``docs/results/quick.json``
 comes from the pipeline's outputs, ``docs/results/paper.md`` from ``outputs/govorkova/paper`` if
-that is there, and so do other studies and sweeps. Then the pages that are made from the records,
-and the README's table, are written.
+that is there, and so do other studies, sweeps and the pipeline of the jets task
+(``docs/results/jets.json``). Then the pages that are made from the records, and the README's
+table, are written.
 """
 
 import json
@@ -14,7 +15,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from docs.generate import pages
+from docs.generate import jets, pages
 from l1distill.core.workspace import write_json, write_text
 
 OUTPUTS = {
@@ -95,6 +96,11 @@ def main() -> int:
         if (root / folder / "report.md").is_file():
             write_text(root / f"docs/results/{name}.md", study_page(root / folder, name))
             print(f"docs/results/{name}.md: from l1distill paper")
+    folder = root / jets.PIPELINE
+    if (folder / jets.OUTPUTS["promote"] / "verdict.json").is_file():
+        write_json(jets.RECORD, jets.jets_record(folder, record["commit"]))
+        jets.take_pictures(folder, jets.RECORD.parent)
+        print("docs/results/jets.json: from the outputs of the jets pipeline")
     for name in TITLES:
         if (root / "outputs" / name / "comparison.md").is_file():
             write_text(root / f"docs/results/{name}.md", sweep_page(root / "outputs" / name))

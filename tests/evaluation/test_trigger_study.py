@@ -40,6 +40,15 @@ def test_rates_are_counted_in_total_and_beside_the_reference_triggers() -> None:
         assert interval_of(metrics, name) is not None, name
 
 
+def test_a_rate_is_told_where_a_share_of_the_signal_is_kept() -> None:
+    scores = {"background": np.arange(1000.0), "h_bb": np.arange(900.0, 1000.0)}
+    context = ScoreContext(background="background", input_rate_khz=30.0, efficiencies=(50, 80))
+    metrics = rate_metrics(scores, context)
+    assert metrics["rate_khz_at_50/h_bb"] == pytest.approx(30.0 * 50 / 1000)  # from 950 on
+    assert metrics["rate_khz_at_80/h_bb"] == pytest.approx(30.0 * 80 / 1000)
+    assert interval_of(metrics, "rate_khz_at_80/h_bb") is not None
+
+
 @pytest.mark.parametrize(("passed", "events"), [(0, 50), (7, 50), (50, 50), (20, 20_000)])
 def test_the_ends_of_an_interval_are_one_standard_error_from_the_share(
     passed: int, events: int

@@ -50,6 +50,7 @@ class ScoreContext:
         triggers: name to the decisions of the reference triggers.
         observables: name to what efficiencies are shown against.
         looks: of each sample.
+        efficiencies: shares of a signal, in percent, that the rate is told at which keeps them.
         groups: where one sample of the data set holds several classes, name of each class to that
             sample and to which of its evaluation items they are, (n,); all of the above is then by
             class. Empty: every sample is one.
@@ -61,6 +62,7 @@ class ScoreContext:
     triggers: Mapping[str, Decisions] = field(default_factory=dict)
     observables: Mapping[str, Observable] = field(default_factory=dict)
     looks: Mapping[str, Look] = field(default_factory=dict)
+    efficiencies: tuple[int, ...] = ()
     groups: Mapping[str, tuple[str, NDArray[np.bool_]]] = field(default_factory=dict)
 
     def divide(self, scores: Scores) -> Scores:

@@ -40,7 +40,9 @@ def rate_metrics(scores: Scores, context: ScoreContext) -> dict[str, float]:
     Returns:
         ``threshold_fpr<point>``, ``rate_khz_fpr<point>`` and ``pure_rate_khz_fpr<point>`` with
         ``_low`` and ``_high``, ``working_point_fpr``, and ``reference_rate_khz/<trigger>``, that of
-        each reference trigger alone, and ``input_rate_khz``, from which they are counted.
+        each reference trigger alone, ``rate_khz_at_<percent>/<signal>``, that of the highest
+        threshold which keeps such a share of a signal, and ``input_rate_khz``, from which they are
+        counted.
     """
     background = scores[context.background]
     points, taken = working_points(background), context.taken(context.background)
@@ -53,10 +55,20 @@ def rate_metrics(scores: Scores, context: ScoreContext) -> dict[str, float]:
         _put(metrics, f"rate_khz_fpr{name}", accepted, context)
         if taken is not None:
             _put(metrics, f"pure_rate_khz_fpr{name}", accepted & ~taken, context)
+    for name in (one for one in scores if one != context.background):
+        for percent in context.efficiencies:
+            threshold = threshold_at(scores[name], percent / 100)
+            _put(metrics, f"rate_khz_at_{percent}/{name}", background >= threshold, context)
     best = smallest(points)
     if best is not None:
         metrics["working_point_fpr"] = points[best].fpr
     return metrics
+
+
+def threshold_at(signal: NDArray[np.floating[Any]], efficiency: float) -> float:
+    """Return the highest threshold that keeps a share of a signal (n,) at least."""
+    kept = int(np.ceil(efficiency * len(signal)))
+    return float(np.sort(signal)[len(signal) - kept])
 
 
 def rate_curve(scores: Scores, context: ScoreContext) -> RateCurve | None:

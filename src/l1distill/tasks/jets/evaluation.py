@@ -11,6 +11,7 @@ from l1distill.data.splits import Split
 from l1distill.evaluation.context import Look, ScoreContext
 from l1distill.evaluation.evaluation import Evaluation
 from l1distill.evaluation.proportions import wilson
+from l1distill.evaluation.rates import threshold_at
 from l1distill.evaluation.roc import separation, to_curve
 from l1distill.reporting.plots.style import BACKGROUND
 from l1distill.tasks.base import Answers
@@ -20,7 +21,8 @@ from l1distill.tasks.jets.settings import JetsEvaluationSettings
 from l1distill.tasks.jets.statistics import STATISTICS, Statistics
 
 ROC = "roc"
-EFFICIENCIES = {"50": 0.5, "80": 0.8}
+EFFICIENCIES = (50, 80)
+"""Signal efficiencies in percent."""
 _SINGLE = 3  # features that are judged by themselves
 
 
@@ -34,10 +36,10 @@ def evaluate(answers: Answers, dataset: Dataset) -> Evaluation:
     scores = answers[SAMPLE].reshape(len(answers[SAMPLE]))
     result = separation(scores[label == 0], scores[label == 1])
     metrics = {"auc": result.auc, "auc_error": result.auc_error}
-    for name, efficiency in EFFICIENCIES.items():
-        values = rejection(scores[label == 0], scores[label == 1], efficiency)
+    for percent in EFFICIENCIES:
+        values = rejection(scores[label == 0], scores[label == 1], percent / 100)
         for end, value in zip(("", "_low", "_high"), values, strict=True):
-            metrics[f"rejection_{name}{end}"] = value
+            metrics[f"rejection_{percent}{end}"] = value
     return Evaluation(
         metrics=metrics,
         curves={ROC: {_statistics(dataset).classes[1]: to_curve(result.roc)}},
@@ -50,9 +52,7 @@ def rejection(
     background: NDArray[np.floating[Any]], signal: NDArray[np.floating[Any]], efficiency: float
 ) -> tuple[float, float, float]:
     """Return the background rejection at a signal efficiency, and the ends of its interval."""
-    kept = int(np.ceil(efficiency * len(signal)))
-    threshold = np.sort(signal)[len(signal) - kept]
-    passed = int((background >= threshold).sum())
+    passed = int((background >= threshold_at(signal, efficiency)).sum())
     low, high = wilson(passed, len(background))
     value = len(background) / max(passed, 0.5)
     least = min(float(low), 1.0 / value)
@@ -78,6 +78,7 @@ def make_context(settings: JetsEvaluationSettings, dataset: Dataset) -> ScoreCon
             background: Look(label=words_of(background), color=BACKGROUND),
             signal: Look(label=words_of(signal), color=SIGNAL),
         },
+        efficiencies=EFFICIENCIES,
         groups={group: (SAMPLE, of) for group, of in chosen.items()},
     )
 
