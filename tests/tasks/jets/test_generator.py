@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from l1distill.data.splits import Split
 from l1distill.simulation.particles import MUON
 from l1distill.tasks.jets.dataset import open_dataset
 from l1distill.tasks.jets.features import FEATURES, NAMES
+from l1distill.tasks.jets.generator.energy_scale import LARGEST, energy_scale
 from l1distill.tasks.jets.generator.flow import Flow, Jets, find_jets
 from l1distill.tasks.jets.generator.generate import generate
 from l1distill.tasks.jets.generator.settings import GeneratorSettings
@@ -168,6 +170,26 @@ def test_subjets_and_groomed_mass_are_those_of_fastjet(
             break
         jet = one if one.pt() > two.pt() else two
     assert features["softdrop_mass"] == pytest.approx(jet.m(), rel=1e-4)
+
+
+def test_a_scale_multiplies_momenta_and_masses_and_no_share(
+    by_hand: tuple[Flow, Jets, dict[str, float]],
+) -> None:
+    flow, jets, features = by_hand
+    scaled = replace(jets, pt=1.1 * jets.pt, mass=1.1 * jets.mass, scale=1.1 * jets.scale)
+    numbers = dict(zip(NAMES, describe_jets(flow, scaled, 1.0)[0].tolist(), strict=True))
+    grown = {"pt", "mass", "softdrop_mass", "subjet1_mass", "subjet2_mass"}
+    for name, value in features.items():
+        expected = 1.1 * value if name in grown else value
+        assert numbers[name] == pytest.approx(expected, rel=1e-4, abs=1e-5), name
+
+
+def test_the_scale_of_jets_falls_with_pt_and_ends_with_its_range() -> None:
+    pt = np.array([50.0, 150.0, 300.0, 600.0, 1500.0, 5000.0])
+    scale = energy_scale(pt, np.full(6, -0.7))
+    assert (np.diff(scale) <= 0).all()
+    assert scale[0] == scale[1] < LARGEST
+    assert scale[4] == scale[5] > 1.0
 
 
 def test_d0_is_positive_on_the_side_of_the_axis(

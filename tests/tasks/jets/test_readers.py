@@ -1,5 +1,6 @@
 """Tables of jets: the layout of the public data set, parquet, columns, and what is refused."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,16 @@ import pytest
 from pyarrow import parquet
 
 from l1distill.core.errors import ConfigError, DataError
+from l1distill.tasks.base import GenerationServices
 from l1distill.tasks.jets.readers.importing import count_jets, import_jets
 from l1distill.tasks.jets.readers.settings import ConstituentTable, JetTables
+from l1distill.tasks.jets.settings import (
+    JetsDataSettings,
+    JetsEvaluationSettings,
+    JetsInputSettings,
+    JetsTeacherSettings,
+)
+from l1distill.tasks.jets.task import TASK
 
 FEATURES = ("j_zlogz", "j_mass_mmdt", "j_multiplicity")
 CLASSES = ("j_g", "j_q", "j_w", "j_z", "j_t")
@@ -156,3 +165,54 @@ def test_damaged_and_missing_files_are_refused(tmp_path: Path) -> None:
 def test_classes_are_checked(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         tables(Path("jets.h5"), **changed)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of made-up jets in which the mass alone tells the classes apart."""
+    folder = tmp_path_factory.mktemp("own")
+    rng = np.random.default_rng(5)
+    kind = np.arange(600) % 3
+    features = rng.normal(size=(600, 3)) - np.outer(kind == 2, [0, 3, 0])
+    one_hot = np.eye(6)[np.array([0, 1, 4])[kind]]
+    public_file(folder / "jets.h5", jets=np.hstack([features, one_hot]))
+    settings = JetsDataSettings(
+        name="own_jets", folder=folder / "data", files=tables(folder / "jets.h5")
+    )
+    services = GenerationServices(
+        executor=nullcontext,  # type: ignore[arg-type]
+        progress=lambda *_: nullcontext(lambda *_: None),  # type: ignore[arg-type,return-value]
+        work=folder,
+        cache=folder,
+    )
+    settings.folder.mkdir()
+    pictures = TASK.generate(settings, settings.folder, services)
+    assert all(picture.path.is_file() for picture in pictures)
+    return settings.folder
+
+
+def test_a_data_set_of_own_jets_says_what_it_is(own: Path) -> None:
+    dataset = TASK.open(own)
+    assert dataset.training.items.values.shape == (600, 3)
+    assert dataset.card.checks["auc/j_mass_mmdt"] > 0.97
+    assert "200 jets are of the class j_t." in dataset.card.missing
+    context = TASK.score_context(JetsEvaluationSettings(), dataset)
+    assert context.background == "background"
+    assert next(iter(context.trivial)) == "j_mass_mmdt"
+    light = context.trivial["j_mass_mmdt"]["signal"].mean()
+    assert light > context.trivial["j_mass_mmdt"]["background"].mean(), "a low mass is signal"
+
+
+def test_students_and_teachers_of_own_jets_read_its_columns(own: Path) -> None:
+    inputs = JetsInputSettings(names=("j_mass_mmdt", "j_zlogz"))
+    encoding = TASK.encoding(inputs, own)
+    assert [feature.name for feature in encoding.features] == ["j_mass_mmdt", "j_zlogz"]
+    assert encoding.positions == [1, 0]
+    with pytest.raises(ConfigError, match="did you mean j_mass_mmdt"):
+        TASK.encoding(JetsInputSettings(names=("j_mass",)), own)
+    with pytest.raises(ConfigError, match="inputs=constituents: the data has none"):
+        TASK.encoding(JetsInputSettings(inputs="constituents"), own)
+    with pytest.raises(ConfigError, match="deep_set: the data has no constituents"):
+        TASK.teacher(JetsTeacherSettings(), own)
+    dense = TASK.teacher(JetsTeacherSettings(architecture="dense"), own)
+    assert dense.prunable_layers() == ["hidden_1", "latent", "logit"]

@@ -31,24 +31,24 @@ class JetsTeacher:
     """
 
     def __init__(self, settings: JetsTeacherSettings, statistics: Statistics) -> None:
-        """Make a teacher that has no network yet."""
-        self._settings = settings
-        self._statistics = statistics
-
-    def build(self) -> "keras.Model":
-        """Build the untrained network, from standardized features and constituents.
+        """Make a teacher that has no network yet.
 
         Raises:
             ConfigError: a deep set, and the data has no constituents.
         """
-        from tensorflow.keras import Model, layers
-
-        measured = self._statistics
-        if self._settings.architecture == "deep_set" and not measured.constituents:
+        if settings.architecture == "deep_set" and not statistics.constituents:
             raise ConfigError(
                 "teacher.architecture=deep_set: the data has no constituents; set "
                 "teacher.architecture=dense"
             )
+        self._settings = settings
+        self._statistics = statistics
+
+    def build(self) -> "keras.Model":
+        """Build the untrained network, from standardized features and constituents."""
+        from tensorflow.keras import Model, layers
+
+        measured = self._statistics
         numbers = len(measured.constituent)
         features = layers.Input((len(measured.features),), name="features")
         constituents = layers.Input((measured.constituents * numbers,), name="constituents")
