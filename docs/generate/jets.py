@@ -84,8 +84,8 @@ def page(record: Mapping[str, Any]) -> str:
             "# The jets pipeline on the quick profile\n",
             f"Written by `{record['command']}` and taken over by `make results`: seed "
             f"{generator['seed']}, {generator['jets_per_class']:,} jets of each class, "
-            f"multi-parton interactions {generator['mpi']}, data set MD5 `{record['dataset_md5'][:12]}`, "
-            f"recorded at commit `{record['commit'][:12]}`.\n",
+            f"multi-parton interactions {generator['mpi']}, data set MD5 "
+            f"`{record['dataset_md5'][:12]}`, recorded at commit `{record['commit'][:12]}`.\n",
             "## Jets\n",
             table(("check", "value", "expected"), checks),
             *pictures[:2],
