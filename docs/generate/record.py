@@ -96,10 +96,10 @@ def main() -> int:
         if (root / folder / "report.md").is_file():
             write_text(root / f"docs/results/{name}.md", study_page(root / folder, name))
             print(f"docs/results/{name}.md: from l1distill paper")
-    folder = root / jets.PIPELINE
-    if (folder / jets.OUTPUTS["promote"] / "verdict.json").is_file():
-        write_json(jets.RECORD, jets.jets_record(folder, record["commit"]))
-        jets.take_pictures(folder, jets.RECORD.parent)
+    of_jets = root / jets.PIPELINE
+    if (of_jets / jets.OUTPUTS["promote"] / "verdict.json").is_file():
+        write_json(jets.RECORD, jets.jets_record(of_jets, record["commit"]))
+        jets.take_pictures(of_jets, jets.RECORD.parent)
         print("docs/results/jets.json: from the outputs of the jets pipeline")
     for name in TITLES:
         if (root / "outputs" / name / "comparison.md").is_file():
