@@ -178,6 +178,8 @@ def test_dvc_shows_the_line_metrics_and_plots(line: Project) -> None:
     line.dvc("plots", "show", "--out", "plots")
     drawn = (line.folder / "plots/index.html").read_text()
     assert all(f"models/student/roc/{signal}.csv" in drawn for signal in SIGNALS)
+    assert all(f"models/student/rate/{name}.csv" in drawn for name in ("total", "pure"))
+    assert all(f"models/student/agreement/{name}.csv" in drawn for name in SIGNALS)
     assert "Distillation loss" in drawn
 
 

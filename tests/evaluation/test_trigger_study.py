@@ -4,6 +4,7 @@ import pytest
 from l1distill.evaluation.context import ScoreContext
 from l1distill.evaluation.proportions import wilson
 from l1distill.evaluation.rates import rate_curve, rate_metrics
+from l1distill.evaluation.study_curves import study_curves
 from l1distill.evaluation.trigger_study import study_scores
 from l1distill.evaluation.trivial import rank_score, trivial_metrics, trivial_separations
 from l1distill.evaluation.working_points import highest_refused
@@ -76,6 +77,37 @@ def test_the_curve_of_the_rate_ends_where_the_sample_ends() -> None:
     assert curve.pure[0][0] == pytest.approx(30_000.0)
     assert np.isnan(curve.pure[0][-1]), "seven events are left that no trigger takes"
     assert rate_curve({"background": np.arange(19.0)}, CONTEXT) is None
+
+
+def test_curves_over_the_threshold_are_what_is_counted_there() -> None:
+    """Rates in total and pure; of the teacher's accepted events those that the student accepts."""
+    rng = np.random.default_rng(3)
+    student = {
+        name: scores + rng.normal(0.0, 300.0, len(scores)) for name, scores in SCORES.items()
+    }
+    study = study_scores(student, CONTEXT, SCORES)
+    curves = study_curves(study)
+    assert {family: list(named) for family, named in curves.items()} == {
+        "rate": ["total", "pure"],
+        "agreement": ["background", "a_4l"],
+    }
+    background = student["background"]
+    for name, free in (("total", np.ones(EVENTS, bool)), ("pure", ~EVERY_FOURTH)):
+        curve = curves["rate"][name]
+        for threshold, rate in list(zip(curve.x, curve.y, strict=True))[::9]:
+            share = np.mean((background >= threshold) & free)
+            assert rate == pytest.approx(40_000.0 * share)
+    for name in SCORES:
+        curve = curves["agreement"][name]
+        assert (np.diff(curve.x) > 0).all()
+        for threshold, agreement in list(zip(curve.x, curve.y, strict=True))[::9]:
+            accepted = int((background >= threshold).sum())
+            taught = SCORES[name] > EVENTS - 1 - accepted
+            both = taught & (student[name] >= threshold)
+            assert agreement == pytest.approx(both.sum() / taught.sum())
+    assert "agreement" not in {
+        k for k, v in study_curves(study_scores(SCORES, CONTEXT)).items() if v
+    }
 
 
 def test_without_reference_triggers_nothing_is_pure() -> None:

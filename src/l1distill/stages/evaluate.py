@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from l1distill.artifacts.folders import ModelFolder
 from l1distill.data.dataset import Dataset
 from l1distill.evaluation.evaluation import Curves, Evaluation, write_curves
+from l1distill.evaluation.study_curves import study_curves
 from l1distill.evaluation.trigger_study import TriggerStudy, study_scores
 from l1distill.reporting.pictures import write_captions
 from l1distill.reporting.plots.history import draw_history
@@ -80,6 +81,7 @@ def evaluate_model(
     write_captions(pictures, folder.path)
     if study is None:
         return JudgedModel(by_answer=evaluations, metrics=evaluations[primary].metrics)
+    write_curves(study_curves(study), folder.path)
     print(f"{model}: {study.summary}", file=sys.stderr, flush=True)
     return JudgedModel(
         by_answer=evaluations, metrics={**evaluations[primary].metrics, **study.metrics}

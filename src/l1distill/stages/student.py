@@ -267,7 +267,7 @@ STAGE = Stage(
     settings=Settings,
     inputs=_inputs,
     run=_run,
-    artifacts=("*.h5", "*.json", "*.csv", "roc/*.csv", "plots/*"),
+    artifacts=("*.h5", "*.json", "*.csv", "*/*.csv", "plots/*"),
     sections=_sections,
     check=_check,
 )

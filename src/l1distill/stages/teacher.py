@@ -120,7 +120,7 @@ STAGE = Stage(
     inputs=_inputs,
     run=_run,
     check=_check,
-    artifacts=("*.h5", "*.json", "*.csv", "roc/**/*.csv", "plots/*"),
+    artifacts=("*.h5", "*.json", "*.csv", "roc/**/*.csv", "rate/*.csv", "plots/*"),
     sections=lambda task, composed: {
         "teacher": task.settings.teacher.chosen_by(composed.get("teacher")),
         "evaluation": task.settings.evaluation,
