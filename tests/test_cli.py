@@ -96,8 +96,26 @@ def python(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         (["student", "--cfg", "jbo"], "invalid choice: 'jbo' (choose from 'job', 'hydra', 'all')"),
         (["student", "--overrides"], "--overrides: needs a value"),
         (["student", "--overrides", "'x"], "--overrides 'x: No closing quotation"),
-        (["teacher"], "data/anomaly: no such folder; run the stage"),
-        (["teacher", "data.folder=nowhere"], "nowhere: no such folder"),
+        (
+            ["teacher"],
+            "data.folder=data/anomaly: no such folder; make it with l1distill generate "
+            "output=data/anomaly, or name another",
+        ),
+        (["teacher", "data.folder=nowhere"], "data.folder=nowhere: no such folder; make it with"),
+        (
+            ["teacher", "compression=autopruner"],
+            "compression.method=autopruner: for students alone; a teacher takes "
+            "compression=pruning or compression=none",
+        ),
+        (["student", "end_epoch=3"], "end_epoch: no such key; did you mean compression.end_epoch?"),
+        (
+            ["student", "compression=autopruner", "compression.nodes=half"],
+            "compression.nodes='half': give a whole number of nodes, at least 1, or a share",
+        ),
+        (
+            ["student", "student=trees", "+student.training.epochs=2"],
+            "student.training.epochs: student=trees has no such key; student=cnn and student=mlp",
+        ),
         (["teacher", "student=mlp"], "student: no group of l1distill teacher; its groups are comp"),
         (["student", "~nonsense"], "nonsense: no such key"),
         (["student", "hydra.nonsense=1"], "hydra.nonsense: no such key"),

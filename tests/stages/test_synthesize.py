@@ -275,7 +275,8 @@ def test_missing_files_are_refused_before_anything_is_imported_or_opened(folder:
             "precision.calibration=nope.npz: no such file"
         ),
         "shape=qdistillnet events=nope.npz": "events=nope.npz: no such file",
-        "": "data/anomaly: no such folder; run the stage that writes it first",
+        "": "data.folder=data/anomaly: no such folder; make it with l1distill generate "
+        "output=data/anomaly, or name another",
     }
     done = subprocess.run(
         [sys.executable, "-c", MISSING],

@@ -1,8 +1,8 @@
 """What is chosen of node pruning: how many nodes and features are left, and how they are chosen."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from l1distill.compression.settings import CompressionSettings
 
@@ -20,6 +20,10 @@ FeatureScore = Literal[
     "random",
     "permutation",
 ]
+
+
+def _amounts(name: str) -> str:
+    return f"give a whole number of {name}, at least 1, or a share of them, above 0 and up to 1.0"
 
 
 class NodePruningSettings(CompressionSettings):
@@ -59,6 +63,13 @@ class NodePruningSettings(CompressionSettings):
     """Learning rate after that: ``cosine`` falls from its value to zero over the epochs that are
     left; ``constant``: as ``training.schedule`` has it."""
 
+    @field_validator("nodes", "features", mode="before")
+    @classmethod
+    def _is_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+            return value
+        raise ValueError(_amounts(str(info.field_name)))
+
     @model_validator(mode="after")
     def _makes_sense(self) -> "NodePruningSettings":
         if self.begin >= self.end:
@@ -66,10 +77,7 @@ class NodePruningSettings(CompressionSettings):
         for name in ("nodes", "features"):
             amount = getattr(self, name)
             if amount is not None and (amount <= 0 or (isinstance(amount, float) and amount > 1)):
-                raise ValueError(
-                    f"{name}={amount:g}: give a whole number of {name}, at least 1, or a share of "
-                    "them, above 0 and up to 1.0"
-                )
+                raise ValueError(f"{name}={amount:g}: {_amounts(name)}")
         if self.score == "from_scratch" and self.sparsity:
             raise ValueError(
                 f"sparsity={self.sparsity:g}: score=from_scratch sets no weight to zero; set "

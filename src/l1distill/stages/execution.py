@@ -11,6 +11,7 @@ from l1distill.artifacts.record import RECORD, Record
 from l1distill.core.errors import ConfigError, DataError, L1DistillError, NegativeVerdict
 from l1distill.core.resources import resource_errors_as_one_line
 from l1distill.core.workspace import folder_sha256, output_folder, read_json
+from l1distill.stages.input_folders import check_folders
 from l1distill.stages.results import write_results
 from l1distill.stages.sections import WHERE_AND_HOW
 from l1distill.stages.stage import Context, Inputs, S, Stage
@@ -100,6 +101,7 @@ def check_inputs(stage: Stage[S], settings: S, task: Task) -> Inputs:
         ConfigError: the settings ask for what the inputs do not allow.
     """
     inputs = stage.inputs(settings)
+    check_folders(inputs)
     records = {name: Record.read(folder) for name, folder in inputs.items()}
     hashes = {name: folder_sha256(folder) for name, folder in inputs.items()}
     _check_task(records, inputs, task)

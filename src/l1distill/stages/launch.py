@@ -149,6 +149,9 @@ class _Jobs:
         words = [word for word in of_hydra.overrides.task if not word.startswith("tracking.")]
         if words:
             tags["overrides"] = hide_credentials(" ".join(words))
+        if any(word.startswith("+") for word in words):
+            settings = configuration.settings_class(self._stage, composed)
+            refusals.check_added(settings, self._stage, words)
         configuration.run(self._stage, composed, tags)
 
     def _name(self) -> str:

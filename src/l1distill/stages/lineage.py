@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from l1distill.core.errors import DataError
 from l1distill.core.workspace import file_sha256, folder_sha256
 from l1distill.firmware.files import BUNDLE
 from l1distill.stages.command import Command, CommandSettings
+from l1distill.stages.input_folders import KEYS
 from l1distill.tracking.lineage import Version, find_version, run_tags
 from l1distill.tracking.outputs import run_of
 from l1distill.tracking.store import Store, connect
@@ -34,6 +35,7 @@ class Settings(CommandSettings):
     """Output of ``l1distill synthesize``."""
 
 
+_KEYS = {**KEYS, "generate": "data_folder"}
 CHAIN = (("synthesize", "student"), ("student", "teacher"), ("teacher", "generate"))
 """Each stage with the one that it was made from."""
 
@@ -66,12 +68,26 @@ def _run(settings: Settings) -> None:
     }
     with store_errors_as_one_line(), ExitStack() as stack:
         folders = {
-            stage: stack.enter_context(checked_out(folder)) for stage, folder in named.items()
+            stage: stack.enter_context(_checked_out(stage, folder))
+            for stage, folder in named.items()
         }
         store = connect(settings.tracking)
         version = None if settings.model is None else find_version(store.client, settings.model)
         links = list(_links(named, folders, store, version))
     _print(links)
+
+
+@contextmanager
+def _checked_out(stage: str, folder: Path) -> Iterator[Path]:
+    """Yield where the files of a folder are; one that is nowhere is named by its key."""
+    with ExitStack() as stack:
+        try:
+            place = stack.enter_context(checked_out(folder))
+        except DataError as error:
+            if not str(error).startswith(f"{folder}: "):
+                raise
+            raise DataError(f"{_KEYS[stage]}={error}") from error
+        yield place
 
 
 def _links(

@@ -17,7 +17,7 @@ from l1distill.core.logging import quiet_libraries
 from l1distill.executor.choice import open_executor
 from l1distill.stages import refusals
 from l1distill.stages.composition import compose_stage, hydra_of, quote_types, to_plain
-from l1distill.stages.configuration import parse
+from l1distill.stages.configuration import parse, settings_class
 from l1distill.stages.job_names import group_of
 from l1distill.stages.pipeline_job import (
     Job,
@@ -112,6 +112,8 @@ def _job(words: Sequence[str], job: SweepJob, *, is_sweep: bool) -> Job:
         composed = to_plain(compose_stage(PIPELINE, job.words).config)
     except refusals.COMPOSITION_ERRORS as error:
         raise ConfigError(refusals.explain(error, PIPELINE, job.words, job.name)) from error
+    if any(word.startswith("+") for word in job.words):
+        refusals.check_added(settings_class(PIPELINE, composed), PIPELINE, job.words)
     output = Path(str(composed["output"]))
     said = [hide_credentials(word) for word in words if not word.startswith("tracking.")]
     name = job.name or output.name  # of a sweep over nothing, too

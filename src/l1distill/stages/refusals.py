@@ -4,6 +4,7 @@ import difflib
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import yaml
@@ -11,17 +12,33 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from l1distill.core.errors import first_line
+from l1distill.core.errors import ConfigError, first_line
 from l1distill.stages.composition import compose_stage, hydra_initialized, to_plain
 from l1distill.stages.configuration import flatten
+from l1distill.stages.setting_types import has_key
 from l1distill.stages.sweep_jobs import jobs_of
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
+    from pydantic import BaseModel
 
+MOST_SECTIONS = 3
+"""Sections that a key without its section is offered in; one in more of them may be any."""
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
 """What the composition of a configuration may raise because of its files or of the overrides."""
-_OF_CHOICE = " has no such key"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why something cannot be composed.
+
+    Attributes:
+        text: one line that names the word.
+        of_choice: whether another choice of a group would have the key.
+    """
+
+    text: str
+    of_choice: bool = False
 
 
 def explain(error: Exception, stage: str, words: Sequence[str], job: str = "") -> str:
@@ -33,11 +50,31 @@ def explain(error: Exception, stage: str, words: Sequence[str], job: str = "") -
         words: the overrides as they were given.
         job: name of the job of a sweep whose overrides these are; empty outside of sweeps.
     """
-    if not job:
-        return _explain(error, stage, words)
-    way_out = "; run a sweep for each choice" if isinstance(error, HydraException) else ""
     said = _explain(error, stage, words)
-    return f"job {job}: {said}{way_out if _OF_CHOICE in said else ''}"
+    if not job:
+        return said.text
+    of_sweep = said.of_choice and isinstance(error, HydraException)
+    return f"job {job}: {said.text}{'; run a sweep for each choice' if of_sweep else ''}"
+
+
+def check_added(settings: type["BaseModel"], stage: str, words: Sequence[str]) -> None:
+    """Refuse a key that is added by ``+`` and that another choice of its group has.
+
+    Args:
+        settings: class of the settings that the words compose.
+        stage: name of the stage.
+        words: the overrides as they were given.
+
+    Raises:
+        ConfigError: the choice at hand has no such key; the line names those that have it.
+    """
+    for word in words:
+        key = word.lstrip("+").partition("=")[0]
+        if word.startswith("+") and not has_key(settings, key):
+            plain = [other for other in words if other is not word]
+            said = _choices_with(key, stage, plain, _known(stage, plain)[1])
+            if said is not None:
+                raise ConfigError(f"{key}: {said.text}")
 
 
 def explain_sweep(error: Exception, stage: str, words: Sequence[str]) -> str:
@@ -57,36 +94,39 @@ def explain_sweep(error: Exception, stage: str, words: Sequence[str]) -> str:
     return explain(error, stage, words)
 
 
-def _explain(error: Exception, stage: str, words: Sequence[str]) -> str:
+def _explain(error: Exception, stage: str, words: Sequence[str]) -> Refusal:
     if isinstance(error, OverrideParseException):
-        return _explain_syntax(error.override, words)
+        return Refusal(text=_explain_syntax(error.override, words))
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
-        return f"{mark.name}: line {mark.line + 1}: {error.problem}; correct the file"
+        where = f"{mark.name}: line {mark.line + 1}"
+        return Refusal(text=f"{where}: {error.problem}; correct the file")
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         if group.startswith("profile/"):
-            return _explain_profile(group, name, stage, words)
+            return Refusal(text=_explain_profile(group, name, stage, words))
         options = sorted(error.options or [])
         choices = f"; there are {', '.join(options)}" if options else ""
-        return f"{group or stage}={name}: no such choice{did_you_mean(name, options)}{choices}"
+        near = did_you_mean(name, options)
+        return Refusal(text=f"{group or stage}={name}: no such choice{near}{choices}")
     for cause in (error.__cause__, error):
         if isinstance(cause, OmegaConfBaseException) and cause.full_key:
             if type(cause).__name__ in {"ConfigAttributeError", "ConfigKeyError"}:
                 key = _as_given(cause.full_key, words)
-                return f"{key}: {_unknown_key(key, stage, words) or 'cannot be set here'}"
-            return f"{cause.full_key}: {_sentence(first_line(cause))}"
+                why = _unknown_key(key, stage, words) or Refusal(text="cannot be set here")
+                return replace(why, text=f"{key}: {why.text}")
+            return Refusal(text=f"{cause.full_key}: {_sentence(first_line(cause))}")
     overrides = [override for word in words if (override := _parsed(word)) is not None]
     if "--multirun" in str(error):
         for override in overrides:
             if override.is_sweep_override():
-                return _explain_sweep(str(override.input_line))
+                return Refusal(text=_explain_sweep(str(override.input_line)))
     for override in overrides:
         if not override.is_add() and not override.is_force_add():
             key = override.key_or_group
             if unknown := _unknown_key(key, stage, words):
-                return f"{key}: {unknown}"
-    return _sentence(first_line(error))
+                return replace(unknown, text=f"{key}: {unknown.text}")
+    return Refusal(text=_sentence(first_line(error)))
 
 
 def _explain_profile(group: str, name: str, stage: str, words: Sequence[str]) -> str:
@@ -137,7 +177,7 @@ def _explain_sweep(word: str) -> str:
     )
 
 
-def _unknown_key(key: str, stage: str, words: Sequence[str]) -> str | None:
+def _unknown_key(key: str, stage: str, words: Sequence[str]) -> Refusal | None:
     """Return why a stage has no such key or group; None if it has.
 
     Args:
@@ -152,8 +192,12 @@ def _unknown_key(key: str, stage: str, words: Sequence[str]) -> str | None:
     if others := _choices_with(key, stage, words, choices):
         return others
     if _options(key, stage, words):
-        return f"no group of l1distill {stage}; its groups are {', '.join(groups)}"
-    return f"no such key{did_you_mean(key, [*keys, *groups])}"
+        return Refusal(text=f"no group of l1distill {stage}; its groups are {', '.join(groups)}")
+    # a key without its section
+    within = [one for one in keys if one.endswith(f".{key}")]
+    if 0 < len(within) <= MOST_SECTIONS:
+        return Refusal(text=f"no such key; did you mean {' or '.join(within)}?")
+    return Refusal(text=f"no such key{did_you_mean(key, [*keys, *groups])}")
 
 
 def _as_given(key: str, words: Sequence[str]) -> str:
@@ -176,8 +220,8 @@ def _options(group: str, stage: str, words: Sequence[str]) -> list[str]:
 
 def _choices_with(
     key: str, stage: str, words: Sequence[str], choices: Mapping[str, str | None]
-) -> str:
-    """Return which choices of its group have a key that the one at hand has not; empty if none.
+) -> Refusal | None:
+    """Return which choices of its group have a key that the one at hand has not; None if none.
 
     Args:
         key: as it was given.
@@ -199,8 +243,9 @@ def _choices_with(
         if having:
             verb = "has" if len(having) == 1 else "have"
             chosen = choices[group] or "null"
-            return f"{group}={chosen}{_OF_CHOICE}; {' and '.join(having)} {verb} it"
-    return ""
+            has = f"{' and '.join(having)} {verb} it"
+            return Refusal(text=f"{group}={chosen} has no such key; {has}", of_choice=True)
+    return None
 
 
 def _known(stage: str, words: Sequence[str]) -> tuple[list[str], Mapping[str, str | None]]:

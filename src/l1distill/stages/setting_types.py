@@ -34,6 +34,22 @@ def is_settings(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
+def has_key(annotation: Any, key: str) -> bool:
+    """Return whether settings have a dotted key, in any of the types that a section may have.
+
+    What is named freely, as gates are, has every key.
+    """
+    for part in key.split("."):
+        members = [member for member in members_of(annotation) if is_settings(member)]
+        if not members:
+            return True
+        found = [one.model_fields[part].annotation for one in members if part in one.model_fields]
+        if not found:
+            return False
+        annotation = found[0] if len(found) == 1 else Union[tuple(found)]  # noqa: UP007
+    return True
+
+
 def section_class(annotation: Any, value: Any) -> type[BaseModel] | None:
     """Return the settings class of a section of the configuration; None for other values.
 

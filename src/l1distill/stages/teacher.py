@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import model_validator
 
@@ -34,6 +35,18 @@ class Settings(StageSettings):
     """How its answers are judged."""
     output: Path = Path("models/teacher")
     """Folder that the stage writes."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_pruned_by_weights(cls, given: Any) -> Any:
+        section = given.get("compression") if isinstance(given, Mapping) else None
+        method = section.get("method") if isinstance(section, Mapping) else None
+        if method not in (None, "pruning"):
+            raise ValueError(
+                f"compression.method={method}: for students alone; a teacher takes "
+                "compression=pruning or compression=none"
+            )
+        return given
 
     @model_validator(mode="after")
     def _pruning_ends_in_time(self) -> "Settings":
