@@ -59,9 +59,27 @@ def main() -> int:
         "Standard errors of the test events, common to all seeds: "
         + ", ".join(f"{signal} {errors[signal]:.4f}" for signal in best)
         + ".",
+        f"Loss on the validation split of the background: {_losses(teachers)}.",
     ]
     show("teachers", table, notes)
     return 0
+
+
+def _losses(teachers: Sequence[tuple[Record, Mapping[str, float]]]) -> str:
+    """Return the validation losses of teachers of each kind, of an ensemble that of all members."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for record, metrics in teachers:
+        loss = metrics.get("ensemble_validation_loss", metrics["best_validation_loss"])
+        found[_kind(record)].append(f"{loss:.4f}")
+    return "; ".join(f"{kind} {', '.join(losses)}" for kind, losses in sorted(found.items()))
+
+
+def _kind(record: Record) -> str:
+    """Return what the table calls a kind of teachers."""
+    section = record.nested("teacher")
+    members, presence = section.get("members", 1), section.get("presence", 0.0)
+    name = str(section["architecture"]) + (f" x {members}" if members > 1 else "")
+    return name + (f" with presence {presence:g}" if presence else "")
 
 
 def _answers(record: Record, metrics: Mapping[str, float]) -> dict[str, str]:
@@ -69,9 +87,7 @@ def _answers(record: Record, metrics: Mapping[str, float]) -> dict[str, str]:
     section = record.nested("teacher")
     answers = {name.split("/")[0] for name in metrics if "/auc/" in name} - {"trivial"}
     density = {"nll": f", density in {section.get('density')}"}
-    members = section.get("members", 1)
-    name = section["architecture"] if members == 1 else f"{section['architecture']} x {members}"
-    return {f"{name}, {one}{density.get(one, '')}": one for one in answers}
+    return {f"{_kind(record)}, {one}{density.get(one, '')}": one for one in answers}
 
 
 def _aucs(metrics: Mapping[str, float], prefix: str) -> Aucs:
