@@ -1,25 +1,27 @@
 """Explain in one line what Hydra or OmegaConf refuses: unknown keys, choices, syntax errors."""
 
-import difflib
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import yaml
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from l1distill.core.errors import ConfigError, first_line
 from l1distill.stages.composition import compose_stage, hydra_initialized, to_plain
 from l1distill.stages.configuration import flatten
+from l1distill.stages.override_syntax import (
+    did_you_mean,
+    explain_sweep_value,
+    explain_syntax,
+    parsed,
+)
 from l1distill.stages.setting_types import has_key
 from l1distill.stages.sweep_jobs import jobs_of
 
 if TYPE_CHECKING:
-    from hydra.core.override_parser.types import Override
     from pydantic import BaseModel
 
 MOST_SECTIONS = 3
@@ -96,7 +98,7 @@ def explain_sweep(error: Exception, stage: str, words: Sequence[str]) -> str:
 
 def _explain(error: Exception, stage: str, words: Sequence[str]) -> Refusal:
     if isinstance(error, OverrideParseException):
-        return Refusal(text=_explain_syntax(error.override, words))
+        return Refusal(text=explain_syntax(error.override, words))
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         where = f"{mark.name}: line {mark.line + 1}"
@@ -116,11 +118,11 @@ def _explain(error: Exception, stage: str, words: Sequence[str]) -> Refusal:
                 why = _unknown_key(key, stage, words) or Refusal(text="cannot be set here")
                 return replace(why, text=f"{key}: {why.text}")
             return Refusal(text=f"{cause.full_key}: {_sentence(first_line(cause))}")
-    overrides = [override for word in words if (override := _parsed(word)) is not None]
+    overrides = [override for word in words if (override := parsed(word)) is not None]
     if "--multirun" in str(error):
         for override in overrides:
             if override.is_sweep_override():
-                return Refusal(text=_explain_sweep(str(override.input_line)))
+                return Refusal(text=explain_sweep_value(str(override.input_line)))
     for override in overrides:
         if not override.is_add() and not override.is_force_add():
             key = override.key_or_group
@@ -134,47 +136,6 @@ def _explain_profile(group: str, name: str, stage: str, words: Sequence[str]) ->
     task, options = group.partition("/")[2], _options(group, stage, words)
     there = f"there are {', '.join(options)}" if options else f"add conf/{group}/{name}.yaml"
     return f"profile={name}: the task {task} has no such profile; {there}"
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean ...?`` with the nearest known word; nothing if none is near."""
-    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {matches[0]}?" if matches else ""
-
-
-def quote_override(key: str, value: str) -> str:
-    """Return an override for the shell, quoted so that Hydra takes the value as it is."""
-    if value.startswith("[") and value.endswith("]"):
-        parts = [part.strip() for part in value[1:-1].split(",")]
-        quoted = ",".join(part if _parsed(f"x={part}") else _in_quotes(part) for part in parts)
-        return shlex.quote(f"{key}=[{quoted}]")
-    return shlex.quote(f"{key}={_in_quotes(value)}")
-
-
-def _in_quotes(value: str) -> str:
-    escaped = value.replace("\\", "\\\\") if value.endswith("\\") else value
-    return '"' + escaped.replace('"', '\\"') + '"'
-
-
-def _explain_syntax(word: str, words: Sequence[str]) -> str:
-    key, equals, value = word.partition("=")
-    if not equals:
-        before = words[max(0, list(words).index(word) - 1)] if word in words else word
-        head, joined, start = before.partition("=")
-        hint = f"; a value with spaces is quoted: {quote_override(head, f'{start} {word}')}"
-        return f"{word}: no key=value{hint if joined else ''}"
-    quoted = quote_override(key, value)
-    if _parsed(shlex.split(quoted)[0]) is None:
-        return f"{word}: no key=value; see l1distill -h"
-    return f"{word}: has a character that Hydra reads as its own; quote the value: {quoted}"
-
-
-def _explain_sweep(word: str) -> str:
-    key, _, value = word.partition("=")
-    return (
-        f"{word}: several values are a sweep; add -m to run each; "
-        f"a list is {shlex.quote(f'{key}=[{value}]')}, one text {quote_override(key, value)}"
-    )
 
 
 def _unknown_key(key: str, stage: str, words: Sequence[str]) -> Refusal | None:
@@ -202,7 +163,7 @@ def _unknown_key(key: str, stage: str, words: Sequence[str]) -> Refusal | None:
 
 def _as_given(key: str, words: Sequence[str]) -> str:
     """Return the key of the override that asks for a key: that one, or one within it."""
-    given = [override.key_or_group for word in words if (override := _parsed(word)) is not None]
+    given = [override.key_or_group for word in words if (override := parsed(word)) is not None]
     return next((one for one in given if one == key or one.startswith(f"{key}.")), key)
 
 
@@ -262,13 +223,6 @@ def _known(stage: str, words: Sequence[str]) -> tuple[list[str], Mapping[str, st
     leaves = list(flatten(to_plain(composed.config, resolve=False)))
     sections = {leaf.rsplit(".", n)[0] for leaf in leaves for n in range(1, leaf.count(".") + 1)}
     return [*leaves, *sorted(sections)], composed.choices
-
-
-def _parsed(word: str) -> "Override | None":
-    try:
-        return OverridesParser.create().parse_override(word)
-    except Exception:  # the generated parser lets its own errors through, too
-        return None
 
 
 def _sentence(text: str) -> str:
