@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from pydantic import BaseModel
 
 from l1distill.cli import STAGES
-from l1distill.core.errors import ConfigError
+from l1distill.core.errors import ConfigError, DataError
 from l1distill.stages import configuration, generate, teacher
 from l1distill.stages.configuration import flatten, parameters_of, parse
 from l1distill.tasks.anomaly.task import TASK
@@ -240,7 +240,8 @@ def test_files_are_asked_for_by_the_stage_that_reads_them(data: str, says: str) 
         generate.STAGE.check(settings, TASK)
     settings = parse(_settings("teacher"), _composed("teacher", f"data={data}"))
     assert teacher.STAGE.check is not None
-    teacher.STAGE.check(settings, TASK)  # it reads what was made
+    with pytest.raises(DataError, match=rf"^data/{data}/standardization"):
+        teacher.STAGE.check(settings, TASK)  # it reads what was made
 
 
 def test_a_choice_that_is_not_named_is_asked_for() -> None:

@@ -111,8 +111,9 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
 def _check(settings: Settings, task: Task) -> None:
     check_same_constants(task, settings.teacher_folder, settings.data.folder)
     chosen, student = settings.distillation, settings.student
+    encoding = task.encoding(student.inputs, settings.teacher_folder)  # refuses unknown inputs
     if (check_shape := FAMILIES[student.family].check) is not None:
-        check_shape(student, task.encoding(student.inputs, settings.teacher_folder).feature_shape)
+        check_shape(student, encoding.feature_shape)
     pseudo_items(chosen, task)
     if isinstance(student, TreesSettings):
         check_trees(chosen, settings.compression)

@@ -59,9 +59,8 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
 
 
 def _check(settings: Settings, task: Task) -> None:
-    if settings.compression.sparsity == 0.0:
-        return
-    if not task.teacher(settings.teacher, settings.data.folder).prunable_layers():
+    teacher = task.teacher(settings.teacher, settings.data.folder)  # refuses what the data lacks
+    if settings.compression.sparsity > 0.0 and not teacher.prunable_layers():
         raise ConfigError(
             f"compression.sparsity={settings.compression.sparsity:g}: a teacher of this kind has "
             "no layers that can be pruned; set compression=none"

@@ -199,6 +199,8 @@ def test_a_data_set_of_own_jets_says_what_it_is(own: Path) -> None:
     context = TASK.score_context(JetsEvaluationSettings(), dataset)
     assert context.background == "background"
     assert next(iter(context.trivial)) == "j_mass_mmdt"
+    with pytest.raises(ConfigError, match=r"single_features: .*did you mean j_mass_mmdt"):
+        TASK.score_context(JetsEvaluationSettings(single_features=("j_mass",)), dataset)
     light = context.trivial["j_mass_mmdt"]["signal"].mean()
     assert light > context.trivial["j_mass_mmdt"]["background"].mean(), "a low mass is signal"
 

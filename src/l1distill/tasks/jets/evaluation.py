@@ -1,11 +1,13 @@
 """Evaluation of jets: AUC, and the background rejection at fixed signal efficiencies."""
 
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.core.errors import ConfigError
 from l1distill.data.dataset import Dataset
 from l1distill.data.splits import Split
 from l1distill.evaluation.context import Look, ScoreContext
@@ -23,6 +25,7 @@ from l1distill.tasks.jets.statistics import STATISTICS, Statistics
 ROC = "roc"
 EFFICIENCIES = (50, 80)
 """Signal efficiencies in percent."""
+_USUAL = ("softdrop_mass", "d2", "displaced_tracks")
 _SINGLE = 3  # features that are judged by themselves
 
 
@@ -93,12 +96,21 @@ def _single_features(
     """Return the features that are judged by themselves, with the sign of their correlation.
 
     Sign and choice are those of the training split.
+
+    Raises:
+        ConfigError: the data has no feature of a name.
     """
     from sklearn.metrics import roc_auc_score
 
     label = dataset.training.columns(Split.TRAIN)[LABEL]
     jets = dataset.training.part(Split.TRAIN)
-    given = [name for name in settings.single_features if name in features]
+    given = list(settings.single_features or (one for one in _USUAL if one in features))
+    for name in given:
+        if name not in features:
+            near = difflib.get_close_matches(name, features, n=1, cutoff=0.0)[0]
+            raise ConfigError(
+                f"evaluation.single_features: no feature of the name {name!r}; did you mean {near}?"
+            )
     auc = {
         name: float(roc_auc_score(label, jets[:, features.index(name)]))
         for name in given or features

@@ -60,6 +60,6 @@ class JetsEvaluationSettings(EvaluationSettings):
 
     input_rate_khz: float = Field(default=0.73, gt=0)
     """Rate of background jets like those of the data [kHz]."""
-    single_features: tuple[str, ...] = ("softdrop_mass", "d2", "displaced_tracks")
-    """Features that are judged by themselves, beside the networks; where the data has others, the
-    three that separate the training split best."""
+    single_features: tuple[str, ...] | None = None
+    """Features that are judged by themselves, beside the networks; null: softdrop_mass, d2 and
+    displaced_tracks, or where the data has others, its three that separate training jets best."""
