@@ -89,12 +89,13 @@ class Fisher(_Masked):
 class Sigmoid(_Masked):
     """Gates ``sigmoid(a s)``, a growing, drawn towards the budget (Luo and Wu, arXiv:1805.08941).
 
-    The penalty is ``l (mean g - K/N)^2`` with ``l = 100 |mean g - K/N|``, equation 5 there; what
-    stays on in the end are the K largest scores, as the gates alone would miss the budget.
+    The penalty is ``l (mean g - K/N)^2`` with ``l = w |mean g - K/N|``, equation 5 there; what
+    stays on in the end are the K largest scores, as the gates alone would miss the budget. They
+    have w = 100; 1 does better on the validation split of jets (19 of 192 nodes, of 1, 10 and 100).
     """
 
     gradual = False
-    _LAST = 20.0
+    _LAST, _WEIGHT = 20.0, 1.0
 
     def start(self, rng: np.random.Generator, units: int) -> NDArray[np.float64]:
         """Draw small numbers: every gate is half open."""
@@ -107,7 +108,7 @@ class Sigmoid(_Masked):
         steepness = self._steepness(progress)
         gates = tf.sigmoid(steepness * pool.score)
         off = tf.reduce_mean(gates) - pool.keep / pool.units
-        penalty = 100.0 * tf.abs(off) * 2.0 * off / pool.units
+        penalty = self._WEIGHT * tf.abs(off) * 2.0 * off / pool.units
         _adam(pool, (pool.gradient + penalty) * steepness * gates * (1.0 - gates))
 
     def gate(self, pool: Any, mask: "tf.Tensor", progress: "tf.Tensor") -> "tf.Tensor":
@@ -124,12 +125,13 @@ class HardConcrete(_Masked):
     """Gates drawn from the hard concrete distribution (Louizos et al., arXiv:1712.01312).
 
     Equations 10 to 12 there; the weight of the expected number of gates that are open is a
-    multiplier that rises as long as they are more than the budget.
+    multiplier that rises as long as they are more than the budget. Its rate, and that of the
+    scores, are the best of six pairs on the validation split of jets (19 of 192 nodes).
     """
 
     gradual = False
     _BETA, _LOW, _HIGH = 2.0 / 3.0, -0.1, 1.1
-    _MULTIPLIER_RATE = 0.01
+    _MULTIPLIER_RATE, _SCORE_RATE = 0.03, 0.03
 
     def start(self, rng: np.random.Generator, units: int) -> NDArray[np.float64]:
         """Begin with gates that are open in nearly all draws."""
@@ -147,7 +149,7 @@ class HardConcrete(_Masked):
         inside = tf.cast((stretched > 0.0) & (stretched < 1.0), tf.float32)
         slope = inside * (self._HIGH - self._LOW) * concrete * (1.0 - concrete) / self._BETA
         penalty = pool.multiplier * opened * (1.0 - opened) / pool.units
-        _adam(pool, pool.gradient * slope + penalty)
+        _adam(pool, pool.gradient * slope + penalty, self._SCORE_RATE)
         off = tf.reduce_mean(opened) - pool.keep / pool.units
         pool.multiplier.assign(tf.maximum(pool.multiplier + self._MULTIPLIER_RATE * off, 0.0))
 
@@ -226,12 +228,12 @@ class _Adam:
     epsilon: float = 1e-7
 
 
-def _adam(pool: Any, gradient: "tf.Tensor") -> None:
+def _adam(pool: Any, gradient: "tf.Tensor", learning_rate: float = _RATE) -> None:
     import tensorflow as tf
 
     adam = _Adam()
     steps = tf.cast(pool.step, tf.float32)
     first = pool.first.assign(adam.first * pool.first + (1 - adam.first) * gradient)
     second = pool.second.assign(adam.second * pool.second + (1 - adam.second) * gradient**2)
-    rate = _RATE * tf.sqrt(1 - adam.second**steps) / (1 - adam.first**steps)
+    rate = learning_rate * tf.sqrt(1 - adam.second**steps) / (1 - adam.first**steps)
     pool.score.assign_sub(rate * first / (tf.sqrt(second) + adam.epsilon))
