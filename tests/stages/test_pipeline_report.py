@@ -7,6 +7,8 @@ from unittest.mock import MagicMock
 
 from l1distill.artifacts.record import Record
 from l1distill.core.workspace import write_json
+from l1distill.evaluation.ranking import Ranked, Ranking
+from l1distill.reporting.sweep_page import Row, sweep_tables
 from l1distill.stages.job_names import group_of
 from l1distill.stages.pipeline_job import RESULT, JobResult
 from l1distill.stages.pipeline_report import write_report
@@ -74,3 +76,35 @@ def test_jobs_of_other_data_are_left_out_and_counted(tmp_path: Path) -> None:
     _write(tmp_path, _done(tmp_path, 6))
     assert _jobs(tmp_path) == ["student.weight_bits=6"]
     assert "1 of earlier sweeps are left out" in (tmp_path / "comparison.md").read_text()
+
+
+def test_a_seed_that_failed_is_counted_and_left_out_of_the_means() -> None:
+    more = {"event_error": 0.001, "seed_spread": 0.002, "behind": 0.0, "behind_error": 0.0}
+    figures = {**more, "lut": 100.0, "blind": 0.9, "blind_spread": 0.01}
+    ranked = [
+        Ranked(combination="a", seeds=("0", "1", "2"), auc=0.9, is_best=True, **figures),
+        Ranked(combination="b", seeds=("0", "2"), failed=("1",), auc=0.8, is_best=False, **figures),
+    ]
+    rows = [
+        Row(
+            job=f"{name},seed={seed}",
+            combination=name,
+            metrics={"auc/x": 0.5 if name == "b" and seed == 1 else 0.8 + 0.1 * seed / 2},
+            gates="passed",
+            seed=str(seed),
+        )
+        for name in "ab"
+        for seed in range(3)
+    ]
+    ranking, means, jobs = sweep_tables(rows, Ranking(rows=ranked, use="a", blind="a"))
+    assert [row[-1] for row in ranking.rows] == [
+        "use this one",
+        "1 of 3 seeds no better than chance",
+    ]
+    assert [row[1] for row in means.rows] == ["3", "2 of 3"]
+    assert means.rows[1][2] == "0.8500 ± 0.0707"
+    assert [row[-1] for row in jobs.rows][3:] == [
+        "passed",
+        "no better than chance; passed",
+        "passed",
+    ]
