@@ -1,6 +1,7 @@
 """Settings of the pipeline command: those of the stages that a job goes through."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from pydantic import create_model
 from l1distill.executor.settings import ExecutorSettings
 from l1distill.stages import promote, student, synthesize, teacher
 from l1distill.stages.command import Command, CommandSettings
+from l1distill.stages.stage import StageSettings
 from l1distill.tasks.base import Task
 
 OF_JOB = (student.STAGE, synthesize.STAGE, promote.STAGE)
@@ -46,9 +48,14 @@ class Pipeline(Command[Settings]):
 
 def settings_of_job(task: Task, composed: Mapping[str, Any]) -> type[Settings]:
     """Return the type of a job's settings: those of its stages that it does not set itself."""
+    return _joined(tuple(stage.settings_for(task, composed) for stage in (*OF_JOB, FIRST)))
+
+
+@cache
+def _joined(stages: tuple[type[StageSettings], ...]) -> type[Settings]:
     fields: dict[str, Any] = {}
-    for stage in (*OF_JOB, FIRST):
-        for name, field in stage.settings_for(task, composed).model_fields.items():
+    for settings in stages:
+        for name, field in settings.model_fields.items():
             if name not in Settings.model_fields and name not in _NOT_OF_JOB:
                 fields.setdefault(name, (field.annotation, field))
     return create_model("Settings", __base__=Settings, __doc__=Settings.__doc__, **fields)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -47,9 +48,15 @@ def specialize(settings: type[S], task: Task, **sections: type[Settings]) -> typ
         sections: further sections of the configuration to the task's types.
     """
     types = {"data": task.settings.data, **sections}
+    return _specialized(settings, tuple(types.items()))  # type: ignore[return-value]
+
+
+@cache  # pydantic reads the source of a class each time for the docstrings of its fields
+def _specialized(
+    settings: type[StageSettings], types: tuple[tuple[str, type[Settings]], ...]
+) -> type[StageSettings]:
     fields: Any = {
-        name: (section, _field(settings.model_fields[name], section))
-        for name, section in types.items()
+        name: (section, _field(settings.model_fields[name], section)) for name, section in types
     }
     return create_model(settings.__name__, __base__=settings, __doc__=settings.__doc__, **fields)
 

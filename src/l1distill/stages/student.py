@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,18 +91,22 @@ class Settings(StageSettings):
 
 
 def _sections(task: Task, composed: Mapping[str, Any]) -> Mapping[str, type[SectionSettings]]:
-    inputs = Field(description=StudentSection.model_fields["inputs"].description)
-    section = create_model(
-        "StudentSection",
-        __base__=(family_of(composed.get("student")).settings, StudentSection),
-        inputs=(task.settings.encoding, inputs),
-    )
     return {
-        "student": section,
+        "student": _section(family_of(composed.get("student")).settings, task.settings.encoding),
         "compression": method_of(composed.get("compression")),
         "evaluation": task.settings.evaluation,
         "augmentation": task.settings.augmentation,
     }
+
+
+@cache
+def _section(
+    family: type[SectionSettings], encoding: type[SectionSettings]
+) -> type[SectionSettings]:
+    inputs = Field(description=StudentSection.model_fields["inputs"].description)
+    return create_model(
+        "StudentSection", __base__=(family, StudentSection), inputs=(encoding, inputs)
+    )
 
 
 def _inputs(settings: Settings) -> Mapping[str, Path]:
