@@ -1,10 +1,12 @@
 import functools
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from l1distill.firmware.network.network import Network
@@ -22,11 +24,13 @@ class Student(NamedTuple):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compiler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A compiler that reads the headers of all C simulations once."""
-    folder = tmp_path_factory.mktemp("compiler")
+def compiler(shared: Path) -> Iterator[None]:
+    """A compiler that reads the headers of all C simulations once, for all processes."""
+    folder = shared / "compiler"
+    with FileLock(shared / "compiler.lock"):
+        is_there = (folder / "g++").exists() or write_compiler(folder)
     with pytest.MonkeyPatch.context() as patch:
-        if write_compiler(folder):
+        if is_there:
             patch.setenv("PATH", str(folder), prepend=os.pathsep)
         yield
 
