@@ -75,7 +75,8 @@ def test_the_published_student_has_the_published_size() -> None:
     model = build_distillnet(DistillNetSettings())
     trained = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
     assert trained == 10_625
-    products = sum(int(np.prod(one.shape)) for one in model.trainable_variables if len(one.shape) == 2)
+    kernels = [one.shape for one in model.trainable_variables if len(one.shape) == 2]
+    products = sum(int(np.prod(shape)) for shape in kernels)
     others = (128 + 64 + 1) * 2  # biases; rectifiers and the sigmoid
     assert 2 * products + others == pytest.approx(20_900, rel=0.02)
 
