@@ -36,7 +36,10 @@ def _refused(scores: np.ndarray) -> set[str]:
     scores, taught = (scores - mean) / scale, (TEACHER - mean) / scale
     groups = {"qcd": ("jets", ~LABEL), "h_bb": ("jets", LABEL)}
     context = ScoreContext(
-        background="qcd", input_rate_khz=0.73, efficiencies=EFFICIENCIES, groups=groups
+        background="qcd",
+        input_rate_khz=conf("evaluation/jets")["input_rate_khz"],
+        efficiencies=EFFICIENCIES,
+        groups=groups,
     )
     found = separation(scores[~LABEL], scores[LABEL])
     metrics = {

@@ -58,7 +58,7 @@ class JetsInputSettings(EncodingSettings):
 class JetsEvaluationSettings(EvaluationSettings):
     """What a trigger's rate is counted from."""
 
-    input_rate_khz: float = Field(default=0.73, gt=0)
+    input_rate_khz: float = Field(default=1.08, gt=0)
     """Rate of background jets like those of the data [kHz]."""
     single_features: tuple[str, ...] | None = None
     """Features that are judged by themselves, beside the networks; null: softdrop_mass, d2 and
