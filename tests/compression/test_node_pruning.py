@@ -222,6 +222,20 @@ def test_the_derivatives_are_those_of_the_formula() -> None:
     np.testing.assert_allclose(pool.score[3:], expected, rtol=1e-5)
 
 
+def test_what_features_have_in_common_counts_for_nothing() -> None:
+    """The derivative by the gate of an input is that of what varies, wherever its zero is."""
+    budget = Budget(sizes={"features": 3}, keep=1, least={"features": 1})
+    pool = Pool("pool", budget, Schedule(begin=0, end=1), Fisher(), epochs=1, seed=0)
+    gate, x = Gate(pool, "features"), rng.normal(size=(4, 3)).astype(np.float32)
+    with tf.GradientTape() as tape:
+        values = tf.constant(x + np.float32([0.0, 5.0, -20.0]))
+        tape.watch(values)
+        loss = tf.reduce_mean(tf.reduce_sum(gate(values), axis=1))
+    np.testing.assert_allclose(tape.gradient(loss, values), 0.25)
+    expected = ((x - x.mean(axis=0)) ** 2).mean(axis=0)
+    np.testing.assert_allclose(pool.square, expected, rtol=1e-3)
+
+
 def test_scores_that_are_trained_take_the_steps_of_adam() -> None:
     pool = _pool(StraightThrough())
     mine = tf.Variable(pool.score.numpy())

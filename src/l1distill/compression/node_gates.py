@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from l1distill.compression.node_budget import Budget, Schedule
+from l1distill.compression.node_budget import FEATURES, Budget, Schedule
 from l1distill.compression.node_scores import Rule
 
 
@@ -127,12 +127,18 @@ def _ranks(values: tf.Tensor) -> tf.Tensor:
 
 
 class Gate(keras.layers.Layer):  # type: ignore[misc]
-    """Multiplies the nodes of a layer, or the channels of a convolution, by their gates."""
+    """Multiplies the nodes of a layer, or the channels of a convolution, by their gates.
+
+    The derivatives by the gates of input features are those of gates on what a feature varies by
+    within the batch.
+    """
 
     def __init__(self, pool: Pool, layer: str) -> None:
         """Take the gates of a layer from a pool."""
         super().__init__(name=f"{layer}_gate")
         self.pool, self.gated = pool, layer
+        # A feature that is never near zero is worth nothing for that alone: a bias takes its place.
+        self._centered = layer == FEATURES
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Multiply, and have the derivatives kept when there are some."""
@@ -141,7 +147,8 @@ class Gate(keras.layers.Layer):  # type: ignore[misc]
         def gated(x: tf.Tensor, gate: tf.Tensor) -> Any:
             def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 inner = list(range(1, len(x.shape) - 1))
-                self.pool.record(self.gated, tf.reduce_sum(upstream * x, inner))
+                varied = x - tf.reduce_mean(x, 0, keepdims=True) if self._centered else x
+                self.pool.record(self.gated, tf.reduce_sum(upstream * varied, inner))
                 return upstream * gate, tf.zeros_like(gate)
 
             return x * gate, gradient
