@@ -31,6 +31,7 @@ TITLES = {
     "distillation_comparison": "Which distillation to use",
     "pseudo_events": "Students with and without pseudo-events",
     "reduction_comparison": "How to make a student small",
+    "jets_reduction": "How small a student of jets can be",
 }
 """Sweeps of ``l1distill pipeline``, below ``outputs/``, whose tables are pages of results."""
 

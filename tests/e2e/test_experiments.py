@@ -12,7 +12,7 @@ SWEEPS = (
     *("govorkova_beta", "govorkova_teachers", "govorkova_scan", "published_firmware"),
     *("distillation_comparison", "pseudo_events"),
     *("autopruner_features", "autopruner_nodes", "autopruner_stability"),
-    "reduction_comparison",
+    *("reduction_comparison", "jets_reduction"),
 )
 """Experiments that sweep; they run in ``tests/e2e/test_study.py``, the published firmware in
 ``tests/stages/test_synthesize.py``, the comparison in ``tests/e2e/test_pipeline.py``; that of

@@ -100,6 +100,15 @@ def test_ways_to_make_a_student_small_are_compared() -> None:
     ]
 
 
+def test_ways_to_make_a_student_of_jets_small_are_compared() -> None:
+    words = ["task=jets", "experiment=jets_reduction", "seed=0"]
+    pruned, gated = (job.composed for job in _jobs(words, multirun=False)[0])
+    assert pruned["compression"]["sparsity"] == 0.75
+    assert [gated["compression"][key] for key in ("nodes", "features")] == [19, 12]
+    assert pruned["student"] == gated["student"]
+    assert pruned["student"]["layers"] == [64, 64, 64]
+
+
 def test_joblibs_launcher_is_the_executor_of_processes() -> None:
     words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=1"]
     told = list(map(_without_joblib, words))
