@@ -59,18 +59,20 @@ def _pad(objects: DetectorObjects, values: NDArray[Any], count: int) -> NDArray[
 
 
 def supervised_loss(
-    weights: "tf.Tensor", momenta: "tf.Tensor", hard_fraction: "tf.Tensor"
+    weights: "tf.Tensor", momenta: "tf.Tensor", hard_fraction: "tf.Tensor", pt_power: float
 ) -> "tf.Tensor":
-    """Return the cross-entropy with the true hard fraction, a mean over sqrt(pT).
+    """Return the cross-entropy with the true hard fraction, a mean weighted with pT.
 
     Args:
         weights: (events, particles) in [0, 1].
         momenta: see :class:`Targets`; padding has no pT and does not count.
         hard_fraction: (events, particles).
+        pt_power: A particle counts as this power of its pT.
     """
     import tensorflow as tf
 
-    share = tf.sqrt(momenta[..., 0])
+    pt = momenta[..., 0]
+    share = tf.where(pt > 0, tf.pow(pt, pt_power), 0.0)
     clipped = tf.clip_by_value(weights, _TINY, 1.0 - _TINY)
     entropy = -hard_fraction * tf.math.log(clipped)
     entropy -= (1.0 - hard_fraction) * tf.math.log(1.0 - clipped)

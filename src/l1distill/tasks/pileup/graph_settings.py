@@ -23,9 +23,11 @@ class GraphSettings(Settings):
     blocks: int = Field(default=2, ge=1)
     """Of ``compact``: rounds of edge convolutions."""
     loss: Literal["supervised", "wasserstein"] = "supervised"
-    """``supervised``: cross-entropy with the true hard fraction, weighted with the root of pT.
+    """``supervised``: cross-entropy with the true hard fraction, weighted with a power of pT.
     ``wasserstein``: without labels, the sliced Wasserstein distance of the weighted event from the
     same event without pileup, and the difference of their missing pT."""
+    pt_power: float = Field(default=1.0, ge=0)
+    """Of ``supervised``: a particle counts as this power of its pT."""
     directions: int = Field(default=64, ge=1)
     """Of ``wasserstein``: random directions of a step."""
     wasserstein_weight: float = Field(default=100.0, ge=0)

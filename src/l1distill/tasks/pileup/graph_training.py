@@ -165,7 +165,7 @@ def _compiled(
         with tf.GradientTape() as tape:
             weights = model(arrays[:inputs], training=True)
             if settings.loss == "supervised":
-                loss = supervised_loss(weights, momenta, hard_fraction)
+                loss = supervised_loss(weights, momenta, hard_fraction, settings.pt_power)
             else:
                 directions = random_directions(settings.directions, seed)
                 distance = wasserstein_loss(weights, momenta, alone, directions)
