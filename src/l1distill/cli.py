@@ -33,6 +33,7 @@ STAGES = {
     "teacher": "train the autoencoder that scores how anomalous an event is",
     "quantize": "bring a teacher to fixed point, by rounding it or by training on",
     "student": "distill the teacher into a small quantized, pruned network",
+    "search": "train many candidates for a student together, and the best of them anew",
     "synthesize": "turn a student, or any model, into verified firmware",
     "promote": "judge the student by the gates and register it",
     "pipeline": "student, synthesize and promote as a candidate in one job; sweeps of such jobs",

@@ -163,7 +163,10 @@ def test_workers_that_make_no_sense_are_refused() -> None:
         parse(_settings("generate"), _composed("generate", "executor.workers=0"))
 
 
-@pytest.mark.parametrize("stage", sorted(set(STAGES) - {"generate", "monitor", "pipeline"}))
+FAN_OUT = {"generate", "monitor", "pipeline", "search"}
+
+
+@pytest.mark.parametrize("stage", sorted(set(STAGES) - FAN_OUT))
 def test_only_a_stage_that_fans_work_out_has_an_executor(stage: str) -> None:
     assert "executor" not in _composed(stage)
 

@@ -77,6 +77,22 @@ def pin_processor_features(
             environ[name] = value
 
 
+def use_processor_freely(environ: MutableMapping[str, str]) -> None:
+    """Let TensorFlow use all that the processor has, on one thread: several times as fast.
+
+    For a process whose numbers go nowhere to the byte, before it imports TensorFlow.
+
+    Args:
+        environ: the environment, changed in place.
+    """
+    for name in ("TF_ENABLE_ONEDNN_OPTS", "TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL"):
+        environ.pop(name, None)
+    environ.pop("ONEDNN_MAX_CPU_ISA", None)
+    option = f"--xla_backend_extra_options={_XLA_OPTIONS}"
+    flags = environ.get("XLA_FLAGS", "").split()
+    environ["XLA_FLAGS"] = " ".join(flag for flag in flags if flag != option)
+
+
 def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
     """Read the instruction sets of the processor as Linux names them; none if it does not say.
 

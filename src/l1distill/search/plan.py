@@ -110,6 +110,18 @@ class Course:
             if one.rung == rung and self.drawn[one.number].phase == last
         ]
 
+    def state(self, number: int) -> str:
+        """Return ``waiting``, ``failed``, ``stopped`` or ``finished``."""
+        outcome = self.outcomes.get(number)
+        if outcome is None:
+            return "waiting"
+        if outcome.loss is None:
+            return "failed"
+        if outcome.rung == len(self.plan.settings.rungs):
+            return "finished"
+        waits = any(number in task.members for task in self.open_tasks)
+        return "waiting" if waits else "stopped"
+
     def front(self) -> list[Outcome]:
         """Return those of them that no other is better than in loss and cost, cheapest first."""
         finished = self.finished()

@@ -34,7 +34,12 @@ def url_of(path: Path) -> str:
 
 
 class Store:
-    """The records of one search."""
+    """The records of one search.
+
+    Attributes:
+        url: of the database.
+        name: of the search.
+    """
 
     def __init__(self, url: str, name: str) -> None:
         """Connect; tables are made where there are none.
@@ -50,7 +55,7 @@ class Store:
         """
         import sqlalchemy as sa
 
-        self._name, self._sa = name, sa
+        self.url, self.name, self._sa = url, name, sa
         options = {"connect_args": {"timeout": 60.0}} if url.startswith("sqlite") else {}
         try:
             self._engine = sa.create_engine(url, **options)
@@ -76,14 +81,14 @@ class Store:
         """
         sa, searches = self._sa, self._tables["searches"]
         with suppress(sa.exc.IntegrityError), self._engine.begin() as connection:
-            row = {"search": self._name, "fingerprint": fingerprint}
+            row = {"search": self.name, "fingerprint": fingerprint}
             connection.execute(sa.insert(searches).values(row))
         with self._engine.connect() as connection:
-            query = sa.select(searches.c.fingerprint).where(searches.c.search == self._name)
+            query = sa.select(searches.c.fingerprint).where(searches.c.search == self.name)
             known = connection.execute(query).scalar_one()
         if known != fingerprint:
             raise ConfigError(
-                f"search.name={self._name}: is a search of another space, data set, teacher or "
+                f"search.name={self.name}: is a search of another space, data set, teacher or "
                 "training; give this one another search.name"
             )
 
@@ -94,10 +99,10 @@ class Store:
             Whether they were added; not where another worker has added them.
         """
         sa = self._sa
-        rows = [{"search": self._name, **vars(one)} for one in drawn]
+        rows = [{"search": self.name, **vars(one)} for one in drawn]
         more = [
             {
-                "search": self._name,
+                "search": self.name,
                 **vars(task.step),
                 "place": task.place,
                 "hidden": list(task.hidden),
@@ -148,7 +153,7 @@ class Store:
         """
         sa, tasks = self._sa, self._tables["tasks"]
         where = self._is(task) & (tasks.c.owner == owner) & (tasks.c.done == sa.false())
-        rows = [{"search": self._name, **vars(one)} for one in outcomes]
+        rows = [{"search": self.name, **vars(one)} for one in outcomes]
         with self._engine.begin() as connection:
             if connection.execute(sa.update(tasks).where(where).values(done=True)).rowcount != 1:
                 return False
@@ -183,7 +188,7 @@ class Store:
         """Return where a candidate stood at the end of a rung."""
         sa, outcomes = self._sa, self._tables["outcomes"]
         where = (
-            (outcomes.c.search == self._name)
+            (outcomes.c.search == self.name)
             & (outcomes.c.number == number)
             & (outcomes.c.rung == rung)
         )
@@ -193,13 +198,13 @@ class Store:
 
     def _rows(self, name: str, order: Sequence[str], columns: Sequence[Any] = ()) -> Sequence[Any]:
         sa, table = self._sa, self._tables[name]
-        query = sa.select(*(columns or table.c)).where(table.c.search == self._name)
+        query = sa.select(*(columns or table.c)).where(table.c.search == self.name)
         with self._engine.connect() as connection:
             return connection.execute(query.order_by(*(table.c[one] for one in order))).all()
 
     def _is(self, task: Task) -> Any:
         tasks = self._tables["tasks"]
-        keys = {"search": self._name, **vars(task.step), "place": task.place}
+        keys = {"search": self.name, **vars(task.step), "place": task.place}
         return self._sa.and_(*(tasks.c[key] == value for key, value in keys.items()))
 
 

@@ -20,7 +20,7 @@ FOLDER = Path(".fingerprints")
 """Where the fingerprints are, one file for each stage of the pipeline."""
 RESULTS = "l1distill.stages.results"
 """Writes into the output of every stage."""
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "PyYAML"}
+DISTRIBUTIONS = {"hydra": "hydra-core", "sklearn": "scikit-learn", "yaml": "PyYAML"}
 """Distributions that are not called as the package that they install is; others are found too,
 but by reading the records of all that is installed."""
 

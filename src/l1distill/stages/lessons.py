@@ -40,7 +40,7 @@ from l1distill.tasks.base import Task
 if TYPE_CHECKING:
     from tensorflow import keras
 
-    from l1distill.stages.student import Settings
+    from l1distill.stages.student import LearningSettings
 
 
 _SPLITS = (Split.TRAIN, Split.VALIDATION)
@@ -66,7 +66,7 @@ class Taught:
 
 
 def teach(
-    settings: "Settings", context: Context, dataset: Dataset, encoding: InputEncoding
+    settings: "LearningSettings", context: Context, dataset: Dataset, encoding: InputEncoding
 ) -> Taught:
     """Train a student by the scheme of the settings.
 
@@ -88,20 +88,50 @@ def teach(
     return scheme(settings, context, dataset, encoding, teacher)
 
 
-def _network(settings: "Settings") -> NetworkSettings:
+def _network(settings: "LearningSettings") -> NetworkSettings:
     """Return the settings of a student that is a network, which the trainings here take."""
     student = settings.student
     assert isinstance(student, NetworkSettings), student.family
     return student
 
 
-def _offline(
-    settings: "Settings",
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What a trained teacher says, for students to learn.
+
+    Attributes:
+        train: of the training split, pseudo-items among them.
+        validation: of the validation split, likewise.
+        target: how the teacher's answers became targets.
+        answers: of the teacher to every item of each sample, (n,) or (n, outputs).
+    """
+
+    train: Examples
+    validation: Examples
+    target: TargetTransform
+    answers: Mapping[str, NDArray[np.float32]]
+
+
+def offline_lesson(
+    settings: "LearningSettings",
     context: Context,
     dataset: Dataset,
     encoding: InputEncoding,
     teacher: Teacher,
-) -> Taught:
+) -> Lesson:
+    """Gather what a trained teacher says of the items that students learn from.
+
+    Args:
+        settings: of the stage.
+        context: of the stage.
+        dataset: whose training sample is learned.
+        encoding: how items become features.
+        teacher: the teacher.
+
+    Raises:
+        ConfigError: the answers cannot be learned in the way that is asked for.
+        DataError: a file of the teacher cannot be used.
+    """
     task, record = context.task, context.records["teacher"]
     answers = recorded_answers(task, settings.teacher_folder, record, dataset, dataset.names)
     sample, to_training = dataset.training, answers[dataset.training_sample]
@@ -130,16 +160,32 @@ def _offline(
             pseudo=learned[split].pseudo,
         )
 
-    parts = (examples(Split.TRAIN), examples(Split.VALIDATION))
+    return Lesson(
+        train=examples(Split.TRAIN),
+        validation=examples(Split.VALIDATION),
+        target=target,
+        answers=answers,
+    )
+
+
+def _offline(
+    settings: "LearningSettings",
+    context: Context,
+    dataset: Dataset,
+    encoding: InputEncoding,
+    teacher: Teacher,
+) -> Taught:
+    lesson = offline_lesson(settings, context, dataset, encoding, teacher)
+    parts, target = (lesson.train, lesson.validation), lesson.target
     if isinstance(settings.student, TreesSettings):
         trained: TrainedStudent = _fit_trees(settings, settings.student, context, encoding, parts)
     else:
         trained = _fit_network(settings, context, encoding, teacher, parts, target)
-    return Taught(student=trained, target=target, answers=answers)
+    return Taught(student=trained, target=target, answers=lesson.answers)
 
 
 def _fit_network(
-    settings: "Settings",
+    settings: "LearningSettings",
     context: Context,
     encoding: InputEncoding,
     teacher: Teacher,
@@ -165,7 +211,7 @@ def _fit_network(
 
 
 def _fit_trees(
-    settings: "Settings",
+    settings: "LearningSettings",
     student: TreesSettings,
     context: Context,
     encoding: InputEncoding,
@@ -185,7 +231,7 @@ def _fit_trees(
 
 
 def _further_knowledge(
-    settings: "Settings",
+    settings: "LearningSettings",
     task: Task,
     learned: Mapping[Split, LearnedItems],
     teacher: Teacher,
@@ -216,7 +262,7 @@ def _further_knowledge(
 
 
 def _jointly(
-    settings: "Settings",
+    settings: "LearningSettings",
     context: Context,
     dataset: Dataset,
     encoding: InputEncoding,

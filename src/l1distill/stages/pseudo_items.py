@@ -17,7 +17,7 @@ from l1distill.tasks.base import AugmentingTask, Task
 if TYPE_CHECKING:
     from tensorflow import keras
 
-    from l1distill.stages.student import Settings
+    from l1distill.stages.student import LearningSettings
 
 
 def pseudo_items(settings: DistillationSettings, task: Task) -> float:
@@ -39,7 +39,7 @@ def pseudo_items(settings: DistillationSettings, task: Task) -> float:
 
 
 def items_to_learn(
-    settings: "Settings", task: Task, dataset: Dataset, split: Split
+    settings: "LearningSettings", task: Task, dataset: Dataset, split: Split
 ) -> LearnedItems:
     """Return the items of a split, and behind them the pseudo-items that the settings ask for.
 

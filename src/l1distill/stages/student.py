@@ -62,8 +62,8 @@ class StudentSection(StudentBase):
     """The task's input encoding."""
 
 
-class Settings(StageSettings):
-    """Settings of ``l1distill student``."""
+class LearningSettings(StageSettings):
+    """Settings of every stage that trains students."""
 
     student: StudentSection
     """Family, bits, input encoding and training."""
@@ -71,30 +71,37 @@ class Settings(StageSettings):
     """What is learned from the teacher, and how."""
     compression: CompressionSettings = PruningSettings()
     """Pruning while it is trained."""
-    evaluation: EvaluationSettings = EvaluationSettings()
-    """How its answers are judged."""
     augmentation: AugmentationSettings = AugmentationSettings()
     """How pseudo-items are made, where ``distillation.augmentation`` asks for some."""
-    brief: bool = False
-    """Whether only metrics, history and network are kept: no curves, pictures, study of trigger
-    rates or logged model; for sweeps of hundreds of small students."""
     teacher_folder: Path = Path("models/teacher")
     """Output of ``l1distill teacher``."""
-    output: Path = Path("models/student")
-    """Folder that the stage writes."""
 
     @model_validator(mode="after")
-    def _pruning_ends_in_time(self) -> "Settings":
+    def _pruning_ends_in_time(self) -> "LearningSettings":
         if isinstance(self.student, NetworkSettings):
             self.compression.check(self.student.training.epochs, "student")
         return self
 
 
-def _sections(task: Task, composed: Mapping[str, Any]) -> Mapping[str, type[SectionSettings]]:
+class Settings(LearningSettings):
+    """Settings of ``l1distill student``."""
+
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """How its answers are judged."""
+    brief: bool = False
+    """Whether only metrics, history and network are kept: no curves, pictures, study of trigger
+    rates or logged model; for sweeps of hundreds of small students."""
+    output: Path = Path("models/student")
+    """Folder that the stage writes."""
+
+
+def learning_sections(
+    task: Task, composed: Mapping[str, Any]
+) -> Mapping[str, type[SectionSettings]]:
+    """Return the types of the sections of :class:`LearningSettings`."""
     return {
         "student": _section(family_of(composed.get("student")).settings, task.settings.encoding),
         "compression": method_of(composed.get("compression")),
-        "evaluation": task.settings.evaluation,
         "augmentation": task.settings.augmentation,
     }
 
@@ -109,11 +116,17 @@ def _section(
     )
 
 
-def _inputs(settings: Settings) -> Mapping[str, Path]:
+def _sections(task: Task, composed: Mapping[str, Any]) -> Mapping[str, type[SectionSettings]]:
+    return {**learning_sections(task, composed), "evaluation": task.settings.evaluation}
+
+
+def learning_inputs(settings: LearningSettings) -> Mapping[str, Path]:
+    """Return the folders that students are trained from."""
     return {"generate": settings.data.folder, "teacher": settings.teacher_folder}
 
 
-def _check(settings: Settings, task: Task) -> None:
+def check_learning(settings: LearningSettings, task: Task) -> None:
+    """Refuse what the teacher, the task or the student's family do not allow."""
     check_same_constants(task, settings.teacher_folder, settings.data.folder)
     chosen, student = settings.distillation, settings.student
     encoding = task.encoding(student.inputs, settings.teacher_folder)  # refuses unknown inputs
@@ -141,7 +154,7 @@ def _check(settings: Settings, task: Task) -> None:
         open_teacher(teacher, task.name, "distillation: reconstruction, feature and relation")
 
 
-def _check_compression(settings: Settings, student: NetworkSettings, task: Task) -> None:
+def _check_compression(settings: LearningSettings, student: NetworkSettings, task: Task) -> None:
     """Refuse numbers of nodes and features that the student cannot be left with."""
     compression = settings.compression
     if isinstance(compression, NodePruningSettings):
@@ -271,9 +284,9 @@ MODEL = ModelSpec(
 STAGE = Stage(
     name="student",
     settings=Settings,
-    inputs=_inputs,
+    inputs=learning_inputs,
     run=_run,
     artifacts=("*.h5", "*.json", "*.csv", "*/*.csv", "plots/*"),
     sections=_sections,
-    check=_check,
+    check=check_learning,
 )

@@ -34,6 +34,7 @@ WHAT = {
     "trigger.",
     "quantize": "Teacher in fixed point, to compare with.",
     "student": "Student: a small quantized network that was taught to answer as the teacher does.",
+    "search": "Search for a student: many candidates, trained together, and the best of them anew.",
     "synthesize": "Firmware of a student, compared bit by bit with the network it was made from.",
     "promote": "Verdict on a student: whether it may run in the trigger, and whether it replaces "
     "the champion.",

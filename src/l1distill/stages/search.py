@@ -1,0 +1,260 @@
+"""search: many candidates for a student, trained together; the best are trained anew."""
+
+import hashlib
+import json
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import model_validator
+
+from l1distill.compression.pruning import PruningSettings
+from l1distill.core.errors import ConfigError, DataError
+from l1distill.core.settings import Settings as SectionSettings
+from l1distill.data.encoding import InputEncoding
+from l1distill.executor.settings import ExecutorSettings, ProcessesSettings
+from l1distill.models.mlp import StudentSettings
+from l1distill.reporting.pictures import write_captions
+from l1distill.search.plan import Course, Plan
+from l1distill.search.problem import Problem
+from l1distill.search.records import Outcome
+from l1distill.search.settings import SearchSettings, Strategy
+from l1distill.search.store import Store, url_of
+from l1distill.search.tables import write_candidates, write_front
+from l1distill.stages.lessons import Lesson, offline_lesson
+from l1distill.stages.recorded_teacher import teacher_settings
+from l1distill.stages.search_finalists import choose, draw, of_finalist, train_finalists
+from l1distill.stages.search_workers import search
+from l1distill.stages.stage import Context, Result, Stage
+from l1distill.stages.student import (
+    LearningSettings,
+    check_learning,
+    learning_inputs,
+    learning_sections,
+)
+from l1distill.tasks.base import ScoringTask, Task
+
+DATABASE = "search.db"
+"""Of the search, in the output: more candidates continue it."""
+HEADLINE = ("search/candidates", "search/best_mse_to_teacher")
+_OF_NO_CANDIDATE = ("candidates", "finalists", "seeds", "name", "database")
+"""Settings that change no candidate: a search may be continued with others."""
+
+
+class Settings(LearningSettings):
+    """Settings of ``l1distill search``."""
+
+    strategy: Strategy = "co"
+    """``post``: layers in floating point first, then types for the best of them; ``co``: layers and
+    types at once; ``front``: likewise, judged by loss, LUTs and cycles."""
+    search: SearchSettings = SearchSettings()
+    """Candidates, sampler, rungs and space."""
+    executor: ExecutorSettings = ProcessesSettings()
+    """Where candidates are trained, a population on each worker at a time."""
+    promote: bool = False
+    """Whether the best finalist goes through the pipeline, up to the verdict of the gates; in a
+    folder of its own beside the output."""
+    output: Path = Path("outputs/search")
+    """Folder that the stage writes."""
+
+    @model_validator(mode="after")
+    def _finalists_are_pruned_in_time(self) -> "Settings":
+        pruning = self.compression
+        if isinstance(pruning, PruningSettings) and max(self.search.space.sparsity) > 0:
+            most = {"sparsity": max(self.search.space.sparsity)}
+            training = self.student.training  # type: ignore[attr-defined]
+            pruning.model_copy(update=most).check(training.epochs, "student")
+        return self
+
+
+def _sections(task: Task, composed: Mapping[str, Any]) -> Mapping[str, type[SectionSettings]]:
+    return learning_sections(task, composed)
+
+
+def _check(settings: Settings, task: Task) -> None:
+    chosen, student = settings.distillation, settings.student
+    refused = {
+        f"student.family={student.family}": student.family != "mlp",
+        f"student.batch_norm={getattr(student, 'batch_norm', '')}": (
+            getattr(student, "batch_norm", "absent") != "absent"
+        ),
+        f"student.float_epochs={getattr(student, 'float_epochs', 0)}": bool(
+            getattr(student, "float_epochs", 0)
+        ),
+        "student.quantized=false": not getattr(student, "quantized", True),
+        f"compression.method={settings.compression.method}": not isinstance(
+            settings.compression, PruningSettings
+        ),
+        f"distillation.scheme={chosen.scheme}": chosen.scheme != "offline",
+        f"distillation.beta={chosen.beta:g}": bool(chosen.beta),
+        **{
+            f"distillation.{kind}.weight={getattr(chosen, kind).weight:g}": True
+            for kind in chosen.of_network
+        },
+    }
+    for setting, is_refused in refused.items():
+        if is_refused:
+            raise ConfigError(
+                f"{setting}: a search trains quantized multilayer perceptrons, pruned by "
+                "magnitude, on what a trained teacher answers; take student=mlp, "
+                "compression=pruning and distillation=response"
+            )
+    if settings.strategy == "post" and settings.search.candidates < 2:
+        raise ConfigError("search.candidates=1: strategy=post searches twice; ask for two at least")
+    check_learning(settings, task)
+
+
+def _run(settings: Settings, context: Context) -> Result:
+    task, record = context.task, context.records["teacher"]
+    context.run.log_parameters(record.section("teacher"))
+    dataset = task.open(settings.data.folder)
+    encoding = task.encoding(settings.student.inputs, settings.teacher_folder)
+    teacher = task.teacher(teacher_settings(task, record), settings.teacher_folder)
+    lesson = offline_lesson(settings, context, dataset, encoding, teacher)
+    problem = _problem(settings, task, dataset, encoding, lesson)
+    plan = _plan(settings, lesson)
+    context.work.mkdir(parents=True, exist_ok=True)
+    database = context.work / DATABASE
+    if not database.exists() and (settings.output / DATABASE).is_file():
+        shutil.copy(settings.output / DATABASE, database)
+    store = Store(settings.search.database or url_of(database), settings.search.name)
+    try:
+        store.open(_fingerprint(settings, context))
+        before, start = len(store.outcomes()), time.monotonic()
+        complete = search(store, plan, problem, settings.executor, context.work)
+        hours = (time.monotonic() - start) / 3600
+        course = Course(plan, store)
+        if not course.finished():
+            _refuse_without_result(course, complete)
+        metrics = _metrics(course, dataset.training_sample)
+        if len(store.outcomes()) > before:
+            metrics["search/candidates_per_hour"] = _trained(course) / hours
+        finalists = choose(course, settings.search.finalists) if complete else []
+        trained = train_finalists(settings, context, course, problem, encoding, lesson, finalists)
+    finally:
+        store.close()
+    if database.exists():
+        shutil.copy(database, context.folder / DATABASE)
+    write_candidates(course, context.folder / "candidates.csv")
+    write_front(course, context.folder / "front.csv")
+    write_captions(draw(course, context.folder), context.folder)
+    metrics |= trained
+    return Result(
+        metrics=metrics,
+        headline=tuple(name for name in HEADLINE if name in metrics),
+        dataset_md5=dataset.md5,
+        note=_note(course, complete),
+        conclude=lambda: _promote(settings, course, finalists),
+    )
+
+
+def _promote(settings: Settings, course: Course, finalists: Sequence[Outcome]) -> None:
+    if settings.promote and finalists:
+        from l1distill.stages.search_promotion import promote
+
+        best = course.candidate(finalists[0].number)
+        promote(settings, *of_finalist(settings, best))
+
+
+def _problem(
+    settings: Settings, task: Task, dataset: Any, encoding: InputEncoding, lesson: Lesson
+) -> Problem:
+    samples = {}
+    for name, sample in dataset.samples().items():
+        rows = dataset.evaluation_rows(name)
+        features = encoding.apply(sample.items.values[rows])
+        samples[name] = features, lesson.target(lesson.answers[name][rows])
+    scores = isinstance(task, ScoringTask) and lesson.train.targets.shape[1] == 1
+    return Problem(
+        train=lesson.train,
+        validation=lesson.validation,
+        samples=samples,
+        background=dataset.training_sample if scores else "",
+        is_decision=lesson.target.transform == "above",
+        distillation=settings.distillation,
+        exponents=tuple(encoding.exponents(settings.student.input_integer)),
+    )
+
+
+def _plan(settings: Settings, lesson: Lesson) -> Plan:
+    names = StudentSettings.model_fields
+    base = {name: value for name, value in dict(settings.student).items() if name in names}
+    return Plan(
+        strategy=settings.strategy,
+        settings=settings.search,
+        base=StudentSettings.model_validate(base),
+        features=lesson.train.features.shape[1],
+        outputs=lesson.train.targets.shape[1],
+        items=len(lesson.train.features),
+        seed=settings.seed,
+    )
+
+
+def _fingerprint(settings: Settings, context: Context) -> str:
+    """Return a hash of everything that decides what a candidate is and what comes of it."""
+    left_out = set(_OF_NO_CANDIDATE) - ({"candidates"} if settings.strategy == "post" else set())
+    content = [
+        settings.strategy,
+        settings.seed,
+        settings.search.model_dump(mode="json", exclude=left_out),
+        *(
+            section.model_dump(mode="json")
+            for section in (settings.student, settings.distillation, settings.augmentation)
+        ),
+        dict(context.hashes),
+    ]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _refuse_without_result(course: Course, complete: bool) -> None:
+    if not complete:
+        raise KeyboardInterrupt
+    raise DataError(
+        f"search: none of {len(course.drawn)} candidates could be trained, as their losses are not "
+        "finite; try smaller search.space.learning_rate"
+    )
+
+
+def _trained(course: Course) -> int:
+    return sum(course.state(number) != "waiting" for number in course.drawn)
+
+
+def _metrics(course: Course, sample: str) -> dict[str, float]:
+    states = [course.state(number) for number in course.drawn]
+    best, *_ = course.finished()
+    return {
+        "search/candidates": float(_trained(course)),
+        "search/finished": float(states.count("finished")),
+        "search/failed": float(states.count("failed")),
+        "search/front": float(len(course.front())),
+        "search/best_validation_loss": float(best.loss or 0.0),
+        "search/best_mse_to_teacher": best.metrics[f"mse_to_teacher/{sample}"],
+    }
+
+
+def _note(course: Course, complete: bool) -> str:
+    best, *_ = course.finished()
+    candidate = course.candidate(best.number)
+    words = f"{'-'.join(map(str, candidate.widths))} nodes, {candidate.sparsity:.0%} pruned"
+    text = (
+        f"Best of {_trained(course)} candidates by validation loss: candidate {best.number} "
+        f"({words}), about {best.costs['lut_estimate']:.0f} LUT."
+    )
+    if not complete:
+        text += " Interrupted: run again to continue."
+    print(f"search: {text}", file=sys.stderr)
+    return text
+
+
+STAGE = Stage(
+    name="search",
+    settings=Settings,
+    inputs=learning_inputs,
+    run=_run,
+    artifacts=("*.json", "*.csv", "finalists/*", "plots/*"),
+    sections=_sections,
+    check=_check,
+)

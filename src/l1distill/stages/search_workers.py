@@ -1,0 +1,139 @@
+"""The workers of a search: processes that share its database; progress and Ctrl-C."""
+
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from l1distill.core.logging import quiet_libraries
+from l1distill.core.processor import use_processor_freely
+from l1distill.core.progress import progress
+from l1distill.executor.choice import open_executor
+from l1distill.executor.settings import ExecutorSettings
+from l1distill.search.plan import Plan
+from l1distill.search.problem import Problem
+from l1distill.search.records import Outcome
+from l1distill.search.store import Store
+from l1distill.search.worker import work
+
+PROBLEM = "problem.npz"
+"""File with the items, for the workers."""
+_LOOK_S = 2.0
+"""Between two looks at what workers have recorded [s]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What a worker has to know; goes to other processes.
+
+    Attributes:
+        url: of the database.
+        name: of the search.
+        plan: what decides it.
+        problem: file of the items.
+    """
+
+    url: str
+    name: str
+    plan: Plan
+    problem: Path
+
+
+def take_part(part: Part) -> None:
+    """Take part in a search until it is finished, in a process of its own."""
+    import os
+
+    # whatever a worker finds is trained anew before it is used: the fastest arithmetic will do
+    use_processor_freely(os.environ)
+    quiet_libraries()
+    store = Store(part.url, part.name)
+    try:
+        work(store, part.plan, Problem.read(part.problem))
+    finally:
+        store.close()
+
+
+def search(
+    store: Store,
+    plan: Plan,
+    problem: Problem,
+    executor: ExecutorSettings,
+    folder: Path,
+) -> bool:
+    """Search until all candidates are trained.
+
+    Args:
+        store: of the search.
+        plan: what decides it.
+        problem: what candidates learn.
+        executor: where.
+        folder: for the items, which all workers have to see.
+
+    Returns:
+        Whether it came to its end; not where it was interrupted by Ctrl-C.
+    """
+    total = sum(number for _, number in plan.phases)
+    try:
+        with progress("search", total, "candidates") as advance:
+            report = _Report(plan, lambda done: advance(done))
+            report(store.outcomes())
+            problem.write(folder / PROBLEM)
+            _share(store, plan, executor, folder, report)
+    except KeyboardInterrupt:
+        print("search: interrupted; what is finished is kept", file=sys.stderr)
+        return False
+    return True
+
+
+def _share(
+    store: Store, plan: Plan, settings: ExecutorSettings, folder: Path, report: "_Report"
+) -> None:
+    """Have workers search, and report what they record."""
+    part = Part(url=store.url, name=store.name, plan=plan, problem=folder / PROBLEM)
+    with open_executor(settings, folder) as executor:
+        futures: list[Future[None]] = [
+            executor.submit(take_part, part) for _ in range(workers_of(settings))
+        ]
+        while wait(futures, _LOOK_S).not_done:
+            report(store.outcomes())
+        for future in futures:
+            future.result()
+    report(store.outcomes())
+
+
+def workers_of(settings: ExecutorSettings) -> int:
+    """Return how many workers an executor has at most."""
+    import os
+
+    jobs = getattr(settings, "jobs", None)
+    if jobs is not None:
+        return int(jobs) * int(getattr(settings, "cores", 1))
+    return int(getattr(settings, "workers", None) or os.cpu_count() or 1)
+
+
+class _Report:
+    """Tells how many candidates are done, and of every better one."""
+
+    def __init__(self, plan: Plan, advance: Callable[[int], None]) -> None:
+        self._last, self._advance = len(plan.settings.rungs), advance
+        self._seen: set[int] = set()
+        self._best = float("inf")
+
+    def __call__(self, outcomes: Sequence[Outcome]) -> None:
+        new = {one.number for one in outcomes} - self._seen
+        self._seen |= new
+        if new:
+            self._advance(len(new))
+        full = [one for one in outcomes if one.rung == self._last and one.loss is not None]
+        best = min(full, key=lambda one: one.loss or 0.0, default=None)
+        if best is not None and best.loss is not None and best.loss < self._best:
+            self._best = best.loss
+            lut = best.costs.get("lut_estimate")
+            cost = "" if lut is None else f", about {lut:,.0f} LUT"
+            print(
+                f"search: best so far: candidate {best.number}, validation loss {best.loss:.4g}"
+                f"{cost}",
+                file=sys.stderr,
+                flush=True,
+            )
