@@ -222,6 +222,13 @@ def test_the_derivatives_are_those_of_the_formula() -> None:
     np.testing.assert_allclose(pool.score[3:], expected, rtol=1e-5)
 
 
+def test_where_nothing_goes_any_epoch_may_be_the_best() -> None:
+    whole = _gated(NodePruningSettings(nodes=1.0, features=FEATURES))
+    assert (whole.full_from_epoch, whole.fine_tune_from) == (0, 4)
+    assert _gated(NodePruningSettings(nodes=13)).full_from_epoch == 3
+    assert _gated(NodePruningSettings(nodes=1.0, sparsity=0.1)).full_from_epoch == 3
+
+
 def test_what_features_have_in_common_counts_for_nothing() -> None:
     """The derivative by the gate of an input is that of what varies, wherever its zero is."""
     budget = Budget(sizes={"features": 3}, keep=1, least={"features": 1})

@@ -1,5 +1,7 @@
 """Rankings of combinations, on made-up scores."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -60,6 +62,12 @@ def test_of_those_that_cannot_be_told_apart_the_cheapest_is_used() -> None:
     assert all(row.is_best for row in ranking.rows)
     assert ranking.use == "simple", "490 and 500 LUTs are the same cost, and it is listed first"
     assert "cannot be told apart" in ranking.words[0]
+    jobs[1] = replace(jobs[1], refused=True)
+    ranking = rank_combinations(jobs, BACKGROUND)
+    assert ranking.use == "same cost", "gates refused one of the three"
+    assert ranking.words[-1].startswith("Gates refused a seed of simple: it is not among")
+    jobs = [replace(job, refused=True) for job in jobs]
+    assert rank_combinations(jobs, BACKGROUND).use == "simple"
 
 
 def test_pairing_on_the_same_events_tells_apart_what_the_errors_alone_would_not() -> None:

@@ -35,7 +35,8 @@ class GatedNetwork:
 
     Attributes:
         model: what is fitted.
-        full_from_epoch: the first epoch at the end of which as few nodes are on as were asked for.
+        full_from_epoch: the first epoch at the end of which as few nodes are on as were asked for;
+            0 where all stay on.
     """
 
     def __init__(
@@ -102,12 +103,14 @@ class GatedNetwork:
             self.model, self._prune = with_weight_masks(
                 self.model, self._layers, settings.sparsity, schedule
             )
-        self.full_from_epoch = -(-schedule.end // steps_per_epoch) - 1
+        self._last_epoch = -(-schedule.end // steps_per_epoch) - 1
+        takes = settings.sparsity or any(pool.keep < pool.units for pool in self._pools)
+        self.full_from_epoch = self._last_epoch if takes else 0
         self._seed, self._held_out = seed, held_out
         self._by_permutation = settings.features is not None and (
             settings.feature_score == "permutation"
         )
-        if self._by_permutation and (held_out is None or not self.full_from_epoch):
+        if self._by_permutation and (held_out is None or not self._last_epoch):
             raise ConfigError(
                 "compression.feature_score=permutation: ranks features after an epoch, and there "
                 "is none before compression.end; train longer"
@@ -116,7 +119,7 @@ class GatedNetwork:
     @property
     def fine_tune_from(self) -> int | None:
         """The first epoch in which nothing is switched off any more, if it has its own rate."""
-        return self.full_from_epoch + 1 if self._settings.fine_tune == "cosine" else None
+        return self._last_epoch + 1 if self._settings.fine_tune == "cosine" else None
 
     def after_step(self) -> None:
         """Move scores and gates; in the graph of a step, behind the optimizer."""
@@ -132,7 +135,7 @@ class GatedNetwork:
         def after(epoch: int, _logs: Any = None) -> None:
             for pool in self._pools:
                 pool.count(epoch)
-            if self._by_permutation and epoch == self.full_from_epoch - 1:
+            if self._by_permutation and epoch == self._last_epoch - 1:
                 assert self._held_out is not None
                 self._pools[-1].score.assign(self._held_out.importance(self._seed))
 

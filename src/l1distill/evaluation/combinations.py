@@ -42,6 +42,7 @@ class Trained:
         scores: of the test events of each sample, (n,); the higher the more anomalous.
         lut: of its firmware.
         blind: figure that no signal takes part in, the larger the better; NaN if there is none.
+        refused: whether its gates refused it.
     """
 
     combination: str
@@ -49,6 +50,7 @@ class Trained:
     scores: Mapping[str, NDArray[np.floating[Any]]]
     lut: float
     blind: float = math.nan
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,11 +141,21 @@ def rank_combinations(jobs: Sequence[Trained], background: str) -> Ranking:
         for name, seeds in counted.items()
     ]
     listed = {name: at for at, name in enumerate(by_name)}
-    use = _cheapest([row for row in rows if row.is_best], listed) if some else ""
+    equals = [row for row in rows if row.is_best]
+    refused = {job.combination for job in jobs if job.refused}
+    passed = [row for row in equals if row.combination not in refused]
+    use = _cheapest(passed or equals, listed) if some else ""
     measured = [row for row in rows if math.isfinite(row.blind)]
     blind = max(measured, key=lambda row: row.blind).combination if measured else ""
     rows.sort(key=lambda row: (bool(row.failed), not row.has_figures, -row.auc))
-    return Ranking(rows=rows, use=use, blind=blind, words=in_words(rows, use, blind))
+    words = in_words(rows, use, blind)
+    if use and len(passed) < len(equals):
+        left_out = ", ".join(row.combination for row in equals if row not in passed)
+        words.append(
+            f"Gates refused a seed of {left_out}: "
+            + ("it is not among what may be used." if passed else "nothing among the best passed.")
+        )
+    return Ranking(rows=rows, use=use, blind=blind, words=words)
 
 
 def _mean_parts(seeds: _Seeds) -> _Parts:

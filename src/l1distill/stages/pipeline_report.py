@@ -153,6 +153,7 @@ def _rank(
                 scores=scores,
                 lut=result.metrics["firmware/lut"],
                 blind=result.metrics.get(BLIND, float("nan")),
+                refused=bool(result.refused_by),
             )
         )
     if len(jobs) < 2 or len(backgrounds) > 1 or len(data) > 1:
