@@ -52,13 +52,14 @@ class SweepPage:
 
 
 FIGURES = (
+    ("AUC", "auc", ".4f"),
     ("LUT (yosys)", "firmware/lut", ".0f"),
     ("latency [cycles]", "firmware/latency_cycles", ".0f"),
     ("latency [ns]", "firmware/latency_ns", ".1f"),
     ("II", "firmware/ii_cycles", ".0f"),
     ("MSE, background", "mse_to_teacher/background", ".3g"),
 )
-"""Columns of firmware and fidelity: heading, metric, format."""
+"""Columns of figures that no signal has of its own: heading, metric, format."""
 CHANCE = "no better than chance"
 """What the page says of a seed that failed."""
 PHYSICS = (
