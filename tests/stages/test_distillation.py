@@ -271,23 +271,29 @@ def test_the_teacher_labels_pseudo_events(world: World, monkeypatch: pytest.Monk
     assert not np.isin(met[met > 0], train.features[:, 0]).any(), "from events of their own split"
 
 
+class _Student(StudentSettings):
+    """A student that reads digits."""
+
+    inputs: Any = DIGITS.settings.encoding.model_validate({"white": 16.0})
+
+
 def test_pseudo_items_need_a_task_that_makes_them_and_a_network_to_ask(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings: Any = SimpleNamespace(
         distillation=DistillationSettings(augmentation=2.0),
-        student=StudentSettings(),
+        student=_Student(),
         compression=PruningSettings(),
         teacher_folder=tmp_path,
         data=SimpleNamespace(folder=tmp_path),
     )
-    foreign: Any = SimpleNamespace(name="foreign", constants=tuple)
+    foreign: Any = SimpleNamespace(name="foreign", constants=tuple, encoding=DIGITS.encoding)
     with pytest.raises(
         ConfigError, match=r"^distillation.augmentation=2: task=foreign makes no pseudo-items"
     ):
-        student._check(settings, foreign)
+        student.check_learning(settings, foreign)
     settings.distillation = DistillationSettings(augmentation="task")
-    student._check(settings, foreign)
+    student.check_learning(settings, foreign)
     assert pseudo_items(settings.distillation, foreign) == 0.0
     assert pseudo_items(settings.distillation, TASK) == 4.0
     monkeypatch.setattr(TeacherFolder, "model", tmp_path / "teacher.h5")
@@ -328,7 +334,7 @@ def test_a_foreign_task_without_such_teachers_is_told(tmp_path: Path) -> None:
     record = SimpleNamespace(nested=lambda _: {"width": 8})
     settings: Any = SimpleNamespace(
         distillation=DistillationSettings(scheme="co_training"),
-        student=StudentSettings(),
+        student=_Student(),
         compression=PruningSettings(),
         teacher_folder=tmp_path,
         data=SimpleNamespace(folder=tmp_path),
@@ -336,9 +342,9 @@ def test_a_foreign_task_without_such_teachers_is_told(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(student.Record, "read", lambda _: record)
         with pytest.raises(ConfigError, match=r"^distillation.scheme=co_training: the teachers of"):
-            student._check(settings, DIGITS)
+            student.check_learning(settings, DIGITS)
         settings.distillation = DistillationSettings(beta=1.0)
         with pytest.raises(ConfigError, match=r"^distillation.beta=1: this task has no truth"):
-            student._check(settings, DIGITS)
+            student.check_learning(settings, DIGITS)
         settings.distillation = DistillationSettings()
-        student._check(settings, DIGITS)
+        student.check_learning(settings, DIGITS)
