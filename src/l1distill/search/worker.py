@@ -33,17 +33,19 @@ def work(
     plan: Plan,
     problem: Problem,
     on_task: Callable[[Sequence[Outcome]], None] = lambda _: None,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Take part in a search until it is finished.
+    """Take part in a search until it is finished, or stopped.
 
     Args:
         store: of the search; opened.
         plan: what decides it.
         problem: what candidates learn.
         on_task: is told what came of each task that this worker did.
+        is_stopped: tells before each task whether to leave.
     """
     worker = _Worker(store, plan, problem)
-    while worker.step(on_task):
+    while not is_stopped() and worker.step(on_task):
         pass
 
 

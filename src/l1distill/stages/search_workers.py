@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from l1distill.search.worker import work
 
 PROBLEM = "problem.npz"
 """File with the items, for the workers."""
+STOP = "stop"
+"""File that tells workers to leave behind the task that they are at."""
 _LOOK_S = 2.0
 """Between two looks at what workers have recorded [s]."""
 
@@ -43,13 +46,18 @@ class Part:
 def take_part(part: Part) -> None:
     """Take part in a search until it is finished, in a process of its own."""
     import os
+    import signal
 
+    with suppress(ValueError):  # of Dask, whose workers are threads
+        # Ctrl-C reaches every process of a terminal: the command itself tells workers to leave
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     # whatever a worker finds is trained anew before it is used: the fastest arithmetic will do
     use_processor_freely(os.environ)
     quiet_libraries()
     store = Store(part.url, part.name)
     try:
-        work(store, part.plan, Problem.read(part.problem))
+        stop = part.problem.with_name(STOP)
+        work(store, part.plan, Problem.read(part.problem), is_stopped=stop.exists)
     finally:
         store.close()
 
@@ -90,13 +98,19 @@ def _share(
     store: Store, plan: Plan, settings: ExecutorSettings, folder: Path, report: "_Report"
 ) -> None:
     """Have workers search, and report what they record."""
+    (folder / STOP).unlink(missing_ok=True)
     part = Part(url=store.url, name=store.name, plan=plan, problem=folder / PROBLEM)
     with open_executor(settings, folder) as executor:
         futures: list[Future[None]] = [
             executor.submit(take_part, part) for _ in range(workers_of(settings))
         ]
-        while wait(futures, _LOOK_S).not_done:
-            report(store.outcomes())
+        try:
+            while wait(futures, _LOOK_S).not_done:
+                report(store.outcomes())
+        except KeyboardInterrupt:
+            (folder / STOP).touch()
+            print("search: waiting for what is being trained", file=sys.stderr)
+            raise
         for future in futures:
             future.result()
     report(store.outcomes())
