@@ -166,6 +166,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def programs(shared: Path) -> Path:
+    """A folder for the front of ``PATH``, whose stages and DVC are forked."""
+    from tests.forked import forked_programs
+
+    return forked_programs(shared / "programs")
+
+
+@pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An initialized tracking store to copy: MLflow takes seconds to make its tables."""
     import mlflow

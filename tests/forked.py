@@ -21,7 +21,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,6 +29,9 @@ from filelock import FileLock
 
 SERVED = ("l1distill", "dvc")
 """Modules that are run in forked processes."""
+FRESH = ("fingerprint", "report")
+"""Commands of l1distill that have processes of their own all the same: those that the tutorials,
+which fork nothing, do not have."""
 PRELOADED = (
     *("dvc.cli", "dvc.commands.repro", "dvc.repo.reproduce", "dvc.stage.run"),
     *("mlflow", "mlflow.pyfunc", "mlflow.data.meta_dataset"),
@@ -44,8 +47,12 @@ _PROGRAM = """\
 #!{python} -IS
 import array, json, os, signal, socket, sys
 
-arguments = sys.argv[1:]
-if arguments[:1] != ["-m"] or arguments[1] not in {served!r} or arguments[2:3] in {fresh!r}:
+program, *arguments = sys.argv
+program = os.path.basename(program)
+if program != "python":
+    arguments = ["-m", program, *arguments]
+command = "".join(arguments[2:3])
+if arguments[:1] != ["-m"] or arguments[1] not in {served!r} or command in {fresh!r}:
     os.execv({python!r}, [{python!r}, *arguments])
 request = json.dumps([arguments[1:], os.getcwd(), dict(os.environ)]).encode()
 server = socket.socket(socket.AF_UNIX)
@@ -64,14 +71,15 @@ os._exit(status)
 """
 
 
-def forked_python(folder: Path, fresh: Collection[str] = ()) -> Path:
-    """Returns a folder with a ``python`` for the front of ``PATH``, and starts what it forks from.
+def forked_programs(folder: Path) -> Path:
+    """Returns a folder for the front of ``PATH``, and starts what its programs are forked from.
+
+    The programs are ``python`` and ``dvc``.
 
     That serves all processes of the tests until the one ends that started them.
 
     Args:
-        folder: is made for the program and a socket where it is not there.
-        fresh: commands of l1distill that have processes of their own all the same.
+        folder: is made for programs and a socket where it is not there.
     """
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
@@ -80,12 +88,13 @@ def forked_python(folder: Path, fresh: Collection[str] = ()) -> Path:
             program = _PROGRAM.format(
                 python=sys.executable,
                 served=SERVED,
-                fresh=[[command] for command in fresh],
+                fresh=FRESH,
                 address=str(folder / "socket"),
                 size=_BYTES,
             )
-            (part / "python").write_text(program)
-            (part / "python").chmod(0o755)
+            for name in ("python", "dvc"):
+                (part / name).write_text(program)
+                (part / name).chmod(0o755)
             _start(part / "socket")
             part.rename(folder)
     return folder

@@ -19,7 +19,6 @@ import pytest
 from filelock import FileLock
 
 from l1distill.registry.evidence import Evidence
-from tests.forked import forked_python
 from tests.in_process import run_in_process
 from tests.settings import ROOT
 
@@ -160,20 +159,15 @@ def with_own_store(line: Project, folder: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def whole_line(shared: Path) -> Project:
-    """A clone after one ``dvc repro``, which all processes of the tests see: not to be changed.
-
-    Its stages are forked, but for those that the tutorial does not have run in processes of their
-    own.
-    """
+def whole_line(shared: Path, programs: Path) -> Project:
+    """A clone after one ``dvc repro``, which all processes of the tests see: not to be changed."""
     folder, done = shared / "line", shared / "line.done"
-    python = forked_python(shared / "python", fresh=("fingerprint", "report"))
     with FileLock(shared / "line.lock"):
         if not done.exists():
             shutil.rmtree(folder, ignore_errors=True)
-            make_project(folder, python).dvc("repro")
+            make_project(folder, programs).dvc("repro")
             done.touch()
-    return Project(folder, _environment(folder, python))
+    return Project(folder, _environment(folder, programs))
 
 
 @pytest.fixture(scope="session")

@@ -112,7 +112,7 @@ def _stored(root: Path, content: bytes) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def made(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A line of one stage, in a repository with the project's DVC settings, after its repro."""
     folder = tmp_path_factory.mktemp("made")
     for name in (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore"):
@@ -125,7 +125,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
         "HOME": str(home),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT / "src"),
         "DVC_SITE_CACHE_DIR": str(home / "dvc"),
         "DVC_NO_ANALYTICS": "1",
