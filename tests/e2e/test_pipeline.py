@@ -15,8 +15,8 @@ LEFT, RIGHT = "distill_feature_self", "distill_response_offline"
 JOBS = {f"{LEFT},seed=1", f"{RIGHT},seed=1"}
 SWEEP = (
     *("pipeline", "experiment=distillation_comparison", f"experiment@_global_={LEFT},{RIGHT}"),
-    *("seed=1", "output=outputs/pipeline", "student.layers=[2]", "compression=none"),
-    *("student.training.epochs=1", "distillation.augmentation=0", "firmware.rtl_simulator=none"),
+    *("seed=1", "output=outputs/pipeline", "student.layers=[8]", "compression=none"),
+    *("student.training.epochs=30", "distillation.augmentation=0", "firmware.rtl_simulator=none"),
     *("firmware.verification_events=20", "firmware.adversarial_events=0"),
 )
 
