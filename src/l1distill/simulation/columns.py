@@ -27,6 +27,18 @@ class Columns:
 
     event: IntArray
 
+    @classmethod
+    def of(cls, record: "Columns", **further: NDArray[Any]) -> "Self":
+        """Take the columns of a record that this class has too, and further ones.
+
+        Args:
+            record: Of any class of records; its other columns are dropped.
+            further: Columns that it lacks.
+        """
+        own = {field.name for field in fields(cls)} - set(further)
+        shared = own & {field.name for field in fields(record)}
+        return cls(**{name: getattr(record, name) for name in shared}, **further)
+
     def take(self, rows: IntArray | BoolArray) -> "Self":
         """Return the rows that an index array or a mask selects."""
         columns = {field.name: getattr(self, field.name)[rows] for field in fields(self)}

@@ -6,7 +6,7 @@ alone is made once, whatever the executor and the number of its workers.
 
 import hashlib
 import importlib.metadata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +65,16 @@ class SampleShard:
         return f"{self.sample}-{self.number:05d}"
 
 
+def divide(events: int, size: int) -> Iterator[tuple[int, int]]:
+    """Divide events into pieces of ``size``, the last of what is left.
+
+    Yields:
+        Number of the piece, from 0 on, and its events.
+    """
+    for number, start in enumerate(range(0, events, size)):
+        yield number, min(size, events - start)
+
+
 def job_path(folder: Path, job: Job) -> Path:
     """Return the path of the file that a job makes."""
     return folder / f"{job.name}.npz"
@@ -112,6 +122,20 @@ def fingerprint(settings: str, versions: Mapping[str, str], module: str) -> str:
     digest.update(repr(sorted(versions.items())).encode())
     digest.update(closure_sha256([module]).encode())
     return digest.hexdigest()[:16]
+
+
+def make_job_folder(output: Path, work: Path | None, fingerprint: str) -> Path:
+    """Make the folder of jobs' files, which a run that was killed finds again.
+
+    Args:
+        output: Folder of the data set.
+        work: Folder for ``shards``; ``output`` with ``.work`` appended if None.
+        fingerprint: what :func:`fingerprint` returns.
+    """
+    work = work if work is not None else output.with_name(output.name + ".work")
+    folder = work / "shards" / fingerprint
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def run_jobs(

@@ -44,14 +44,7 @@ def find_leptons(tracks: Tracks, detector: DetectorSettings, rng: np.random.Gene
     index = np.flatnonzero(accepted)
     efficiency = identification_efficiency(tracks.code[index], tracks.pt[index], eta[index])
     identified = tracks.take(index[rng.random(len(index)) < efficiency])
-    leptons = Leptons(
-        event=identified.event,
-        code=identified.code,
-        pt=identified.pt,
-        eta=identified.eta,
-        phi=identified.phi,
-        cone_pt=np.zeros(len(identified.event)),
-    )
+    leptons = Leptons.of(identified, cone_pt=np.zeros(len(identified.event)))
     in_cone = _cone_sum(leptons, _cone_tracks(tracks), detector.isolation_radius)
     return replace(leptons, cone_pt=in_cone)
 

@@ -15,10 +15,9 @@ from l1distill.simulation.columns import FloatArray, IntArray
 from l1distill.simulation.kinematics import wrap_phi
 from l1distill.simulation.particles import VertexParticles, vertex_particles_of_batch
 from l1distill.simulation.pool import Draw
-from l1distill.simulation.pythia import build_pythia
+from l1distill.simulation.pythia import build_pythia, generate_batches
 from l1distill.simulation.ragged import rows_of_entries
 
-_BATCH = 250
 _COLUMNS = ("pt", "eta", "phi", "energy", "x", "y", "z")
 
 
@@ -67,18 +66,13 @@ def build_particle_pool(
     """
     pythia = build_pythia(commands, collision_energy=collision_energy, seed=seed)
     counts, codes, charges, numbers = [], [], [], []
-    done = 0
-    while done < size:
-        batch = pythia.nextBatch(min(_BATCH, size - done))
+    for batch in generate_batches(pythia, size, progress):
         particles = vertex_particles_of_batch(batch, eta_max)
         counts.append(np.bincount(particles.event, minlength=len(batch)))
         codes.append(particles.code.astype(np.int16))
         charges.append(particles.charge.astype(np.int8))
         columns = [getattr(particles, name) for name in _COLUMNS]
         numbers.append(np.stack(columns, axis=1).astype(np.float32))
-        done += len(batch)
-        if progress is not None:
-            progress(done / size)
     return ParticlePool(
         first=np.concatenate([[0], np.cumsum(np.concatenate(counts))]),
         code=np.concatenate(codes),

@@ -1,5 +1,6 @@
 """Stable particles of many events in flat arrays, as the detector simulation takes them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,23 +85,9 @@ class DisplacedParticles(Particles):
 
 def displaced_particles_of_batch(batch: Any, eta_max: float = 5.2) -> DisplacedParticles:
     """Flatten a batch as :func:`particles_of_batch` does, with production vertices."""
-    import awkward as ak
-
     particles, stable = _stable_particles(batch)
-    x, y = (
-        ak.to_numpy(ak.fill_none(ak.flatten(batch.prt.vProd[name]), 0.0))[stable]
-        for name in ("px", "py")
-    )
-    displaced = DisplacedParticles(
-        event=particles.event,
-        code=particles.code,
-        pt=particles.pt,
-        eta=particles.eta,
-        phi=particles.phi,
-        energy=particles.energy,
-        x=x,
-        y=y,
-    )
+    x, y = _production(batch, stable, ("px", "py"))
+    displaced = DisplacedParticles.of(particles, x=x, y=y)
     return displaced.take(np.abs(particles.eta) < eta_max)
 
 
@@ -122,24 +109,19 @@ def vertex_particles_of_batch(batch: Any, eta_max: float) -> VertexParticles:
     import awkward as ak
 
     particles, stable = _stable_particles(batch)
-    x, y, z = (
-        ak.to_numpy(ak.fill_none(ak.flatten(batch.prt.vProd[name]), 0.0))[stable]
-        for name in ("px", "py", "pz")
-    )
+    x, y, z = _production(batch, stable, ("px", "py", "pz"))
     sign = np.sign(ak.to_numpy(ak.flatten(batch.prt.id))[stable])
-    vertices = VertexParticles(
-        event=particles.event,
-        code=particles.code,
-        pt=particles.pt,
-        eta=particles.eta,
-        phi=particles.phi,
-        energy=particles.energy,
-        x=x,
-        y=y,
-        charge=sign * _CHARGE_OF_POSITIVE_CODE[particles.code],
-        z=z,
-    )
+    charge = sign * _CHARGE_OF_POSITIVE_CODE[particles.code]
+    vertices = VertexParticles.of(particles, x=x, y=y, z=z, charge=charge)
     return vertices.take(np.abs(particles.eta) < eta_max)
+
+
+def _production(batch: Any, stable: BoolArray, components: Sequence[str]) -> list[FloatArray]:
+    """Return components of the production vertices of particles [mm]."""
+    import awkward as ak
+
+    vertex = batch.prt.vProd
+    return [ak.to_numpy(ak.fill_none(ak.flatten(vertex[name]), 0.0))[stable] for name in components]
 
 
 def _stable_particles(batch: Any) -> tuple[Particles, BoolArray]:

@@ -16,10 +16,8 @@ from l1distill.simulation.columns import BoolArray, FloatArray, IntArray
 from l1distill.simulation.detector import Deposits, Tracks, track
 from l1distill.simulation.kinematics import transverse_momentum
 from l1distill.simulation.particles import particles_of_batch
-from l1distill.simulation.pythia import build_pythia
+from l1distill.simulation.pythia import build_pythia, generate_batches
 from l1distill.simulation.ragged import rows_of_entries
-
-_BATCH = 250
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,14 +108,11 @@ def build_pool(
     )
     all_tracks, all_deposits = [], []
     done = 0
-    while done < size:
-        batch = pythia.nextBatch(min(_BATCH, size - done))
+    for batch in generate_batches(pythia, size, progress):
         tracks, deposits = track(particles_of_batch(batch), rng)
         all_tracks.append(replace(tracks, event=tracks.event + done))
         all_deposits.append(replace(deposits, event=deposits.event + done))
         done += len(batch)
-        if progress is not None:
-            progress(done / size)
     tracks, deposits = Tracks.concatenate(all_tracks), Deposits.concatenate(all_deposits)
     numbers = np.arange(size + 1)
     px, py = transverse_momentum(tracks.pt, tracks.phi)

@@ -1,5 +1,6 @@
 """PYTHIA: settings common to all processes, and its initialization."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ _COMMON = (
     "Next:numberCount = 0",
 )
 _SEEDS = 900_000_000  # PYTHIA takes seeds up to this
+_BATCH = 250
 
 # Diffraction counts as soft up to 20 TeV: the multi-parton machinery of hard diffraction takes
 # 4 s to initialize, and adds nothing above the calorimeters' thresholds.
@@ -51,6 +53,28 @@ class Process:
     def without_mpi(self) -> "Self":
         """Return the same process without multi-parton interactions."""
         return replace(self, commands=(*self.commands, "PartonLevel:MPI = off"))
+
+
+def generate_batches(
+    pythia: Any, size: int, progress: Callable[[float], None] | None = None
+) -> Iterator[Any]:
+    """Generate a number of collisions.
+
+    Args:
+        pythia: What :func:`build_pythia` returns.
+        size: Number of collisions in all.
+        progress: Called with the fraction done, in (0, 1], after each batch.
+
+    Yields:
+        What ``Pythia.nextBatch`` returns.
+    """
+    done = 0
+    while done < size:
+        batch = pythia.nextBatch(min(_BATCH, size - done))
+        yield batch
+        done += len(batch)
+        if progress is not None:
+            progress(done / size)
 
 
 def build_pythia(

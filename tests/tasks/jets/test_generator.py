@@ -1,10 +1,7 @@
 """Jets: the same bytes after a kill, features against formulas and FastJet, the mass peak."""
 
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import fastjet
 import numpy as np
@@ -22,22 +19,9 @@ from l1distill.tasks.jets.generator.generate import generate
 from l1distill.tasks.jets.generator.settings import GeneratorSettings
 from l1distill.tasks.jets.generator.substructure import describe_jets
 from l1distill.tasks.jets.jet_files import JetTable, split_jets
+from tests.tasks.inline import Inline
 
 SETTINGS = GeneratorSettings(seed=5, jets_per_class=300, shard=150)
-
-
-class Inline(Executor):
-    def __init__(self, stop_after: int | None = None) -> None:
-        self.done = 0
-        self._stop_after = stop_after
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        if self.done == self._stop_after:
-            raise KeyboardInterrupt
-        self.done += 1
-        future: Future[Any] = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future
 
 
 @pytest.fixture(scope="module")

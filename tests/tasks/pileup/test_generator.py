@@ -22,7 +22,7 @@ from l1distill.tasks.pileup.events import Events
 from l1distill.tasks.pileup.generator.generate import generate
 from l1distill.tasks.pileup.generator.settings import GeneratorSettings
 from l1distill.tasks.pileup.settings import PileupDataSettings
-from tests.tasks.pileup.inline import Inline
+from tests.tasks.inline import Inline
 
 SETTINGS = GeneratorSettings(seed=5, train=24, test=160, pileup=60.0, pool=500, shard=80)
 

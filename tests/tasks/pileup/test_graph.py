@@ -23,7 +23,7 @@ from l1distill.tasks.pileup.graph_settings import PUBLISHED, GraphSettings
 from l1distill.tasks.pileup.graph_training import graph_weights, train_graph
 from l1distill.tasks.pileup.weights import from_vertex
 from l1distill.training.settings import TrainingSettings
-from tests.tasks.pileup.inline import Inline
+from tests.tasks.inline import Inline
 
 WINDOW_MM = 1.0
 SMALL = GraphSettings(

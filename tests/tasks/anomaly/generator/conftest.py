@@ -3,10 +3,8 @@
 import pickle
 import shutil
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -21,24 +19,9 @@ from l1distill.tasks.anomaly.generator.shard import (
     make_job,
     read_shard,
 )
+from tests.tasks.inline import Inline
 
 TINY = GeneratorSettings(seed=11, background=60, signal=20, pool=400, shard=60)
-
-
-class InlineExecutor(Executor):
-    """Runs each task as it is submitted, in this process; may stop half-way."""
-
-    def __init__(self, stop_after: int | None = None) -> None:
-        self.names: list[str] = []
-        self._stop_after = stop_after
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        if self._stop_after is not None and len(self.names) >= self._stop_after:
-            raise KeyboardInterrupt
-        self.names.append(args[1].name)
-        future: Future[Any] = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future
 
 
 @dataclass(frozen=True)
@@ -85,7 +68,7 @@ def tiny(shared: Path, stocks: Path) -> Dataset:
                 progress.append((events, work))
 
             copy_stocks(stocks, TINY, part / "work")
-            generate(TINY, part / "out", InlineExecutor(), on_progress, part / "work")
+            generate(TINY, part / "out", Inline(), on_progress, part / "work")
             (part / "progress").write_bytes(pickle.dumps(progress))
             part.rename(folder)
     progress = pickle.loads((folder / "progress").read_bytes())

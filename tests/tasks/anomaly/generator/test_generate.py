@@ -29,7 +29,8 @@ from l1distill.tasks.anomaly.generator.plan import (
 )
 from l1distill.tasks.anomaly.generator.processes import mix_counts
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
-from tests.tasks.anomaly.generator.conftest import TINY, Dataset, InlineExecutor, copy_stocks
+from tests.tasks.anomaly.generator.conftest import TINY, Dataset, copy_stocks
+from tests.tasks.inline import Inline
 
 BACKGROUND_FILE = "background.h5"
 FILES = sorted([BACKGROUND_FILE, "card.json", *(f"{signal}.h5" for signal in SIGNALS)])
@@ -87,7 +88,7 @@ def test_killed_run_resumes_to_the_same_bytes_on_other_workers(
     work = tmp_path / "work"
     shards = copy_stocks(stocks, TINY, work)
     with pytest.raises(KeyboardInterrupt):
-        generate(TINY, tmp_path / "out", InlineExecutor(stop_after=3), work=work)
+        generate(TINY, tmp_path / "out", Inline(stop_after=3), work=work)
     assert not (tmp_path / "out").exists()
     # what a SIGKILL leaves behind: notes of progress and half-written temporary files
     finished = {path.name for path in shards.glob("*.npz")}
@@ -107,7 +108,7 @@ def test_only_missing_shards_are_made_again(tiny: Dataset, tmp_path: Path) -> No
     shutil.copytree(tiny.work, tmp_path / "work")
     lost = next((tmp_path / "work" / "shards").glob("*/a_4l-00000.npz"))
     lost.unlink()
-    executor = InlineExecutor()
+    executor = Inline()
     generate(TINY, tmp_path / "out", executor, work=tmp_path / "work")
     assert len(executor.names) == 1
     assert "a_4l" in executor.names[0]
@@ -118,7 +119,7 @@ def test_another_seed_does_not_reuse_shards(tiny: Dataset, stocks: Path, tmp_pat
     shutil.copytree(tiny.work, tmp_path / "work")
     other = TINY.model_copy(update={"seed": 8})
     copy_stocks(stocks, other, tmp_path / "work")
-    executor = InlineExecutor(stop_after=1)
+    executor = Inline(stop_after=1)
     with pytest.raises(KeyboardInterrupt):
         generate(other, tmp_path / "out", executor, work=tmp_path / "work")
     folders = sorted((tmp_path / "work" / "shards").iterdir())
@@ -190,7 +191,7 @@ def test_what_an_earlier_run_left_is_in_the_first_report(tiny: Dataset, tmp_path
     shutil.copytree(tiny.work, tmp_path / "work")
     progress: list[tuple[int, float]] = []
     generate(
-        TINY, tmp_path / "out", InlineExecutor(), lambda *done: progress.append(done),
+        TINY, tmp_path / "out", Inline(), lambda *done: progress.append(done),
         tmp_path / "work",
     )  # fmt: skip
     assert progress == [(total_events(TINY), pytest.approx(total_cost(TINY)))]

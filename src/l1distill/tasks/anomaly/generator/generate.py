@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from l1distill.core.workspace import file_sha256
 from l1distill.data.card import Card, FileCard, SampleCard, write_card
-from l1distill.simulation.jobs import Progress, package_versions, run_jobs
+from l1distill.simulation.jobs import Progress, make_job_folder, package_versions, run_jobs
 from l1distill.tasks.anomaly.dataset import BACKGROUND
 from l1distill.tasks.anomaly.event_files import write_events
 from l1distill.tasks.anomaly.events import PROCESSES, SIGNALS, Events
@@ -54,9 +54,7 @@ def generate(
         The data card, also written to ``card.json``.
     """
     versions = package_versions()
-    work = work if work is not None else output.with_name(output.name + ".work")
-    folder = work / "shards" / fingerprint(settings, versions)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_job_folder(output, work, fingerprint(settings, versions))
     shards = plan_shards(settings)
     make_jobs(settings, [plan_stocks(settings), shards], folder, executor, progress)
     output.mkdir(parents=True, exist_ok=True)

@@ -83,12 +83,12 @@ def plan_shards(settings: GeneratorSettings) -> list[Shard]:
     counts = sample_counts(settings)
     for sample in PROCESSES + SIGNALS:
         size = max(10, round(settings.shard / SAMPLES[sample].cost))
-        for number, start in enumerate(range(0, counts[sample], size)):
+        for number, events in jobs.divide(counts[sample], size):
             shards.append(
                 Shard(
                     sample=sample,
                     number=number,
-                    events=min(size, counts[sample] - start),
+                    events=events,
                     seed=derive_seed(settings, sample, number),
                 )
             )

@@ -7,7 +7,13 @@ import numpy as np
 
 from l1distill.core.workspace import file_sha256
 from l1distill.data.card import Card, FileCard, SampleCard, write_card
-from l1distill.simulation.jobs import Progress, derive_seed, package_versions, run_jobs
+from l1distill.simulation.jobs import (
+    Progress,
+    derive_seed,
+    make_job_folder,
+    package_versions,
+    run_jobs,
+)
 from l1distill.tasks.jets.checks import check, check_scale
 from l1distill.tasks.jets.dataset import B_HADRONS, LABEL, SAMPLE
 from l1distill.tasks.jets.features import NAMES
@@ -55,9 +61,7 @@ def generate(
         The data card, also written to ``card.json``.
     """
     versions = package_versions()
-    work = work if work is not None else output.with_name(output.name + ".work")
-    folder = work / "shards" / fingerprint(settings, versions)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_job_folder(output, work, fingerprint(settings, versions))
     shards = plan_shards(settings)
     run_jobs(make_job, settings, [shards], folder, executor, progress)
     output.mkdir(parents=True, exist_ok=True)

@@ -50,11 +50,11 @@ def plan_shards(settings: GeneratorSettings) -> list[Shard]:
         Shard(
             sample=sample,
             number=number,
-            events=min(settings.shard, settings.jets_per_class - start),
+            events=events,
             seed=jobs.derive_seed(settings.seed, sample, number),
         )
         for sample in SAMPLES
-        for number, start in enumerate(range(0, settings.jets_per_class, settings.shard))
+        for number, events in jobs.divide(settings.jets_per_class, settings.shard)
     ]
 
 

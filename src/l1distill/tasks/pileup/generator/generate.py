@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from l1distill.core.workspace import file_sha256
 from l1distill.data.card import Card, FileCard, SampleCard, write_card
 from l1distill.data.splits import Split, assign
-from l1distill.simulation.jobs import Progress, package_versions, run_jobs
+from l1distill.simulation.jobs import Progress, make_job_folder, package_versions, run_jobs
 from l1distill.tasks.pileup.event_files import write_events
 from l1distill.tasks.pileup.events import Events
 from l1distill.tasks.pileup.generator.plan import (
@@ -64,9 +64,7 @@ def generate(
         The data card without checks, also written to ``card.json``.
     """
     versions = package_versions()
-    work = work if work is not None else output.with_name(output.name + ".work")
-    folder = work / "shards" / fingerprint(settings, versions)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_job_folder(output, work, fingerprint(settings, versions))
     shards = plan_shards(settings)
     run_jobs(make_job, settings, [[plan_pool(settings)], shards], folder, executor, progress)
     output.mkdir(parents=True, exist_ok=True)

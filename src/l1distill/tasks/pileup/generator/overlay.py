@@ -56,6 +56,7 @@ def overlay(
         missed.take(missed_hard), missed_hard[missed_hard], n_events, settings.detector, rng
     )
     own_tracks = tracked.tracks.take(tracked.tracks.hard_fraction > 0)
+    without = Candidates.merge(own_tracks, alone)
     generated = hard.take(np.abs(hard.eta) < settings.detector.eta_max)
     px, py = transverse_momentum(generated.pt, generated.phi)
     numbers = np.stack(
@@ -69,26 +70,8 @@ def overlay(
     return Events(
         numbers=numbers.astype(np.float32),
         particles=_record(Candidates.merge(tracked.tracks, clusters), counts, settings),
-        without_pileup=_record_alone(Candidates.merge(own_tracks, alone)),
-        generated=Generated(
-            event=generated.event,
-            pt=generated.pt,
-            eta=generated.eta,
-            phi=generated.phi,
-            energy=generated.energy,
-        ),
-    )
-
-
-def _record_alone(candidates: Candidates) -> WithoutPileup:
-    return WithoutPileup(
-        event=candidates.event,
-        pt=candidates.pt,
-        eta=candidates.eta,
-        phi=candidates.phi,
-        energy=candidates.energy,
-        charge=candidates.charge,
-        id=ids_of(candidates.code),
+        without_pileup=WithoutPileup.of(without, id=ids_of(without.code)),
+        generated=Generated.of(generated),
     )
 
 
@@ -103,16 +86,4 @@ def _record(
         pileup=pileup,
         settings=settings.puppi,
     )
-    return RecordedCandidates(
-        event=candidates.event,
-        pt=candidates.pt,
-        eta=candidates.eta,
-        phi=candidates.phi,
-        energy=candidates.energy,
-        charge=candidates.charge,
-        id=ids_of(candidates.code),
-        d0=candidates.d0,
-        dz=candidates.dz,
-        puppi=weights,
-        hard_fraction=candidates.hard_fraction,
-    )
+    return RecordedCandidates.of(candidates, id=ids_of(candidates.code), puppi=weights)

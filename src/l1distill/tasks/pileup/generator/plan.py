@@ -90,12 +90,12 @@ def plan_shards(settings: GeneratorSettings) -> list[Shard]:
         Shard(
             sample=sample,
             number=number,
-            events=min(settings.shard, counts[sample] - start),
+            events=events,
             seed=jobs.derive_seed(settings.seed, sample, number),
             pileup=settings.pileup,
         )
         for sample in SAMPLES
-        for number, start in enumerate(range(0, counts[sample], settings.shard))
+        for number, events in jobs.divide(counts[sample], settings.shard)
     ]
 
 
