@@ -1,12 +1,11 @@
 """Render the page of results of the jets task from what its pipeline left."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from docs.generate.results import firmware_sentence
+from docs.generate.results import firmware_sentence, read, verdict_table
 from docs.generate.text import table
 
 RECORD = Path(__file__).parents[1] / "results" / "jets.json"
@@ -26,24 +25,20 @@ PICTURES = {
 """What is taken over from the pipeline's folder, and what it shows."""
 
 
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def jets_record(folder: Path, commit: str) -> dict[str, Any]:
     """Read everything that the page shows from the outputs of the jets pipeline."""
     folders = {stage: folder / path for stage, path in OUTPUTS.items()}
-    card = _json(folders["generate"] / "card.json")
-    synthesis = _json(folders["synthesize"] / "synthesis.json")
+    card = read(folders["generate"] / "card.json")
+    synthesis = read(folders["synthesize"] / "synthesis.json")
     return {
         "command": "make repro-jets",
         "commit": commit,
-        "dataset_md5": _json(folders["teacher"] / "record.json")["dataset_md5"],
+        "dataset_md5": read(folders["teacher"] / "record.json")["dataset_md5"],
         "generator": card["settings"],
         "checks": card["checks"],
         "device": synthesis["device"],
-        "metrics": {stage: _json(path / "metrics.json") for stage, path in folders.items()},
-        "gates": _json(folders["promote"] / "verdict.json")["gates"],
+        "metrics": {stage: read(path / "metrics.json") for stage, path in folders.items()},
+        "gates": read(folders["promote"] / "verdict.json")["gates"],
     }
 
 
@@ -68,16 +63,6 @@ def page(record: Mapping[str, Any]) -> str:
         for name, value in record["checks"].items()
     ]
     models = [_model(name, metrics[name]) for name in ("teacher", "student")]
-    gates = [
-        (
-            gate["gate"],
-            f"`{gate['metric']}`",
-            "missing" if gate["value"] is None else f"{gate['value']:.4g}",
-            gate["threshold"],
-            "passed" if gate["passed"] else f"refused: {gate['reason']}",
-        )
-        for gate in record["gates"]
-    ]
     pictures = [f"![{words}]({picture_name(name)})\n" for name, words in PICTURES.items()]
     return "\n".join(
         (
@@ -101,7 +86,7 @@ def page(record: Mapping[str, Any]) -> str:
             "## Firmware\n",
             firmware_sentence(record) + "\n",
             "## Promotion\n",
-            table(("gate", "metric", "value", "threshold", "verdict"), gates),
+            verdict_table(record),
         )
     )
 

@@ -7,7 +7,6 @@ that is there, and so do other studies, sweeps and the pipeline of the jets task
 table, are written.
 """
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from docs.generate import jets, pages
+from docs.generate.results import read
 from l1distill.core.workspace import write_json, write_text
 
 OUTPUTS = {
@@ -36,10 +36,6 @@ TITLES = {
 """Sweeps of ``l1distill pipeline``, below ``outputs/``, whose tables are pages of results."""
 
 
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def _commit() -> str:
     done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
     return done.stdout.strip()
@@ -58,14 +54,14 @@ def quick_record(root: Path) -> dict[str, Any]:
     from l1distill.tasks.anomaly.plots.style import plain_name
 
     folders = {stage: root / path for stage, path in OUTPUTS.items()}
-    card = _json(folders["generate"] / "card.json")
-    synthesis = _json(folders["synthesize"] / "synthesis.json")
-    verdict = _json(folders["promote"] / "verdict.json")
+    card = read(folders["generate"] / "card.json")
+    synthesis = read(folders["synthesize"] / "synthesis.json")
+    verdict = read(folders["promote"] / "verdict.json")
     signals = [name for name in card["files"] if name != "background"]
     return {
         "command": "make repro",
         "commit": _commit(),
-        "dataset_md5": _json(folders["teacher"] / "record.json")["dataset_md5"],
+        "dataset_md5": read(folders["teacher"] / "record.json")["dataset_md5"],
         "seed": card["settings"]["seed"],
         "background": card["settings"]["background"],
         "signal": card["settings"]["signal"],
@@ -77,7 +73,7 @@ def quick_record(root: Path) -> dict[str, Any]:
         "published_source": published.PAPER,
         "why": published.WHY_OURS_DIFFER,
         "device": synthesis["device"],
-        "metrics": {stage: _json(folder / "metrics.json") for stage, folder in folders.items()},
+        "metrics": {stage: read(folder / "metrics.json") for stage, folder in folders.items()},
         "entries": synthesis["entries"],
         "gates": verdict["gates"],
     }
@@ -119,7 +115,7 @@ def study_page(folder: Path, name: str) -> str:
         name: of the page; ``paper`` is part of another, and has no title.
     """
     report = folder / "report.md"
-    md5 = _json(folder / "record.json")["dataset_md5"]
+    md5 = read(folder / "record.json")["dataset_md5"]
     title = report.read_text(encoding="utf-8").splitlines()[0]
     note = (
         f"Written by `l1distill paper`, data set MD5 `{md5[:12]}`, recorded at commit "
@@ -130,7 +126,7 @@ def study_page(folder: Path, name: str) -> str:
 
 def sweep_page(folder: Path) -> str:
     """Return the tables and the ranking of a sweep, with what they were made from."""
-    record = _json(min(folder.glob("*/student/record.json")))
+    record = read(min(folder.glob("*/student/record.json")))
     command = f"l1distill pipeline experiment={folder.name}"
     return (
         f"# {TITLES[folder.name]}\n\nWritten by `{command}` and taken over by `make results`, data "

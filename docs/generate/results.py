@@ -60,6 +60,21 @@ def firmware_sentence(quick: Mapping[str, Any]) -> str:
     )
 
 
+def verdict_table(record: Mapping[str, Any]) -> str:
+    """Return what the gates said of the student, a row a gate."""
+    rows = [
+        (
+            gate["gate"],
+            f"`{gate['metric']}`",
+            "missing" if gate["value"] is None else f"{gate['value']:.4g}",
+            gate["threshold"],
+            "passed" if gate["passed"] else f"refused: {gate['reason']}",
+        )
+        for gate in record["gates"]
+    ]
+    return table(("gate", "metric", "value", "threshold", "verdict"), rows)
+
+
 def readme_block(quick: Mapping[str, Any]) -> str:
     """Return what stands between the markers in the README."""
     return f"{BEGIN}\n{signals_table(quick)}\n{firmware_sentence(quick)}\n{END}"
@@ -100,16 +115,6 @@ def quick_page(quick: Mapping[str, Any]) -> str:
         )
         for entry in quick["entries"]
     ]
-    gates = [
-        (
-            gate["gate"],
-            f"`{gate['metric']}`",
-            "missing" if gate["value"] is None else f"{gate['value']:.4g}",
-            gate["threshold"],
-            "passed" if gate["passed"] else f"refused: {gate['reason']}",
-        )
-        for gate in quick["gates"]
-    ]
     return "\n".join(
         (
             "# The pipeline on the quick profile\n",
@@ -122,7 +127,7 @@ def quick_page(quick: Mapping[str, Any]) -> str:
             firmware_sentence(quick) + "\n",
             table(("figure", "value", "unit", "kind", "tool", "note"), entries),
             "## Promotion\n",
-            table(("gate", "metric", "value", "threshold", "verdict"), gates),
+            verdict_table(quick),
         )
     )
 
