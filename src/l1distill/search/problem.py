@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from l1distill.core.workspace import write_arrays
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import Examples
+from l1distill.distillation.targets import TargetTransform
 from l1distill.search.plan import Plan
 from l1distill.search.trainer import Trainer
 
@@ -28,7 +29,7 @@ class Problem:
         samples: features and targets of the evaluation items of each sample.
         background: the sample that the scores of all others are compared with; empty where answers
             are no scores.
-        is_decision: whether answers are logits of targets between 0 and 1.
+        target: how the teacher's answers became targets.
         distillation: the loss.
         exponents: see :func:`l1distill.distillation.student.train_student`.
     """
@@ -37,7 +38,7 @@ class Problem:
     validation: Examples
     samples: Mapping[str, tuple[Array, Array]] = field(default_factory=dict)
     background: str = ""
-    is_decision: bool = False
+    target: TargetTransform = field(default_factory=lambda: TargetTransform(transform="identity"))
     distillation: DistillationSettings = field(default_factory=DistillationSettings)
     exponents: tuple[int, ...] = ()
 
@@ -62,11 +63,10 @@ class Problem:
         """
         from sklearn.metrics import roc_auc_score
 
-        def comparable(given: Array) -> NDArray[Any]:
-            return 1.0 / (1.0 + np.exp(-given.astype(np.float64))) if self.is_decision else given
-
         found = {
-            f"mse_to_teacher/{name}": float(np.mean((comparable(answers[name]) - targets) ** 2))
+            f"mse_to_teacher/{name}": float(
+                np.mean((self.target.comparable(answers[name]) - targets) ** 2)
+            )
             for name, (_, targets) in self.samples.items()
         }
         for name in self.samples:
@@ -88,7 +88,7 @@ class Problem:
             arrays |= {f"sample/{name}/features": features, f"sample/{name}/targets": targets}
         rest = {
             "background": self.background,
-            "is_decision": self.is_decision,
+            "target": self.target.model_dump(mode="json"),
             "samples": list(self.samples),
             "distillation": self.distillation.model_dump(mode="json"),
             "exponents": list(self.exponents),
@@ -112,7 +112,7 @@ class Problem:
                     for name in rest["samples"]
                 },
                 background=rest["background"],
-                is_decision=rest["is_decision"],
+                target=TargetTransform.model_validate(rest["target"]),
                 distillation=DistillationSettings.model_validate(rest["distillation"]),
                 exponents=tuple(rest["exponents"]),
             )

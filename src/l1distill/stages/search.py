@@ -173,7 +173,7 @@ def _problem(
         validation=lesson.validation,
         samples=samples,
         background=dataset.training_sample if scores else "",
-        is_decision=lesson.target.transform == "above",
+        target=lesson.target,
         distillation=settings.distillation,
         exponents=tuple(encoding.exponents(settings.student.input_integer)),
     )
