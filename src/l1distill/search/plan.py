@@ -71,14 +71,25 @@ class Course:
         self.outcomes: dict[int, Outcome] = {}
         for one in store.outcomes():  # by rung: the last one stays
             self.outcomes[one.number] = one
+        self._bases: dict[int, StudentSettings] = {}
 
     @property
     def open_tasks(self) -> list[Task]:
         """Tasks that are not done."""
         return [task for task in self.tasks if not task.done]
 
+    @cached_property
+    def _waiting(self) -> frozenset[int]:
+        """Numbers of the candidates of open tasks."""
+        return frozenset(number for task in self.open_tasks for number in task.members)
+
     def base(self, phase: int) -> StudentSettings:
         """Return what candidates of a phase begin with: the best of the phase before it."""
+        if phase not in self._bases:
+            self._bases[phase] = self._base(phase)
+        return self._bases[phase]
+
+    def _base(self, phase: int) -> StudentSettings:
         if phase == 0:
             return self.plan.base
         best = self.best(phase - 1)
@@ -119,8 +130,7 @@ class Course:
             return "failed"
         if outcome.rung == len(self.plan.settings.rungs):
             return "finished"
-        waits = any(number in task.members for task in self.open_tasks)
-        return "waiting" if waits else "stopped"
+        return "waiting" if number in self._waiting else "stopped"
 
     def front(self) -> list[Outcome]:
         """Return those of them that no other is better than in loss and cost, cheapest first."""
