@@ -5,7 +5,7 @@ are powers of two, so that dividing by them is exact. These are QKeras's ``quant
 ``alpha=1``) and ``quantized_relu``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -64,6 +64,11 @@ class Width:
     bits: int
     integer: int
 
+    @classmethod
+    def of(cls, student: StudentSettings, kind: str, layer: int) -> "Width":
+        """Return the type of a layer's ``weight``, ``bias`` or ``activation``."""
+        return cls(student.width(f"{kind}_bits", layer), student.width(f"{kind}_integer", layer))
+
     @property
     def signed(self) -> tuple[float, float, float, float]:
         """Scale, step, least and largest code of a number with a sign, which takes a bit."""
@@ -85,22 +90,12 @@ def grids_of(candidates: Sequence[Candidate], ranged_inputs: bool) -> Grids:
         ranged_inputs: whether every input has a range of its own, by which it is divided.
     """
     students = [candidate.student for candidate in candidates]
-    layers = range(len(students[0].layers) + 1)
+    hidden = len(students[0].layers)
 
-    def kernel(student: StudentSettings, layer: int) -> Width:
-        return Width(student.width("weight_bits", layer), student.width("weight_integer", layer))
+    def types(kind: str, layers: int) -> list[list[Width]]:
+        return [[Width.of(one, kind, layer) for one in students] for layer in range(layers)]
 
-    def bias(student: StudentSettings, layer: int) -> Width:
-        return Width(student.width("bias_bits", layer), student.width("bias_integer", layer))
-
-    def activation(student: StudentSettings, layer: int) -> Width:
-        return Width(
-            student.width("activation_bits", layer), student.width("activation_integer", layer)
-        )
-
-    def limits(of: Callable[[StudentSettings, int], Width], layer: int) -> Array:
-        return _column([2.0 ** of(student, layer).integer for student in students])
-
+    kernels, biases = types("weight", hidden + 1), types("bias", hidden + 1)
     return Grids(
         inputs=_grid(
             [
@@ -108,15 +103,19 @@ def grids_of(candidates: Sequence[Candidate], ranged_inputs: bool) -> Grids:
                 for one in students
             ]
         ),
-        kernels=tuple(_grid([kernel(one, layer).signed for one in students]) for layer in layers),
-        biases=tuple(_grid([bias(one, layer).signed for one in students]) for layer in layers),
+        kernels=tuple(_grid([one.signed for one in layer]) for layer in kernels),
+        biases=tuple(_grid([one.signed for one in layer]) for layer in biases),
         activations=tuple(
-            _grid([activation(one, layer).unsigned for one in students]) for layer in layers[:-1]
+            _grid([one.unsigned for one in layer]) for layer in types("activation", hidden)
         ),
         outputs=_grid([Width(one.output_bits, one.output_integer).signed for one in students]),
-        kernel_limits=tuple(limits(kernel, layer) for layer in layers),
-        bias_limits=tuple(limits(bias, layer) for layer in layers),
+        kernel_limits=tuple(_limits(layer) for layer in kernels),
+        bias_limits=tuple(_limits(layer) for layer in biases),
     )
+
+
+def _limits(types: Sequence[Width]) -> Array:
+    return _column([2.0**one.integer for one in types])
 
 
 def _grid(rows: Sequence[tuple[float, float, float, float]]) -> Grid:

@@ -38,8 +38,7 @@ def starting_weights(candidate: Candidate, features: int, outputs: int) -> list[
     sizes = [features, *candidate.widths, outputs]
     layers = []
     for layer, (rows, columns) in enumerate(itertools.pairwise(sizes)):
-        student = candidate.student
-        width = Width(student.width("weight_bits", layer), student.width("weight_integer", layer))
+        width = Width.of(candidate.student, "weight", layer)
         kernel = _truncated_normal(rng, (rows, columns)) * np.sqrt(2.0 / rows) / _TRUNCATED_STD
         layers.append((_widened(kernel, width).astype(np.float32), np.zeros(columns, np.float32)))
     return layers
