@@ -17,7 +17,7 @@ from l1distill.search.halving import non_dominated, survivors
 from l1distill.search.records import Drawn, Outcome, Step, Task
 from l1distill.search.sampling import Draw, ask, number_of
 from l1distill.search.settings import SearchSettings, Strategy
-from l1distill.search.space import Phase
+from l1distill.search.space import Phase, one_for_all
 from l1distill.search.store import Store
 
 COSTS = ("lut_estimate", "latency_cycles_estimate")
@@ -94,12 +94,8 @@ class Course:
             return self.plan.base
         best = self.best(phase - 1)
         layers = best.student.layers if best is not None else self.plan.base.layers
-        widths = {
-            name: value[0]
-            for name, value in dict(self.plan.base).items()
-            if isinstance(value, list) and name != "layers"
-        }
-        return StudentSettings.model_validate({**dict(self.plan.base), **widths, "layers": layers})
+        changes = {**one_for_all(self.plan.base), "layers": layers}
+        return StudentSettings.model_validate({**dict(self.plan.base), **changes})
 
     def best(self, phase: int) -> Candidate | None:
         """Return the candidate of a phase with the least loss among those trained longest."""

@@ -107,7 +107,7 @@ class SpaceSettings(Settings):
         if phase != "quantization":
             depth = self.depth[drawn["depth"]]
             changes["layers"] = [self.nodes[drawn[f"nodes_{layer}"]] for layer in range(depth)]
-            changes |= _one_for_all(base)
+            changes |= one_for_all(base)
         sparsity = 0.0
         if phase != "architecture":
             depth = len(changes.get("layers", base.layers))
@@ -127,7 +127,7 @@ class SpaceSettings(Settings):
         )
 
 
-def _one_for_all(base: StudentSettings) -> dict[str, Any]:
+def one_for_all(base: StudentSettings) -> dict[str, Any]:
     """Return widths that are given layer by layer as the first of them: layers are searched."""
     return {
         name: value[0]
