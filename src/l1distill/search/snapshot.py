@@ -7,6 +7,7 @@ import io
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,16 +149,18 @@ def stack(candidates: Sequence[Layers], widths: Sequence[int]) -> Weights:
     """
     kernels, biases = [], []
     for layer, (rows, columns) in enumerate(itertools.pairwise(widths)):
-        kernel = np.zeros((len(candidates), rows, columns), np.float32)
-        bias = np.zeros((len(candidates), 1, columns), np.float32)
-        for number, layers in enumerate(candidates):
-            own_kernel, own_bias = layers[layer]
-            inputs, outputs = own_kernel.shape
-            kernel[number, :inputs, :outputs] = own_kernel
-            bias[number, 0, :outputs] = own_bias
-        kernels.append(kernel)
-        biases.append(bias)
+        kernels.append(_filled_up([layers[layer][0] for layers in candidates], rows, columns))
+        biases.append(_filled_up([layers[layer][1][None] for layers in candidates], 1, columns))
     return Weights(tuple(kernels), tuple(biases))
+
+
+def _filled_up(matrices: Sequence[Array], rows: int, columns: int) -> Array:
+    """Return matrices of any sizes as one array, (candidates, rows, columns)."""
+    whole = np.zeros((len(matrices), rows, columns), np.float32)
+    for number, matrix in enumerate(matrices):
+        inputs, outputs = matrix.shape
+        whole[number, :inputs, :outputs] = matrix
+    return whole
 
 
 def stack_state(snapshots: Sequence[Snapshot], widths: Sequence[int]) -> State:
@@ -171,12 +174,10 @@ _PARTS = ("layers", "momentum", "velocity")
 
 def stack_masks(snapshots: Sequence[Snapshot], widths: Sequence[int]) -> list[Array]:
     """Return the masks of a population, (candidates, inputs, outputs) of each layer."""
-    no_bias = [np.zeros(width, np.float32) for width in widths[1:]]
-    layers = []
-    for one in snapshots:
-        short = [bias[: mask.shape[1]] for bias, mask in zip(no_bias, one.masks, strict=True)]
-        layers.append(list(zip(one.masks, short, strict=True)))
-    return list(stack(layers, widths).kernels)
+    return [
+        _filled_up([one.masks[layer] for one in snapshots], rows, columns)
+        for layer, (rows, columns) in enumerate(itertools.pairwise(widths))
+    ]
 
 
 def unstack(weights: Weights, sizes: Sequence[Sequence[int]]) -> list[list[tuple[Array, Array]]]:
@@ -186,14 +187,22 @@ def unstack(weights: Weights, sizes: Sequence[Sequence[int]]) -> list[list[tuple
         weights: of the population.
         sizes: nodes of each layer of each candidate, from the inputs to the outputs.
     """
-    kernels = [np.asarray(kernel) for kernel in weights.kernels]
     biases = [np.asarray(bias) for bias in weights.biases]
     return [
         [
-            (
-                kernels[layer][number, :rows, :columns].copy(),
-                biases[layer][number, 0, :columns].copy(),
-            )
+            (kernel, bias[number, 0, : kernel.shape[1]].copy())
+            for kernel, bias in zip(kernels, biases, strict=True)
+        ]
+        for number, kernels in enumerate(unstack_masks(weights.kernels, sizes))
+    ]
+
+
+def unstack_masks(masks: Sequence[Any], sizes: Sequence[Sequence[int]]) -> list[list[Array]]:
+    """Return the masks of each candidate of a population; arguments as of :func:`unstack`."""
+    arrays = [np.asarray(mask) for mask in masks]
+    return [
+        [
+            arrays[layer][number, :rows, :columns].copy()
             for layer, (rows, columns) in enumerate(itertools.pairwise(own))
         ]
         for number, own in enumerate(sizes)

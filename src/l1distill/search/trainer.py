@@ -23,6 +23,7 @@ from l1distill.search.snapshot import (
     stack_masks,
     stack_state,
     unstack,
+    unstack_masks,
 )
 from l1distill.search.steps import Program, program
 from l1distill.search.weights import Layers
@@ -140,8 +141,7 @@ class Trainer:
         state, masks, losses = self._run(population, snapshots, epoch, rounds)
         judged = self._judge(population, state.weights, rounds)
         parts = [unstack(part, population.sizes) for part in state]
-        no_biases = tuple(np.zeros_like(bias) for bias in state.weights.biases)
-        own_masks = unstack(Weights(tuple(masks), no_biases), population.sizes)
+        own_masks = unstack_masks(masks, population.sizes)
         behind = []
         for number, (one, candidate) in enumerate(
             zip(snapshots, population.candidates, strict=True)
@@ -152,7 +152,7 @@ class Trainer:
                 layers=layers,
                 momentum=momentum,
                 velocity=velocity,
-                masks=[mask for mask, _ in own_masks[number]],
+                masks=own_masks[number],
             )
             counts = epoch >= self._best_from(candidate)
             pair = float(losses[number]), float(judged[number])
