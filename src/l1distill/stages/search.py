@@ -24,7 +24,7 @@ from l1distill.search.records import Outcome
 from l1distill.search.settings import SearchSettings, Strategy
 from l1distill.search.store import Store, url_of
 from l1distill.search.tables import write_candidates, write_front
-from l1distill.stages.lessons import Lesson, offline_lesson
+from l1distill.stages.offline_lesson import Lesson, offline_lesson
 from l1distill.stages.recorded_teacher import teacher_settings
 from l1distill.stages.search_finalists import choose, draw, of_finalist, train_finalists
 from l1distill.stages.search_workers import search

@@ -23,7 +23,7 @@ from l1distill.search.plan import Course
 from l1distill.search.problem import Problem
 from l1distill.search.records import Outcome
 from l1distill.search.worker import STAGE_NS
-from l1distill.stages.lessons import Lesson
+from l1distill.stages.offline_lesson import Lesson
 from l1distill.stages.stage import Context
 
 if TYPE_CHECKING:
