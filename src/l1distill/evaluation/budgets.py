@@ -8,7 +8,7 @@ import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
@@ -80,8 +80,7 @@ class BudgetPoint:
     @property
     def spread(self) -> float:
         """Standard deviation over the seeds; NaN with one."""
-        values = [run.value for run in self.runs]
-        return stdev(values) if len(values) > 1 else math.nan
+        return _spread([run.value for run in self.runs])
 
     @property
     def error(self) -> float:
@@ -92,10 +91,7 @@ class BudgetPoint:
         """Return mean and standard deviation of the nodes of each layer."""
         names = list(self.runs[0].layers)
         numbers = {name: [run.layers.get(name, 0) for run in self.runs] for name in names}
-        return {
-            name: (fmean(found), stdev(found) if len(found) > 1 else math.nan)
-            for name, found in numbers.items()
-        }
+        return {name: (fmean(found), _spread(found)) for name, found in numbers.items()}
 
     def alike(self) -> float:
         """Return the mean Jaccard index of the features of any two seeds; NaN with one."""
@@ -217,22 +213,22 @@ def of_method(found: Iterable[BudgetPoint], method: str) -> list[BudgetPoint]:
 
 def differences(found: Sequence[BudgetPoint], one: str, other: str) -> list[Difference]:
     """Return how much better a method does than another, for each budget that both have."""
-    return _paired(of_method(found, one), of_method(found, other), lambda point: point.asked)
-
-
-def _paired(
-    one: Sequence[BudgetPoint],
-    other: Sequence[BudgetPoint],
-    key: Callable[[BudgetPoint], int],
-) -> list[Difference]:
-    beside = {key(point): {run.seed: run.value for run in point.runs} for point in other}
+    beside = {
+        point.asked: {run.seed: run.value for run in point.runs}
+        for point in of_method(found, other)
+    }
     result = []
-    for point in one:
-        values = beside.get(key(point), {})
+    for point in of_method(found, one):
+        values = beside.get(point.asked, {})
         both = [run.value - values[run.seed] for run in point.runs if run.seed in values]
         if both:
-            error = stdev(both) / math.sqrt(len(both)) if len(both) > 1 else math.nan
+            error = _spread(both) / math.sqrt(len(both))
             result.append(
                 Difference(asked=point.asked, mean=fmean(both), error=error, seeds=len(both))
             )
     return result
+
+
+def _spread(values: Sequence[float]) -> float:
+    """Return the standard deviation; NaN of one value."""
+    return stdev(values) if len(values) > 1 else math.nan
