@@ -26,10 +26,10 @@ def run_in_process(
     out, err = io.StringIO(), io.StringIO()
     with (
         contextlib.chdir(folder),
-        _environment(environment),
+        own_environment(environment),
         _own_tracking(),
-        _own_signals(),
-        _own_logging(),
+        own_signals(),
+        own_logging(),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
@@ -38,7 +38,8 @@ def run_in_process(
 
 
 @contextlib.contextmanager
-def _environment(environment: Mapping[str, str] | None) -> Iterator[None]:
+def own_environment(environment: Mapping[str, str] | None) -> Iterator[None]:
+    """Takes back what is changed in the environment, and begins with another if there is one."""
     before = dict(os.environ)
     try:
         if environment is not None:
@@ -67,7 +68,8 @@ def _own_tracking() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _own_signals() -> Iterator[None]:
+def own_signals() -> Iterator[None]:
+    """Takes back what the command line does at SIGTERM."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
@@ -76,7 +78,7 @@ def _own_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _own_logging() -> Iterator[None]:
+def own_logging() -> Iterator[None]:
     """Takes back what Hydra does to the root logger for good."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
