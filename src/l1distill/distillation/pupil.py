@@ -19,6 +19,7 @@ from l1distill.models.float_twin import float_twin
 from l1distill.models.folded_batch_norm import fold_batch_norm
 from l1distill.models.student_network import NetworkSettings
 from l1distill.models.students import OUTPUT_LAYER
+from l1distill.training.checkpoint import file_of_part
 from l1distill.training.fit import Arrays, Fit, OnEpoch, fit
 from l1distill.training.history import History
 
@@ -216,9 +217,7 @@ def fit_pupil(
     if pupil.float_epochs:
         phases = [Phase("float", pupil.float_epochs, pupil.quantize), *phases]
     for phase in sorted(phases, key=lambda one: one.until):
-        of_phase = None
-        if checkpoint is not None:
-            of_phase = checkpoint.with_name(f"{checkpoint.stem}-{phase.name}{checkpoint.suffix}")
+        of_phase = file_of_part(checkpoint, phase.name)
         training = replace(fit_now(), until=phase.until, earlier=history)
         history = fit(training, *arrays_now(), on_epoch, of_phase)
         phase.end()

@@ -15,6 +15,7 @@ from l1distill.compression.pruning import (
     strip,
     with_pruning,
 )
+from l1distill.training.checkpoint import file_of_part
 from l1distill.training.determinism import make_deterministic
 from l1distill.training.fit import (
     VALIDATION_BATCH,
@@ -179,10 +180,7 @@ def train_teacher(
     history, models = History(), []
     for number in range(teacher.members):
         before = len(history.loss)
-        of_member = None
-        if checkpoint is not None:
-            name = f"{checkpoint.stem}-member-{number + 1}{checkpoint.suffix}"
-            of_member = checkpoint.with_name(name)
+        of_member = file_of_part(checkpoint, f"member-{number + 1}")
 
         def tell(epoch: int, losses: Mapping[str, float], before: int = before) -> None:
             on_epoch(before + epoch, losses)

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from tensorflow import keras
 
 
+def file_of_part(checkpoint: Path | None, part: str) -> Path | None:
+    """Return the file beside a checkpoint that keeps the state of one part of the training."""
+    if checkpoint is None:
+        return None
+    return checkpoint.with_name(f"{checkpoint.stem}-{part}{checkpoint.suffix}")
+
+
 class Checkpoint:
     """The state of a training: everything that has to survive a kill."""
 
