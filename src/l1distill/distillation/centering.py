@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.distillation.targets import TargetTransform
+from l1distill.distillation.targets import TargetTransform, undone
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -95,11 +95,7 @@ class Centering:
         import tensorflow as tf
 
         mean, std, _ = tf.unstack(self._response)
-        if self._transform == "log_standardized":
-            return tf.exp(outputs * std + mean)
-        if self._transform == "standardized":
-            return outputs * std + mean
-        return outputs
+        return undone(self._transform, outputs, mean, std)
 
     def centered(self, kind: str, values: "tf.Tensor") -> "tf.Tensor":
         """Return numbers (n, numbers) centered and scaled, where their kind is."""

@@ -103,13 +103,7 @@ class TargetTransform(Constants):
         Args:
             outputs: of TensorFlow, in a loss; a decision's are logits and stay as they are.
         """
-        if self.transform == "standardized":
-            return outputs * self.std + self.mean
-        if self.transform == "log_standardized":
-            import tensorflow as tf
-
-            return tf.exp(outputs * self.std + self.mean)
-        return outputs
+        return undone(self.transform, outputs, self.mean, self.std)
 
     def __call__(self, answers: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Return the targets (n, outputs) of a teacher's answers, (n,) or (n, outputs)."""
@@ -121,6 +115,17 @@ class TargetTransform(Constants):
         elif self.transform == "above":
             targets = answers > self.threshold
         return targets.astype(np.float32).reshape(len(answers), -1)
+
+
+def undone(transform: Transform, outputs: Any, mean: Any, std: Any) -> Any:
+    """Return a student's outputs in its teacher's scale; see :meth:`TargetTransform.undo`."""
+    if transform == "standardized":
+        return outputs * std + mean
+    if transform == "log_standardized":
+        import tensorflow as tf
+
+        return tf.exp(outputs * std + mean)
+    return outputs
 
 
 def fit_response(
