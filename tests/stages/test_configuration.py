@@ -1,4 +1,5 @@
 import importlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from pydantic import BaseModel
 
 from l1distill.cli import STAGES
 from l1distill.core.errors import ConfigError, DataError
-from l1distill.stages import configuration, generate, teacher
+from l1distill.stages import configuration, generate, search, teacher
 from l1distill.stages.configuration import flatten, parameters_of, parse
 from l1distill.tasks.anomaly.task import TASK
 from l1distill.tasks.base import Task, TaskSettings, load_task
@@ -156,6 +157,57 @@ def test_values_that_make_no_sense_are_refused(override: str, says: str) -> None
     with pytest.raises(ConfigError) as refusal:
         parse(_settings("student"), _composed("student", override))
     assert str(refusal.value).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("stage", "overrides", "says"),
+    [
+        (
+            "search",
+            ["search.training.epochs=4"],
+            "search.training.epochs=4 leaves no epoch after search.end_epoch=5; train longer, "
+            "prune earlier or set search.space.sparsity=[0]",
+        ),
+        (
+            "search",
+            ["search.rungs=[3,1]"],
+            "search.rungs=[3, 1]: name epochs in order, all before search.training.epochs=10",
+        ),
+        (
+            "generate",
+            ["data=own_jets", "data.files.signal=[j_tt]"],
+            "data.files.signal: there is no class 'j_tt'; data.files.label names "
+            "j_g, j_q, j_w, j_z, j_t; did you mean j_t?",
+        ),
+    ],
+)
+def test_rules_of_a_section_name_its_own_keys(stage: str, overrides: list[str], says: str) -> None:
+    task = JETS if "data=own_jets" in overrides else TASK
+    composed = _composed(stage, *overrides)
+    with pytest.raises(ConfigError) as refusal:
+        parse(_settings(stage, composed, task), composed)
+    assert str(refusal.value) == says
+
+
+def test_a_search_for_trees_is_refused_by_name() -> None:
+    """They have no training, whose epochs the pruning of finalists is held against."""
+    composed = _composed("search", "student=trees")
+    settings = parse(_settings("search", composed), composed)
+    check = search.STAGE.check
+    assert check is not None
+    with pytest.raises(ConfigError, match=r"student\.family=trees: a search trains"):
+        check(settings, TASK)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_logs_do_not_lie_where_a_stage_writes(stage: str) -> None:
+    """A folder that holds another's files is refused as an output."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        chosen = compose(stage, return_hydra_config=True)
+        chosen.hydra.job.config_name = chosen.hydra.job.name = stage
+        logs = Path(chosen.hydra.run.dir)
+    assert logs.parent == Path("outputs/hydra", stage)
+    assert Path(chosen.get("output", "outputs/none")) not in logs.parents
 
 
 def test_workers_that_make_no_sense_are_refused() -> None:

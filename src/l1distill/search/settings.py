@@ -55,10 +55,14 @@ class SearchSettings(Settings):
         epochs = self.training.epochs
         if self.rungs != sorted(set(self.rungs)) or (self.rungs and self.rungs[-1] >= epochs):
             raise ValueError(
-                f"rungs={self.rungs}: name epochs in order, all before training.epochs={epochs}"
+                f"rungs={self.rungs}: name epochs in order, all before search.training.epochs="
+                f"{epochs}"
             )
-        if max(self.space.sparsity) > 0:
-            self.pruning.check(epochs, "search")
+        if max(self.space.sparsity) > 0 and epochs <= self.pruning.end_epoch:
+            raise ValueError(
+                f"training.epochs={epochs} leaves no epoch after search.end_epoch="
+                f"{self.end_epoch}; train longer, prune earlier or set search.space.sparsity=[0]"
+            )
         return self
 
     @property

@@ -65,8 +65,9 @@ class Settings(LearningSettings):
         pruning = self.compression
         if isinstance(pruning, PruningSettings) and max(self.search.space.sparsity) > 0:
             most = {"sparsity": max(self.search.space.sparsity)}
-            training = self.student.training  # type: ignore[attr-defined]
-            pruning.model_copy(update=most).check(training.epochs, "student")
+            training = getattr(self.student, "training", None)
+            if training is not None:  # a family without one is refused by name later
+                pruning.model_copy(update=most).check(training.epochs, "student")
         return self
 
 

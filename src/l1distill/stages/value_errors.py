@@ -67,9 +67,8 @@ def _explain(settings: type[BaseModel], detail: Any, section: str) -> str:
         return f"{given}: give at {'least' if least else 'most'} {_counted(number)}"
     message = detail["msg"].removeprefix("Value error, ")
     if kind == "value_error":  # one of ours
-        if not is_settings(annotation):
-            return f"{given}: {message}"
-        return _of_section(key, annotation, message)
+        sections = [member for member in members_of(annotation) if is_settings(member)]
+        return _of_section(key, sections[0], message) if sections else f"{given}: {message}"
     return f"{given}: {message[0].lower()}{message[1:]}"
 
 

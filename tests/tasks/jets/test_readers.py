@@ -158,7 +158,8 @@ def test_damaged_and_missing_files_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"signal": ["j_top"]}, "no class 'j_top'"),
+        ({"signal": ["j_top"]}, "signal: there is no class 'j_top'"),
+        ({"background": ["j_g", "j_qq"]}, "background: there is no class 'j_qq'.*did you mean j_q"),
         ({"signal": ["j_g"]}, "both have the class j_g"),
     ],
 )

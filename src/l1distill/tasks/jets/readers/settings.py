@@ -1,5 +1,6 @@
 """Settings of the reader of tables of jets."""
 
+import difflib
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -74,10 +75,13 @@ class JetTables(Settings):
         signal, background = (set(map(str, one)) for one in (self.signal, self.background))
         if both := signal & background:
             raise ValueError(f"signal and background: both have the class {sorted(both)[0]}")
-        known = set(self.label)
-        if len(known) > 1 and (unknown := (signal | background) - known):
-            raise ValueError(
-                f"there is no class {sorted(unknown)[0]!r}; data.files.label names "
-                f"{', '.join(self.label)}"
-            )
+        if len(self.label) > 1:
+            for name, classes in (("signal", signal), ("background", background)):
+                for unknown in sorted(classes - set(self.label)):
+                    near = difflib.get_close_matches(unknown, self.label, n=1)
+                    hint = f"; did you mean {near[0]}?" if near else ""
+                    raise ValueError(
+                        f"{name}: there is no class {unknown!r}; data.files.label names "
+                        f"{', '.join(self.label)}{hint}"
+                    )
         return self
