@@ -20,7 +20,7 @@ from l1distill.search.halving import non_dominated, survivors
 from l1distill.search.network import network_of
 from l1distill.search.plan import COSTS, Course, Plan
 from l1distill.search.problem import Problem
-from l1distill.search.records import Outcome, Step, Task
+from l1distill.search.records import Drawn, Outcome, Step, Task
 from l1distill.search.sampling import Draw, ask
 from l1distill.search.settings import SearchSettings
 from l1distill.search.snapshot import Snapshot
@@ -76,6 +76,27 @@ def store(tmp_path: Path) -> Iterator[Store]:
     made.open("fingerprint")
     yield made
     made.close()
+
+
+def test_a_generation_that_is_added_while_the_records_are_read_is_left_for_later(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, other = plan_of(), Store(store.url, "name")
+    other.open("fingerprint")
+    read = store.candidates
+
+    def slowly() -> list[Drawn]:
+        known = read()
+        assert other.add(*Course(plan, other).next())
+        return known
+
+    monkeypatch.setattr(store, "candidates", slowly)
+    course = Course(plan, store)
+    assert (course.drawn, course.tasks, course.outcomes) == ({}, [], {})
+    assert not store.add(*course.next())  # the other worker has added it
+    monkeypatch.undo()
+    assert len(Course(plan, store).drawn) == SETTINGS["generation"]
+    other.close()
 
 
 def trained_epochs(store: Store) -> Counter[int]:

@@ -67,10 +67,12 @@ class Course:
         """Read the records."""
         self.plan = plan
         self.drawn = {one.number: one for one in store.candidates()}
-        self.tasks = store.tasks()
+        # another worker may add a generation between these reads: it is left for the next course
+        self.tasks = [task for task in store.tasks() if self.drawn.keys() >= set(task.members)]
         self.outcomes: dict[int, Outcome] = {}
         for one in store.outcomes():  # by rung: the last one stays
-            self.outcomes[one.number] = one
+            if one.number in self.drawn:
+                self.outcomes[one.number] = one
         self._bases: dict[int, StudentSettings] = {}
 
     @property
