@@ -11,7 +11,7 @@ from docs.generate.text import table
 DESCRIPTIONS = Path(__file__).parents[1] / "reference" / "metrics.yaml"
 _WORD = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 _PLACEHOLDERS = {
-    "score": "(?:mse|kl|rz)",
+    "score": "(?:mse|kl|rz|nll|rank_ht|own_teacher)",
     "point": "1e-[2-5]",
     "model": "(?:logit|own_teacher)",
     "share": "(?:50|80)",

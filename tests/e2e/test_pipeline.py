@@ -7,6 +7,7 @@ from typing import Any
 import mlflow
 import pytest
 
+from docs.generate import metrics
 from l1distill.core.errors import ToolError
 from l1distill.stages import pipeline_job
 from tests.e2e.conftest import Project
@@ -87,6 +88,9 @@ def test_a_sweep_of_whole_jobs_survives_a_failure_and_a_kill(
         assert job.data.metrics["firmware/lut"] == lut
         assert job.data.params["seed"] == "1"
         assert "LUT (yosys)" in parent.data.tags["mlflow.note.content"]
+
+    names = {name for run in [parent, *jobs] for name in run.data.metrics}
+    assert {name for name in names if len(metrics.patterns_of(name)) != 1} == set()
 
     folder = line.folder / "outputs/pipeline"
     content = json.loads((folder / "comparison.json").read_text())
