@@ -11,7 +11,8 @@ from tests.settings import ROOT
 SWEEPS = (
     *("govorkova_beta", "govorkova_teachers", "govorkova_scan", "published_firmware"),
     *("distillation_comparison", "pseudo_events"),
-    *("autopruner_features", "autopruner_nodes", "autopruner_stability"),
+    *("autopruner_distilled", "autopruner_features"),
+    *("autopruner_nodes", "autopruner_stability"),
     *("reduction_comparison", "jets_reduction"),
 )
 """Experiments that sweep; they run in ``tests/e2e/test_study.py``, the published firmware in

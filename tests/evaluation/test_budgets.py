@@ -31,7 +31,7 @@ AUC = {(10, "0"): 0.90, (10, "1"): 0.92, (19, "0"): 0.95, (19, "1"): 0.95, (38, 
 
 def _logged(
     nodes: int | None, seed: str, auc: float, score: str = "straight_through", used: int = 0,
-    features: list[str] | None = None, scope: str = "global",
+    features: list[str] | None = None, scope: str = "global", knowledge: str = "",
 ) -> LoggedRun:  # fmt: skip
     metrics = {"auc": auc, "auc_error": 0.002}
     tags = {}
@@ -49,6 +49,9 @@ def _logged(
         "compression.feature_score": "fisher",
         "compression.scope": scope,
         "seed": seed,
+        "distillation.beta": "1.0" if "labels" in knowledge or not knowledge else "0.0",
+        "distillation.response.weight": "1.0" if "response" in knowledge else "0.0",
+        "distillation.feature.weight": "0.1" if "feature" in knowledge else "0.0",
     }
     return LoggedRun(run_id=f"{nodes}{seed}", parameters=parameters, metrics=metrics, tags=tags)
 
@@ -93,6 +96,16 @@ def test_what_must_hold_is_told_from_what_does_not() -> None:
     assert difference.error == pytest.approx(stdev([0.02, 0.015]) / math.sqrt(2))
 
 
+def test_what_was_learned_of_a_teacher_stands_behind_the_method() -> None:
+    knowledge = ("response", "response and labels", "response, feature")
+    names = [_points("nodes", [_logged(19, "0", 0.9, knowledge=k)])[0].method for k in knowledge]
+    assert names == [
+        "autopruner, distilled: response",
+        "autopruner, distilled: response and labels",
+        "autopruner, distilled: response + feature",
+    ]
+
+
 def test_features_are_compared_over_seeds() -> None:
     kept = (["pT", "mass"], ["pT", "D2"], ["pT", "mass"])
     runs = [_logged(None, str(n), 0.98, features=names) for n, names in enumerate(kept)]
@@ -128,19 +141,24 @@ def test_the_study_is_a_page_with_tables_and_pictures(tmp_path: Path) -> None:
         for seed in range(2)
         for names in (["pT", "mass"], ["pT", "mass", "D2"])
     ]
-    finder = _Finder({"a": [*RUNS, *SCRATCH], "b": many, "c": features})
-    experiments = {"nodes": "a", "stability": "b", "features": "c"}
+    taught = [_logged(19, seed, 0.955, knowledge="response") for seed in "01"]
+    taught += [_logged(38, "0", 0.9545, knowledge="response")]
+    finder = _Finder({"a": [*RUNS, *SCRATCH], "b": many, "c": features, "d": taught})
+    experiments = {"nodes": "a", "stability": "b", "features": "c", "distilled": "d"}
     study = TASK.study()
     assert study.write(finder, dataset, experiments, tmp_path) == {
-        "nodes_networks": 18.0,
+        "nodes_networks": 21.0,
         "features_networks": 4.0,
     }
     report = (tmp_path / "report.md").read_text()
     for words in (
-        "18 of 18 networks are left with exactly as many as were asked for",
+        "21 of 21 networks are left with exactly as many as were asked for",
         "NOT within 0.001: a larger budget does worse than a smaller one by 0.0020 at most",
         "| autopruner | 0.9100 ± 0.0141 (2) | 0.9505 ± ",
         "| autopruner | 19 | 12 | 0.9505 |",
+        "distilled: response grows with the share of nodes that is used, within 0.001: a larger "
+        "budget does worse than a smaller one by 0.0005",
+        "| response | – | +0.0050 ± 0.0000 | +0.0060 ± ? |",  # 38: a seed alone
         "features that is used, within 0.001",
         "| autopruner | 2 | mass (2/2), pT (2/2) |",
         "![",
@@ -156,15 +174,16 @@ def test_the_study_is_a_page_with_tables_and_pictures(tmp_path: Path) -> None:
         study.write(_Finder({}), dataset, dict.fromkeys(experiments, "x"), tmp_path)
 
 
-@pytest.mark.parametrize("name", ["nodes", "stability", "features"])
-def test_the_experiments_are_students_in_floating_point_with_labels(name: str) -> None:
+@pytest.mark.parametrize("name", ["nodes", "stability", "features", "distilled"])
+def test_the_experiments_are_students_in_floating_point(name: str) -> None:
     composed = to_plain(
         compose_stage("student", ["task=jets", f"experiment=autopruner_{name}"]).config
     )
     settings = parse(STAGE.settings_for(TASK, composed), composed)
     chosen = settings.student
     assert (chosen.quantized, chosen.layers, settings.brief) == (False, [64, 64, 64], True)
-    assert (settings.distillation.response.weight, settings.distillation.beta) == (0.0, 1.0)
+    learned = (settings.distillation.response.weight, settings.distillation.beta)
+    assert learned == ((1.0, 0.0) if name == "distilled" else (0.0, 1.0))
     assert chosen.inputs.inputs == ("features" if name == "features" else "constituents")
     # the epoch is chosen on the validation split, never by stopping early
     assert chosen.training.patience == chosen.training.epochs

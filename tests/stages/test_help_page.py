@@ -46,7 +46,8 @@ def test_keys_have_value_unit_and_meaning(capsys: pytest.CaptureFixture[str]) ->
 
 
 OF_STUDENTS = [
-    *("autopruner_features", "autopruner_nodes", "autopruner_stability"),
+    *("autopruner_distilled", "autopruner_features"),
+    *("autopruner_nodes", "autopruner_stability"),
     "distill_classification",
     *(
         f"distill_{knowledge}_{scheme}"

@@ -27,6 +27,8 @@ METHODS = {
     "from_scratch": "from scratch",
 }
 """What decides, in words, in the order of the tables."""
+TAUGHT = ", distilled: "
+"""Stands between the method and what was learned of a teacher; of labels alone neither is told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +150,7 @@ def run_of(
         method = "autopruner, trained scores"
     if unit == "nodes" and parameters.get("compression.scope") == "layer":
         method += ", by layer"
+    method += _taught(parameters)
     prefix = "nodes_used/"
     return BudgetRun(
         method=method,
@@ -164,6 +167,19 @@ def run_of(
         },
         kept=json.loads(tags.get("features_kept", "[]")),
     )
+
+
+def _taught(parameters: Mapping[str, str]) -> str:
+    """Return what a student learned of its teacher, to stand behind the method, or nothing."""
+    weights = {
+        kind: float(parameters.get(f"distillation.{kind}.weight", 0.0))
+        for kind in ("response", "feature", "relation", "reconstruction")
+    }
+    kinds = [kind for kind, weight in weights.items() if weight]
+    if not kinds:
+        return ""
+    labels = " and labels" if float(parameters.get("distillation.beta", 0.0)) else ""
+    return f"{TAUGHT}{' + '.join(kinds)}{labels}"
 
 
 def points(runs: Iterable[BudgetRun]) -> list[BudgetPoint]:

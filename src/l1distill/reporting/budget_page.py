@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from l1distill.evaluation.budgets import (
+    TAUGHT,
     TOLERANCE,
     BudgetPoint,
     Difference,
@@ -54,11 +55,14 @@ def budget_words(part: BudgetPart) -> list[str]:
         f"{part.unit.capitalize()} used: {len(runs) - len(missed)} of {len(runs)} networks are "
         "left with exactly as many as were asked for."
     ]
-    drop = largest_drop(part.points, OURS)
-    if len(of_method(part.points, OURS)) > 1:
+    taught = dict.fromkeys(p.method for p in part.points if p.method.startswith(f"{OURS}{TAUGHT}"))
+    for method in (OURS, *taught):
+        if len(of_method(part.points, method)) < 2:
+            continue
+        drop = largest_drop(part.points, method)
         held = "within" if drop <= TOLERANCE else "NOT within"
         words.append(
-            f"Performance of {OURS} grows with the share of {part.unit} that is used, {held} "
+            f"Performance of {method} grows with the share of {part.unit} that is used, {held} "
             f"{TOLERANCE:g}: a larger budget does worse than a smaller one by {max(drop, 0.0):.4f} "
             "at most. The epoch of each network was chosen on the validation split."
         )
@@ -69,9 +73,13 @@ def budget_tables(part: BudgetPart) -> list[Table]:
     """Return all tables of a unit."""
     tables = [_performance(part)]
     others = dict.fromkeys(point.method for point in part.points if point.method != OURS)
-    beside = {name: differences(part.points, OURS, name) for name in others}
+    beside = {name: differences(part.points, OURS, name) for name in others if TAUGHT not in name}
     if any(beside.values()):
         tables.append(_beside(part, {name: found for name, found in beside.items() if found}))
+    taught = [name for name in others if name.startswith(f"{OURS}{TAUGHT}")]
+    added = {name.split(TAUGHT)[1]: differences(part.points, name, OURS) for name in taught}
+    if any(added.values()):
+        tables.append(_added(part, {name: found for name, found in added.items() if found}))
     if part.unit == "nodes":
         tables.append(_layers(part))
     else:
@@ -155,19 +163,25 @@ def _performance(part: BudgetPart) -> Table:
 
 
 def _beside(part: BudgetPart, beside: dict[str, list[Difference]]) -> Table:
+    return _paired(part, f"{OURS} less the others, by {part.unit}", "less than", beside)
+
+
+def _added(part: BudgetPart, added: dict[str, list[Difference]]) -> Table:
+    title = f"What distillation adds to {OURS}, by {part.unit}"
+    return _paired(part, title, "distilled less labels alone", added)
+
+
+def _paired(part: BudgetPart, title: str, head: str, by: dict[str, list[Difference]]) -> Table:
     budgets = _budgets(part)
     rows = []
-    for method, found in beside.items():
+    for name, found in by.items():
         of = {one.asked: one for one in found}
         cells = [f"{of[k].mean:+.4f} ± {_number(of[k].error)}" if k in of else "–" for k in budgets]
-        rows.append([method, *cells])
+        rows.append([name, *cells])
     return Table(
-        title=f"{OURS} less the others, by {part.unit}",
+        title=title,
         lead="Mean of the differences of networks with the same seed, and its standard error.",
-        columns=[
-            Column(name="less than"),
-            *(Column(name=str(k), numeric=True) for k in budgets),
-        ],
+        columns=[Column(name=head), *(Column(name=str(k), numeric=True) for k in budgets)],
         rows=rows,
     )
 

@@ -22,6 +22,8 @@ class Settings(StageSettings):
     """Of task=jets: the experiment whose students were left with few nodes."""
     stability: str = "autopruner_stability"
     """Likewise the one with many seeds."""
+    distilled: str = "autopruner_distilled"
+    """Likewise the one whose students learned from a teacher."""
     features: str = "autopruner_features"
     """Likewise the one with few input features."""
     output: Path = Path("outputs/govorkova/paper")
@@ -49,6 +51,7 @@ def _run(settings: Settings, context: Context) -> Result:
         "firmware": settings.firmware,
         "nodes": settings.nodes,
         "stability": settings.stability,
+        "distilled": settings.distilled,
         "features": settings.features,
     }
     runs = StoredRuns(context.run.client)

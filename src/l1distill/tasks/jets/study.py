@@ -12,7 +12,7 @@ from l1distill.reporting.budget_page import BudgetPart, draw_budgets, render_bud
 
 METRIC = "auc"
 _UNITS: Mapping[Unit, tuple[str, ...]] = {
-    "nodes": ("nodes", "stability"),
+    "nodes": ("nodes", "stability", "distilled"),
     "features": ("features",),
 }
 """Which experiments count for each table."""
@@ -34,7 +34,8 @@ class BudgetStudy:
         Args:
             runs: finds logged runs.
             dataset: the runs are about it.
-            experiments: names of the experiments ``nodes``, ``stability`` and ``features``.
+            experiments: names of the experiments ``nodes``, ``stability``, ``distilled`` and
+                ``features``.
             folder: to write into.
 
         Raises:
