@@ -69,6 +69,15 @@ def test_convolutions_are_pruned_and_only_where_asked() -> None:
     ]
 
 
+def test_the_output_layer_keeps_its_weights_where_that_is_asked_for() -> None:
+    student = build_student(StudentSettings(layers=[8, 4]), features=57)
+    settings = PruningSettings(sparsity=0.5, begin_epoch=0, end_epoch=1, prune_output=False)
+    for only, expected in ((None, {"dense_1", "dense_2"}), (("dense_2", "score"), {"dense_2"})):
+        pruned = with_pruning(student, settings, 10, only)
+        wrapped = {one.layer.name for one in pruned.model.layers if hasattr(one, "pruning_vars")}
+        assert wrapped == expected
+
+
 def test_a_training_that_ends_before_its_pruning_is_refused() -> None:
     settings = PruningSettings(sparsity=0.5, begin_epoch=5, end_epoch=25)
     settings.check(26, "teacher")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from l1distill.artifacts.folders import TeacherFolder
@@ -19,6 +20,7 @@ from l1distill.core.workspace import file_sha256
 from l1distill.data.card import Card, FileCard
 from l1distill.data.dataset import Dataset, Items
 from l1distill.data.splits import Split
+from l1distill.distillation import transfer
 from l1distill.distillation.open_teacher import ask
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import Examples
@@ -30,6 +32,7 @@ from l1distill.stages.configuration import parse
 from l1distill.stages.lessons import Taught, teach
 from l1distill.stages.pseudo_items import pseudo_items
 from l1distill.stages.recorded_teacher import check_same_constants
+from l1distill.stages.topologies import topology_metrics
 from l1distill.tasks.anomaly.augmentation import PseudoEventSettings
 from l1distill.tasks.anomaly.settings import AnomalyTeacherSettings
 from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
@@ -142,9 +145,12 @@ class World:
             scores = self.teacher.answers(self.network, values)[self.handed_on]
             np.save(self.folder / "scores" / f"{name}.npy", scores)
 
-    def teach(self, *overrides: str) -> Taught:
-        """Train a student as the stage does, without a run of MLflow."""
-        settings = _settings(f"teacher_folder={self.folder}", *SMALL, *overrides)
+    def settings(self, *overrides: str) -> Any:
+        """Return settings of the stage with a small student."""
+        return _settings(f"teacher_folder={self.folder}", *SMALL, *overrides)
+
+    def context(self) -> Any:
+        """Return what the stage hands on, without a run of MLflow."""
 
         @contextmanager
         def epochs(
@@ -156,15 +162,19 @@ class World:
             section=lambda name: {f"{name}.architecture": self.section["architecture"]},
             nested=lambda _: self.section,
         )
-        context: Any = SimpleNamespace(
+        return SimpleNamespace(
             task=TASK,
             records={"teacher": record},
             run=SimpleNamespace(log_parameters=self.logged.update),
             epochs=epochs,
             checkpoint=None,
         )
+
+    def teach(self, *overrides: str) -> Taught:
+        """Train a student as the stage does."""
+        settings = self.settings(*overrides)
         encoding = TASK.encoding(settings.student.inputs, self.folder)
-        return teach(settings, context, self.dataset, encoding)
+        return teach(settings, self.context(), self.dataset, encoding)
 
 
 @pytest.fixture(scope="module")
@@ -269,6 +279,73 @@ def test_the_teacher_labels_pseudo_events(world: World, monkeypatch: pytest.Monk
     )
     met = validation.features[63:, 0]
     assert not np.isin(met[met > 0], train.features[:, 0]).any(), "from events of their own split"
+
+
+@pytest.mark.parametrize("scheme", ["offline", "self"])
+def test_rare_scores_are_learned_as_the_cap(
+    world: World, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """What is learned has the cap as its largest, what students are compared with has none."""
+    told: list[NDArray[np.float32]] = []
+    distance = transfer.response_distance("mse", 1.0)
+
+    def spying(*_: Any) -> Any:
+        def compare(targets: Any, answers: Any) -> Any:
+            tf.py_function(lambda seen: told.append(seen.numpy()), [targets], [])
+            return distance(targets, answers)
+
+        return compare
+
+    monkeypatch.setattr(transfer, "response_distance", spying)
+    overrides = (f"distillation.scheme={scheme}", "student.training.epochs=1")
+    taught = world.teach(*overrides, "distillation.response.cap=0.75")
+    learned = np.concatenate(told)
+    assert learned.max() == np.float32(0.75)
+    assert 0.02 < (learned == np.float32(0.75)).mean() < 0.6
+    assert taught.target(taught.answers["background"]).max() > 1.0
+    with pytest.raises(ConfigError, match=r"cap=5: a decision is yes or no"):
+        _settings("distillation=classification", "distillation.response.cap=5")
+
+
+def test_topologies_are_ranked_beside_the_teacher(world: World) -> None:
+    """The teacher itself differs by nothing, a constant is worth a coin; leptons are counted."""
+    settings, encoding = (
+        world.settings(),
+        TASK.encoding(world.settings().student.inputs, world.folder),
+    )
+    made = TASK.augment(
+        world.dataset.training.part(Split.VALIDATION),
+        252,
+        PseudoEventSettings(),
+        np.random.default_rng(0),
+    )
+    leptons = np.count_nonzero(made[:, 1:9, 0], axis=1) >= 3
+    jets = np.count_nonzero(made[:, 9:, 0], axis=1) >= 3
+    found = TASK.topologies(made)
+    np.testing.assert_array_equal(found["leptons"], leptons)
+    np.testing.assert_array_equal(found["jets"], jets)
+
+    def metrics(score: Callable[[NDArray[Any]], NDArray[Any]]) -> dict[str, float]:
+        scales = np.asarray([feature.scale for feature in encoding.features], np.float32)
+
+        def predict(features: NDArray[np.float32]) -> NDArray[np.float32]:
+            return score((features * scales).reshape(-1, 19, 3))[:, None].astype(np.float32)
+
+        return topology_metrics(settings, world.context(), world.dataset, encoding, predict)
+
+    teacher = metrics(lambda items: world.teacher.answers(world.network, items)["mse"])
+    assert teacher["topology_auc_difference_min"] == pytest.approx(0.0, abs=1e-4)
+    assert teacher["topology_auc/jets"] > 0.6
+    constant = metrics(lambda items: np.zeros(len(items)))
+    assert constant["topology_auc/leptons"] == constant["topology_auc/jets"] == 0.5
+    differences = [constant[f"topology_auc_difference/{name}"] for name in ("leptons", "jets")]
+    assert constant["topology_auc_difference_min"] == min(differences) < -0.1
+    counted = metrics(lambda items: np.count_nonzero(items[:, 1:9, 0], axis=1))
+    background = world.dataset.training.part(Split.VALIDATION)
+    few = np.count_nonzero(background[:, 1:9, 0], axis=1)
+    many = np.count_nonzero(made[leptons][:, 1:9, 0], axis=1)
+    above = (many[:, None] > few).mean() + 0.5 * (many[:, None] == few).mean()
+    assert counted["topology_auc/leptons"] == pytest.approx(above)
 
 
 class _Student(StudentSettings):

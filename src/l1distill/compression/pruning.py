@@ -24,6 +24,9 @@ class PruningSettings(CompressionSettings):
     """Epoch in which weights begin to be set to zero."""
     end_epoch: int = Field(default=25, gt=0)
     """Epoch from which the sparsity is reached; training goes on after it."""
+    prune_output: bool = True
+    """Whether the last layer is pruned as well. A small student whose output sums few nodes up
+    saturates early, and its largest scores become equal."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "PruningSettings":
@@ -90,6 +93,9 @@ def with_pruning(
     from tensorflow_model_optimization.sparsity import keras as sparsity
 
     trace_without_autograph()
+    if not settings.prune_output:
+        hidden = [layer.name for layer in model.layers if hasattr(layer, "kernel")][:-1]
+        only = [name for name in hidden if only is None or name in only]
     schedule = sparsity.PolynomialDecay(
         initial_sparsity=0.0,
         final_sparsity=settings.sparsity,

@@ -180,17 +180,24 @@ class JointNetworks:
             return examples.all_arrays()
         asked = self.earlier.ask(examples.features, examples.arrays[0])
         lesson = {kind: self.centering.centered(kind, asked[kind]) for kind in self._layers}
-        lesson[RESPONSE] = self.centering.response(tf.constant(asked[RESPONSE]))
+        lesson[RESPONSE] = self._response(tf.constant(asked[RESPONSE]))
         return [*examples.all_arrays(), *(np.asarray(lesson[kind]) for kind in self._kinds)]
 
     def _lesson(
         self, outputs: "Mapping[str, tf.Tensor]", arrays: "Sequence[tf.Tensor]"
     ) -> "dict[str, tf.Tensor]":
         answers = self._teacher.answer_of(outputs[OUTPUTS], arrays)
-        lesson = {RESPONSE: self.centering.response(answers)}
+        lesson = {RESPONSE: self._response(answers)}
         for kind, wanted in self._layers.items():
             lesson[kind] = self.centering.centered(kind, side_by_side(outputs, wanted))
         return lesson
+
+    def _response(self, answers: "tf.Tensor") -> "tf.Tensor":
+        """Return the targets (n, outputs) of answers as they are learned."""
+        import tensorflow as tf
+
+        targets, cap = self.centering.response(answers), self._settings.response.cap
+        return targets if cap is None else tf.minimum(targets, cap)
 
     def _questions(self) -> Any:
         """Return what asks the teacher, compiled for the student's network as it is now."""

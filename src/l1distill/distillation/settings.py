@@ -33,6 +33,19 @@ class ResponseSettings(Settings):
     split; ``task`` is what the task says (anomaly: log, of a likelihood linear)."""
     fpr: float = Field(default=0.01, gt=0, lt=1)
     """Of a decision: share of the training sample that the teacher accepts."""
+    cap: float | None = Field(default=None, gt=0)
+    """Largest score that is learned, in deviations above the mean of the training split: a rarer
+    item is learned as that, so that small students spend no range on the tail. Metrics compare with
+    the teacher's scores as they are. null: all scores are learned as they are."""
+
+    @model_validator(mode="after")
+    def _caps_a_score(self) -> "Self":
+        if self.cap is not None and self.answer == "decision":
+            raise ValueError(
+                f"cap={self.cap:g}: a decision is yes or no and has no tail; set cap=null or "
+                "answer=score"
+            )
+        return self
 
 
 class ReconstructionSettings(Settings):

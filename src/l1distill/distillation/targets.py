@@ -128,6 +128,11 @@ def undone(transform: Transform, outputs: Any, mean: Any, std: Any) -> Any:
     return outputs
 
 
+def capped(settings: ResponseSettings, targets: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return targets (n, outputs) as they are learned: none above ``settings.cap``."""
+    return targets if settings.cap is None else np.minimum(targets, np.float32(settings.cap))
+
+
 def fit_response(
     settings: ResponseSettings,
     answers: NDArray[np.floating[Any]],

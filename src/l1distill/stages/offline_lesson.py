@@ -17,7 +17,7 @@ from l1distill.distillation.augmentation import LearnedItems
 from l1distill.distillation.centering import standardization
 from l1distill.distillation.open_teacher import ask, open_teacher, wanted_layers
 from l1distill.distillation.student import Examples
-from l1distill.distillation.targets import TargetTransform, fit_response
+from l1distill.distillation.targets import TargetTransform, capped, fit_response
 from l1distill.distillation.teacher import Teacher
 from l1distill.distillation.transfer import standardized_kinds
 from l1distill.models import keras_files
@@ -94,7 +94,7 @@ def offline_lesson(
     def examples(split: Split) -> Examples:
         return Examples(
             features=encoding.apply(learned[split].items),
-            targets=target(said[split]),
+            targets=capped(settings.distillation.response, target(said[split])),
             lessons=lessons[split],
             arrays=learned[split].arrays if settings.distillation.beta else (),
             pseudo=learned[split].pseudo,

@@ -44,6 +44,7 @@ from l1distill.stages.lessons import Taught, teach
 from l1distill.stages.pseudo_items import pseudo_items
 from l1distill.stages.recorded_teacher import check_same_constants, teacher_settings
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
+from l1distill.stages.topologies import topology_metrics
 from l1distill.tasks.base import (
     Answers,
     AugmentationSettings,
@@ -198,6 +199,7 @@ def _run(settings: Settings, context: Context) -> Result:
         **saturation_metrics(saturation),
         **distance_to_teacher(given, targets, taught.target),
         **taught.student.metrics(),
+        **topology_metrics(settings, context, dataset, encoding, taught.student.predict),
     }
     if taught.is_own:  # its teacher is not that of teacher_folder
         own = task.evaluate(asked, dataset).metrics

@@ -352,6 +352,18 @@ class AugmentingTask(Protocol):
         """
 
 
+@runtime_checkable
+class TopologyTask(AugmentingTask, Protocol):
+    """A task whose pseudo-items can stand for what signals look like, without any signal."""
+
+    def topologies(self, items: NDArray[Any]) -> Mapping[str, NDArray[np.bool_]]:
+        """Return which items are of each topology, (n,) by its name.
+
+        Args:
+            items: (n, ...) pseudo-items.
+        """
+
+
 def load_task(settings: TaskSettings) -> Task:
     """Import a task.
 

@@ -18,6 +18,9 @@ KINDS = {"electrons": ELECTRONS, "muons": MUONS, "jets": JETS}
 _BLOCK = 32_768
 """Pseudo-events that are made at a time: 60 MB, whatever the size of the sample."""
 
+MULTIPLICITY = 3
+"""Leptons or jets of an event, at least, that make it unlike the background."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Objects = NDArray[np.float32]
 
@@ -73,6 +76,15 @@ def pseudo_events(
         for start in range(0, number, _BLOCK)
     ]
     return np.concatenate(blocks) if blocks else events[:0]
+
+
+def topologies(events: Objects) -> dict[str, NDArray[np.bool_]]:
+    """Return which events (n, 19, 3) have three leptons or more, and which three jets or more."""
+    there = {name: (events[:, kind, 0] > 0).sum(axis=1) for name, kind in KINDS.items()}
+    return {
+        "leptons": there["electrons"] + there["muons"] >= MULTIPLICITY,
+        "jets": there["jets"] >= MULTIPLICITY,
+    }
 
 
 def _thresholds(events: Objects) -> dict[str, np.float32]:

@@ -148,6 +148,12 @@ class AnomalyTask:
         assert isinstance(settings, PseudoEventSettings)
         return pseudo_events(items.astype(np.float32, copy=False), number, settings, rng)
 
+    def topologies(self, items: NDArray[Any]) -> Mapping[str, NDArray[np.bool_]]:
+        """Return which events have three leptons or more, and which three jets or more."""
+        from l1distill.tasks.anomaly.augmentation import topologies
+
+        return topologies(items)
+
     def check_answers(self, answers: NDArray[Any], name: str) -> str | None:
         """Refuse scores of another shape, and those that need a logarithm and have none."""
         if name not in SPANS_MAGNITUDES:
