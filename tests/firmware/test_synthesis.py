@@ -152,12 +152,29 @@ def test_a_mismatch_is_a_result(
         verify_bundle(tmp_path, TimeLimit(100.0, "limit"))
 
 
+def _check_copies(firmware: synthesis.Firmware) -> None:
+    report, metrics = firmware.report, firmware.report.to_metrics()
+    assert metrics["firmware/copies"] == 4
+    assert metrics["firmware/lut_copies_estimate"] == 4 * metrics["firmware/lut"]
+    assert b"`rtl/top/l1distill_array.v` is 4 copies of it" in firmware.files[MODEL_CARD]
+    assert {"rtl/top/l1distill_array.v", "rtl/sim/array_testbench.v"} <= set(firmware.files)
+    if SIMULATOR == "iverilog":
+        entry = report["firmware/mismatches_copies"]
+        # 200 items are simulated: the two groups, those around four lanes, and what is left
+        assert (entry.value, entry.tool) == (0, "iverilog")
+        assert entry.note.startswith("Verilog of 4 copies, 8 groups of items, against")
+        assert "mismatches_copies" in report["firmware/mismatches"].note
+
+
 def test_a_network_with_several_outputs_and_input_ranges() -> None:
     network = small_network()
     x = full_range(network, 320)
-    settings = SETTINGS.model_copy(update={"verification_events": 300, "adversarial_events": 0})
-    firmware = synthesize(network, x[:280], settings)  # and 20 random ones
+    settings = SETTINGS.model_copy(
+        update={"verification_events": 300, "adversarial_events": 0, "copies": 4}
+    )
+    firmware = synthesize(network, x[:280], settings, groups=[101, 33])  # and 20 random ones
     report = firmware.report
+    _check_copies(firmware)
     assert report["firmware/mismatches"].value == 0
     assert "exact arithmetic on 300 events" in report["firmware/mismatches_hls"].note
     codes = np.loadtxt(firmware.files[OUTPUT_CODES].decode().splitlines())

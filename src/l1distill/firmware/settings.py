@@ -30,6 +30,9 @@ class FirmwareSettings(Settings):
     fit_clock: bool = True
     """Whether stages are cut shorter than the budget, in steps of 0.25 ns, where the longest would
     exceed the clock period less the setup uncertainty of the constraints."""
+    copies: int = Field(default=1, ge=1, le=64)
+    """Copies of the network side by side, which take as many items of an event at every clock edge,
+    with valid signals and the ends of events (``rtl/top/l1distill_array.v``); 1: none."""
     verification_events: int = Field(default=10_000, ge=1)
     """Number of events that each back end must reproduce bit for bit: those that are given, and
     random ones from the whole range of the inputs where these are fewer."""

@@ -38,6 +38,7 @@ from l1distill.firmware.results.documents import (
 from l1distill.firmware.results.quantity import Quantity
 from l1distill.firmware.results.report import SynthesisReport
 from l1distill.firmware.rtl import verilog
+from l1distill.firmware.rtl.array import write_array
 from l1distill.firmware.rtl.simulation import Simulator, find_simulator, write_testbench
 from l1distill.firmware.rtl.vectors import format_codes, format_words
 from l1distill.firmware.rtl.vivado import write_ooc_script
@@ -45,6 +46,7 @@ from l1distill.firmware.rtl.yosys import yosys_job
 from l1distill.firmware.settings import FirmwareSettings, ScoreSettings
 from l1distill.firmware.verification.back_ends import (
     Progress,
+    compare_array,
     compare_cpp,
     compare_emulator,
     compare_hls,
@@ -104,6 +106,7 @@ def synthesize(
     constants: Mapping[str, bytes] | None = None,
     model_network: Network | None = None,
     ports: Sequence[IntegerPort] = (),
+    groups: Sequence[int] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Firmware:
     """Turn a quantized model into firmware, verify it bit for bit, and count its resources.
@@ -130,6 +133,8 @@ def synthesize(
             none; it is read here if None.
         ports: where the inputs are the trigger's own integers, one for each input; the conversion
             to the network's inputs is part of the firmware, and ``events`` are given as before.
+        groups: where ``settings.copies`` are several: how many of the events, from the first on,
+            belong together, such as the particles of one event after the other.
         progress: is told what is being done, one short line at a time.
 
     Returns:
@@ -160,7 +165,9 @@ def synthesize(
             progress(_CONSTANT)
             description = replace(description, limitations=(*description.limitations, _CONSTANT))
         _write_vectors(folder, network, rtl, chosen, emulator)
-        results = _run_tools(folder, network, emulator, rtl, chosen, simulator, settings, progress)
+        results = _run_tools(
+            folder, network, emulator, rtl, chosen, groups, simulator, settings, progress
+        )
         report = collect_report(results, settings.device)
         texts = render_documents(description, network, emulator, rtl, report)
         texts[files.SYNTHESIS_REPORT] = report.to_json()
@@ -208,6 +215,8 @@ def _write_sources(
         fit_clock=settings.fit_clock,
     )
     write_testbench(rtl, rtl_folder)
+    if settings.copies > 1:
+        write_array(rtl, settings.copies, rtl_folder)
     write_ooc_script(settings.device, rtl_folder)
     write_cpp_emulator(emulator, folder / files.CPP_FOLDER)
     write_cmssw_library(emulator, folder / files.CMSSW_FOLDER)
@@ -241,6 +250,7 @@ def _run_tools(
     emulator: Emulator,
     rtl: verilog.RtlReport,
     events: VerificationEvents,
+    groups: Sequence[int],
     simulator: Simulator | None,
     settings: FirmwareSettings,
     progress: Progress,
@@ -260,10 +270,14 @@ def _run_tools(
         cpp_comparison = compare_cpp(folder / files.CPP_FOLDER, events, settings, progress)
         write_hls_project(network, settings.device, hls_folder)
         hls_comparison = compare_hls(hls_folder, network, events, settings, progress)
-        rtl_simulation = None
+        rtl_simulation = array = None
         if simulator is not None:
             rtl_simulation = compare_rtl(
                 rtl_folder, rtl, network, events, simulator, settings, progress
+            )
+        if simulator is not None and settings.copies > 1:
+            array = compare_array(
+                rtl_folder, rtl, network, events, groups, simulator, settings, progress
             )
         vendor_report = _build_vendor(network, settings, progress)
         progress("waiting for yosys")
@@ -277,6 +291,8 @@ def _run_tools(
         reference=events.reference,
         adversarial=events.adversarial,
         rtl_simulation=rtl_simulation,
+        copies=settings.copies,
+        array=array,
         vendor=vendor_report,
     )
 

@@ -13,7 +13,7 @@ from l1distill.firmware.results.report import REQUIRED, SynthesisReport
 from l1distill.firmware.rtl.port import Port
 from l1distill.firmware.rtl.simulation import Simulator
 from l1distill.firmware.rtl.yosys import YosysCounts
-from l1distill.firmware.verification.back_ends import RtlSimulation
+from l1distill.firmware.verification.back_ends import ArraySimulation, RtlSimulation
 from l1distill.firmware.verification.comparison import Comparison
 from l1distill.firmware.verification.reference import Reference
 from l1distill.registry.gates import Gate
@@ -87,6 +87,18 @@ def test_tools_that_ran_add_their_own_entries() -> None:
     assert report["firmware/lut_vendor"].tool == "vitis-run"
     assert report["firmware/lut_vendor"].version == "2024.1"
     assert report["firmware/lut"].tool == "yosys"
+
+
+def test_a_fault_of_the_copies_counts() -> None:
+    simulator = Simulator("verilator", "verilator", "5.006")
+    array = ArraySimulation(
+        copies=10, groups=7, simulator=simulator, comparison=Comparison(9, 2, 1, 0)
+    )
+    report = collect_report(replace(RESULTS, copies=10, array=array), HARDWARE)
+    assert report["firmware/mismatches_copies"].value == 2
+    assert report["firmware/mismatches"].value == 3 + 2
+    assert report["firmware/lut_copies_estimate"].kind == "estimate"
+    assert "firmware/copies" not in collect_report(RESULTS, HARDWARE).to_metrics()
 
 
 def test_where_a_back_end_differs_first_is_in_its_note() -> None:

@@ -14,7 +14,7 @@ from l1distill.firmware.results.report import (
 )
 from l1distill.firmware.rtl.verilog import RtlReport
 from l1distill.firmware.rtl.yosys import YosysCounts
-from l1distill.firmware.verification.back_ends import RtlSimulation
+from l1distill.firmware.verification.back_ends import ArraySimulation, RtlSimulation
 from l1distill.firmware.verification.comparison import Comparison
 from l1distill.firmware.verification.reference import Reference
 
@@ -32,6 +32,9 @@ class ToolResults:
     adversarial: int = 0
     """How many of the compared events are adversarial."""
     rtl_simulation: RtlSimulation | None = None
+    copies: int = 1
+    """How many of the network stand side by side."""
+    array: ArraySimulation | None = None
     vendor: VendorReport | None = None
 
 
@@ -48,6 +51,7 @@ def collect_report(results: ToolResults, device: Device) -> SynthesisReport:
     entries = [
         *_pipeline(results.rtl, device),
         *_resources(results.rtl, results.counts),
+        *(_copies(results) if results.copies > 1 else ()),
         *_mismatches(results),
         *(_vendor(results.vendor) if results.vendor else ()),
     ]
@@ -158,6 +162,32 @@ def _resources(rtl: RtlReport, counts: YosysCounts) -> list[ReportEntry]:
     ]
 
 
+def _copies(results: ToolResults) -> list[ReportEntry]:
+    """Return what the copies take together: each is the same logic, which is counted once."""
+    counts, copies = results.counts, results.copies
+    ours = {"tool": "l1distill", "version": version("l1distill")}
+    note = f"{copies} times firmware/{{}}; the copies were not counted together"
+    return [
+        ReportEntry(name="firmware/copies", value=copies, unit="networks", kind="measured", **ours),
+        *(
+            ReportEntry(
+                name=f"firmware/{name}_copies_estimate",
+                value=copies * value,
+                unit=unit,
+                kind="estimate",
+                note=note.format(name),
+                **ours,
+            )
+            for name, value, unit in (
+                ("lut", counts.lut, "LUT"),
+                ("ff", counts.ff, "FF"),
+                ("dsp", counts.dsp, "DSP"),
+                ("bram", counts.bram_18k, "BRAM_18K"),
+            )
+        ),
+    ]
+
+
 @dataclass(frozen=True)
 class _BackEnd:
     """A compared back end: the end of its entry's name, its tool, and its description."""
@@ -180,6 +210,13 @@ def _back_ends(results: ToolResults) -> list[_BackEnd]:
         simulator, comparison = results.rtl_simulation.simulator, results.rtl_simulation.comparison
         name = simulator.name
         back_ends.append(_BackEnd(name, name, simulator.version, "Verilog", comparison))
+    if results.array is not None:
+        array = results.array
+        what = f"Verilog of {array.copies} copies, {array.groups} groups of items,"
+        simulator = array.simulator
+        back_ends.append(
+            _BackEnd("copies", simulator.name, simulator.version, what, array.comparison)
+        )
     return back_ends
 
 

@@ -12,6 +12,7 @@ from l1distill.firmware.network.network import Network
 from l1distill.firmware.results.port_table import PortRow, port_rows, render_metadata
 from l1distill.firmware.results.quantity import Quantity
 from l1distill.firmware.results.report import ReportEntry, SynthesisReport
+from l1distill.firmware.rtl.array import ARRAY
 from l1distill.firmware.rtl.top import STREAM, TOP
 from l1distill.firmware.rtl.verilog import RtlReport
 
@@ -71,6 +72,8 @@ def render_documents(
         "rtl": rtl,
         "top": TOP,
         "stream": STREAM,
+        "array": ARRAY,
+        "copies": report.get("firmware/copies"),
         "inputs": inputs,
         "outputs": outputs,
         "layers": [_layer(layer) for layer in network.layers],

@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -154,21 +154,45 @@ def simulate_rtl(
     Raises:
         ToolError: the simulator failed, took too long or left no complete output.
     """
-    rtl_folder = folder.resolve()
-    files = (*verilog_files(rtl_folder), *top_files(rtl_folder), rtl_folder / TESTBENCH)
-    sources = [*map(str, files)]
+    root = folder.resolve()
+    sources = [*verilog_files(root), *top_files(root), root / TESTBENCH]
+    words = vectors.pack(rtl.top_input, np.asarray(x, dtype=np.float64))
     with tempfile.TemporaryDirectory(prefix="l1distill-rtl-") as name:
-        work = Path(name)
-        words = vectors.pack(rtl.top_input, np.asarray(x, dtype=np.float64))
-        (work / "input.hex").write_text("\n".join(words) + "\n")
-        for command in _COMMANDS[simulator.name](simulator.program, sources, len(words)):
-            with Job(simulator.name, command, work, time_limit) as job:
-                job.wait()
-        output = work / "output.hex"
-        results = output.read_text().split() if output.is_file() else []
+        results = run_testbench(sources, words, simulator, time_limit, Path(name))
+    return vectors.unpack(rtl.top_output, results)
+
+
+def run_testbench(
+    sources: Sequence[Path],
+    words: Sequence[str],
+    simulator: Simulator,
+    time_limit: TimeLimit,
+    work: Path,
+) -> list[str]:
+    """Build and run a test bench that reads ``input.hex`` and writes ``output.hex``.
+
+    Args:
+        sources: Verilog files; the module ``testbench`` has a parameter ``EVENTS``.
+        words: what it reads, a word for each of ``EVENTS``.
+        simulator: from :func:`find_simulator`.
+        time_limit: for the build and for the run.
+        work: empty folder.
+
+    Returns:
+        As many words, as it wrote them.
+
+    Raises:
+        ToolError: the simulator failed, took too long or left no complete output.
+    """
+    (work / "input.hex").write_text("\n".join(words) + "\n")
+    for command in _COMMANDS[simulator.name](simulator.program, [*map(str, sources)], len(words)):
+        with Job(simulator.name, command, work, time_limit) as job:
+            job.wait()
+    output = work / "output.hex"
+    results = output.read_text().split() if output.is_file() else []
     if len(results) != len(words):
         raise ToolError(f"{simulator.name}: {len(results)} results for {len(words)} events")
-    return vectors.unpack(rtl.top_output, results)
+    return results
 
 
 def _verilator(program: str, sources: list[str], events: int) -> list[list[str]]:

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from l1distill.firmware.emulator.emulator import Emulator
 from l1distill.firmware.files import CPP_FOLDER
 from l1distill.firmware.hls.project import simulate_hls
 from l1distill.firmware.network.network import Network
+from l1distill.firmware.rtl.array import group_lengths, simulate_array
 from l1distill.firmware.rtl.simulation import Simulator, simulate_rtl
 from l1distill.firmware.rtl.verilog import RtlReport
 from l1distill.firmware.settings import FirmwareSettings
@@ -31,6 +32,17 @@ Progress = Callable[[str], None]
 class RtlSimulation:
     """The comparison of the simulated Verilog, and its simulator."""
 
+    simulator: Simulator
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
+class ArraySimulation:
+    """The comparison of the simulated array of copies."""
+
+    copies: int
+    groups: int
+    """How many groups of items were sent through it."""
     simulator: Simulator
     comparison: Comparison
 
@@ -111,3 +123,43 @@ def compare_rtl(
         progress,
     )
     return RtlSimulation(simulator=simulator, comparison=comparison)
+
+
+def compare_array(
+    folder: Path,
+    rtl: RtlReport,
+    network: Network,
+    events: VerificationEvents,
+    groups: Sequence[int],
+    simulator: Simulator,
+    settings: FirmwareSettings,
+    progress: Progress,
+) -> ArraySimulation:
+    """Simulate the copies side by side on groups of items, and compare their results.
+
+    Args:
+        folder: of the Verilog.
+        rtl: latency and ports of the design.
+        network: that the firmware computes.
+        events: the items.
+        groups: lengths of the groups that the first items are of.
+        simulator: of the Verilog.
+        settings: of the firmware.
+        progress: is told what is being done.
+
+    Raises:
+        ToolError: the simulator failed or took too long.
+    """
+    copies = settings.copies
+    progress(f"simulating {copies} copies with {simulator.name} {simulator.version}")
+    events = events.limit(settings.rtl_simulation_events)
+    lengths = group_lengths(len(events.x), copies, groups)
+    ports = network.to_port_values(events.x)
+    time_limit = settings.time_limit("rtl_simulation")
+    results = simulate_array(folder, rtl, copies, ports, lengths, simulator, time_limit)
+    return ArraySimulation(
+        copies=copies,
+        groups=len(lengths),
+        simulator=simulator,
+        comparison=compare(events.y, results),
+    )
