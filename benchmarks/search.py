@@ -27,10 +27,11 @@ from l1distill.distillation.student import Examples
 from l1distill.models.mlp import StudentSettings, build_student
 from l1distill.search.buckets import Work
 from l1distill.search.candidate import Candidate
+from l1distill.search.database import url_of
 from l1distill.search.plan import Course, Plan
 from l1distill.search.problem import Problem
 from l1distill.search.settings import SearchSettings
-from l1distill.search.store import Store, url_of
+from l1distill.search.store import Store
 from l1distill.search.worker import work
 
 FEATURES = 57
@@ -67,7 +68,7 @@ def search(plan: Plan, items: Problem) -> tuple[float, list[Candidate]]:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(url_of(Path(folder) / "search.db"), "benchmark")
         start = time.process_time()
-        store.open("benchmark")
+        store.open({})
         work(store, plan, items)
         seconds = time.process_time() - start
         course = Course(plan, store)

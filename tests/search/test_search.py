@@ -1,9 +1,13 @@
 """Whole searches on made-up items: each strategy, workers that die, and what is refused."""
 
+import csv
+import re
 import socket
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,23 +15,28 @@ from typing import Any
 import numpy as np
 import pytest
 
-from l1distill.core.errors import ConfigError
+from l1distill.core.errors import ConfigError, L1DistillError
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.models.mlp import StudentSettings
-from l1distill.search import store as store_module
+from l1distill.search import signs_of_life
+from l1distill.search.database import url_of
 from l1distill.search.halving import non_dominated, survivors
+from l1distill.search.identity import DATA
+from l1distill.search.importances import importances
 from l1distill.search.network import network_of
 from l1distill.search.plan import COSTS, Course, Plan
 from l1distill.search.problem import Problem
-from l1distill.search.records import Drawn, Outcome, Step, Task
+from l1distill.search.records import Decision, Drawn, Outcome, Step, Task
 from l1distill.search.sampling import Draw, ask
 from l1distill.search.settings import SearchSettings
 from l1distill.search.snapshot import Snapshot
-from l1distill.search.store import Store, url_of
+from l1distill.search.store import Store
+from l1distill.search.tables import write_progress
 from l1distill.search.weights import to_student
 from l1distill.search.worker import STAGE_NS, pruned, work
 from tests.search.test_trainer import EXPONENTS, FEATURES, examples
+from tests.servers import free_port
 
 CANDIDATES = 12
 SETTINGS: dict[str, Any] = {
@@ -73,7 +82,7 @@ def plan_of(strategy: Any = "co", **settings: Any) -> Plan:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     made = Store(url_of(tmp_path / "search.db"), "name")
-    made.open("fingerprint")
+    made.open({"strategy": "co"})
     yield made
     made.close()
 
@@ -82,18 +91,18 @@ def test_a_generation_that_is_added_while_the_records_are_read_is_left_for_later
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan, other = plan_of(), Store(store.url, "name")
-    other.open("fingerprint")
+    other.open({"strategy": "co"})
     read = store.candidates
 
     def slowly() -> list[Drawn]:
         known = read()
-        assert other.add(*Course(plan, other).next())
+        assert other.add(Course(plan, other).next())
         return known
 
     monkeypatch.setattr(store, "candidates", slowly)
     course = Course(plan, store)
     assert (course.drawn, course.tasks, course.outcomes) == ({}, [], {})
-    assert not store.add(*course.next())  # the other worker has added it
+    assert not store.add(course.next())  # the other worker has added it
     monkeypatch.undo()
     assert len(Course(plan, store).drawn) == SETTINGS["generation"]
     other.close()
@@ -191,7 +200,7 @@ def test_a_killed_search_goes_on_and_trains_nothing_twice(
     trained = Counter((one.number, one.rung) for one in done)
     assert set(trained.values()) == {1}
     whole = Store(url_of(tmp_path / "whole.db"), "name")
-    whole.open("fingerprint")
+    whole.open({"strategy": "co"})
     work(whole, plan, problem)
     assert whole.outcomes() == store.outcomes()
     whole.close()
@@ -201,16 +210,16 @@ def test_a_task_is_claimed_once_and_a_lost_claim_is_taken_over(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_of(rungs=[])
-    drawn, tasks = Course(plan, store).next()
-    assert store.add(drawn, tasks)
-    assert not store.add(drawn, tasks), "another worker decided the same"
-    first, second, *_ = tasks
+    decision = Course(plan, store).next()
+    assert store.add(decision)
+    assert not store.add(decision), "another worker decided the same"
+    first, second, *_ = decision.tasks
     assert store.claim(first, "elsewhere:1:a")
     assert not store.claim(first, "elsewhere:2:b")
     assert store.claim(second, f"{socket.gethostname()}:999999999:c")
     assert store.claim(second, "elsewhere:2:b"), "its process is gone"
     assert not store.finish(second, "elsewhere:3:c", []), "not its own"
-    monkeypatch.setattr(store_module, "LOST_S", 1e-9)
+    monkeypatch.setattr(signs_of_life, "LOST_S", 1e-9)
     assert store.claim(first, "elsewhere:3:c"), "no sign of life"
     assert not store.finish(first, "elsewhere:1:a", []), "it has gone to another"
     outcome = Outcome(number=0, rung=0, epochs=1, loss=1.0)
@@ -224,7 +233,7 @@ def test_workers_that_claim_at_once_never_get_the_same(store: Store) -> None:
         Task(step=Step(phase=0, generation=0, rung=0), place=place, hidden=[4], members=[place])
         for place in range(30)
     ]
-    store.add([], tasks)
+    store.add(Decision(tasks=tasks))
 
     def claimed(name: str) -> list[int]:
         return [task.place for task in tasks if store.claim(task, f"elsewhere:{name}:a")]
@@ -234,10 +243,114 @@ def test_workers_that_claim_at_once_never_get_the_same(store: Store) -> None:
     assert sorted(places) == list(range(30))
 
 
-def test_a_search_of_something_else_is_refused(store: Store) -> None:
-    store.open("fingerprint")
-    with pytest.raises(ConfigError, match=r"search\.name=name: is a search of another space"):
-        store.open("other")
+def test_a_search_of_something_else_is_refused_and_what_differs_is_named(store: Store) -> None:
+    store.open({"strategy": "co"})
+    same, line = {"strategy": "co", "search.space.nodes": [4, 8], DATA: "a"}, store.check
+    other = Store(store.url, "other")
+    other.open(same)
+    other.check({**same, "search.space.nodes": (4, 8)})  # as JSON has it
+    other.close()
+    with pytest.raises(ConfigError) as refused:
+        line({"strategy": "post", DATA: "b"})
+    assert str(refused.value) == (
+        'search.name=name: a search of this name was begun with strategy="co" (now "post"), '
+        "another data set in data.folder; take this to continue it, or another search.name"
+    )
+
+
+def test_snapshots_are_kept_for_those_that_go_on_alone(store: Store, problem: Problem) -> None:
+    """At each moment: what is to be decided on, what is trained on, and the finalists."""
+    plan = plan_of(candidates=16, finalists=2)
+
+    def check(_: object) -> None:
+        course = Course(plan, store)
+        known = {(one.number, one.rung) for one in store.outcomes()}
+        held = {key for key in known if store.snapshot(*key)}
+        step = max(task.step for task in course.tasks)
+        now = {number for task in course.tasks if task.step == step for number in task.members}
+        going_on = {(number, rung) for number, rung in held if number in now}
+        last = {key for key in held - going_on if key[1] == 1}
+        assert {rung for _, rung in held - going_on} <= {1}
+        assert {number for number, _ in last} <= {one.number for one in course.finished()}
+        # those of the generation before, beyond the finalists, are gone
+        assert len(last) <= 2 or step.generation == 0
+
+    work(store, plan, problem, check)
+    course = Course(plan, store)
+    for one in course.finalists(2):
+        assert Snapshot.from_bytes(store.snapshot(one.number, one.rung)).epochs == 3
+
+
+def test_what_was_reached_is_told_against_cpu_time(
+    store: Store, problem: Problem, tmp_path: Path
+) -> None:
+    plan = plan_of()
+    work(store, plan, problem)
+    course = Course(plan, store)
+    write_progress(course, tmp_path / "progress.csv")
+    with (tmp_path / "progress.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(course.tasks)
+    seconds = [float(row["cpu_s"]) for row in rows]
+    assert 0 < seconds[0] < seconds[-1] == pytest.approx(sum(one.cpu_s for one in course.tasks))
+    best = course.finished()[0]
+    assert float(rows[-1]["best_validation_loss"]) == best.loss
+    told = float(rows[-1]["mse_to_teacher/signal"])
+    assert told == pytest.approx(best.metrics["mse_to_teacher/signal"])
+    assert int(rows[-1]["candidates"]) == CANDIDATES
+    assert int(rows[-1]["finished"]) == len(course.finished())
+
+
+def test_the_question_that_decides_is_the_most_important(
+    store: Store,
+) -> None:
+    """Losses that follow from the bits of the inputs alone, and costs from the sparsity."""
+    plan = plan_of(candidates=64, generation=64, space={"depth": [1, 2], "nodes": [4, 6]})
+    assert store.add(Course(plan, store).next())
+    course = Course(plan, store)
+    for number in course.drawn:
+        one = course.candidate(number)
+        costs = {"lut_estimate": 1.0 - one.sparsity, "latency_cycles_estimate": 1.0}
+        loss = 1.0 / one.student.input_bits
+        course.first[number] = Outcome(number=number, rung=0, epochs=1, loss=loss, costs=costs)
+    shares = importances(course, 0)
+    assert max(shares["validation_loss"], key=lambda of: shares["validation_loss"][of]) == (
+        "input_bits"
+    )
+    assert max(shares["lut_estimate"], key=lambda of: shares["lut_estimate"][of]) == "sparsity"
+    assert sum(shares["validation_loss"].values()) == pytest.approx(1.0)
+    course.first = dict([*course.first.items()][:9])
+    assert importances(course, 0) == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("nonsense", "is no address of a database; give sqlite:///FILE"),
+        ("postgresql://u:s3cret@h:port/n", "is no address of a database; give sqlite:///FILE"),
+        ("postgres://u:s3cret@h/n", "postgres is no kind of database; give sqlite:///FILE"),
+        ("oracle://u:s3cret@h/n", "needs the Python package .*; install it"),
+        ("sqlite://", "names no file, and workers share one"),
+        ("sqlite:////no/such/folder/x.db", "cannot be opened; is its folder there.*another file"),
+        ("postgresql://u:s3cret@127.0.0.1:{port}/n", "no server answers .*; correct search.data"),
+        ("sqlite:///{text}", "the file is no database of SQLite; name another file"),
+        ("sqlite:///{old}", "its tables are of another version of l1distill; name another"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_said_in_one_line(
+    url: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "text").write_text("neither a database nor empty " * 100)
+    with closing(sqlite3.connect(tmp_path / "old")) as old:
+        old.execute("CREATE TABLE search_searches (search TEXT, fingerprint TEXT)")
+    names = {"port": free_port(), "text": tmp_path / "text", "old": tmp_path / "old"}
+    with pytest.raises(L1DistillError) as refused:
+        Store(url.format(**names), "name").open({})
+    line = str(refused.value)
+    assert line.startswith("search.database=")
+    assert re.search(said, line)
+    assert "\n" not in line
+    assert not re.search(r"s3cret|sqlalche|sqlite3|psycopg\.|Background on this error", line)
 
 
 def test_what_failed_is_recorded_and_stops_nothing(store: Store, problem: Problem) -> None:

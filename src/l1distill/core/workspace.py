@@ -50,6 +50,11 @@ class Output:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
+def work_folder(target: Path) -> Path:
+    """Return the folder for work that outlives a kill, beside an output folder."""
+    return target.absolute().parent / f".{target.name}.work"
+
+
 @contextmanager
 def output_folder(target: Path) -> Iterator[Output]:
     """Let a stage write beside ``target``, and replace that only when it is published.
@@ -65,7 +70,7 @@ def output_folder(target: Path) -> Iterator[Output]:
         ConfigError: another process is writing ``target`` now, or the place cannot be written.
     """
     target = target.absolute()
-    part, work, old = (target.parent / f".{target.name}.{end}" for end in ("part", "work", "old"))
+    part, old = (target.parent / f".{target.name}.{end}" for end in ("part", "old"))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=target.parent).close()  # a lock blames others where this fails
@@ -86,7 +91,7 @@ def output_folder(target: Path) -> Iterator[Output]:
         for leftover in (part, old):
             shutil.rmtree(leftover, ignore_errors=True)
         part.mkdir()
-        yield Output(target=target, folder=part, work=work)
+        yield Output(target=target, folder=part, work=work_folder(target))
     finally:
         shutil.rmtree(part, ignore_errors=True)
         lock.release()

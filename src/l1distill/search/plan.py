@@ -5,7 +5,7 @@ Any worker may take the next decision: it is the same whoever takes it, and reco
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +14,7 @@ from l1distill.models.mlp import StudentSettings
 from l1distill.search.buckets import Work, populations
 from l1distill.search.candidate import Candidate
 from l1distill.search.halving import non_dominated, survivors
-from l1distill.search.records import Drawn, Outcome, Step, Task
+from l1distill.search.records import Decision, Drawn, Outcome, Step, Task
 from l1distill.search.sampling import Draw, ask, number_of
 from l1distill.search.settings import SearchSettings, Strategy
 from l1distill.search.space import Phase, one_for_all
@@ -70,9 +70,11 @@ class Course:
         # another worker may add a generation between these reads: it is left for the next course
         self.tasks = [task for task in store.tasks() if self.drawn.keys() >= set(task.members)]
         self.outcomes: dict[int, Outcome] = {}
+        self.first: dict[int, Outcome] = {}
         for one in store.outcomes():  # by rung: the last one stays
             if one.number in self.drawn:
                 self.outcomes[one.number] = one
+                self.first.setdefault(one.number, one)
         self._bases: dict[int, StudentSettings] = {}
 
     @property
@@ -149,27 +151,39 @@ class Course:
         seed = number_of([self.plan.seed, number])
         return self.plan.settings.space.candidate(drawn.values, phase, base, seed)
 
-    def next(self) -> tuple[list[Drawn], list[Task]]:
-        """Decide what follows when all tasks are done: candidates and tasks; none at the end."""
+    def finalists(self, number: int) -> list[Outcome]:
+        """Return the best by validation loss, of a front those spread over it."""
+        if self.plan.strategy != "front":
+            return self.finished()[:number]
+        front = self.front()
+        places = np.linspace(0, len(front) - 1, min(number, len(front))).round().astype(int)
+        return [front[place] for place in np.unique(places)]
+
+    def next(self) -> Decision:
+        """Decide what follows when all tasks are done."""
         if not self.tasks:
             return self._generation(Step(phase=0, generation=0, rung=0))
-        step = max(task.step for task in self.tasks)
-        if step.rung < len(self.plan.settings.rungs):
-            members = self._survivors(step)
-            if members:
+        step, last = max(task.step for task in self.tasks), len(self.plan.settings.rungs)
+        if step.rung < last:
+            members, survivors = self._members(step), self._survivors(step)
+            if survivors:
                 on = Step(phase=step.phase, generation=step.generation, rung=step.rung + 1)
-                return [], self._divided(on, {n: self.candidate(n) for n in members})
+                tasks = self._divided(on, {number: self.candidate(number) for number in survivors})
+                return Decision(tasks=tasks, dropped={step.rung: sorted({*members} - {*survivors})})
         for phase in range(step.phase, len(self.plan.phases)):
             generation = step.generation + 1 if phase == step.phase else 0
-            drawn, tasks = self._generation(Step(phase=phase, generation=generation, rung=0))
-            if tasks:
-                return drawn, tasks
-        return [], []
+            decision = self._generation(Step(phase=phase, generation=generation, rung=0))
+            if decision.tasks:
+                kept = {one.number for one in self.finalists(self.plan.settings.finalists)}
+                done = [one.number for one in self.outcomes.values() if one.rung == last]
+                return replace(decision, dropped={last: sorted({*done} - kept)})
+        return Decision()
+
+    def _members(self, step: Step) -> list[int]:
+        return sorted(number for task in self.tasks if task.step == step for number in task.members)
 
     def _survivors(self, step: Step) -> list[int]:
-        members = sorted(
-            number for task in self.tasks if task.step == step for number in task.members
-        )
+        members = self._members(step)
         of_each = [self.outcomes[number] for number in members]
         losses = [float("inf") if one.loss is None else one.loss for one in of_each]
         costs = [[one.costs[name] for name in COSTS if name in one.costs] for one in of_each]
@@ -177,13 +191,13 @@ class Course:
         chosen = survivors(losses, costs, self.plan.settings.factor, keep_front=keep_front)
         return [members[place] for place in chosen]
 
-    def _generation(self, step: Step) -> tuple[list[Drawn], list[Task]]:
+    def _generation(self, step: Step) -> Decision:
         plan = self.plan
         phase, wanted = plan.phases[step.phase]
         earlier = [one for one in self.drawn.values() if one.phase == step.phase]
         number = min(plan.settings.generation, wanted - len(earlier))
         if number <= 0:
-            return [], []
+            return Decision()
         depth = len(self.base(step.phase).layers)
         asked = ask(
             plan.settings.sampler,
@@ -206,7 +220,8 @@ class Course:
             for place, one in enumerate(asked)
         ]
         self.drawn |= {one.number: one for one in drawn}
-        return drawn, self._divided(step, {one.number: self.candidate(one.number) for one in drawn})
+        candidates = {one.number: self.candidate(one.number) for one in drawn}
+        return Decision(drawn=drawn, tasks=self._divided(step, candidates))
 
     def _told(self, drawn: Drawn) -> Draw:
         outcome = self.outcomes.get(drawn.number)

@@ -51,6 +51,7 @@ class Task:
         hidden: nodes of the hidden layers that they are filled up to.
         members: numbers of the candidates.
         done: whether their outcomes are recorded.
+        cpu_s: CPU time that it took [s].
     """
 
     step: Step
@@ -58,6 +59,7 @@ class Task:
     hidden: Sequence[int]
     members: Sequence[int]
     done: bool = False
+    cpu_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,7 @@ class Outcome:
         loss: best validation loss; None where it failed.
         costs: estimates by name; empty where its numbers are not rounded.
         metrics: of its answers to samples; empty before the last rung.
-        snapshot: where to go on; kept for the best alone.
+        snapshot: where to go on; dropped when nothing goes on from it.
     """
 
     number: int
@@ -81,3 +83,18 @@ class Outcome:
     costs: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     snapshot: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What follows when all tasks of a step are done.
+
+    Attributes:
+        drawn: new candidates.
+        tasks: what is trained next; none at the end.
+        dropped: by rung, numbers of the candidates whose snapshots nothing goes on from.
+    """
+
+    drawn: Sequence[Drawn] = ()
+    tasks: Sequence[Task] = ()
+    dropped: Mapping[int, Sequence[int]] = field(default_factory=dict)

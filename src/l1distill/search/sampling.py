@@ -64,7 +64,7 @@ def ask(
             sampler=_sampler(sampler, number_of(seed), max(population, 2)),
             directions=["minimize"] * objectives,
         )
-        study.add_trials([_told(one) for one in earlier])
+        study.add_trials([told_trial(one) for one in earlier])
         asked = [study.ask() for _ in range(number)]
         for trial in asked:
             draw(trial)
@@ -82,7 +82,8 @@ def ask(
     ]
 
 
-def _told(draw: Draw) -> "optuna.trial.FrozenTrial":
+def told_trial(draw: Draw) -> "optuna.trial.FrozenTrial":
+    """Return what was drawn, and told, as a trial of Optuna."""
     import optuna
 
     states = optuna.trial.TrialState

@@ -1,36 +1,22 @@
-"""The database of a search: any number of workers share it, on any number of machines.
+"""The records of a search: any number of workers share them, on any number of machines.
 
 A worker claims a task with one UPDATE that only one of several can win, and writes what came of it
 in the transaction that marks it done. A claim lapses when its worker shows no sign of life.
 """
 
-import os
-import socket
 import time
-import uuid
-from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from l1distill.core.errors import ConfigError, ResourceError, first_line
-from l1distill.search.records import Drawn, Outcome, Step, Task
+from l1distill.core.errors import ConfigError
+from l1distill.search.database import connect, database_errors
+from l1distill.search.identity import differences, plain
+from l1distill.search.records import Decision, Drawn, Outcome, Step, Task
+from l1distill.search.signs_of_life import is_lost
 
 if TYPE_CHECKING:
     import sqlalchemy
-
-LOST_S = 120.0
-"""A worker without a sign of life for so long is taken for lost [s]."""
-
-
-def worker_name() -> str:
-    """Return a name that no other worker has; it says on which machine it runs, and as what."""
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-
-
-def url_of(path: Path) -> str:
-    """Return the address of a database in a file."""
-    return f"sqlite:///{path.absolute()}"
 
 
 class Store:
@@ -41,13 +27,14 @@ class Store:
         name: of the search.
     """
 
-    def __init__(self, url: str, name: str) -> None:
-        """Connect; tables are made where there are none.
+    def __init__(self, url: str, name: str, *, makes_tables: bool = True) -> None:
+        """Connect.
 
         Args:
             url: of the database, as SQLAlchemy has it: ``sqlite:///``, ``postgresql://``,
                 ``mysql://``.
             name: of the search.
+            makes_tables: whether tables are made where there are none.
 
         Raises:
             ConfigError: there is no driver for such a database.
@@ -56,50 +43,54 @@ class Store:
         import sqlalchemy as sa
 
         self.url, self.name, self._sa = url, name, sa
-        options = {"connect_args": {"timeout": 60.0}} if url.startswith("sqlite") else {}
-        try:
-            self._engine = sa.create_engine(url, **options)
-            self._tables = _tables(sa)
-            self._tables["searches"].metadata.create_all(self._engine)
-        except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
-            raise ConfigError(f"search.database: {first_line(error)}") from error
-        except sa.exc.OperationalError as error:
-            raise ResourceError(f"search.database: {first_line(error)}") from error
+        self._engine, self._tables = connect(url, makes_tables=makes_tables)
 
     def close(self) -> None:
         """Disconnect."""
         self._engine.dispose()
 
-    def open(self, fingerprint: str) -> None:
+    def open(self, settings: Mapping[str, Any]) -> None:
         """Begin the search, or make sure that it is the one that was begun.
 
         Args:
-            fingerprint: of the space, the data and all else that decides what a candidate is.
+            settings: all that decides what a candidate is and what comes of it, flat; of data set
+                and teacher the hashes, by the keys of their folders.
 
         Raises:
             ConfigError: the name belongs to a search of something else.
         """
-        sa, searches = self._sa, self._tables["searches"]
-        with suppress(sa.exc.IntegrityError), self._engine.begin() as connection:
-            row = {"search": self.name, "fingerprint": fingerprint}
-            connection.execute(sa.insert(searches).values(row))
-        with self._engine.connect() as connection:
-            query = sa.select(searches.c.fingerprint).where(searches.c.search == self.name)
-            known = connection.execute(query).scalar_one()
-        if known != fingerprint:
+        with suppress(self._sa.exc.IntegrityError), self._writing() as connection:
+            row = {"search": self.name, "settings": plain(settings)}
+            connection.execute(self._sa.insert(self._tables["searches"]).values(row))
+        self.check(settings)
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse settings that are not those that the search was begun with, if it was.
+
+        Raises:
+            ConfigError: the line names those that differ.
+        """
+        searches = self._tables["searches"]
+        with self._reading() as connection:
+            if not self._sa.inspect(connection).has_table(searches.name):
+                return
+            query = self._sa.select(searches.c.settings).where(searches.c.search == self.name)
+            known = connection.execute(query).scalar_one_or_none()
+        differ = differences(known, plain(settings)) if known is not None else ""
+        if differ:
             raise ConfigError(
-                f"search.name={self.name}: is a search of another space, data set, teacher or "
-                "training; give this one another search.name"
+                f"search.name={self.name}: a search of this name was begun with {differ}; take "
+                "this to continue it, or another search.name"
             )
 
-    def add(self, drawn: Sequence[Drawn], tasks: Sequence[Task]) -> bool:
-        """Add candidates and tasks, all or none.
+    def add(self, decision: Decision) -> bool:
+        """Add what was decided: candidates, tasks, and which snapshots are dropped; all or none.
 
         Returns:
-            Whether they were added; not where another worker has added them.
+            Whether it was added; not where another worker has decided.
         """
         sa = self._sa
-        rows = [{"search": self.name, **vars(one)} for one in drawn]
+        rows = [{"search": self.name, **vars(one)} for one in decision.drawn]
         more = [
             {
                 "search": self.name,
@@ -108,17 +99,20 @@ class Store:
                 "hidden": list(task.hidden),
                 "members": list(task.members),
                 "done": task.done,
+                "cpu_s": 0.0,
                 "owner": "",
                 "seen": 0.0,
             }
-            for task in tasks
+            for task in decision.tasks
         ]
         try:
-            with self._engine.begin() as connection:
+            with self._writing() as connection:
                 # tasks first: their key is what two workers would both write
                 connection.execute(sa.insert(self._tables["tasks"]), more)
                 if rows:
                     connection.execute(sa.insert(self._tables["candidates"]), rows)
+                for rung, numbers in decision.dropped.items():
+                    self._drop(connection, rung, numbers)
         except sa.exc.IntegrityError:
             return False
         return True
@@ -127,14 +121,14 @@ class Store:
         """Claim a task, unless another worker that is alive has it or has done it."""
         sa, tasks = self._sa, self._tables["tasks"]
         where = self._is(task) & (tasks.c.done == sa.false())
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             query = sa.select(tasks.c.owner, tasks.c.seen).where(where)
             held = connection.execute(query).one_or_none()
-        if held is None or (held.owner and not _is_lost(held.owner, held.seen)):
+        if held is None or (held.owner and not is_lost(held.owner, held.seen)):
             return False
         mine = {"owner": owner, "seen": time.time()}
         unchanged = where & (tasks.c.owner == held.owner) & (tasks.c.seen == held.seen)
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             result = connection.execute(sa.update(tasks).where(unchanged).values(mine))
         return bool(result.rowcount == 1)
 
@@ -142,11 +136,21 @@ class Store:
         """Say that the worker of a task is alive."""
         sa, tasks = self._sa, self._tables["tasks"]
         where = self._is(task) & (tasks.c.owner == owner)
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(sa.update(tasks).where(where).values(seen=time.time()))
 
-    def finish(self, task: Task, owner: str, outcomes: Sequence[Outcome]) -> bool:
+    def finish(
+        self, task: Task, owner: str, outcomes: Sequence[Outcome], cpu_s: float = 0.0
+    ) -> bool:
         """Record what came of a task, unless the claim has gone to another worker.
+
+        The snapshots of the rung before are dropped: candidates go on from those of this one.
+
+        Args:
+            task: that was done.
+            owner: who did it.
+            outcomes: of each of its candidates.
+            cpu_s: CPU time that it took [s].
 
         Returns:
             Whether it was recorded.
@@ -154,10 +158,12 @@ class Store:
         sa, tasks = self._sa, self._tables["tasks"]
         where = self._is(task) & (tasks.c.owner == owner) & (tasks.c.done == sa.false())
         rows = [{"search": self.name, **vars(one)} for one in outcomes]
-        with self._engine.begin() as connection:
-            if connection.execute(sa.update(tasks).where(where).values(done=True)).rowcount != 1:
+        with self._writing() as connection:
+            done = sa.update(tasks).where(where).values(done=True, cpu_s=cpu_s)
+            if connection.execute(done).rowcount != 1:
                 return False
             connection.execute(sa.insert(self._tables["outcomes"]), rows)
+            self._drop(connection, task.step.rung - 1, task.members)
         return True
 
     def tasks(self) -> list[Task]:
@@ -170,6 +176,7 @@ class Store:
                 hidden=row.hidden,
                 members=row.members,
                 done=row.done,
+                cpu_s=row.cpu_s,
             )
             for row in rows
         ]
@@ -185,21 +192,43 @@ class Store:
         return [Outcome(**row._mapping) for row in rows]
 
     def snapshot(self, number: int, rung: int) -> bytes:
-        """Return where a candidate stood at the end of a rung."""
-        sa, outcomes = self._sa, self._tables["outcomes"]
-        where = (
-            (outcomes.c.search == self.name)
-            & (outcomes.c.number == number)
-            & (outcomes.c.rung == rung)
-        )
-        with self._engine.connect() as connection:
-            query = sa.select(outcomes.c.snapshot).where(where)
+        """Return where a candidate stood at the end of a rung; empty where it was dropped."""
+        outcomes = self._tables["outcomes"]
+        where = self._at(rung) & (outcomes.c.number == number)
+        with self._reading() as connection:
+            query = self._sa.select(outcomes.c.snapshot).where(where)
             return bytes(connection.execute(query).scalar_one())
 
+    def finalist(self, identity: str) -> tuple[dict[str, Any], bytes] | None:
+        """Return the metrics and the network of a finalist; None where it was not trained yet.
+
+        Args:
+            identity: a hash of all that decides what comes of it.
+        """
+        table = self._tables["finalists"]
+        where = (table.c.search == self.name) & (table.c.identity == identity)
+        with self._reading() as connection:
+            query = self._sa.select(table.c.row, table.c.network).where(where)
+            found = connection.execute(query).one_or_none()
+        return None if found is None else (dict(found.row), bytes(found.network))
+
+    def keep_finalist(self, identity: str, row: Mapping[str, Any], network: bytes) -> None:
+        """Record a finalist, unless another process has done so."""
+        content = {"identity": identity, "row": dict(row), "network": network}
+        with suppress(self._sa.exc.IntegrityError), self._writing() as connection:
+            insert = self._sa.insert(self._tables["finalists"])
+            connection.execute(insert.values({"search": self.name, **content}))
+
+    def _drop(self, connection: Any, rung: int, numbers: Sequence[int]) -> None:
+        """Forget where candidates stood at the end of a rung."""
+        outcomes = self._tables["outcomes"]
+        where = self._at(rung) & outcomes.c.number.in_(numbers) & (outcomes.c.snapshot != b"")
+        connection.execute(self._sa.update(outcomes).where(where).values(snapshot=b""))
+
     def _rows(self, name: str, order: Sequence[str], columns: Sequence[Any] = ()) -> Sequence[Any]:
-        sa, table = self._sa, self._tables[name]
-        query = sa.select(*(columns or table.c)).where(table.c.search == self.name)
-        with self._engine.connect() as connection:
+        table = self._tables[name]
+        query = self._sa.select(*(columns or table.c)).where(table.c.search == self.name)
+        with self._reading() as connection:
             return connection.execute(query.order_by(*(table.c[one] for one in order))).all()
 
     def _is(self, task: Task) -> Any:
@@ -207,60 +236,20 @@ class Store:
         keys = {"search": self.name, **vars(task.step), "place": task.place}
         return self._sa.and_(*(tasks.c[key] == value for key, value in keys.items()))
 
+    def _at(self, rung: int) -> Any:
+        outcomes = self._tables["outcomes"]
+        return (outcomes.c.search == self.name) & (outcomes.c.rung == rung)
+
+    @contextmanager
+    def _reading(self) -> "Iterator[sqlalchemy.Connection]":
+        with database_errors(self.url), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> "Iterator[sqlalchemy.Connection]":
+        with database_errors(self.url), self._engine.begin() as connection:
+            yield connection
+
 
 def _without_search(row: Any) -> dict[str, Any]:
     return {key: value for key, value in row._mapping.items() if key != "search"}
-
-
-def _is_lost(owner: str, seen: float) -> bool:
-    """Tell whether a worker is dead: it shows no sign of life, or its process is gone."""
-    if time.time() - seen > LOST_S:
-        return True
-    host, process, _ = owner.split(":")
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
-
-
-def _tables(sa: Any) -> "dict[str, sqlalchemy.Table]":
-    metadata = sa.MetaData()
-    name, number = sa.String(200), sa.Integer()
-
-    def column(key: str, kind: Any, primary: bool = False) -> Any:
-        return sa.Column(key, kind, primary_key=primary, autoincrement=False, nullable=False)
-
-    def table(key: str, *columns: Any) -> Any:
-        return sa.Table(f"search_{key}", metadata, column("search", name, True), *columns)
-
-    step = ("phase", "generation", "rung", "place")
-    return {
-        "searches": table("searches", column("fingerprint", sa.String(64))),
-        "candidates": table(
-            "candidates",
-            column("number", number, True),
-            *(column(key, number) for key in ("phase", "generation")),
-            *(column(key, sa.JSON()) for key in ("values", "distributions", "attributes")),
-        ),
-        "tasks": table(
-            "tasks",
-            *(column(key, number, True) for key in step),
-            *(column(key, sa.JSON()) for key in ("hidden", "members")),
-            column("done", sa.Boolean()),
-            column("owner", name),
-            column("seen", sa.Float(53)),
-        ),
-        "outcomes": table(
-            "outcomes",
-            *(column(key, number, True) for key in ("number", "rung")),
-            column("epochs", number),
-            sa.Column("loss", sa.Float(53)),
-            *(column(key, sa.JSON()) for key in ("costs", "metrics")),
-            column("snapshot", sa.LargeBinary(2**24)),
-        ),
-    }

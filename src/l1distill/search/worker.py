@@ -17,8 +17,9 @@ from l1distill.search.network import network_of
 from l1distill.search.plan import Course, Plan
 from l1distill.search.problem import Problem
 from l1distill.search.records import Outcome, Task
+from l1distill.search.signs_of_life import LOST_S, worker_name
 from l1distill.search.snapshot import Snapshot
-from l1distill.search.store import LOST_S, Store, worker_name
+from l1distill.search.store import Store
 from l1distill.search.trainer import Trainer
 from l1distill.search.weights import Layers, starting_weights
 
@@ -64,18 +65,20 @@ class _Worker:
         course = Course(self._plan, self._store)
         for task in course.open_tasks:
             if self._store.claim(task, self._name):
+                before = time.process_time()
                 with self._alive(task):
                     outcomes = self._train(course, task)
-                if self._store.finish(task, self._name, outcomes):
+                spent = time.process_time() - before
+                if self._store.finish(task, self._name, outcomes, spent):
                     on_task(outcomes)
                 return True
         if course.open_tasks:
             time.sleep(WAIT_S)
             return True
-        drawn, tasks = course.next()
-        if not tasks:
+        decision = course.next()
+        if not decision.tasks:
             return False
-        self._store.add(drawn, tasks)
+        self._store.add(decision)
         return True
 
     @contextmanager

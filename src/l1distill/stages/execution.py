@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +14,7 @@ from l1distill.core.resources import resource_errors_as_one_line
 from l1distill.core.workspace import folder_sha256, output_folder, read_json
 from l1distill.stages.input_folders import check_folders
 from l1distill.stages.results import write_results
-from l1distill.stages.sections import WHERE_AND_HOW
+from l1distill.stages.sections import WHERE, WHERE_AND_HOW
 from l1distill.stages.stage import Context, Inputs, S, Stage
 from l1distill.tasks.base import Task
 from l1distill.tracking.outputs import log_outputs, run_of
@@ -81,13 +82,20 @@ def execute(
                 identity=_identity(stage.name, deciding, hashes),
                 held=held,
             )
+            start = time.monotonic()
             result = stage.run(settings, context)
             record = write_results(
                 stage, result, deciding, hashes, output.folder, settings.data.name
             )
             known_by = {"output_sha256": folder_sha256(output.folder), **lineage}
-            log_outputs(run, record, output.folder, known_by)
+            with run.stopwatch:
+                log_outputs(run, record, output.folder, known_by)
+            if result.tracking_share:
+                share = run.stopwatch.seconds / (time.monotonic() - start)
+                run.log_metrics({result.tracking_share: share})
             output.publish()
+            if result.interrupted:
+                raise KeyboardInterrupt
         result.conclude()
     if result.refusal:
         raise NegativeVerdict(result.refusal)
@@ -136,7 +144,11 @@ def is_current(stage: Stage[S], settings: S, parameters: Mapping[str, Any]) -> b
 
 def deciding_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out of a flat configuration what does not change what comes out."""
-    return {k: value for k, value in parameters.items() if k.split(".")[0] not in WHERE_AND_HOW}
+    return {
+        key: value
+        for key, value in parameters.items()
+        if key.split(".")[0] not in WHERE_AND_HOW and key not in WHERE
+    }
 
 
 def _plain(parameters: Mapping[str, Any]) -> Any:

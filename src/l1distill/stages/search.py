@@ -1,11 +1,8 @@
 """search: many candidates for a student, trained together; the best are trained anew."""
 
-import hashlib
-import json
-import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +14,14 @@ from l1distill.core.settings import Settings as SectionSettings
 from l1distill.data.encoding import InputEncoding
 from l1distill.executor.settings import ExecutorSettings, ProcessesSettings
 from l1distill.models.mlp import StudentSettings
-from l1distill.reporting.pictures import write_captions
 from l1distill.search.plan import Course, Plan
 from l1distill.search.problem import Problem
-from l1distill.search.records import Outcome
 from l1distill.search.settings import SearchSettings, Strategy
-from l1distill.search.store import Store, url_of
-from l1distill.search.tables import write_candidates, write_front
 from l1distill.stages.offline_lesson import Lesson, offline_lesson
 from l1distill.stages.recorded_teacher import teacher_settings
-from l1distill.stages.search_finalists import choose, draw, of_finalist, train_finalists
+from l1distill.stages.search_finalists import Finalists, of_finalist
+from l1distill.stages.search_identity import check_search, keep_database, open_store
+from l1distill.stages.search_outputs import metrics_of, note_of, trained, write_outputs
 from l1distill.stages.search_workers import search
 from l1distill.stages.stage import Context, Result, Stage
 from l1distill.stages.student import (
@@ -37,11 +32,7 @@ from l1distill.stages.student import (
 )
 from l1distill.tasks.base import ScoringTask, Task
 
-DATABASE = "search.db"
-"""Of the search, in the output: more candidates continue it."""
 HEADLINE = ("search/candidates", "search/best_mse_to_teacher")
-_OF_NO_CANDIDATE = ("candidates", "finalists", "seeds", "name", "database")
-"""Settings that change no candidate: a search may be continued with others."""
 
 
 class Settings(LearningSettings):
@@ -105,7 +96,10 @@ def _check(settings: Settings, task: Task) -> None:
             )
     if settings.strategy == "post" and settings.search.candidates < 2:
         raise ConfigError("search.candidates=1: strategy=post searches twice; ask for two at least")
+    if settings.promote and not settings.search.finalists:
+        raise ConfigError("search.finalists=0: promote=true takes the best of them; ask for one")
     check_learning(settings, task)
+    check_search(settings, learning_inputs(settings))
 
 
 def _run(settings: Settings, context: Context) -> Result:
@@ -117,47 +111,40 @@ def _run(settings: Settings, context: Context) -> Result:
     lesson = offline_lesson(settings, context, dataset, encoding, teacher)
     problem = _problem(settings, task, dataset, encoding, lesson)
     plan = _plan(settings, lesson)
-    context.work.mkdir(parents=True, exist_ok=True)
-    database = context.work / DATABASE
-    if not database.exists() and (settings.output / DATABASE).is_file():
-        shutil.copy(settings.output / DATABASE, database)
-    store = Store(settings.search.database or url_of(database), settings.search.name)
+    store = open_store(settings, context.hashes, context.work)
     try:
-        store.open(_fingerprint(settings, context))
         before, start = len(store.outcomes()), time.monotonic()
         complete = search(store, plan, problem, settings.executor, context.work)
         hours = (time.monotonic() - start) / 3600
         course = Course(plan, store)
-        if not course.finished():
-            _refuse_without_result(course, complete)
-        metrics = _metrics(course, dataset.training_sample)
+        _refuse_without_result(course, complete)
+        metrics = metrics_of(course, dataset.training_sample)
         if len(store.outcomes()) > before:
-            metrics["search/candidates_per_hour"] = _trained(course) / hours
-        finalists = choose(course, settings.search.finalists) if complete else []
-        trained = train_finalists(settings, context, course, problem, encoding, lesson, finalists)
+            metrics["search/candidates_per_hour"] = trained(course) / hours
+        finalists = Finalists(settings, context, store, problem, encoding, lesson)
+        complete = complete and finalists.train(course)
+        metrics |= finalists.write()
     finally:
         store.close()
-    if database.exists():
-        shutil.copy(database, context.folder / DATABASE)
-    write_candidates(course, context.folder / "candidates.csv")
-    write_front(course, context.folder / "front.csv")
-    write_captions(draw(course, context.folder), context.folder)
-    metrics |= trained
+    keep_database(context.work, context.folder)
+    write_outputs(course, context.folder)
+    finalists.log(course)
     return Result(
         metrics=metrics,
         headline=tuple(name for name in HEADLINE if name in metrics),
         dataset_md5=dataset.md5,
-        note=_note(course, complete),
-        conclude=lambda: _promote(settings, course, finalists),
+        note=note_of(course, complete=complete),
+        interrupted=not complete,
+        tracking_share="search/tracking_share",
+        conclude=lambda: _promote(settings, course, finalists.best()),
     )
 
 
-def _promote(settings: Settings, course: Course, finalists: Sequence[Outcome]) -> None:
-    if settings.promote and finalists:
+def _promote(settings: Settings, course: Course, best: int | None) -> None:
+    if settings.promote and best is not None:
         from l1distill.stages.search_promotion import promote
 
-        best = course.candidate(finalists[0].number)
-        promote(settings, *of_finalist(settings, best))
+        promote(settings, *of_finalist(settings, course.candidate(best)))
 
 
 def _problem(
@@ -194,60 +181,15 @@ def _plan(settings: Settings, lesson: Lesson) -> Plan:
     )
 
 
-def _fingerprint(settings: Settings, context: Context) -> str:
-    """Return a hash of everything that decides what a candidate is and what comes of it."""
-    left_out = set(_OF_NO_CANDIDATE) - ({"candidates"} if settings.strategy == "post" else set())
-    content = [
-        settings.strategy,
-        settings.seed,
-        settings.search.model_dump(mode="json", exclude=left_out),
-        *(
-            section.model_dump(mode="json")
-            for section in (settings.student, settings.distillation, settings.augmentation)
-        ),
-        dict(context.hashes),
-    ]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
 def _refuse_without_result(course: Course, complete: bool) -> None:
-    if not complete:
+    if not complete and not course.outcomes:
+        print("search: no candidate has been trained to its first rung yet", file=sys.stderr)
         raise KeyboardInterrupt
-    raise DataError(
-        f"search: none of {len(course.drawn)} candidates could be trained, as their losses are not "
-        "finite; try smaller search.space.learning_rate"
-    )
-
-
-def _trained(course: Course) -> int:
-    return sum(course.state(number) != "waiting" for number in course.drawn)
-
-
-def _metrics(course: Course, sample: str) -> dict[str, float]:
-    states = [course.state(number) for number in course.drawn]
-    best, *_ = course.finished()
-    return {
-        "search/candidates": float(_trained(course)),
-        "search/finished": float(states.count("finished")),
-        "search/failed": float(states.count("failed")),
-        "search/front": float(len(course.front())),
-        "search/best_validation_loss": float(best.loss or 0.0),
-        "search/best_mse_to_teacher": best.metrics[f"mse_to_teacher/{sample}"],
-    }
-
-
-def _note(course: Course, complete: bool) -> str:
-    best, *_ = course.finished()
-    candidate = course.candidate(best.number)
-    words = f"{'-'.join(map(str, candidate.widths))} nodes, {candidate.sparsity:.0%} pruned"
-    text = (
-        f"Best of {_trained(course)} candidates by validation loss: candidate {best.number} "
-        f"({words}), about {best.costs['lut_estimate']:.0f} LUT."
-    )
-    if not complete:
-        text += " Interrupted: run again to continue."
-    print(f"search: {text}", file=sys.stderr)
-    return text
+    if complete and not course.finished():
+        raise DataError(
+            f"search: none of {len(course.drawn)} candidates could be trained, as their losses "
+            "are not finite; try smaller search.space.learning_rate"
+        )
 
 
 STAGE = Stage(
@@ -255,7 +197,7 @@ STAGE = Stage(
     settings=Settings,
     inputs=learning_inputs,
     run=_run,
-    artifacts=("*.json", "*.csv", "finalists/*", "plots/*"),
+    artifacts=("*.json", "*.csv", "finalists/*", "curves/*/*", "plots/*"),
     sections=_sections,
     check=_check,
 )

@@ -1,6 +1,10 @@
-"""Finalists of a search: trained anew as students are, with several seeds; pictures of all."""
+"""Finalists of a search: trained anew as students are, with several seeds, each of them once."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +15,16 @@ from l1distill.compression.pruning import PruningSettings
 from l1distill.core.workspace import write_text
 from l1distill.data.encoding import InputEncoding
 from l1distill.distillation.student import train_student
-from l1distill.evaluation.curves import write_csv
+from l1distill.evaluation.curves import write_csv, write_curve
+from l1distill.evaluation.roc import separations, to_curve
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.models import keras_files
 from l1distill.models.mlp import StudentSettings
-from l1distill.reporting.pictures import Picture
-from l1distill.reporting.plots.search import draw_distances, draw_front
 from l1distill.search.candidate import Candidate
 from l1distill.search.plan import Course
 from l1distill.search.problem import Problem
-from l1distill.search.records import Outcome
+from l1distill.search.store import Store
 from l1distill.search.worker import STAGE_NS
 from l1distill.stages.offline_lesson import Lesson
 from l1distill.stages.stage import Context
@@ -29,80 +32,200 @@ from l1distill.stages.stage import Context
 if TYPE_CHECKING:
     from l1distill.stages.search import Settings
 
-FOLDER = "finalists"
+FOLDER, CURVES = "finalists", "curves"
+STAGE = "finalist"
+"""Tag of the runs of finalists, in place of a stage."""
+_BATCH = 4096
 
 
-def choose(course: Course, number: int) -> list[Outcome]:
-    """Choose finalists: the best by validation loss, of a front those spread over it."""
-    if course.plan.strategy != "front":
-        return course.finished()[:number]
-    front = course.front()
-    places = np.unique(np.linspace(0, len(front) - 1, min(number, len(front))).round().astype(int))
-    return [front[place] for place in places]
+@dataclass(frozen=True, kw_only=True)
+class Finalist:
+    """A candidate that was trained anew.
 
-
-def train_finalists(
-    settings: "Settings",
-    context: Context,
-    course: Course,
-    problem: Problem,
-    encoding: InputEncoding,
-    lesson: Lesson,
-    finalists: Sequence[Outcome],
-) -> dict[str, float]:
-    """Train finalists as ``l1distill student`` does, and judge and keep the networks.
-
-    Writes ``finalists/<candidate>-seed<seed>.h5``, an experiment file for each candidate, and
-    ``finalists.csv``.
-
-    Returns:
-        ``search/finalists`` and, of the best of them by validation loss, its loss and cost.
+    Attributes:
+        number: of the candidate.
+        seed: of its training.
+        metrics: what came out.
     """
-    rows: list[dict[str, Any]] = []
-    (context.folder / FOLDER).mkdir()
-    for outcome in finalists:
-        candidate = course.candidate(outcome.number)
-        student, pruning = of_finalist(settings, candidate)
-        _write_experiment(student, pruning, context.folder / FOLDER / f"{outcome.number}.yaml")
-        for seed in range(settings.seed, settings.seed + settings.search.seeds):
-            name = f"{outcome.number}-seed{seed}"
-            with context.epochs(f"finalist {name}", student.training.epochs) as on_epoch:
+
+    number: int
+    seed: int
+    metrics: Mapping[str, float]
+
+    @property
+    def name(self) -> str:
+        """Of its files and its run."""
+        return f"{self.number}-seed{self.seed}"
+
+
+class Finalists:
+    """Trains finalists, and remembers in the database of the search which it has trained."""
+
+    def __init__(
+        self,
+        settings: "Settings",
+        context: Context,
+        store: Store,
+        problem: Problem,
+        encoding: InputEncoding,
+        lesson: Lesson,
+    ) -> None:
+        """Take what they learn.
+
+        Args:
+            settings: of the stage.
+            context: of the stage.
+            store: of the search.
+            problem: what they are judged by.
+            encoding: of their inputs.
+            lesson: what they learn.
+        """
+        self._settings, self._context, self._store = settings, context, store
+        self._problem, self._encoding, self._lesson = problem, encoding, lesson
+        self.trained: list[Finalist] = []
+
+    def train(self, course: Course) -> bool:
+        """Train those that were not trained yet as ``l1distill student`` does, and judge them.
+
+        Writes ``finalists/<candidate>-seed<seed>.h5`` and an experiment file for each candidate.
+
+        Returns:
+            Whether all are trained; not where Ctrl-C ended it.
+        """
+        folder, search = self._context.folder / FOLDER, self._settings.search
+        folder.mkdir()
+        seeds = range(self._settings.seed, self._settings.seed + search.seeds)
+        try:
+            for outcome in course.finalists(search.finalists):
+                candidate = course.candidate(outcome.number)
+                student, pruning = of_finalist(self._settings, candidate)
+                _write_experiment(student, pruning, folder / f"{outcome.number}.yaml")
+                for seed in seeds:
+                    metrics = self._one(outcome.number, student, pruning, seed)
+                    if metrics:
+                        one = Finalist(number=outcome.number, seed=seed, metrics=metrics)
+                        self.trained.append(one)
+        except KeyboardInterrupt:
+            print("search: interrupted; finalists that are trained are kept", file=sys.stderr)
+            return False
+        return True
+
+    def _one(
+        self, number: int, student: StudentSettings, pruning: PruningSettings, seed: int
+    ) -> dict[str, float]:
+        """Train one with a seed, unless it was; returns nothing where its loss is not finite."""
+        name, path = f"{number}-seed{seed}", self._context.folder / FOLDER
+        identity = _identity(self._settings, student, pruning, seed)
+        known = self._store.finalist(identity)
+        if known is not None:
+            metrics, network = known
+            (path / f"{name}.h5").write_bytes(network)
+            return metrics
+        settings, problem = self._settings, self._problem
+        with self._context.epochs(f"finalist {name}", student.training.epochs) as on_epoch:
+            try:
                 trained = train_student(
-                    lesson.train,
-                    lesson.validation,
+                    self._lesson.train,
+                    self._lesson.validation,
                     student,
                     settings.distillation,
                     pruning,
                     input_exponents=problem.exponents,
-                    shape=encoding.feature_shape,
+                    shape=self._encoding.feature_shape,
                     seed=seed,
                     on_epoch=on_epoch,
-                    checkpoint=context.work / f"finalist-{name}.npz",
+                    checkpoint=self._context.work / f"finalist-{identity[:16]}.npz",
                 )
-            keras_files.save(trained.model, context.folder / FOLDER / f"{name}.h5")
-            cost = estimate(from_qkeras(trained.model), STAGE_NS)
-            answers = {
-                sample: trained.predict(features)
-                for sample, (features, _) in problem.samples.items()
+            except FloatingPointError:
+                print(f"search: finalist {name}: its loss is not finite", file=sys.stderr)
+                return {}
+        keras_files.save(trained.model, path / f"{name}.h5")
+        cost = estimate(from_qkeras(trained.model), STAGE_NS)
+        answers = {
+            sample: trained.predict(features) for sample, (features, _) in problem.samples.items()
+        }
+        metrics = {
+            "best_validation_loss": trained.history.metrics()["best_validation_loss"],
+            "sparsity": trained.sparsity,
+            "cost/lut_estimate": cost.lut_estimate,
+            "cost/latency_cycles_estimate": cost.latency_cycles_estimate,
+            **problem.metrics(answers),
+        }
+        metrics = {key: float(value) for key, value in metrics.items()}
+        self._store.keep_finalist(identity, metrics, (path / f"{name}.h5").read_bytes())
+        return metrics
+
+    def write(self) -> dict[str, float]:
+        """Write ``finalists.csv``, and the ROC curves of the best and its teacher.
+
+        Returns:
+            ``search/finalists`` and, of the best of them by validation loss, its loss and cost.
+        """
+        metrics = {"search/finalists": float(len(self.trained))}
+        if not self.trained:
+            return metrics
+        names = [*self.trained[0].metrics]
+        write_csv(
+            self._context.folder / "finalists.csv",
+            ("candidate", "seed", *names),
+            ([one.number, one.seed, *(one.metrics[n] for n in names)] for one in self.trained),
+        )
+        best = min(self.trained, key=lambda one: one.metrics["best_validation_loss"])
+        self._write_curves(best)
+        metrics["search/best_finalist_validation_loss"] = best.metrics["best_validation_loss"]
+        metrics["search/best_finalist_lut_estimate"] = best.metrics["cost/lut_estimate"]
+        return metrics
+
+    def best(self) -> int | None:
+        """Return the candidate whose students have the least validation loss in the mean."""
+        losses: dict[int, list[float]] = {}
+        for one in self.trained:
+            losses.setdefault(one.number, []).append(one.metrics["best_validation_loss"])
+        means = {number: float(np.mean(some)) for number, some in losses.items()}
+        return min(means, key=lambda number: means[number], default=None)
+
+    def log(self, course: Course) -> None:
+        """Log each as a run below that of the search, with its parameters and metrics."""
+        for one in self.trained:
+            candidate = course.candidate(one.number)
+            student, pruning = of_finalist(self._settings, candidate)
+            nested = {
+                "student": student.model_dump(mode="json", exclude={"training"}),
+                "compression": pruning.model_dump(mode="json"),
             }
-            rows.append(
-                {
-                    "candidate": outcome.number,
-                    "seed": seed,
-                    "validation_loss": trained.history.metrics()["best_validation_loss"],
-                    "sparsity": trained.sparsity,
-                    "lut_estimate": cost.lut_estimate,
-                    "latency_cycles_estimate": cost.latency_cycles_estimate,
-                    **problem.metrics(answers),
-                }
-            )
-    metrics = {"search/finalists": float(len(rows))}
-    if rows:
-        write_csv(context.folder / "finalists.csv", [*rows[0]], (row.values() for row in rows))
-        best = min(rows, key=lambda row: row["validation_loss"])
-        metrics["search/best_finalist_validation_loss"] = best["validation_loss"]
-        metrics["search/best_finalist_lut_estimate"] = best["lut_estimate"]
-    return metrics
+            parameters = {
+                "candidate": one.number,
+                "seed": one.seed,
+                "student.training.learning_rate": student.training.learning_rate,
+                **{
+                    f"{section}.{key}": value
+                    for section, content in nested.items()
+                    for key, value in content.items()
+                },
+            }
+            tags = {"stage": STAGE, "candidate": str(one.number)}
+            self._context.run.log_child(f"finalist {one.name}", parameters, one.metrics, tags)
+
+    def _write_curves(self, best: Finalist) -> None:
+        """Write ``curves/{student,teacher}/<signal>.csv`` where answers are scores."""
+        problem = self._problem
+        if not problem.background:
+            return
+        model = keras_files.load(self._context.folder / FOLDER / f"{best.name}.h5")
+        answers = {
+            "student": {
+                name: model.predict(features, batch_size=_BATCH, verbose=0)
+                for name, (features, _) in problem.samples.items()
+            },
+            "teacher": {name: targets for name, (_, targets) in problem.samples.items()},
+        }
+        for who, by_sample in answers.items():
+            scores = {name: values[:, 0] for name, values in by_sample.items()}
+            background = scores.pop(problem.background)
+            for signal, result in separations(background, scores).items():
+                path = self._context.folder / CURVES / who / f"{signal}.csv"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_curve(to_curve(result.roc), path)
 
 
 def of_finalist(
@@ -119,6 +242,15 @@ def of_finalist(
     return student, candidate.pruning(settings.compression)
 
 
+def _identity(
+    settings: "Settings", student: StudentSettings, pruning: PruningSettings, seed: int
+) -> str:
+    """Return a hash of what decides a finalist, beside what decides the search."""
+    parts: Sequence[Any] = (student, pruning, settings.distillation)
+    content = json.dumps([*(one.model_dump(mode="json") for one in parts), seed], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
 def _write_experiment(student: StudentSettings, pruning: PruningSettings, path: Path) -> None:
     content = {
         "student": student.model_dump(mode="json"),
@@ -126,18 +258,3 @@ def _write_experiment(student: StudentSettings, pruning: PruningSettings, path: 
     }
     text = yaml.safe_dump(content, sort_keys=False)
     write_text(path, f"# @package _global_\n# A finalist of l1distill search\n{text}")
-
-
-def draw(course: Course, folder: Path) -> list[Picture]:
-    """Draw what came out of a search."""
-    finished = course.finished()
-    samples = [name for name in finished[0].metrics if name.startswith("mse_to_teacher/")]
-    distances = {
-        name.removeprefix("mse_to_teacher/"): [one.metrics[name] for one in finished]
-        for name in samples
-    }
-    points, front = (
-        [(one.costs["lut_estimate"], one.loss or 0.0) for one in some]
-        for some in (finished, course.front())
-    )
-    return [draw_distances(distances, folder), draw_front(points, front, folder)]

@@ -125,6 +125,9 @@ class Result:
         conclude: what is left to do when its run has ended and its output is in place.
         refusal: why its verdict is no, which is exit status 3; empty if it is not.
         note: what came out, in words, as Markdown; for the description of its run.
+        interrupted: whether Ctrl-C ended it early: what there is becomes the output, and the run
+            and the exit status are those of an interruption.
+        tracking_share: metric for the share of its time that the stage spent logging; empty: none.
     """
 
     metrics: Mapping[str, float]
@@ -137,6 +140,8 @@ class Result:
     conclude: Callable[[], None] = lambda: None
     refusal: str = ""
     note: str = ""
+    interrupted: bool = False
+    tracking_share: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

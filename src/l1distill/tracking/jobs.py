@@ -6,10 +6,9 @@ from contextlib import contextmanager, suppress
 
 from l1distill.core.credentials import hide_credentials
 from l1distill.tracking.lookup import find_run
-from l1distill.tracking.runs import PARENT_RUN, OpenRun, Run
+from l1distill.tracking.runs import PARENT, PARENT_RUN, OpenRun, Run
 from l1distill.tracking.settings import TrackingSettings
 from l1distill.tracking.store import connect
-from l1distill.tracking.sweeps import PARENT
 
 
 @contextmanager

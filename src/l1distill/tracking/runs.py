@@ -13,19 +13,54 @@ from l1distill.artifacts.record import ModelSpec
 from l1distill.core.credentials import hide_credentials
 from l1distill.core.resources import resource_errors_as_one_line
 from l1distill.tracking.checkout import version_tags
-from l1distill.tracking.lease import TAG, Clock, Keeper, end_abandoned_runs, kernel_clock, new_lease
+from l1distill.tracking.lease import (
+    LENGTH_S,
+    TAG,
+    Clock,
+    Keeper,
+    end_abandoned_runs,
+    kernel_clock,
+    new_lease,
+)
 from l1distill.tracking.store import Store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import RunInfo
 
+PARENT = "mlflow.parentRunId"
+"""Tag of a run with the id of the run that it is below."""
 PARENT_RUN = "L1DISTILL_PARENT_RUN"
 """Environment variable with the run id of the sweep that the process belongs to."""
 RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 """Environment variable with how often MLflow's client repeats a request to a server."""
 BATCH = 100
 """Most parameters that the tracking server takes in one call."""
+
+
+class Stopwatch:
+    """Adds up the time that is spent within its blocks; blocks within blocks count once.
+
+    Attributes:
+        seconds: until now [s].
+    """
+
+    def __init__(self) -> None:
+        """Begin at zero."""
+        self.seconds = 0.0
+        self._depth, self._start = 0, 0.0
+
+    def __enter__(self) -> None:
+        """Go on."""
+        if not self._depth:
+            self._start = time.monotonic()
+        self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self._depth -= 1
+        if not self._depth:
+            self.seconds += time.monotonic() - self._start
 
 
 class Run:
@@ -35,6 +70,7 @@ class Run:
         client: the connected MLflow client.
         run_id: MLflow's id.
         experiment_id: the experiment it is in.
+        stopwatch: runs while anything is logged.
     """
 
     def __init__(self, client: "MlflowClient", run_id: str, experiment_id: str) -> None:
@@ -42,14 +78,16 @@ class Run:
         self.client = client
         self.run_id = run_id
         self.experiment_id = experiment_id
+        self.stopwatch = Stopwatch()
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Log the flat configuration, in as few calls as the server takes."""
         from mlflow.entities import Param
 
         entities = [Param(key, hide_credentials(str(value))) for key, value in parameters.items()]
-        for start in range(0, len(entities), BATCH):
-            self.client.log_batch(self.run_id, params=entities[start : start + BATCH])
+        with self.stopwatch:
+            for start in range(0, len(entities), BATCH):
+                self.client.log_batch(self.run_id, params=entities[start : start + BATCH])
 
     def log_metrics(
         self, metrics: Mapping[str, float], step: int = 0, model_id: str | None = None
@@ -58,13 +96,37 @@ class Run:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self.client.log_batch(
-            self.run_id,
-            metrics=[
-                Metric(key, float(value), now, step, model_id=model_id)
-                for key, value in metrics.items()
-            ],
-        )
+        entities = [
+            Metric(key, float(value), now, step, model_id=model_id)
+            for key, value in metrics.items()
+        ]
+        with self.stopwatch:
+            self.client.log_batch(self.run_id, metrics=entities)
+
+    def log_child(
+        self,
+        name: str,
+        parameters: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+    ) -> None:
+        """Log a run below this one that has ended already.
+
+        Args:
+            name: of the run.
+            parameters: at most 100.
+            metrics: likewise, at most 1,000.
+            tags: of the run.
+        """
+        lease = {TAG: new_lease(LENGTH_S, kernel_clock()).to_tag()}  # a killed process ends none
+        with self.stopwatch:
+            child = self.client.create_run(
+                self.experiment_id, tags={PARENT: self.run_id, **lease, **tags}, run_name=name
+            )
+            run = Run(self.client, child.info.run_id, self.experiment_id)
+            run.log_parameters(parameters)
+            run.log_metrics(metrics)
+            self.client.set_terminated(run.run_id)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags; an empty value is left out."""

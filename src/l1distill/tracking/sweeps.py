@@ -11,12 +11,12 @@ from l1distill.reporting.tables import Column, Table
 from l1distill.tracking.descriptions import HEADLINE, LONGEST, with_interval
 from l1distill.tracking.links import run_link
 from l1distill.tracking.run_names import LONGEST as LONGEST_NAME
+from l1distill.tracking.runs import PARENT
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-PARENT = "mlflow.parentRunId"
 ROWS = 30
 """Jobs that the table shows; all of them stand below the sweep in the list of runs."""
 

@@ -66,3 +66,34 @@ def draw_front(
     path = folder / FOLDER / "front.png"
     save(figure, path)
     return Picture(caption="Validation loss of candidates against their estimated LUTs", path=path)
+
+
+def draw_importances(shares: Mapping[str, Mapping[str, float]], folder: Path) -> Picture:
+    """Draw how much each question of a search decides.
+
+    Args:
+        shares: of what is decided, the share of each question by its name.
+        folder: to draw ``plots/importances.png`` into.
+    """
+    import numpy as np
+
+    figure, (ax,) = canvas()
+    questions = [*next(iter(shares.values()))][::-1]
+    places, height = np.arange(len(questions)), 0.8 / len(shares)
+    for number, (name, of_each) in enumerate(shares.items()):
+        ax.barh(
+            places + (0.5 * (len(shares) - 1) - number) * height,
+            [of_each.get(question, 0.0) for question in questions],
+            height,
+            color=PALETTE[number],
+            label=name.replace("_", " "),
+        )
+    ax.set_yticks(places, questions)
+    ax.set_xlabel("importance (PED-ANOVA)")
+    ax.legend(frameon=False)
+    path = folder / FOLDER / "importances.png"
+    save(figure, path)
+    return Picture(
+        caption="What decides whether a candidate is among the best tenth, after the first rung",
+        path=path,
+    )

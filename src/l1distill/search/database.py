@@ -1,0 +1,173 @@
+"""The database of a search: its address, its tables, and what is wrong with it in one line."""
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from l1distill.core.credentials import hide_credentials
+from l1distill.core.errors import ConfigError, L1DistillError, ResourceError, first_line
+
+if TYPE_CHECKING:
+    import sqlalchemy
+
+KEY = "search.database"
+FORMS = "sqlite:///FILE, postgresql://USER@HOST/NAME or mysql://USER@HOST/NAME"
+WAY_OUT = f"correct {KEY}, or leave it out: the search is then in a file beside the output"
+WAY_OUT_OF_FILE = f"name another file in {KEY}, or leave it out and choose another output="
+WAIT_S = 60.0
+"""For another process that writes into the same file [s]."""
+CONNECT_S = 10
+"""For a server to answer [s]."""
+_OPTIONS = {
+    "sqlite": {"timeout": WAIT_S},
+    "postgresql": {"connect_timeout": CONNECT_S},
+    "mysql": {"connect_timeout": CONNECT_S},
+}
+_DRIVERS = {
+    "postgresql": (("psycopg2", ""), ("psycopg", "+psycopg")),
+    "mysql": (("MySQLdb", ""), ("pymysql", "+pymysql")),
+}
+"""Python packages for a database, and what names them in an address; the first is SQLAlchemy's."""
+_SAID = {
+    "unable to open database file": "the file cannot be opened; is its folder there?",
+    "readonly database": "the file may not be written",
+    "file is not a database": "the file is no database of SQLite",
+    "disk image is malformed": "the file is damaged",
+    "database is locked": f"another process has kept it locked for {WAIT_S:g} s",
+    "database or disk is full": "the disk is full",
+    "no such column": "its tables are of another version of l1distill",
+    "has no column": "its tables are of another version of l1distill",
+    "Connection refused": "no server answers at this address",
+    "could not translate host name": "there is no host of this name",
+    "failed to resolve host": "there is no host of this name",
+    "password authentication failed": "the server refuses the user or the password",
+    "no password supplied": "the server asks for a password",
+    "permission denied": "the user may not do that in this database",
+    "read-only transaction": "the user may only read there",
+}
+"""What drivers say, in words; whatever else they say is passed on."""
+
+
+def url_of(path: Path) -> str:
+    """Return the address of a database in a file."""
+    return f"sqlite:///{path.absolute()}"
+
+
+def connect(
+    url: str, *, makes_tables: bool = True
+) -> "tuple[sqlalchemy.Engine, dict[str, sqlalchemy.Table]]":
+    """Connect to a database.
+
+    Args:
+        url: its address.
+        makes_tables: whether the tables of searches are made where there are none.
+
+    Raises:
+        ConfigError: it is no address of a database, or there is no driver for it.
+        ResourceError: the database is out of reach, or cannot be used.
+    """
+    import sqlalchemy as sa
+
+    shown = hide_credentials(url)
+    try:
+        address = sa.engine.make_url(url)
+        if address.drivername.startswith("sqlite") and address.database in (None, "", ":memory:"):
+            raise ConfigError(f"{KEY}={shown}: names no file, and workers share one; give {FORMS}")
+        driver = _with_driver(address)
+        options = _OPTIONS.get(driver.drivername.partition("+")[0], {})
+        engine = sa.create_engine(driver, connect_args=options)
+    except sa.exc.NoSuchModuleError as error:
+        kind = shown.partition(":")[0]
+        raise ConfigError(f"{KEY}={shown}: {kind} is no kind of database; give {FORMS}") from error
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise ConfigError(f"{KEY}={shown}: is no address of a database; give {FORMS}") from error
+    except ImportError as error:
+        package = error.name or "a driver"
+        raise ConfigError(
+            f"{KEY}={shown}: needs the Python package {package}; install it, for PostgreSQL with "
+            "the extra l1distill[postgresql]"
+        ) from error
+    tables = _tables(sa)
+    if makes_tables:
+        with database_errors(url):
+            tables["searches"].metadata.create_all(engine)
+    return engine, tables
+
+
+def _with_driver(address: "sqlalchemy.URL") -> "sqlalchemy.URL":
+    """Return an address with the driver that is installed, where it names none."""
+    for package, suffix in _DRIVERS.get(address.drivername, ()):
+        if importlib.util.find_spec(package) is not None:
+            return address.set(drivername=address.drivername + suffix)
+    return address
+
+
+@contextmanager
+def database_errors(url: str) -> Iterator[None]:
+    """Turn what a driver says into one line that names the key and the way out.
+
+    That a row is there already is left as it is: it tells that another worker was first.
+
+    Raises:
+        ResourceError: the database is out of reach, full, locked, damaged or refuses.
+    """
+    import sqlalchemy as sa
+
+    try:
+        yield
+    except (L1DistillError, sa.exc.IntegrityError):
+        raise
+    except sa.exc.DBAPIError as error:
+        said = hide_credentials(str(error.orig))
+        words = (text for part, text in _SAID.items() if part in said)
+        reason = next(words, None) or first_line(Exception(said))
+        way_out = WAY_OUT_OF_FILE if url.startswith("sqlite") else WAY_OUT
+        raise ResourceError(f"{KEY}={hide_credentials(url)}: {reason}; {way_out}") from error
+
+
+def _tables(sa: Any) -> "dict[str, sqlalchemy.Table]":
+    metadata = sa.MetaData()
+    name, number = sa.String(200), sa.Integer()
+
+    def column(key: str, kind: Any, primary: bool = False) -> Any:
+        return sa.Column(key, kind, primary_key=primary, autoincrement=False, nullable=False)
+
+    def table(key: str, *columns: Any) -> Any:
+        return sa.Table(f"search_{key}", metadata, column("search", name, True), *columns)
+
+    step = ("phase", "generation", "rung", "place")
+    content = sa.LargeBinary(2**24)
+    return {
+        "searches": table("searches", column("settings", sa.JSON())),
+        "candidates": table(
+            "candidates",
+            column("number", number, True),
+            *(column(key, number) for key in ("phase", "generation")),
+            *(column(key, sa.JSON()) for key in ("values", "distributions", "attributes")),
+        ),
+        "tasks": table(
+            "tasks",
+            *(column(key, number, True) for key in step),
+            *(column(key, sa.JSON()) for key in ("hidden", "members")),
+            column("done", sa.Boolean()),
+            column("cpu_s", sa.Float(53)),
+            column("owner", name),
+            column("seen", sa.Float(53)),
+        ),
+        "outcomes": table(
+            "outcomes",
+            *(column(key, number, True) for key in ("number", "rung")),
+            column("epochs", number),
+            sa.Column("loss", sa.Float(53)),
+            *(column(key, sa.JSON()) for key in ("costs", "metrics")),
+            column("snapshot", content),
+        ),
+        "finalists": table(
+            "finalists",
+            column("identity", sa.String(64), True),
+            column("row", sa.JSON()),
+            column("network", content),
+        ),
+    }
