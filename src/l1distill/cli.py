@@ -113,8 +113,9 @@ def _run(arguments: list[str]) -> int:
         if leaving.code == TERMINATED:
             print("l1distill: terminated; earlier outputs are as they were", file=sys.stderr)
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-    except KeyboardInterrupt:
-        print("l1distill: interrupted; earlier outputs are as they were", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        what = str(error) or "earlier outputs are as they were"
+        print(f"l1distill: interrupted; {what}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         if not _reader_is_gone():  # another pipe than that of `l1distill student --help | head`

@@ -2,7 +2,11 @@
 
 import csv
 import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
@@ -10,6 +14,10 @@ import yaml
 
 from l1distill.models import keras_files
 from l1distill.models.mlp import StudentSettings
+from l1distill.search.records import Outcome
+from l1distill.search.trainer import Trainer
+from l1distill.stages import search_finalists, search_promotion, search_workers
+from l1distill.stages.pipeline_job import Job
 from tests.e2e.conftest import Project, with_own_store
 
 CANDIDATES = 12
@@ -57,7 +65,115 @@ def test_every_candidate_is_a_row(searched: tuple[Project, Path]) -> None:
     everywhere = [one.experiment_id for one in client.search_experiments()]
     (run,) = client.search_runs(everywhere, "tags.stage = 'search'")
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
-    assert {"candidates.csv", "front.csv", "plots"} <= files
+    assert {"candidates.csv", "front.csv", "importances.csv", "progress.csv", "curves"} <= files
+    pictures = {Path(file.path).name for file in client.list_artifacts(run.info.run_id, "plots")}
+    assert {"mse_to_teacher.png", "front.png", "importances.png"} <= pictures
+    assert 0 < run.data.metrics["search/tracking_share"] < 1
+
+
+def runs_of(store: Project, stage: str) -> list[mlflow.entities.Run]:
+    client = mlflow.MlflowClient(store.environment["MLFLOW_TRACKING_URI"])
+    everywhere = [one.experiment_id for one in client.search_experiments()]
+    newest = ["attributes.start_time DESC"]
+    return list(client.search_runs(everywhere, f"tags.stage = '{stage}'", order_by=newest))
+
+
+def test_finalists_are_runs_below_that_of_the_search(searched: tuple[Project, Path]) -> None:
+    store, folder = searched
+    parent, (child,) = runs_of(store, "search")[-1], runs_of(store, "finalist")
+    (row,) = rows(folder / "finalists.csv")
+    assert child.info.status == "FINISHED"
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert child.data.params["candidate"] == row["candidate"]
+    told = {name: float(row[name]) for name in child.data.metrics}
+    assert child.data.metrics == pytest.approx(told)
+    found = rows(folder / "candidates.csv")[int(row["candidate"])]
+    assert child.data.params["student.layers"] == f"[{found['layers']}]"
+
+
+def test_a_finished_search_trains_nothing_again(
+    searched: tuple[Project, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, folder = searched
+    monkeypatch.setattr(search_finalists, "train_student", never)
+    monkeypatch.setattr(Trainer, "train", never)
+    monkeypatch.setattr(search_workers, "open_executor", in_threads)
+    before = {name: (folder / name).read_bytes() for name in ("candidates.csv", "finalists.csv")}
+    (network,) = (folder / "finalists").glob("*.h5")
+    content = network.read_bytes()
+    store.l1distill("search", *FEW, f"output={folder}")
+    assert before == {name: (folder / name).read_bytes() for name in before}
+    assert network.read_bytes() == content
+
+
+def test_a_search_of_something_else_is_refused_before_a_run_is_opened(
+    searched: tuple[Project, Path],
+) -> None:
+    store, folder = searched
+    runs = len(runs_of(store, "search"))
+    for words, said in (
+        ("search.space.nodes=[4,12]", "search.space.nodes=[4, 8] (now [4, 12])"),
+        ("strategy=co", 'strategy="front" (now "co")'),
+        ("search.database=postgresql://u:s3cret@h:x/y", "is no address of a database"),
+        ("search.finalists=0", "promote=true takes the best of them"),
+    ):
+        more = ["promote=true"] if "finalists" in words else []
+        done = store.l1distill("search", *FEW, words, *more, f"output={folder}", check=False)
+        assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+        assert "s3cret" not in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+    assert len(runs_of(store, "search")) == runs
+
+
+def test_ctrl_c_leaves_the_tables_of_what_there_is(
+    searched: tuple[Project, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, _ = searched
+    monkeypatch.setattr(search_workers, "open_executor", in_threads)
+    monkeypatch.setattr(search_workers, "_LOOK_S", 0.05)
+
+    def interrupt(_: object, outcomes: Sequence[Outcome]) -> None:
+        if outcomes:
+            raise KeyboardInterrupt
+
+    words = (*FEW, "search.name=another", f"output={tmp_path}/search")
+    with monkeypatch.context() as patched:
+        patched.setattr(search_workers._Report, "__call__", interrupt)
+        done = store.l1distill("search", *words, check=False)
+    assert done.returncode == 130, done.stderr
+    assert f"what there is was written to {tmp_path}/search" in done.stderr
+    table = rows(tmp_path / "search/candidates.csv")
+    assert len(table) == CANDIDATES
+    trained = [row for row in table if row["loss"]]
+    assert 0 < len(trained) < CANDIDATES
+    assert {row["state"] for row in table} == {"waiting"}
+    assert runs_of(store, "search")[0].info.status == "KILLED"
+    # and goes on, up to a job of the pipeline with the best
+    jobs: list[Any] = []
+    monkeypatch.setattr(search_promotion, "run_job", lambda job: jobs.append(job) or job)
+    monkeypatch.setattr(search_promotion, "print", lambda *_, **__: None, raising=False)
+    monkeypatch.setattr(Job, "summary", "", raising=False)
+    store.l1distill("search", *words, "promote=true")
+    after = rows(tmp_path / "search/candidates.csv")
+    assert [after[int(row["candidate"])]["layers"] for row in trained] == [
+        row["layers"] for row in trained
+    ]
+    assert {row["state"] for row in after} <= {"finished", "stopped"}
+    (job,) = jobs
+    (best,) = rows(tmp_path / "search/finalists.csv")
+    layers = after[int(best["candidate"])]["layers"]
+    assert "-".join(map(str, job.composed["student"]["layers"])) == layers
+
+
+def never(*_: object, **__: object) -> None:
+    raise AssertionError("it is trained again")
+
+
+@contextmanager
+def in_threads(*_: object) -> Iterator[Executor]:
+    """Workers without processes of their own: an import of TensorFlow less."""
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
 
 
 def test_the_finalist_is_a_network_and_an_experiment(searched: tuple[Project, Path]) -> None:

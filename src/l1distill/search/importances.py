@@ -45,6 +45,7 @@ def _of(course: Course, outcomes: list[Outcome], values: list[float]) -> dict[st
 
     if np.ptp(values) == 0.0:
         return {}
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="minimize")
     for one, value in zip(outcomes, values, strict=True):
         drawn = course.drawn[one.number]

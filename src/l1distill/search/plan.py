@@ -84,8 +84,12 @@ class Course:
 
     @cached_property
     def _waiting(self) -> frozenset[int]:
-        """Numbers of the candidates of open tasks."""
-        return frozenset(number for task in self.open_tasks for number in task.members)
+        """Numbers of the candidates of open tasks, and of a rung that is not decided yet."""
+        waiting = {number for task in self.open_tasks for number in task.members}
+        step = max((task.step for task in self.tasks), default=None)
+        if step is not None and step.rung < len(self.plan.settings.rungs):
+            waiting |= {*self._members(step)}
+        return frozenset(waiting)
 
     def base(self, phase: int) -> StudentSettings:
         """Return what candidates of a phase begin with: the best of the phase before it."""

@@ -95,7 +95,7 @@ def execute(
                 run.log_metrics({result.tracking_share: share})
             output.publish()
             if result.interrupted:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt(f"what there is was written to {settings.output}")
         result.conclude()
     if result.refusal:
         raise NegativeVerdict(result.refusal)

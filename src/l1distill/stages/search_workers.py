@@ -89,7 +89,7 @@ def search(
             problem.write(folder / PROBLEM)
             _share(store, plan, executor, folder, report)
     except KeyboardInterrupt:
-        print("search: interrupted; what is finished is kept", file=sys.stderr)
+        print("search: interrupted; what is trained is kept", file=sys.stderr)
         return False
     return True
 
