@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from l1distill.evaluation.context import ScoreContext
 from l1distill.evaluation.proportions import wilson
@@ -59,6 +60,15 @@ def test_the_ends_of_an_interval_are_one_standard_error_from_the_share(
         for p in ends:
             distance = abs(passed / events - p)
             assert distance == pytest.approx(1.00064 * np.sqrt(p * (1 - p) / events), rel=1e-4)
+
+
+def test_intervals_are_scipys_to_the_bit() -> None:
+    passed, events = np.meshgrid([0, 1, 3, 8, 97, 4_999, 10_000], [10_000, 12_345, 10**7])
+    expected = [
+        binomtest(k, n).proportion_ci(0.683, method="wilson")
+        for k, n in zip(passed.ravel(), events.ravel(), strict=True)
+    ]
+    assert [*zip(*(ends.ravel() for ends in wilson(passed, events)), strict=True)] == expected
 
 
 def test_a_share_counts_events_whatever_the_rounding_of_the_product() -> None:
