@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ import mlflow
 import pytest
 from moto.s3.models import s3_backends
 
+import l1distill
+from l1distill.core.closure import import_closure
 from l1distill.core.workspace import folder_sha256
 from tests.e2e.conftest import Project
 from tests.proxy import proxy, refuse_first
@@ -42,6 +45,20 @@ def _files_with_password(folder: Path) -> list[Path]:
     return [path for path in files if PASSWORD.encode() in _unpacked(path.read_bytes())]
 
 
+def _served_package(folder: Path) -> Path:
+    """Copies what of the package a logged model imports when it is loaded.
+
+    To a server all of the 500 files that else go with each model are alike.
+    """
+    package = Path(l1distill.__file__).parent
+    for served in ("trigger", "student"):
+        for path in import_closure(f"l1distill.tracking.served.{served}"):
+            copy = folder / path.relative_to(package.parent)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+    return folder / package.name
+
+
 def _everything(client: mlflow.MlflowClient, experiment: str, model: str) -> str:
     """Whatever the store says of an experiment and a registered model."""
     found = client.get_experiment_by_name(experiment)
@@ -65,6 +82,7 @@ def _everything(client: mlflow.MlflowClient, experiment: str, model: str) -> str
 def test_a_student_is_promoted_on_a_server_and_no_password_is_left_anywhere(
     line: Project, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("l1distill.tracking.models.PACKAGE", _served_package(tmp_path / "served"))
     name = f"l1distill-{uuid.uuid4()}"
     output = tmp_path / "promotion"
     common = (f"tracking.experiment={name}", f"output={output}")
