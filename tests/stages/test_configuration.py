@@ -54,11 +54,14 @@ def test_the_shipped_configuration_is_whole(stage: str, override: str) -> None:
         "data=jets": ["task=jets"],
         "data=pileup": ["task=pileup"],
         "teacher=jets": ["task=jets"],
+        "teacher=pileup": ["task=pileup"],
+        "teacher=pileup_published": ["task=pileup"],
         "data=nanoaod": ["data.files.background=x.root"],
         "data=own": ["data.files.folders=[x]"],
     }
     composed = _composed(stage, *filter(None, [override]), *needed.get(override, []))
     others = {"jets": JETS, "own_jets": JETS, "pileup": load_task(PILEUP)}
+    others["pileup_published"] = others["pileup"]
     task = others.get(override.partition("=")[2], TASK)
     settings = parse(_settings(stage, composed, task), composed)
     dumped = settings.model_dump(mode="json")

@@ -62,9 +62,6 @@ OF_A_CLASS_OF_THEIR_OWN = [
 ] + [("student", "compression=autopruner")]
 """Choices whose file is the default of a settings class; others change values of a class."""
 
-ONLY_DATA = {"pileup"}
-"""Tasks that have neither teacher nor student yet."""
-
 OTHERS = {
     "student=trees": ["compression=pruning"],
     "data=jets": ["task=jets"],
@@ -117,7 +114,6 @@ def test_every_group_file_that_is_a_default_is_compared() -> None:
         f"{group.partition('@')[0]}/{name}"
         for stage in STAGES
         for task in sorted((ROOT / "conf" / "task").glob("*.yaml"))
-        if stage == "generate" or task.stem not in ONLY_DATA
         for group, name in compose_stage(stage, (f"task={task.stem}",)).choices.items()
         if name is not None
     }
@@ -131,5 +127,5 @@ def test_every_group_file_that_is_a_default_is_compared() -> None:
     assert composed <= files
     groups = {Path(file).parent.as_posix() for file in files - composed}
     changing = {"compression", "device", "experiment", "firmware/device", "gates", "profile"}
-    changing |= {"distillation", "profile/anomaly", "profile/jets", "profile/pileup"}
+    changing |= {"recipe", "distillation", "profile/anomaly", "profile/jets", "profile/pileup"}
     assert groups <= changing | {"published", "ports", "quantization", "shape", "teacher"}

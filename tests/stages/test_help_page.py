@@ -81,7 +81,7 @@ def test_groups_are_those_of_the_stage_with_what_is_chosen(
     assert _row(page, "student") == ["student", "cnn", "[mlp]", "trees"]
     assert _row(page, "profile") == ["profile", "full", "none", "[quick]", "standard", "tiny"]
     assert "profile@data" not in page
-    assert _row(page, "encoding@student.inputs")[1:] == ["[anomaly]", "jets"]
+    assert _row(page, "encoding@student.inputs")[1:] == ["[anomaly]", "jets", "pileup"]
     assert _experiments(page) == OF_STUDENTS
     assert not re.search(r"^ +(gates|firmware|published|teacher) ", page, flags=re.MULTILINE)
 

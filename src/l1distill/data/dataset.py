@@ -31,6 +31,9 @@ class Items:
 
 Reader = Callable[[Path], Items]
 """Maps a file into memory; raises :class:`DataError` if it is missing or has another layout."""
+Boundaries = Callable[[Path], NDArray[np.int64]]
+"""Reads where the items of each event begin, (events + 1,), of a file whose items are parts of
+events, such as particles; raises :class:`DataError` likewise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +42,20 @@ class Sample:
 
     Attributes:
         items: what the file holds.
-        counts: how many of them train, test and validate, in this order.
+        counts: how many events train, test and validate, in this order.
+        first: (events + 1,) where the items of each event begin; None where an item is an event.
     """
 
     items: Items
     counts: FileCard
+    first: NDArray[np.int64] | None = None
 
     def rows(self, split: Split) -> slice:
         """Return where the items of a split stand."""
+        return items_of(self.events(split), self.first)
+
+    def events(self, split: Split) -> slice:
+        """Return where the events of a split stand."""
         ends = np.cumsum([self.counts.train, self.counts.test, self.counts.validation])
         return slice(int(ends[split - 1]) if split else 0, int(ends[split]))
 
@@ -60,6 +69,18 @@ class Sample:
         return {name: column[self.rows(split)] for name, column in self.items.columns.items()}
 
 
+def items_of(events: slice, first: NDArray[np.int64] | None) -> slice:
+    """Return where the items of events stand.
+
+    Args:
+        events: from the first to behind the last.
+        first: see :class:`Sample`.
+    """
+    if first is None:
+        return events
+    return slice(int(first[events.start]), int(first[events.stop]))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """A folder of samples with its card.
@@ -70,6 +91,7 @@ class Dataset:
         md5: the identity of the content: one hash over the names and hashes of the samples.
         training_sample: the sample that models are trained on; the others are for evaluation only.
         read: maps a sample's file into memory.
+        boundaries: reads where the items of events begin; None where an item is an event.
     """
 
     folder: Path
@@ -77,6 +99,7 @@ class Dataset:
     md5: str
     training_sample: str
     read: Reader
+    boundaries: Boundaries | None = None
 
     @property
     def names(self) -> list[str]:
@@ -103,14 +126,45 @@ class Dataset:
         if name not in self.card.files:
             names = ", ".join(self.card.files)
             raise DataError(f"{self.folder}: no sample {name}; there are {names}")
-        path, expected = self.folder / f"{name}.h5", self.card.files[name]
+        path, expected = self.path(name), self.card.files[name]
         items = self.read(path)
-        if file_sha256(path) != expected.sha256 or len(items.values) != expected.events:
+        number = self.number_of_items(name)
+        if file_sha256(path) != expected.sha256 or len(items.values) != number:
             raise DataError(
                 f"{path}: not the file that card.json describes (its SHA-256 differs); "
                 f"{way_back(path, MADE_BY, damaged=True)}"
             )
-        return Sample(items=items, counts=expected)
+        return Sample(items=items, counts=expected, first=self._first(name))
+
+    def path(self, name: str) -> Path:
+        """Return the file of a sample."""
+        return self.folder / f"{name}.h5"
+
+    def _first(self, name: str) -> NDArray[np.int64] | None:
+        """Return where the items of each event begin; None where an item is an event.
+
+        Raises:
+            DataError: the file is missing or damaged, or has other events than the card says.
+        """
+        if self.boundaries is None:
+            return None
+        path = self.path(name)
+        first = self.boundaries(path)
+        if len(first) != self.card.files[name].events + 1:
+            raise DataError(
+                f"{path}: not the file that card.json describes ({len(first) - 1} events); "
+                f"{way_back(path, MADE_BY, damaged=True)}"
+            )
+        return first
+
+    def number_of_items(self, name: str) -> int:
+        """Return how many items a sample has.
+
+        Raises:
+            DataError: its file is missing, damaged, or not the one of the card.
+        """
+        first = self._first(name)
+        return self.card.files[name].events if first is None else int(first[-1])
 
     def samples(self) -> dict[str, Sample]:
         """Map every sample, the training sample first.
@@ -126,19 +180,26 @@ class Dataset:
         Those of the test split of the training sample, and all items of the others, which no
         model has seen.
         """
+        return items_of(self.evaluation_events(name), self._first(name))
+
+    def evaluation_events(self, name: str) -> slice:
+        """Return which events of a sample models are evaluated on."""
         counts = self.card.files[name]
         if name != self.training_sample:
             return slice(0, counts.events)
         return slice(counts.train, counts.train + counts.test)
 
 
-def open_dataset(folder: Path, read: Reader, training_sample: str) -> Dataset:
+def open_dataset(
+    folder: Path, read: Reader, training_sample: str, boundaries: Boundaries | None = None
+) -> Dataset:
     """Open a data set without reading its samples yet.
 
     Args:
         folder: of the data set.
         read: maps a sample's file into memory.
         training_sample: name of the sample that models are trained on.
+        boundaries: see :class:`Dataset`.
 
     Raises:
         DataError: there is no data set, or its card cannot be read.
@@ -157,4 +218,5 @@ def open_dataset(folder: Path, read: Reader, training_sample: str) -> Dataset:
         md5=hashlib.md5(lines.encode(), usedforsecurity=False).hexdigest(),
         training_sample=training_sample,
         read=read,
+        boundaries=boundaries,
     )

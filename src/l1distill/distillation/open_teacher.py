@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from l1distill.core.errors import ConfigError
 from l1distill.distillation.settings import RECONSTRUCTION, DistillationSettings
-from l1distill.distillation.teacher import Teacher
+from l1distill.distillation.teacher import AnyTeacher, Teacher
 from l1distill.training.fit import Step, outside_of_training
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class SupervisedTeacher(Protocol):
         """
 
 
-def open_teacher(teacher: Teacher, name: str, wanted_by: str) -> OpenTeacher:
+def open_teacher(teacher: AnyTeacher, name: str, wanted_by: str) -> OpenTeacher:
     """Return a teacher as one that can be asked.
 
     Args:

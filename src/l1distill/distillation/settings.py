@@ -37,6 +37,11 @@ class ResponseSettings(Settings):
     """Largest score that is learned, in deviations above the mean of the training split: a rarer
     item is learned as that, so that small students spend no range on the tail. Metrics compare with
     the teacher's scores as they are. null: all scores are learned as they are."""
+    high_from: float | None = None
+    """What a student should answer from which on an item counts ``high_weight`` times in the
+    distance of answers, on the scale of its output; null: all count alike."""
+    high_weight: float = Field(default=3.0, gt=0)
+    """See ``high_from`` (Bal et al. 2024: 3 times from 0.95 on)."""
 
     @model_validator(mode="after")
     def _caps_a_score(self) -> "Self":
@@ -107,6 +112,9 @@ class DistillationSettings(Settings):
     """Pseudo-items beside each item of the training sample, which the teacher labels: more of what
     the sample does not show, made by the task's recipe (section ``augmentation``). 0: none;
     ``task``: as many as the task says (anomaly: 4)."""
+    items: int | None = Field(default=None, ge=1)
+    """Items that a student learns from, of the training and of the validation split each, at most;
+    the seed chooses them. Null: all."""
     scheme: Scheme = "offline"
     """``offline``: the teacher is trained before and stays as it is. ``co_training``: a teacher
     with the settings of that in ``teacher_folder`` is trained anew, together with the student.

@@ -105,6 +105,15 @@ class TargetTransform(Constants):
         """
         return undone(self.transform, outputs, self.mean, self.std)
 
+    def answers_of(self, outputs: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """Return a student's outputs (n, outputs) in its teacher's scale; of logits, probabilities.
+
+        What :meth:`undo` gives in a loss, of NumPy.
+        """
+        if self.is_decision:
+            return self.comparable(outputs)
+        return np.asarray(self.undo(outputs))
+
     def __call__(self, answers: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Return the targets (n, outputs) of a teacher's answers, (n,) or (n, outputs)."""
         targets: NDArray[Any] = answers

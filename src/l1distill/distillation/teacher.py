@@ -34,6 +34,9 @@ from l1distill.training.settings import TrainingSettings
 if TYPE_CHECKING:
     from tensorflow import keras
 
+    from l1distill.core.progress import Advance
+    from l1distill.data.dataset import Dataset
+
 
 class Teacher(Protocol):
     """A network with a loss of its own, and with answers that a student can learn."""
@@ -67,6 +70,51 @@ class Teacher(Protocol):
 
 
 @runtime_checkable
+class StreamingTeacher(Protocol):
+    """A teacher of whole events, each of many items, which it streams from the data set's files.
+
+    It brings a training of its own, since its losses are of events and not of items.
+    """
+
+    def prunable_layers(self) -> Sequence[str]:
+        """Name the layers that pruning may touch."""
+
+    def train_on(
+        self, dataset: "Dataset", *, seed: int, on_epoch: OnEpoch, checkpoint: Path | None
+    ) -> "TrainedTeacher":
+        """Train on the training split, and choose the epoch on the validation split.
+
+        Args:
+            dataset: whose training sample it is trained on.
+            seed: of weights and shuffling.
+            on_epoch: called after each epoch with its number and losses.
+            checkpoint: file that keeps the state, so that a killed training goes on.
+
+        Raises:
+            DataError: a file of the data set cannot be used.
+            FloatingPointError: a loss was not finite.
+        """
+
+    def answers_on(
+        self, model: "keras.Model", dataset: "Dataset", sample: str, advance: "Advance"
+    ) -> Mapping[str, NDArray[np.float32]]:
+        """Return everything that the trained network says of the items of a sample.
+
+        Args:
+            model: the trained network.
+            dataset: has the sample.
+            sample: its name.
+            advance: told how many events are done.
+
+        Returns:
+            Name of each answer to (items,) or (items, outputs) finite numbers.
+        """
+
+
+AnyTeacher = Teacher | StreamingTeacher
+
+
+@runtime_checkable
 class CalibratedTeacher(Protocol):
     """A teacher whose answers need something measured once its network is trained."""
 
@@ -96,7 +144,7 @@ class Ensemble(Protocol):
         """Return the network that holds the trained networks of the members."""
 
 
-def members_of(teacher: Teacher) -> int:
+def members_of(teacher: AnyTeacher) -> int:
     """Return how many networks are trained for a teacher, one after the other."""
     return teacher.members if isinstance(teacher, Ensemble) else 1
 

@@ -83,7 +83,8 @@ class Transfer:
                 if settings.response.answer == "decision"
                 else response_distance(settings.loss, settings.temperature)
             )
-            terms.append(weighted(settings.response.weight, compare(lesson[RESPONSE], answer)))
+            distance = _counted(compare(lesson[RESPONSE], answer), lesson[RESPONSE], settings)
+            terms.append(weighted(settings.response.weight, distance))
         for kind, regressor in self.regressors.items():
             weight = getattr(settings, kind).weight
             terms.append(weighted(weight, squared_distance(lesson[kind], regressor(hidden))))
@@ -91,6 +92,19 @@ class Transfer:
             compare = relational_distance(settings.relation)
             terms.append(weighted(settings.relation.weight, compare(lesson[RELATION], hidden)))
         return total(terms)
+
+
+def _counted(
+    distance: "tf.Tensor", wanted: "tf.Tensor", settings: DistillationSettings
+) -> "tf.Tensor":
+    """Return distances (n,), multiplied where an answer that is wanted (n, outputs) is high."""
+    start = settings.response.high_from
+    if start is None:
+        return distance
+    import tensorflow as tf
+
+    is_high = tf.reduce_max(wanted, axis=1) >= start
+    return distance * tf.where(is_high, settings.response.high_weight, 1.0)
 
 
 def weighted(weight: float, value: "tf.Tensor") -> "tf.Tensor":

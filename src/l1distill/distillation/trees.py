@@ -56,6 +56,9 @@ def check_trees(distillation: DistillationSettings, pruning: CompressionSettings
             distillation.response.answer != "score"
         ),
         f"distillation.loss={distillation.loss}": distillation.loss != "mse",
+        f"distillation.response.high_from={distillation.response.high_from}": (
+            distillation.response.high_from is not None
+        ),
         f"distillation.beta={distillation.beta:g}": distillation.beta != 0,
         **{
             f"distillation.{kind}.weight={getattr(distillation, kind).weight:g}": True

@@ -58,6 +58,9 @@ class NetworkSettings(StudentBase):
     """Bits of an output."""
     output_integer: int = Field(default=4, ge=0, le=8)
     """Integer bits of an output, without the sign."""
+    output_range: Literal["signed", "unit"] = "signed"
+    """Of outputs: ``signed``; or ``unit``, from 0 to 1, for weights and probabilities: sums are cut
+    off there, and gradients pass as if they were not; a sigmoid where nothing is rounded."""
     batch_norm: Literal["absent", "folded"] = "absent"
     """Batch normalization of hidden layers: ``folded`` trains with it, folded into the weights
     before they are quantized, so that the firmware has none."""
@@ -94,6 +97,15 @@ class NetworkSettings(StudentBase):
                         f"{name}={widths}: give one number for each of the layers "
                         f"{', '.join(places)}, or a single number for all"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _unit_ends_at_one(self) -> "Self":
+        if self.output_range == "unit" and self.output_integer:
+            raise ValueError(
+                f"output_integer={self.output_integer}: with output_range=unit outputs end at 1; "
+                "set output_integer=0"
+            )
         return self
 
     @model_validator(mode="after")
@@ -170,13 +182,16 @@ class NetworkLayers:
     def outputs(self, x: Any, outputs: int) -> Any:
         """Append the output layer and the quantizer of its sums."""
         from qkeras import QActivation, QDense, quantized_bits
+        from tensorflow.keras import layers
 
         settings = self._settings
         assert self._names[self._place] == OUTPUT_LAYER, self._names
         x = QDense(outputs, **self._options())(x)
+        is_unit = settings.output_range == "unit"
         if not settings.quantized:
-            return x
-        last = quantized_bits(settings.output_bits, settings.output_integer, alpha=1)
+            return layers.Activation("sigmoid", name="score_sigmoid")(x) if is_unit else x
+        integer = settings.output_integer
+        last = quantized_bits(settings.output_bits, integer, keep_negative=not is_unit, alpha=1)
         return QActivation(last, name="score_quantizer")(x)
 
     def _hidden(self, layer: Any) -> Any:

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 HYDRA_VERSION_BASE = "1.3"
-PROFILE_OF_TASK = "profile@data"
-"""Group that a profile chooses by the task, as ``jets/quick``; no choice of the user's."""
+CHOSEN_BY_OTHERS = ("profile@data", "recipe@")
+"""Beginnings of groups that follow from other choices, as ``jets/quick`` from task and profile; no
+choices of the user's."""
 
 
 def shipped_conf() -> Path:
@@ -115,7 +116,7 @@ def compose_stage(stage: str, overrides: Sequence[str] = ()) -> Composition:
     ours = {
         str(key): name
         for key, name in choices
-        if not str(key).startswith("hydra/") and key != PROFILE_OF_TASK
+        if not str(key).startswith(("hydra/", *CHOSEN_BY_OTHERS))
     }
     return Composition(config=config, choices=ours)
 

@@ -12,7 +12,14 @@ from l1distill.evaluation.trigger_study import TriggerStudy, study_scores
 from l1distill.reporting.pictures import write_captions
 from l1distill.reporting.plots.history import draw_history
 from l1distill.reporting.plots.trigger_study import draw_study
-from l1distill.tasks.base import Answers, Drawing, EvaluationSettings, ScoringTask, Task
+from l1distill.tasks.base import (
+    Answers,
+    ComparingTask,
+    Drawing,
+    EvaluationSettings,
+    ScoringTask,
+    Task,
+)
 from l1distill.training.history import History
 
 
@@ -43,6 +50,7 @@ def evaluate_model(
     targets: Answers | None = None,
     *,
     same_scale: bool = True,
+    beside: Mapping[str, Answers] | None = None,
 ) -> JudgedModel:
     """Evaluate answers, and write curves, plots and history into a folder.
 
@@ -58,11 +66,16 @@ def evaluate_model(
         reference: curves of the teacher, to be drawn beside a student's.
         targets: what a student should have answered, likewise.
         same_scale: whether a student's answers are on the scale of its targets.
+        beside: student and teacher by these names, their answers in the teacher's own scale.
 
     Returns:
         The evaluation of each answer, and all metrics of the one that counts.
     """
-    evaluations = {name: task.evaluate(by_sample, dataset) for name, by_sample in answers.items()}
+    if isinstance(task, ComparingTask):
+        models = beside or {model: answers[primary]}
+        evaluations = {primary: task.evaluate_together(models, dataset, settings)}
+    else:
+        evaluations = {name: task.evaluate(given, dataset) for name, given in answers.items()}
     write_curves(evaluations[primary].curves, folder.path)
     study = _study(task, dataset, answers[primary], settings, targets, same_scale=same_scale)
     drawing = Drawing(

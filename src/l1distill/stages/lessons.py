@@ -17,7 +17,7 @@ from l1distill.distillation.open_teacher import SupervisedTeacher, open_teacher
 from l1distill.distillation.pupil import TrainedStudent
 from l1distill.distillation.student import Examples, train_student
 from l1distill.distillation.targets import TargetTransform
-from l1distill.distillation.teacher import Teacher
+from l1distill.distillation.teacher import AnyTeacher
 from l1distill.distillation.trees import train_trees
 from l1distill.models.student_network import NetworkSettings
 from l1distill.models.trees import TreesSettings
@@ -86,7 +86,7 @@ def _offline(
     context: Context,
     dataset: Dataset,
     encoding: InputEncoding,
-    teacher: Teacher,
+    teacher: AnyTeacher,
 ) -> Taught:
     lesson = offline_lesson(settings, context, dataset, encoding, teacher)
     parts, target = (lesson.train, lesson.validation), lesson.target
@@ -101,7 +101,7 @@ def _fit_network(
     settings: "LearningSettings",
     context: Context,
     encoding: InputEncoding,
-    teacher: Teacher,
+    teacher: AnyTeacher,
     examples: tuple[Examples, Examples],
     target: TargetTransform,
 ) -> TrainedStudent:
@@ -148,7 +148,7 @@ def _jointly(
     context: Context,
     dataset: Dataset,
     encoding: InputEncoding,
-    teacher: Teacher,
+    teacher: AnyTeacher,
 ) -> Taught:
     task, scheme = context.task, settings.distillation.scheme
     student = _network(settings)

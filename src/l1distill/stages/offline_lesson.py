@@ -18,7 +18,7 @@ from l1distill.distillation.centering import standardization
 from l1distill.distillation.open_teacher import ask, open_teacher, wanted_layers
 from l1distill.distillation.student import Examples
 from l1distill.distillation.targets import TargetTransform, capped, fit_response
-from l1distill.distillation.teacher import Teacher
+from l1distill.distillation.teacher import AnyTeacher
 from l1distill.distillation.transfer import standardized_kinds
 from l1distill.models import keras_files
 from l1distill.stages.pseudo_items import answers_to_pseudo_items, items_to_learn
@@ -57,7 +57,7 @@ def offline_lesson(
     context: Context,
     dataset: Dataset,
     encoding: InputEncoding,
-    teacher: Teacher,
+    teacher: AnyTeacher,
 ) -> Lesson:
     """Gather what a trained teacher says of the items that students learn from.
 
@@ -76,7 +76,10 @@ def offline_lesson(
     answers = recorded_answers(task, settings.teacher_folder, record, dataset, dataset.names)
     sample, to_training = dataset.training, answers[dataset.training_sample]
     learned = {split: items_to_learn(settings, task, dataset, split) for split in _SPLITS}
-    said = {split: to_training[sample.rows(split)] for split in _SPLITS}
+    said = {
+        split: to_training[sample.rows(split)][_all_or(part.rows)]
+        for split, part in learned.items()
+    }
     answer, path = handed_on(task, record), TeacherFolder(settings.teacher_folder).model
     has_pseudo = learned[Split.TRAIN].pseudo > 0
     asks = has_pseudo or settings.distillation.of_network
@@ -108,11 +111,15 @@ def offline_lesson(
     )
 
 
+def _all_or(rows: NDArray[np.int64] | None) -> NDArray[np.int64] | slice:
+    return slice(None) if rows is None else rows
+
+
 def _further_knowledge(
     settings: "LearningSettings",
     task: Task,
     learned: Mapping[Split, LearnedItems],
-    teacher: Teacher,
+    teacher: AnyTeacher,
     model: "keras.Model",
 ) -> dict[Split, dict[str, NDArray[np.float32]]]:
     """Ask the trained teacher for what it has not left in files, and center and scale that."""

@@ -11,7 +11,7 @@ from l1distill.data.dataset import Dataset
 from l1distill.data.splits import Split
 from l1distill.distillation.augmentation import LearnedItems, learned_items
 from l1distill.distillation.settings import DistillationSettings
-from l1distill.distillation.teacher import Teacher
+from l1distill.distillation.teacher import AnyTeacher, StreamingTeacher
 from l1distill.tasks.base import AugmentingTask, Task
 
 if TYPE_CHECKING:
@@ -57,13 +57,14 @@ def items_to_learn(
             return task.augment(items, number, settings.augmentation, rng)
 
     seed = [settings.seed, list(Split).index(split)]
-    return learned_items(task.training_arrays(dataset, split), number, make, seed)
+    arrays = task.training_arrays(dataset, split)
+    return learned_items(arrays, number, make, seed, settings.distillation.items)
 
 
 def answers_to_pseudo_items(
     path: Path,
     task: Task,
-    teacher: Teacher,
+    teacher: AnyTeacher,
     model: "keras.Model",
     answer: str,
     items: NDArray[Any],
@@ -81,6 +82,7 @@ def answers_to_pseudo_items(
     Raises:
         DataError: its answers cannot be learned.
     """
+    assert not isinstance(teacher, StreamingTeacher), path  # of whole events, not of items
     answers = teacher.answers(model, items)[answer]
     reason = task.check_answers(answers, answer)
     if not np.isfinite(answers).all():

@@ -77,11 +77,15 @@ def _check(settings: Settings, task: Task) -> None:
             getattr(student, "float_epochs", 0)
         ),
         "student.quantized=false": not getattr(student, "quantized", True),
+        "student.output_range=unit": getattr(student, "output_range", "") == "unit",
         f"compression.method={settings.compression.method}": not isinstance(
             settings.compression, PruningSettings
         ),
         f"distillation.scheme={chosen.scheme}": chosen.scheme != "offline",
         f"distillation.beta={chosen.beta:g}": bool(chosen.beta),
+        f"distillation.response.high_from={chosen.response.high_from}": (
+            chosen.response.high_from is not None
+        ),
         **{
             f"distillation.{kind}.weight={getattr(chosen, kind).weight:g}": True
             for kind in chosen.of_network

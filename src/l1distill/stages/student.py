@@ -248,6 +248,10 @@ def _judge(
         # decisions have no order to compare a student's with; the scores behind them have
         targets=asked if taught.target.is_decision else targets,
         same_scale=not taught.target.is_decision,
+        beside={
+            ANSWER: {name: taught.target.answers_of(said) for name, said in given.items()},
+            "teacher": asked,
+        },
     )
     return judged.metrics, judged.by_answer[ANSWER].headline
 

@@ -4,15 +4,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import model_validator
 
 from l1distill.artifacts.folders import TeacherFolder
 from l1distill.compression.pruning import PruningSettings
 from l1distill.core.errors import ConfigError
+from l1distill.core.progress import progress
 from l1distill.data.dataset import Dataset
 from l1distill.data.splits import Split
 from l1distill.distillation.teacher import (
-    Teacher,
+    AnyTeacher,
+    StreamingTeacher,
     TrainedTeacher,
     members_of,
     train_teacher,
@@ -72,10 +76,7 @@ def _run(settings: Settings, context: Context) -> Result:
     dataset = task.open(settings.data.folder)
     teacher = task.teacher(settings.teacher, settings.data.folder)
     trained = _train(teacher, dataset, settings, context)
-    answers = {
-        name: teacher.answers(trained.model, sample.items.values)
-        for name, sample in dataset.samples().items()
-    }
+    answers = _answers(teacher, trained, dataset)
     handed_on = task.handed_on(settings.teacher)
     answered = {
         answer: {
@@ -109,11 +110,15 @@ def _run(settings: Settings, context: Context) -> Result:
 
 
 def _train(
-    teacher: Teacher, dataset: Dataset, settings: Settings, context: Context
+    teacher: AnyTeacher, dataset: Dataset, settings: Settings, context: Context
 ) -> TrainedTeacher:
     training = settings.teacher.training
     epochs = training.epochs * members_of(teacher)
     with context.epochs("train teacher", epochs) as on_epoch:
+        if isinstance(teacher, StreamingTeacher):
+            return teacher.train_on(
+                dataset, seed=settings.seed, on_epoch=on_epoch, checkpoint=context.checkpoint
+            )
         return train_teacher(
             teacher,
             context.task.training_arrays(dataset, Split.TRAIN),
@@ -126,13 +131,30 @@ def _train(
         )
 
 
+def _answers(
+    teacher: AnyTeacher, trained: TrainedTeacher, dataset: Dataset
+) -> Mapping[str, Mapping[str, NDArray[np.float32]]]:
+    """Return what a trained teacher says of every item of each sample, by the answer's name."""
+    if not isinstance(teacher, StreamingTeacher):
+        return {
+            name: teacher.answers(trained.model, sample.items.values)
+            for name, sample in dataset.samples().items()
+        }
+    events = sum(dataset.card.files[name].events for name in dataset.names)
+    with progress("answer", events, "events") as advance:
+        return {
+            name: teacher.answers_on(trained.model, dataset, name, advance)
+            for name in dataset.names
+        }
+
+
 STAGE = Stage(
     name="teacher",
     settings=Settings,
     inputs=_inputs,
     run=_run,
     check=_check,
-    artifacts=("*.h5", "*.json", "*.csv", "roc/**/*.csv", "rate/*.csv", "plots/*"),
+    artifacts=("*.h5", "*.json", "*.csv", "*/**/*.csv", "plots/*"),
     sections=lambda task, composed: {
         "teacher": task.settings.teacher.chosen_by(composed.get("teacher")),
         "evaluation": task.settings.evaluation,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # a stage depends on those alone that it uses
     from l1distill.data.encoding import InputEncoding
     from l1distill.data.splits import Split
     from l1distill.distillation.targets import TargetTransform
-    from l1distill.distillation.teacher import Teacher
+    from l1distill.distillation.teacher import AnyTeacher
     from l1distill.evaluation.context import ScoreContext
     from l1distill.evaluation.evaluation import Curves, Evaluation
     from l1distill.firmware.functions.error_head import ErrorHead
@@ -233,7 +233,7 @@ class Task(Protocol):
     def data_notes(self) -> DataNotes:
         """Return what the page of a data set says beside its card."""
 
-    def teacher(self, settings: TeacherSettings, constants: Path) -> Teacher:
+    def teacher(self, settings: TeacherSettings, constants: Path) -> AnyTeacher:
         """Return the teacher of these settings.
 
         Args:
@@ -322,6 +322,27 @@ class ScoringTask(Protocol):
         Args:
             settings: of the evaluation.
             dataset: every value is of ``dataset.evaluation_rows`` of each sample.
+        """
+
+
+@runtime_checkable
+class ComparingTask(Protocol):
+    """What a task has in addition whose models stand beside one another on the same items.
+
+    It judges them where what they are for can be compared: a student beside its teacher, and both
+    beside methods that need no training.
+    """
+
+    def evaluate_together(
+        self, answers: Mapping[str, Answers], dataset: Dataset, settings: EvaluationSettings
+    ) -> Evaluation:
+        """Evaluate a model in place of :meth:`Task.evaluate`.
+
+        Args:
+            answers: the model that is evaluated first, ``teacher`` or ``student``, with its answers
+                for ``dataset.evaluation_rows`` of each sample; behind a student its teacher.
+            dataset: the answers are about it.
+            settings: of the evaluation.
         """
 
 

@@ -1,31 +1,64 @@
 """The pileup data set on disk: W + jets to train on, dileptonic top pairs to test."""
 
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.core.errors import DataError
 from l1distill.data.dataset import Dataset, Items
 from l1distill.data.dataset import open_dataset as open_any_dataset
-from l1distill.tasks.pileup.event_files import read_numbers
+from l1distill.tasks.pileup.event_files import first_particles, stream_events
+from l1distill.tasks.pileup.particles import NUMBERS, particle_numbers
 
 TRAINING = "wjets"
 TEST = "ttbar"
+TRUTH = "hard_fraction"
+"""Column: (n,) share of its pT that a particle has of the hard collision."""
+_BATCH = 64
+_SAMPLES = 2
 
 
 def open_dataset(folder: Path) -> Dataset:
-    """Open a data set; its items are the numbers of events, see :data:`.events.EVENT_NUMBERS`.
+    """Open a data set; its items are particles, one event behind the other.
 
-    The particles are streamed by :func:`.event_files.stream_events`, event i of a file being item
-    i of its sample.
+    The numbers of a particle are :data:`.particles.NUMBERS`. Whole events are streamed by
+    :func:`.event_files.stream_events` from :meth:`.Dataset.path`.
 
     Raises:
         DataError: there is no data set, or its card cannot be read.
     """
-    return open_any_dataset(folder, read_items, TRAINING)
+    # what is asked for several times is read once
+    read = lru_cache(maxsize=_SAMPLES)(read_items)
+    return open_any_dataset(folder, read, TRAINING, first_particles)
+
+
+def vertex_window_mm(dataset: Dataset) -> float:
+    """Return the window of the hard collision's tracks that the data was made with [mm].
+
+    Raises:
+        DataError: its card names none.
+    """
+    try:
+        return float(dataset.card.settings["puppi"]["vertex_window_mm"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{dataset.folder}: its card names no puppi.vertex_window_mm; run generate again"
+        ) from error
 
 
 def read_items(path: Path) -> Items:
-    """Read the numbers of a sample's events.
+    """Read the particles of a sample, a batch of events at a time.
 
     Raises:
         DataError: the file is missing, is not HDF5, is truncated, or has another layout.
     """
-    return Items(values=read_numbers(path))
+    first = first_particles(path)
+    values: NDArray[np.float16] = np.zeros((int(first[-1]), len(NUMBERS)), np.float16)
+    truth = np.zeros(len(values), np.float16)
+    for events in stream_events(path, batch=_BATCH):
+        rows = events.rows
+        values[rows] = particle_numbers(events.particles)
+        truth[rows] = events.particles.hard_fraction
+    return Items(values=values, columns={TRUTH: truth})

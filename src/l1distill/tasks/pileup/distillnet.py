@@ -155,7 +155,7 @@ def label_particles(
         DataError: there is no data set, or a file of it cannot be used, or a label is not in
             [0, 1].
     """
-    rows = open_dataset(folder).sample(TRAINING).rows(split)
+    rows = open_dataset(folder).sample(TRAINING).events(split)
     features, labels, found = [np.zeros((0, N_FEATURES), np.float32)], [np.zeros(0)], 0
     for events in stream_events(folder / f"{TRAINING}.h5", rows.start, rows.stop):
         if found >= limit:

@@ -66,7 +66,7 @@ def pack(events: Events) -> dict[str, NDArray[Any]]:
 
 def unpack(arrays: Mapping[str, NDArray[Any]]) -> Events:
     """Return the events of arrays that :func:`pack` made; numbers in float64."""
-    tables = {}
+    tables: dict[str, Any] = {}
     for name, table in _TABLES.items():
         counts = np.diff(arrays[f"{name}/first"])
         columns: dict[str, NDArray[Any]] = {"event": np.repeat(np.arange(len(counts)), counts)}
@@ -74,7 +74,8 @@ def unpack(arrays: Mapping[str, NDArray[Any]]) -> Events:
             wide = np.int64 if column in _INTEGERS else np.float64
             columns[column] = arrays[f"{name}/{column}"].astype(wide)
         tables[name] = table(**columns)
-    return Events(numbers=np.asarray(arrays["numbers"]), **tables)  # type: ignore[arg-type]
+    before = int(arrays["particles/first"][0])
+    return Events(numbers=np.asarray(arrays["numbers"]), before=before, **tables)
 
 
 def write_events(path: Path, batches: Iterable[Events]) -> int:
@@ -119,18 +120,24 @@ def _append(dataset: h5py.Dataset, values: NDArray[Any]) -> None:
     dataset[before:] = values
 
 
-def read_numbers(path: Path) -> NDArray[np.float32]:
-    """Read the numbers of all events, (n, 3), see :data:`.events.EVENT_NUMBERS`.
+def first_particles(path: Path) -> NDArray[np.int64]:
+    """Read where the particles of each event begin, (events + 1,).
 
     Raises:
         DataError: the file is missing, is not HDF5, is truncated, or has another layout.
     """
     with _opened(path) as file:
-        numbers: NDArray[np.float32] = file["numbers"][:]
+        first: NDArray[np.int64] = file["particles/first"][:]
         ends = [len(file[f"{name}/first"]) for name in _TABLES]
-        if numbers.shape[1:] != (len(EVENT_NUMBERS),) or ends != [len(numbers) + 1] * len(ends):
-            raise KeyError("numbers")
-        return numbers
+        particles = len(file[f"particles/{_columns(RecordedCandidates)[0]}"])
+        if (
+            file["numbers"].shape != (len(first) - 1, len(EVENT_NUMBERS))
+            or ends != [len(first)] * len(ends)
+            or first[0] != 0
+            or first[-1] != particles
+        ):
+            raise KeyError("particles/first")
+        return first
 
 
 def stream_events(

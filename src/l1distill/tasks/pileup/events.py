@@ -79,12 +79,19 @@ class Events:
         particles: with pileup.
         without_pileup: the same events, had there been no pileup.
         generated: at generator level.
+        before: particles of the file that the events were read from, before their first one.
     """
 
     numbers: NDArray[np.float32]
     particles: RecordedCandidates
     without_pileup: WithoutPileup
     generated: Generated
+    before: int = 0
+
+    @property
+    def rows(self) -> slice:
+        """Where the particles stand among all of their file."""
+        return slice(self.before, self.before + len(self.particles.event))
 
     def __len__(self) -> int:
         """Return the number of events."""

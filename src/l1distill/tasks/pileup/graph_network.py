@@ -89,6 +89,7 @@ def _published(inputs: "list[tf.Tensor]", _: GraphSettings) -> "tf.Tensor":
     return layers.Dense(1, activation="sigmoid", name="output")(x)
 
 
+@keras.utils.register_keras_serializable(package="l1distill")
 class NarrowEdges(keras.layers.Layer):  # type: ignore[misc]
     """Edges V z_j - U z_i + G geometry, leaky; their attention-weighted sum and their mean.
 
@@ -99,6 +100,7 @@ class NarrowEdges(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, edge: int, **keywords: Any) -> None:
         """Take the numbers of an edge."""
         super().__init__(**keywords)
+        self._edge = edge
         self._neighbor = keras.layers.Dense(edge, use_bias=False, name="neighbor")
         self._own = keras.layers.Dense(edge, name="own")
         self._geometry = keras.layers.Dense(edge, use_bias=False, name="geometry")
@@ -119,14 +121,19 @@ class NarrowEdges(keras.layers.Layer):  # type: ignore[misc]
         mean = tf.reduce_sum((connected / number)[..., None] * edges, axis=-2)
         return tf.concat([pooled, mean], axis=-1)
 
+    def get_config(self) -> dict[str, Any]:
+        """Return what Keras saves."""
+        return {**super().get_config(), "edge": self._edge}
 
+
+@keras.utils.register_keras_serializable(package="l1distill")
 class AttentionPooling(keras.layers.Layer):  # type: ignore[misc]
     """Graph attention pooling with one head, as published."""
 
     def __init__(self, filters: int, with_distance: bool, **keywords: Any) -> None:
         """Take the numbers of an edge, and whether edges know their distance."""
         super().__init__(**keywords)
-        self._with_distance = with_distance
+        self._filters, self._with_distance = filters, with_distance
         layers = keras.layers
         self._node = layers.Dense(filters, activation="relu", use_bias=False, name="node")
         self._node_norm = layers.GroupNormalization(groups=4, name="node_norm")
@@ -153,3 +160,8 @@ class AttentionPooling(keras.layers.Layer):  # type: ignore[misc]
         logits = tf.nn.leaky_relu(own + other) + _NO_NEIGHBOR * (1.0 - connected)
         share = tf.nn.softmax(logits)
         return tf.nn.leaky_relu(tf.matmul(share[:, :, None, :], edges)[:, :, 0, :])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what Keras saves."""
+        own = {"filters": self._filters, "with_distance": self._with_distance}
+        return {**super().get_config(), **own}

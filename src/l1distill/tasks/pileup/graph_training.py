@@ -81,7 +81,7 @@ def train_graph(
 
     sample = open_dataset(folder).sample(TRAINING)
     path = folder / f"{TRAINING}.h5"
-    train, validation = sample.rows(Split.TRAIN), sample.rows(Split.VALIDATION)
+    train, validation = sample.events(Split.TRAIN), sample.events(Split.VALIDATION)
     make_deterministic(seed)
     model = build_network(settings)
     training = settings.training

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _HARD, _PILEUP = PALETTE[1], BACKGROUND
 _LOOKS = {"hard": ("hard collision", _HARD), "pileup": ("pileup", _PILEUP)}
-_METHODS = {
+METHODS = {
     "none": ("no mitigation", PALETTE[7]),
     "chs": ("charged hadron subtraction", PALETTE[2]),
     "puppi": ("PUPPI", PALETTE[0]),
@@ -99,7 +99,7 @@ def _draw_responses(looked: Looked, path: Path) -> None:
     words = {"ptmiss": "response of missing pT", "jet_pt": "response of jet pT"}
     for ax, (quantity, label) in zip(axes, words.items(), strict=True):
         edges = np.linspace(-1.0, 1.5, 61).tolist()
-        for name, (method, color) in _METHODS.items():
+        for name, (method, color) in METHODS.items():
             values = looked.responses[quantity][name].values
             share = np.full(len(values), 1.0 / max(len(values), 1))
             ax.hist(values, bins=edges, weights=share, histtype="step", color=color, label=method)

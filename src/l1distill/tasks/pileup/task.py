@@ -1,19 +1,43 @@
-"""The pileup task: what stages see of it. It makes and shows data; it has no teacher yet."""
+"""The pileup task: what stages see of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from l1distill.tasks.base import EncodingSettings, SettingsTypes, TeacherSettings
-from l1distill.tasks.pileup.settings import PileupDataSettings
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.tasks.base import SettingsTypes
+from l1distill.tasks.pileup.settings import (
+    PileupDataSettings,
+    PileupEvaluationSettings,
+    PileupInputSettings,
+    PileupTeacherSettings,
+)
 
 if TYPE_CHECKING:
     from l1distill.data.dataset import Dataset
+    from l1distill.data.encoding import InputEncoding
+    from l1distill.data.splits import Split
+    from l1distill.distillation.targets import TargetTransform
+    from l1distill.distillation.teacher import StreamingTeacher
+    from l1distill.evaluation.evaluation import Evaluation
+    from l1distill.registry.card import PublishedFirmware
     from l1distill.reporting.data_page import DataNotes
     from l1distill.reporting.pictures import Picture
-    from l1distill.tasks.base import DataSettings, GenerationServices
+    from l1distill.reporting.tables import Table
+    from l1distill.tasks.base import (
+        Answers,
+        DataSettings,
+        Drawing,
+        EncodingSettings,
+        EvaluationSettings,
+        GenerationServices,
+        TaskDescription,
+        TeacherSettings,
+    )
 
 
 class PileupTask:
@@ -24,7 +48,10 @@ class PileupTask:
 
     name = "pileup"
     settings = SettingsTypes(
-        data=PileupDataSettings, teacher=TeacherSettings, encoding=EncodingSettings
+        data=PileupDataSettings,
+        teacher=PileupTeacherSettings,
+        encoding=PileupInputSettings,
+        evaluation=PileupEvaluationSettings,
     )
 
     def check_sources(self, settings: DataSettings) -> None:
@@ -40,7 +67,7 @@ class PileupTask:
         return make_dataset(settings, folder, services)
 
     def open(self, folder: Path) -> Dataset:
-        """Open a data set; its items are events."""
+        """Open a data set of particles (n, 16)."""
         from l1distill.tasks.pileup.dataset import open_dataset
 
         return open_dataset(folder)
@@ -53,8 +80,105 @@ class PileupTask:
         return DataNotes(expectations=EXPECTATIONS)
 
     def constants(self) -> Sequence[str]:
-        """Name no file: nothing is measured on the training split yet."""
+        """Name no file: nothing is measured on the training split."""
         return ()
+
+    def teacher(self, settings: TeacherSettings, constants: Path) -> StreamingTeacher:
+        """Return the graph network of the architecture."""
+        from l1distill.tasks.pileup.teacher import GraphTeacher
+
+        assert isinstance(settings, PileupTeacherSettings)
+        return GraphTeacher(settings)
+
+    def handed_on(self, settings: TeacherSettings) -> str:
+        """Return the weight."""
+        return "weight"
+
+    def training_arrays(self, dataset: Dataset, split: Split) -> Sequence[NDArray[Any]]:
+        """Return particles and their true hard fraction."""
+        from l1distill.tasks.pileup.dataset import TRUTH
+
+        training = dataset.training
+        return [training.part(split), training.columns(split)[TRUTH]]
+
+    def encoding(self, settings: EncodingSettings, constants: Path) -> InputEncoding:
+        """Return the chosen numbers of a particle."""
+        from l1distill.tasks.pileup.encoding import choose_features
+
+        assert isinstance(settings, PileupInputSettings)
+        return choose_features(settings)
+
+    def check_answers(self, answers: NDArray[Any], name: str) -> str | None:
+        """Refuse what is no weight of each particle."""
+        if answers.ndim != 1:
+            return "weights must be (n,)"
+        return None if ((answers >= 0) & (answers <= 1)).all() else "weights must be in [0, 1]"
+
+    def fit_target(self, answers: NDArray[np.floating[Any]], name: str) -> TargetTransform:
+        """Return the weight itself."""
+        from l1distill.distillation.targets import TargetTransform
+
+        return TargetTransform(transform="identity")
+
+    def evaluate(self, answers: Answers, dataset: Dataset) -> Evaluation:
+        """Return resolutions of missing momentum and jets, of a student without its teacher."""
+        from l1distill.tasks.pileup.evaluation import STUDENT, evaluate_weights
+
+        return evaluate_weights({STUDENT: answers}, dataset, PileupEvaluationSettings())
+
+    def evaluate_together(
+        self, answers: Mapping[str, Answers], dataset: Dataset, settings: EvaluationSettings
+    ) -> Evaluation:
+        """Return resolutions of missing momentum and jets, beside methods without training."""
+        from l1distill.tasks.pileup.evaluation import evaluate_weights
+
+        assert isinstance(settings, PileupEvaluationSettings)
+        return evaluate_weights(answers, dataset, settings)
+
+    def draw_model(self, drawing: Drawing, dataset: Dataset, folder: Path) -> Sequence[Picture]:
+        """Draw distributions of responses and of weights."""
+        from l1distill.tasks.pileup.model_plots import draw_model
+
+        curves = drawing.evaluations[drawing.primary].curves
+        return draw_model(curves, drawing.model, folder)
+
+    def comparison(
+        self, teacher: Mapping[str, float], student: Mapping[str, float]
+    ) -> Sequence[Table]:
+        """Compare resolutions of missing momentum and of jets."""
+        from l1distill.tasks.pileup.comparison import tables
+
+        return tables(student)
+
+    def firmware_in_papers(self) -> PublishedFirmware | None:
+        """Return QDistillNet's row of table 3."""
+        return None
+
+    def describe(self) -> TaskDescription:
+        """Return the words of the model card."""
+        from l1distill.firmware.results.quantity import Quantity
+        from l1distill.tasks.base import TaskDescription
+
+        return TaskDescription(
+            title="Pileup weights of particles",
+            summary=(
+                "A quantized, pruned student network that weights one reconstructed particle at a "
+                "time, by how much of it is of the hard collision, distilled by l1distill from a "
+                "graph network on whole events."
+            ),
+            outputs=(Quantity("weight of the particle, from 0 to 1"),),
+            limitations=(
+                "The numbers of a particle, its PUPPI weight and logarithms among them, are "
+                "assumed to be there: no firmware computes them.",
+                "Trained and tested on simulated events of one mean number of pileup collisions.",
+            ),
+        )
+
+    def error_head(self, constants: Path) -> None:
+        """Return None: a weight is no reconstruction."""
+
+    def study(self) -> None:
+        """Return None: there is no study yet."""
 
 
 TASK = PileupTask()

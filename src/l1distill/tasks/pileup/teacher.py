@@ -1,0 +1,70 @@
+"""The pileup teacher as stages see it: a graph network that is trained and asked event by event."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1distill.core.progress import Advance
+from l1distill.data.dataset import Dataset
+from l1distill.distillation.teacher import TrainedTeacher
+from l1distill.tasks.pileup.dataset import vertex_window_mm
+from l1distill.tasks.pileup.event_files import stream_events
+from l1distill.tasks.pileup.settings import PileupTeacherSettings
+from l1distill.training.fit import OnEpoch
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from tensorflow import keras
+
+ANSWER = "weight"
+_BATCH = 4
+
+
+class GraphTeacher:
+    """A teacher whose answer is the weight of each particle, in [0, 1]."""
+
+    def __init__(self, settings: PileupTeacherSettings) -> None:
+        """Make a teacher that has no network yet."""
+        self._settings = settings
+
+    def prunable_layers(self) -> Sequence[str]:
+        """Name none."""
+        return ()
+
+    def train_on(
+        self, dataset: Dataset, *, seed: int, on_epoch: OnEpoch, checkpoint: Path | None
+    ) -> TrainedTeacher:
+        """Train on streamed events; see :func:`.graph_training.train_graph`."""
+        from l1distill.tasks.pileup.graph_training import train_graph
+
+        trained = train_graph(
+            dataset.folder,
+            self._settings,
+            seed=seed,
+            window_mm=vertex_window_mm(dataset),
+            on_epoch=on_epoch,
+            checkpoint=checkpoint,
+        )
+        return TrainedTeacher(model=trained.model, history=trained.history, sparsity=0.0)
+
+    def answers_on(
+        self, model: "keras.Model", dataset: Dataset, sample: str, advance: Advance
+    ) -> Mapping[str, NDArray[np.float32]]:
+        """Return the weight of each particle of a sample, (n,)."""
+        from l1distill.tasks.pileup.graph_training import graph_weights
+
+        weights_of = graph_weights(model, self._settings, vertex_window_mm(dataset))
+        weights = np.zeros(dataset.number_of_items(sample), np.float32)
+        for events in stream_events(dataset.path(sample), batch=_BATCH):
+            weights[events.rows] = weights_of(events)
+            advance(len(events))
+        return {ANSWER: weights}
+
+    def student_loss(self, answers: "tf.Tensor", arrays: "Sequence[tf.Tensor]") -> Any:
+        """Return the distance of weights (n, 1) from the true hard fraction, (n,)."""
+        import tensorflow as tf
+
+        return tf.abs(tf.reshape(answers, [-1]) - tf.cast(arrays[1], tf.float32))
