@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.core.dvc import way_back
 from l1distill.core.errors import DataError
+from l1distill.data.card import MADE_BY
 from l1distill.data.dataset import Dataset, Items
 from l1distill.data.dataset import open_dataset as open_any_dataset
 from l1distill.tasks.pileup.event_files import first_particles, stream_events
@@ -61,4 +63,11 @@ def read_items(path: Path) -> Items:
         rows = events.rows
         values[rows] = particle_numbers(events.particles)
         truth[rows] = events.particles.hard_fraction
+        wrong = ~np.isfinite(values[rows])
+        if wrong.any():
+            row, place = (int(found[0]) for found in np.nonzero(wrong))
+            raise DataError(
+                f"{path}: particle {rows.start + row}: {NUMBERS[place]} is "
+                f"{values[rows.start + row, place]:g}; {way_back(path, MADE_BY, damaged=True)}"
+            )
     return Items(values=values, columns={TRUTH: truth})
