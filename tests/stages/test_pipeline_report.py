@@ -108,3 +108,39 @@ def test_a_seed_that_failed_is_counted_and_left_out_of_the_means() -> None:
         "no better than chance; passed",
         "passed",
     ]
+
+
+def test_the_worst_of_the_seeds_stands_beside_the_teacher() -> None:
+    """An output that saturates shows in the TPR, a bad seed in how many are close."""
+
+    def row(name: str, seed: str, lut: float, auc: float, tpr: float, gates: str) -> Row:
+        metrics = {
+            "firmware/lut": lut,
+            "firmware/latency_cycles": 4.0,
+            "firmware/latency_ns": 20.0,
+            "auc_difference/a": auc,
+            "auc_difference/b": 0.001,
+            "auc_difference_error/a": 0.1,
+            "tpr_ratio_fpr1e-2/a": tpr,
+            "tpr_ratio_fpr1e-2_low/a": 0.0,
+            "tpr_ratio_fpr1e-2/b": 1.0,
+            "topology_auc_difference_min": auc / 2,
+        }
+        return Row(job=f"{name},{seed}", combination=name, metrics=metrics, gates=gates, seed=seed)
+
+    rows = [
+        row("big", "0", 1700.0, -0.002, 1.1, "passed"),
+        row("big", "1", 1800.0, -0.0101, 0.01, "refused by agreement"),
+        row("small", "0", 500.0, -0.004, 0.9, "passed"),
+        Row(job="failed", combination="big", metrics={}, gates="failed: no"),
+        Row(job="brief", combination="brief", metrics={"firmware/lut": 1.0}, gates="passed"),
+    ]
+    table = next(one for one in sweep_tables(rows, None) if one.title == "Beside the teacher")
+    names = [column.name for column in table.columns]
+    assert names[4:8] == ["AUC, a", "AUC, b", "TPR, a", "TPR, b"]
+    small, big = table.rows
+    assert small[:2] == ["small", "500"]
+    assert big[:2] == ["big", "1800"]
+    assert big[4:] == ["-0.0101", "+0.0010", "0.01", "1.00", "-0.0050", "1 of 2", "1 of 2"]
+    assert small[4:] == ["-0.0040", "+0.0010", "0.90", "1.00", "-0.0020", "1 of 1", "1 of 1"]
+    assert not [one for one in sweep_tables(rows[3:], None) if one.title == table.title]

@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 from l1distill.evaluation.metric_names import with_suffix
 from l1distill.evaluation.ranking import Ranked, Ranking
 from l1distill.reporting import markdown
+from l1distill.reporting.beside_teacher import beside_teacher
 from l1distill.reporting.pictures import Picture
 from l1distill.reporting.tables import Column, Table
 from l1distill.reporting.template import embed, fill
@@ -88,7 +89,7 @@ def render_sweep(page: SweepPage) -> tuple[str, str]:
 
 
 def sweep_tables(rows: Sequence[Row], ranking: Ranking | None) -> list[Table]:
-    """Return the ranking, the means over seeds, and all jobs as tables."""
+    """Return the ranking, students beside their teacher, means over seeds, and all jobs."""
     tables = [] if ranking is None else [_ranking(ranking)]
     failed = {
         (row.combination, seed)
@@ -99,6 +100,9 @@ def sweep_tables(rows: Sequence[Row], ranking: Ranking | None) -> list[Table]:
     for row in rows:
         if row.metrics:
             several.setdefault(row.combination, []).append(row)
+    verdicts = {name: [(row.metrics, row.gates) for row in jobs] for name, jobs in several.items()}
+    if (close := beside_teacher(verdicts)) is not None:
+        tables.append(close)
     if any(len(jobs) > 1 for jobs in several.values()):
         tables.append(_means(several, failed))
     return [*tables, _jobs(rows, failed)]
