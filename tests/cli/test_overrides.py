@@ -19,10 +19,10 @@ from tests.cli.conftest import CommandLine
         (["student", "student.layer=[8]"], "did you mean student.layers?"),
         (["student", "+student.weight_bit=8"], "did you mean student.weight_bits?"),
         (["student", "student=mpl"], "student=mpl: no such choice; did you mean mlp?"),
-        (["student", "student=mpl"], "there are cnn, mlp, trees"),
+        (["student", "student=mpl"], "there are cnn, hgq, mlp, trees"),
         (
             ["student", "student=trees", "student.training.epochs=2"],
-            "student.training.epochs: student=trees has no such key; student=cnn and student=mlp",
+            "student.training.epochs: student=trees has no such key; student=cnn and student=hgq",
         ),
         (["pipeline", "executor.workers=2"], "executor=null has no such key; executor=dask_local"),
         (["student", "studnet=mlp"], "did you mean student?"),
@@ -54,7 +54,7 @@ from tests.cli.conftest import CommandLine
         ),
         (
             ["student", "student=trees", "+student.training.epochs=2"],
-            "student.training.epochs: student=trees has no such key; student=cnn and student=mlp",
+            "student.training.epochs: student=trees has no such key; student=cnn and student=hgq",
         ),
         (["teacher", "student=mlp"], "student: no group of l1distill teacher; its groups are comp"),
         (["student", "~nonsense"], "nonsense: no such key"),

@@ -23,7 +23,10 @@ def _completions(line: str) -> list[str]:
         ("l1distill stu", ["student"]),
         ("l1distill verify ", []),
         ("l1distill student --mu", ["--multirun"]),
-        ("l1distill student student=", ["student=cnn", "student=mlp", "student=trees"]),
+        (
+            "l1distill student student=",
+            ["student=cnn", "student=hgq", "student=mlp", "student=trees"],
+        ),
         ("l1distill student student.wei", ["student.weight_bits=", "student.weight_integer="]),
         ("l1distill student -m seed=1,2 compression=pr", ["compression=pruning"]),
         ("l1distill student student=nonsense see", []),

@@ -35,7 +35,7 @@ def test_without_a_conf_folder_the_shipped_one_is_used(
 def test_a_conf_folder_adds_choices(own: Path) -> None:
     _write(own / "student/wide.yaml", "defaults: [mlp, _self_]\nlayers: [64, 32]\n")
     with hydra_initialized() as loader:
-        assert loader.get_group_options("student") == ["cnn", "mlp", "trees", "wide"]
+        assert loader.get_group_options("student") == ["cnn", "hgq", "mlp", "trees", "wide"]
     wide = compose_stage("student", ["student=wide", "student.weight_bits=5"])
     assert wide.choices["student"] == "wide"
     shipped = to_plain(compose_stage("student").config)["student"]

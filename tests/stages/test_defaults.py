@@ -64,6 +64,7 @@ OF_A_CLASS_OF_THEIR_OWN = [
 
 OTHERS = {
     "student=trees": ["compression=pruning"],
+    "student=hgq": ["compression=pruning"],
     "data=jets": ["task=jets"],
     "data=pileup": ["task=pileup"],
 }

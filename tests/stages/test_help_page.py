@@ -78,7 +78,7 @@ def test_groups_are_those_of_the_stage_with_what_is_chosen(
         *("compression", "autopruner", *others),
         *("[none]", "per_layer", "permutation", "pruning", "random", "sigmoid_gates"),
     ]
-    assert _row(page, "student") == ["student", "cnn", "[mlp]", "trees"]
+    assert _row(page, "student") == ["student", "cnn", "hgq", "[mlp]", "trees"]
     assert _row(page, "profile") == ["profile", "full", "none", "[quick]", "standard", "tiny"]
     assert "profile@data" not in page
     assert _row(page, "encoding@student.inputs")[1:] == ["[anomaly]", "jets", "pileup"]

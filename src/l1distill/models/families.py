@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from l1distill.core.errors import ConfigError
 from l1distill.core.settings import entry_of
 from l1distill.models.cnn import CnnSettings, build_cnn, check_cnn
+from l1distill.models.hgq_student import HgqSettings
 from l1distill.models.mlp import StudentSettings, build_student
 from l1distill.models.student_network import NetworkSettings
 from l1distill.models.students import StudentBase
@@ -29,7 +30,8 @@ class Family:
     Attributes:
         settings: what is chosen of it.
         build: builds the untrained network from settings, the shape of an item's features,
-            how many outputs, and the exponents of the inputs; None where it is no network.
+            how many outputs, and the exponents of the inputs; None where it is no network of
+            QKeras.
         check: refuses a shape of items that it cannot take, given its settings; None where it takes
             any.
     """
@@ -51,6 +53,7 @@ FAMILIES: Mapping[str, Family] = {
     "mlp": Family(settings=StudentSettings, build=_build_mlp),
     "cnn": Family(settings=CnnSettings, build=build_cnn, check=check_cnn),
     "trees": Family(settings=TreesSettings),
+    "hgq": Family(settings=HgqSettings),
 }
 
 

@@ -19,6 +19,7 @@ ROUNDINGS = {
 OVERFLOWS = ("WRAP", "SAT", "SAT_SYM")
 
 
+@tf.keras.utils.register_keras_serializable(package="l1distill")
 class FixedPointQuantizer(tf.keras.layers.Layer):  # type: ignore[misc]
     """Layer that rounds each element to a fixed-point type of its own (HGQ 0.2, ``HGQ.proxy``).
 

@@ -47,6 +47,7 @@ def register_own_layers() -> None:
     import l1distill.models.background_sample
     import l1distill.models.batch_normalization
     import l1distill.models.decision_trees
+    import l1distill.models.hgq_proxy
     import l1distill.models.masked_dense
     import l1distill.models.select_elements  # noqa: F401 (importing makes a layer known)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from l1distill.data.dataset import Dataset
 from l1distill.data.encoding import InputEncoding
 from l1distill.data.splits import Split
+from l1distill.distillation.hgq import train_hgq
 from l1distill.distillation.joint import train_jointly
 from l1distill.distillation.joint_networks import JointExamples
 from l1distill.distillation.open_teacher import SupervisedTeacher, open_teacher
@@ -19,6 +20,7 @@ from l1distill.distillation.student import Examples, train_student
 from l1distill.distillation.targets import TargetTransform
 from l1distill.distillation.teacher import AnyTeacher
 from l1distill.distillation.trees import train_trees
+from l1distill.models.hgq_student import HgqSettings
 from l1distill.models.student_network import NetworkSettings
 from l1distill.models.trees import TreesSettings
 from l1distill.stages.offline_lesson import offline_lesson
@@ -92,6 +94,8 @@ def _offline(
     parts, target = (lesson.train, lesson.validation), lesson.target
     if isinstance(settings.student, TreesSettings):
         trained: TrainedStudent = _fit_trees(settings, settings.student, context, encoding, parts)
+    elif isinstance(settings.student, HgqSettings):
+        trained = _fit_hgq(settings, settings.student, context, encoding, parts)
     else:
         trained = _fit_network(settings, context, encoding, teacher, parts, target)
     return Taught(student=trained, target=target, answers=lesson.answers)
@@ -140,6 +144,27 @@ def _fit_trees(
             input_exponents=encoding.exponents(student.input_integer),
             seed=settings.seed,
             on_epoch=on_epoch,
+        )
+
+
+def _fit_hgq(
+    settings: "LearningSettings",
+    student: HgqSettings,
+    context: Context,
+    encoding: InputEncoding,
+    examples: tuple[Examples, Examples],
+) -> TrainedStudent:
+    """Fit a network that learns its bits."""
+    with context.epochs("train student", student.training.epochs) as on_epoch:
+        return train_hgq(
+            *examples,
+            student,
+            settings.distillation,
+            settings.compression,
+            input_exponents=encoding.exponents(student.input_integer),
+            seed=settings.seed,
+            on_epoch=on_epoch,
+            checkpoint=context.checkpoint,
         )
 
 

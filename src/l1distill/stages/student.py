@@ -27,6 +27,7 @@ from l1distill.data.saturation import (
     write_saturation,
 )
 from l1distill.distillation.earlier_self import snapshot_epoch
+from l1distill.distillation.hgq import check_hgq
 from l1distill.distillation.open_teacher import open_teacher
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import check_truth, distance_to_teacher
@@ -34,6 +35,7 @@ from l1distill.distillation.teacher import CalibratedTeacher
 from l1distill.distillation.trees import check_trees
 from l1distill.models import keras_files
 from l1distill.models.families import FAMILIES, family_of
+from l1distill.models.hgq_student import HgqSettings
 from l1distill.models.student_network import NetworkSettings
 from l1distill.models.students import StudentBase, input_limits
 from l1distill.models.trees import TreesSettings
@@ -136,6 +138,8 @@ def check_learning(settings: LearningSettings, task: Task) -> None:
     pseudo_items(chosen, task)
     if isinstance(student, TreesSettings):
         check_trees(chosen, settings.compression)
+    if isinstance(student, HgqSettings):
+        check_hgq(chosen, settings.compression)
     if isinstance(student, NetworkSettings):
         _check_compression(settings, student, task)
     if chosen.scheme == "offline" and not (chosen.of_network or chosen.beta):

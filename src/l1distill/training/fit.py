@@ -78,6 +78,8 @@ class Fit:
             their losses stand first in the history.
         xla: compile the step with XLA, which fuses what small networks spend most time on. What
             updates masks or holds QKeras layers is left to TensorFlow.
+        one_by_one: start each step from Python, for losses that are compiled with XLA themselves:
+            inside of a loop these take forever to compile.
     """
 
     model: "keras.Model"
@@ -92,6 +94,7 @@ class Fit:
     until: int | None = None
     earlier: History = field(default_factory=History)
     xla: bool = False
+    one_by_one: bool = False
 
 
 def supervised(model: "keras.Model", name: str) -> Loss:
@@ -229,9 +232,20 @@ def _compiled(
             total += step(batches[number], epoch, start + number * tf.shape(batches)[1])
         return total
 
+    one = tf.function(step)
+
     def steps(order: NDArray[np.int64], epoch: int) -> float:
-        """Hand over all whole batches at once, and then the rest."""
+        """Hand over all whole batches at once, and then the rest; or one by one."""
         size = training.settings.batch_size
+        if training.one_by_one:
+            starts = range(0, len(order), size)
+            rows = (order[start : start + size].astype(np.int32) for start in starts)
+            return float(
+                sum(
+                    float(one(tf.constant(row), tf.constant(epoch), tf.constant(start)))
+                    for start, row in zip(starts, rows, strict=True)
+                )
+            )
         whole = len(order) - len(order) % size
         total = 0.0
         for first, last in ((0, whole), (whole, len(order))):
