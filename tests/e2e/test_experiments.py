@@ -13,7 +13,7 @@ SWEEPS = (
     *("distillation_comparison", "pseudo_events"),
     *("autopruner_distilled", "autopruner_features"),
     *("autopruner_nodes", "autopruner_stability"),
-    *("reduction_comparison", "jets_reduction"),
+    *("reduction_comparison", "jets_reduction", "front"),
 )
 """Experiments that sweep; they run in ``tests/e2e/test_study.py``, the published firmware in
 ``tests/stages/test_synthesize.py``, the comparison in ``tests/e2e/test_pipeline.py``; that of
@@ -26,7 +26,11 @@ DISTILLATION = {path.stem for path in (ROOT / "conf/experiment").glob("distill_*
 ``tests/stages/test_distillation.py``."""
 
 
-REDUCTION = {path.stem for path in (ROOT / "conf/experiment").glob("reduce_*.yaml")}
+REDUCTION = {
+    path.stem
+    for kind in ("reduce", "front")
+    for path in (ROOT / "conf/experiment").glob(f"{kind}_*.yaml")
+}
 """Ways to make a student small, of which each is composed in ``tests/stages/test_pipeline.py``."""
 
 

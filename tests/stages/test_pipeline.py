@@ -18,6 +18,7 @@ from l1distill.stages.job_names import group_of, job_name
 from l1distill.stages.pipeline_job import Job, JobResult, _steps, check_job, trains_teacher
 from l1distill.stages.pipeline_settings import OF_JOB
 from l1distill.stages.pipeline_sweep import _jobs, _without_joblib
+from tests.settings import ROOT
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,26 @@ def test_ways_to_make_a_student_small_are_compared() -> None:
         [0.75, "straight_through", 16, 20],
         *([0.0, "from_scratch", nodes, None] for nodes in (16, 12)),
     ]
+
+
+def test_small_students_are_compared_with_a_control() -> None:
+    jobs, is_sweep = _jobs(["experiment=front", "seed=0"], multirun=False)
+    assert is_sweep
+    found = {}
+    for job in jobs:
+        check_job(job)
+        of = {key: job.composed[key] for key in ("student", "compression", "distillation")}
+        found[job.varied["experiment@_global_"]] = of
+    assert {path.stem for path in (ROOT / "conf/experiment").glob("front_*.yaml")} == {*found}
+    first, control = found["front_2000"], found["front_control"]
+    assert first["distillation"]["response"]["cap"] == 4.0
+    assert first["distillation"]["augmentation"] == 2
+    assert control["distillation"]["augmentation"] == 0
+    same = {**control["student"], "training": first["student"]["training"]}
+    assert (same, control["compression"]) == (first["student"], first["compression"])
+    # as many steps
+    epochs = [one["student"]["training"]["epochs"] for one in (first, control)]
+    assert epochs[0] * (1 + first["distillation"]["augmentation"]) == epochs[1]
 
 
 def test_ways_to_make_a_student_of_jets_small_are_compared() -> None:

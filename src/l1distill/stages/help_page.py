@@ -77,10 +77,11 @@ def experiments_of(names: Sequence[str], known: set[str]) -> list[str]:
         content: Any = OmegaConf.to_container(
             OmegaConf.load(next(file for file in files if file.is_file()))
         )
-        overridden = [key for entry in content.pop("defaults", []) for key in entry]
+        entries = content.pop("defaults", [])  # those that are words are files of this folder
+        overridden = [key for entry in entries if isinstance(entry, dict) for key in entry]
         swept = content.pop("hydra", {}).get("sweeper", {}).get("params", {})
         touched = [key.removeprefix("override ").strip("/") for key in [*overridden, *swept]]
-        if {*content, *(key.split(".")[0] for key in touched)} <= known | {"_self_"}:
+        if {*content, *(key.split(".")[0] for key in touched)} <= known:
             meant.append(name)
     return meant
 
