@@ -1,5 +1,6 @@
 """What synthesis of a student takes from its data set, its encoding and its task."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,12 @@ from l1distill.data.encoding import Feature, InputEncoding
 from l1distill.distillation.targets import TargetTransform
 from l1distill.stages.stage import Context
 from l1distill.stages.synthesize import Settings
-from l1distill.stages.synthesize_student import choose_events, describe_student, threshold_at
+from l1distill.stages.synthesize_student import (
+    choose_events,
+    choose_whole_events,
+    describe_student,
+    threshold_at,
+)
 from l1distill.tasks.anomaly.task import TASK
 
 
@@ -92,6 +98,30 @@ def test_firmware_is_verified_on_events_of_every_sample_that_no_model_was_fitted
     assert set(few[:, 0].astype(int)) <= allowed
     np.testing.assert_array_equal(few, choose_events(dataset, 12, seed=1))
     assert not np.array_equal(few, choose_events(dataset, 12, seed=2))
+
+
+def test_copies_are_verified_on_whole_events_of_items(tmp_path: Path) -> None:
+    whole = numbered_dataset(tmp_path)
+    # two items an event: the training sample's first five events train, two test, and so on
+    halves = {
+        name: file.model_copy(
+            update={"train": file.train // 2, "test": file.test // 2, "validation": 1}
+        )
+        for name, file in whole.card.files.items()
+    }
+    dataset = replace(
+        whole,
+        card=whole.card.model_copy(update={"files": halves}),
+        read=lambda path: Items(values=whole.read(path).values[: 2 * halves[path.stem].events]),
+        boundaries=lambda path: np.arange(0, 2 * halves[path.stem].events + 1, 2),
+    )
+    items, groups = choose_whole_events(dataset, 9, seed=1)
+    assert groups == (2, 2, 2, 2, 2)
+    numbers = items[:, 0].astype(int).reshape(-1, 2)
+    assert (numbers[:, 1] == numbers[:, 0] + 1).all()
+    assert set(numbers[:, 0]) <= {10, 12, *range(100, 120, 2)}
+    every, groups = choose_whole_events(dataset, 1000, seed=1)
+    assert len(every) == 2 * len(groups) == 2 * (2 + 10)
 
 
 def test_the_threshold_of_the_accept_bit_is_that_of_the_evaluation() -> None:

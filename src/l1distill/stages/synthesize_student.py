@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from l1distill.artifacts.folders import INPUTS, SATURATION, STUDENT_MODEL, StudentFolder
 from l1distill.core.errors import ConfigError
-from l1distill.data.dataset import Dataset
+from l1distill.data.dataset import Dataset, items_of
 from l1distill.data.encoding import InputEncoding
 from l1distill.data.saturation import describe_saturation
 from l1distill.distillation.targets import TargetTransform
@@ -64,7 +64,12 @@ def synthesize_student(
         score = type(score).model_validate({**score.model_dump(), "accept": threshold})
     student, encoding = keras_files.load(folder.model), folder.encoding
     dataset = context.task.open(settings.data.folder)
-    events = choose_events(dataset, settings.firmware.verification_events, settings.seed)
+    number = settings.firmware.verification_events
+    groups: Sequence[int] = ()
+    if settings.firmware.copies > 1 and dataset.boundaries is not None:
+        events, groups = choose_whole_events(dataset, number, settings.seed)
+    else:
+        events = choose_events(dataset, number, settings.seed)
     vectors = quantize_inputs(student).predict(encoding.apply(events), batch_size=4096, verbose=0)
     description = describe_student(context, encoding, len(vectors), folder.metrics(), folder.target)
     if settings.accept_at is not None:
@@ -83,6 +88,7 @@ def synthesize_student(
         model_network=without_signs(from_qkeras(student), signed),
         description=description,
         ports=ports,
+        groups=groups,
         score=score,
         constants={
             name: (folder.path / name).read_bytes() for name in (INPUTS, *context.task.constants())
@@ -150,6 +156,37 @@ def choose_events(dataset: Dataset, number: int, seed: int) -> NDArray[Any]:
     )
     chosen: NDArray[Any] = events[np.sort(picked)]
     return chosen
+
+
+def choose_whole_events(
+    dataset: Dataset, number: int, seed: int
+) -> tuple[NDArray[Any], tuple[int, ...]]:
+    """Choose events of every sample, all of their items together, to verify copies with.
+
+    Args:
+        dataset: of the student, whose items are parts of events.
+        number: of items that are wanted at least, where there are as many.
+        seed: of the choice.
+
+    Returns:
+        (n, ...) items, one event behind the other, and how many items each event has.
+    """
+    samples = dataset.samples()
+    events = [
+        (name, event)
+        for name in samples
+        for event in range(
+            dataset.evaluation_events(name).start, dataset.evaluation_events(name).stop
+        )
+    ]
+    chosen: list[NDArray[Any]] = []
+    for place in np.random.default_rng(seed).permutation(len(events)):
+        name, event = events[place]
+        sample = samples[name]
+        chosen.append(sample.items.values[items_of(slice(event, event + 1), sample.first)])
+        if sum(map(len, chosen)) >= number:
+            break
+    return np.concatenate(chosen), tuple(map(len, chosen))
 
 
 def describe_student(
