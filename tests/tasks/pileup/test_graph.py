@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from l1distill.tasks.pileup.event_files import stream_events
+from l1distill.tasks.pileup import neighbor_table
+from l1distill.tasks.pileup.event_files import first_particles, stream_events
 from l1distill.tasks.pileup.events import Events
 from l1distill.tasks.pileup.generator.generate import generate
 from l1distill.tasks.pileup.generator.settings import GeneratorSettings
-from l1distill.tasks.pileup.graph import build_graphs, nearest
+from l1distill.tasks.pileup.graph import build_graphs, nearest, nearest_in_event
 from l1distill.tasks.pileup.graph_losses import (
     build_targets,
     ptmiss_loss,
@@ -21,6 +22,7 @@ from l1distill.tasks.pileup.graph_losses import (
 from l1distill.tasks.pileup.graph_network import build_network
 from l1distill.tasks.pileup.graph_settings import PUBLISHED, GraphSettings
 from l1distill.tasks.pileup.graph_training import graph_weights, train_graph
+from l1distill.tasks.pileup.neighbor_table import NeighborTable
 from l1distill.tasks.pileup.weights import from_vertex
 from l1distill.training.settings import TrainingSettings
 from tests.tasks.inline import Inline
@@ -77,6 +79,24 @@ def test_an_event_with_few_particles_has_few_neighbors(events: Events) -> None:
     assert ((row >= 0) & (row < 6)).all()
 
 
+@pytest.mark.parametrize("largest", [500, 40_000])
+def test_neighbors_are_found_once_and_are_those_of_each_event(
+    data: Path, largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = data / "wjets.h5"
+    table = NeighborTable(int(first_particles(path)[-1]), 5, largest)
+    for _ in range(2):
+        for batch in (4, 3):  # those that a batch lacks are found, in any order of batches
+            for read in reversed(list(stream_events(path, 3, 17, batch=batch))):
+                expected = nearest_in_event(read.particles, 5)
+                assert np.array_equal(table(read), expected)
+                for i in (0, len(expected) - 1):
+                    row, _ = nearest(read.particles, 5)
+                    first = np.searchsorted(read.particles.event, read.particles.event[i])
+                    assert expected[i].tolist() == (row[i] - first).tolist()
+        monkeypatch.setattr(neighbor_table, "nearest_in_event", None)
+
+
 @pytest.mark.parametrize("settings", [SMALL, PUBLISHED], ids=["compact", "published"])
 def test_a_weight_depends_on_the_neighbors_and_not_on_the_order(
     events: Events, settings: GraphSettings
@@ -98,7 +118,8 @@ def test_a_weight_depends_on_the_neighbors_and_not_on_the_order(
     )
     np.testing.assert_allclose(weights(shuffled), together[order], atol=1e-5)
     # what is far away changes nothing, what is near does
-    graphs = build_graphs(one, from_vertex(one.particles, WINDOW_MM), settings.neighbors)
+    neighbors = nearest_in_event(one.particles, settings.neighbors)
+    graphs = build_graphs(one, from_vertex(one.particles, WINDOW_MM), neighbors)
     if settings is SMALL:
         changed = graphs.features.copy()
         chosen = graphs.neighbors[0, 0, 0]

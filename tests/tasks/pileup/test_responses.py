@@ -14,6 +14,7 @@ from l1distill.tasks.pileup.responses import (
     measure_responses,
     missing_momentum,
     ratio,
+    spread,
     summarize,
 )
 from l1distill.tasks.pileup.weights import classical_weights
@@ -163,3 +164,11 @@ def test_weights_take_away_what_they_should() -> None:
     assert responses["jet_pt"]["none"].n_events == 12
     mean = {name: one.values.mean() for name, one in responses["jet_pt"].items()}
     assert mean["none"] > mean["chs"] > 0.01
+
+
+def test_spread_is_a_resolution_that_every_jet_counts_in() -> None:
+    values = np.array([-0.5, 0.1, 0.2, 0.25, 0.95])
+    found = spread(Responses(values=values, event=np.arange(5), n_events=5))
+    assert found == pytest.approx((0.7 + 0.1 + 0.0 + 0.05 + 0.75) / 5 / 1.2)
+    nothing = Responses(values=np.zeros(0), event=np.zeros(0, np.int64), n_events=5)
+    assert np.isnan(spread(nothing))

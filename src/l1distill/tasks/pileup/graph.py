@@ -72,6 +72,13 @@ def nearest(objects: DetectorObjects, k: int) -> tuple[IntArray, FloatArray]:
     return rows, distances
 
 
+def nearest_in_event(objects: DetectorObjects, k: int) -> IntArray:
+    """Find the k nearest other objects as their places in the event, (n, k); -1 for none."""
+    row, _ = nearest(objects, k)
+    place = positions(objects.event, int(objects.event.max(initial=-1)) + 1)
+    return np.where(row >= 0, place[row], -1)
+
+
 def _nearest_of_event(eta: FloatArray, phi: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     """Return rows and distances, (n, k); infinite where there are no more."""
     from scipy.spatial import cKDTree
@@ -116,26 +123,29 @@ def node_features(particles: RecordedCandidates, vertex: BoolArray) -> NDArray[n
     return features
 
 
-def build_graphs(events: Events, vertex: BoolArray, k: int) -> Graphs:
+def build_graphs(events: Events, vertex: BoolArray, neighbors: IntArray) -> Graphs:
     """Build the graphs of a batch of events.
 
     Args:
         events: at least one.
         vertex: (n,) whether a particle's track is of the hard collision's vertex.
-        k: neighbors of a particle.
+        neighbors: (n, k) see :func:`nearest_in_event`.
     """
     particles = events.particles
     n, count = len(particles.event), len(events)
     position = positions(particles.event, count)
     size = max(int(position.max(initial=0)) + 1, 1)
-    row, distance = nearest(particles, k)
-    connected = row >= 0
-    other = np.where(connected, row, np.arange(n)[:, None])
+    connected = neighbors >= 0
+    first = np.arange(n) - position
+    other = np.where(connected, first[:, None] + neighbors, np.arange(n)[:, None])
+    eta = particles.eta[other] - particles.eta[:, None]
+    phi = wrap_phi(particles.phi[other] - particles.phi[:, None])
+    distance = np.hypot(eta, phi)
     far = np.maximum(distance, _DISTANCE_MIN)
     geometry = np.stack(
         [
-            particles.eta[other] - particles.eta[:, None],
-            wrap_phi(particles.phi[other] - particles.phi[:, None]),
+            eta,
+            phi,
             distance,
             np.log(particles.pt)[other] / far * _DISTANCE_MIN,
         ],
@@ -149,7 +159,7 @@ def build_graphs(events: Events, vertex: BoolArray, k: int) -> Graphs:
 
     return Graphs(
         features=pad(node_features(particles, vertex), np.float32),
-        neighbors=pad(np.where(connected, position[other], 0), np.int32),
+        neighbors=pad(np.where(connected, neighbors, 0), np.int32),
         connected=pad(connected, np.float32),
         geometry=pad(np.where(connected[:, :, None], geometry, 0.0), np.float32),
         real=pad(np.ones(n), np.float32),

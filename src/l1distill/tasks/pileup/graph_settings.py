@@ -35,10 +35,10 @@ class GraphSettings(Settings):
     ptmiss_weight: float = Field(default=1e-3, ge=0)
     """Of ``wasserstein``: what multiplies the squared difference of missing momenta [1 / GeV^2]."""
     training: TrainingSettings = TrainingSettings(
-        epochs=10,
+        epochs=12,
         batch_size=2,
         learning_rate=0.002,
-        patience=10,
+        patience=12,
         schedule=ScheduleSettings(kind="cosine"),
     )
     """How it is trained; a batch is of events."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from l1distill.data.splits import Split
-from l1distill.simulation.columns import FloatArray
+from l1distill.simulation.columns import FloatArray, IntArray
 from l1distill.tasks.pileup.dataset import TRAINING, open_dataset
-from l1distill.tasks.pileup.event_files import stream_events
+from l1distill.tasks.pileup.event_files import first_particles, stream_events
 from l1distill.tasks.pileup.events import Events
-from l1distill.tasks.pileup.graph import build_graphs, positions
+from l1distill.tasks.pileup.graph import build_graphs, nearest_in_event, positions
 from l1distill.tasks.pileup.graph_losses import (
     build_targets,
     ptmiss_loss,
@@ -22,7 +22,8 @@ from l1distill.tasks.pileup.graph_losses import (
 )
 from l1distill.tasks.pileup.graph_network import build_network
 from l1distill.tasks.pileup.graph_settings import GraphSettings
-from l1distill.tasks.pileup.responses import ResponseSettings, measure_responses, summarize
+from l1distill.tasks.pileup.neighbor_table import FindNeighbors, NeighborTable
+from l1distill.tasks.pileup.responses import ResponseSettings, measure_responses, spread
 from l1distill.tasks.pileup.weights import Weights, from_vertex
 from l1distill.training.checkpoint import Checkpoint
 from l1distill.training.fit import OnEpoch, ignore_epoch
@@ -40,7 +41,8 @@ class TrainedGraph:
 
     Attributes:
         model: with the weights of the best epoch.
-        history: the loss of each epoch, and the validation jets' resolution after it.
+        history: the loss of each epoch, and the validation jets' spread after it, see
+            :func:`.responses.spread`.
     """
 
     model: "keras.Model"
@@ -58,8 +60,9 @@ def train_graph(
 ) -> TrainedGraph:
     """Train a teacher on the training split of a data set.
 
-    The weights that are kept are those of the epoch with the best resolution of validation jets,
-    corrected for their scale: the loss alone goes on to fall while jets lose their scale.
+    The weights that are kept are those of the epoch with the smallest spread of validation jets'
+    responses (:func:`.responses.spread`): the loss alone goes on to fall while jets lose their
+    scale.
 
     Args:
         folder: of the data set.
@@ -91,7 +94,9 @@ def train_graph(
     for epoch, losses in enumerate(state.losses()):
         on_epoch(epoch, losses)
     step = _compiled(model, optimizer, settings)
-    weights = graph_weights(model, settings, window_mm)
+    first = first_particles(path)
+    table = NeighborTable(int(first[-1]), settings.neighbors, int(np.diff(first).max(initial=0)))
+    weights = graph_weights(model, settings, window_mm, table)
     events_per_block = training.batch_size
     starts = np.arange(train.start, train.stop, events_per_block)
     while not state.ended and state.epoch < training.epochs:
@@ -102,7 +107,7 @@ def train_graph(
         for number, start in enumerate(order.tolist()):
             stop = min(start + events_per_block, train.stop)
             for events in stream_events(path, start, stop, batch=events_per_block):
-                arrays = _arrays(events, settings, window_mm)
+                arrays = _arrays(events, table, window_mm)
                 total += float(step(arrays, np.array([epoch, number], np.int32)))
         jets = _validate(weights, path, validation)
         losses = {"loss": total / len(order), "val_loss": jets}
@@ -117,9 +122,26 @@ def train_graph(
     return TrainedGraph(model=model, history=state.history)
 
 
-def graph_weights(model: "keras.Model", settings: GraphSettings, window_mm: float) -> Weights:
-    """Return a function of a batch of events to the teacher's weight of each particle, (n,)."""
+def graph_weights(
+    model: "keras.Model",
+    settings: GraphSettings,
+    window_mm: float,
+    neighbors: FindNeighbors | None = None,
+) -> Weights:
+    """Return a function of a batch of events to the teacher's weight of each particle, (n,).
+
+    Args:
+        model: the teacher.
+        settings: of it.
+        window_mm: see :class:`.puppi.PuppiSettings`.
+        neighbors: gives those of a batch; None: they are found each time.
+    """
     import tensorflow as tf
+
+    def find(events: Events) -> IntArray:
+        return nearest_in_event(events.particles, settings.neighbors)
+
+    find_neighbors = neighbors or find
 
     # one graph for events of any size
     @tf.function(input_signature=[_specs(model)])  # type: ignore[untyped-decorator]
@@ -128,7 +150,7 @@ def graph_weights(model: "keras.Model", settings: GraphSettings, window_mm: floa
 
     def weights(events: Events) -> FloatArray:
         particles = events.particles
-        graphs = build_graphs(events, from_vertex(particles, window_mm), settings.neighbors)
+        graphs = build_graphs(events, from_vertex(particles, window_mm), find_neighbors(events))
         padded = answer([tf.constant(array) for array in graphs.inputs()]).numpy()
         own: FloatArray = padded[particles.event, positions(particles.event, len(events))]
         return own.astype(np.float64)
@@ -142,9 +164,9 @@ def _specs(model: "keras.Model") -> "list[tf.TensorSpec]":
     return [tf.TensorSpec([None, *one.shape[1:]], one.dtype) for one in model.inputs]
 
 
-def _arrays(events: Events, settings: GraphSettings, window_mm: float) -> list[Any]:
+def _arrays(events: Events, neighbors: FindNeighbors, window_mm: float) -> list[Any]:
     vertex = from_vertex(events.particles, window_mm)
-    graphs = build_graphs(events, vertex, settings.neighbors)
+    graphs = build_graphs(events, vertex, neighbors(events))
     return [*graphs.inputs(), *build_targets(events).arrays()]
 
 
@@ -182,7 +204,7 @@ def _compiled(
 
 
 def _validate(weights: Weights, path: Path, rows: slice) -> float:
-    """Return the corrected resolution of validation jets."""
+    """Return the spread of the responses of validation jets."""
     batches = stream_events(path, rows.start, rows.stop, batch=4)
     responses = measure_responses(batches, {"teacher": weights}, ResponseSettings())
-    return summarize(responses["jet_pt"]["teacher"]).corrected
+    return spread(responses["jet_pt"]["teacher"])

@@ -215,6 +215,18 @@ def summarize(responses: Responses, seed: int = 0) -> Resolution:
     )
 
 
+def spread(responses: Responses) -> float:
+    """Compute the mean distance of responses from their median, over one plus the median.
+
+    All responses count, so that with few jets it scatters less than the distance of the quartiles;
+    NaN without a response.
+    """
+    if not len(responses.values):
+        return float("nan")
+    median = np.median(responses.values)
+    return float(np.mean(np.abs(responses.values - median)) / (1.0 + median))
+
+
 def ratio(ours: Responses, theirs: Responses, seed: int = 0) -> tuple[float, float]:
     """Compute the ratio of two resolutions on the same events, and its error.
 
