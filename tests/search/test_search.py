@@ -164,9 +164,11 @@ def test_layers_and_types_are_searched_at_once(
 
 
 def test_types_are_searched_for_the_best_layers(store: Store, problem: Problem) -> None:
-    plan = plan_of("post")
+    space = {**SETTINGS["space"], "knowledge": ["mse", "huber"]}
+    plan = plan_of("post", space=space)
     work(store, plan, problem)
     course = Course(plan, store)
+    assert {course.candidate(number).knowledge for number in course.drawn} == {"mse", "huber"}
     best = course.best(0)
     assert best is not None
     assert not best.rounds

@@ -232,6 +232,39 @@ def test_losses_are_those_of_the_knowledge(options: dict[str, Any], outputs: int
     assert_same(one, model, history)
 
 
+def test_each_candidate_learns_with_a_distance_of_its_own() -> None:
+    """As if it were alone; all are judged by the same."""
+    from tensorflow import keras
+
+    candidates = [
+        Candidate(student=PAIR, knowledge="huber"),
+        Candidate(student=WIDE, knowledge="mae"),
+        Candidate(student=PAIR),
+    ]
+    trainer = Trainer(
+        TRAIN,
+        VALIDATION,
+        PAIR,
+        DistillationSettings(),
+        PRUNING,
+        input_exponents=EXPONENTS,
+        knowledge=["mae", "huber", "mse"],
+        seed=SEED,
+    )
+    together = trainer.train(candidates, [*map(begun, candidates)], 2)
+    losses = (keras.losses.huber, keras.losses.mae, keras.losses.mse)
+    for candidate, one, loss in zip(candidates, together, losses, strict=True):
+        data = TRAIN, VALIDATION
+        model, history = alone(candidate, begun(candidate), data, loss, epochs=2)
+        np.testing.assert_allclose(one.history.loss, history.loss, rtol=2e-5)
+        for (kernel, bias), (wanted, wanted_bias) in zip(one.layers, layers_of(model), strict=True):
+            np.testing.assert_allclose(kernel, wanted, atol=5e-6)
+            np.testing.assert_allclose(bias, wanted_bias, atol=5e-6)
+        judged = np.mean((model(VALIDATION.features).numpy() - VALIDATION.targets) ** 2)
+        assert one.history.validation_loss[-1] == pytest.approx(judged, rel=1e-4)
+    assert candidates[1].distillation(DistillationSettings()).loss == "mae"
+
+
 def test_without_rounding_it_is_the_float_phase_of_a_student() -> None:
     from tensorflow import keras
 

@@ -14,6 +14,7 @@ from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import Examples
 from l1distill.distillation.targets import TargetTransform
 from l1distill.search.plan import Plan
+from l1distill.search.steps import response_loss
 from l1distill.search.trainer import Trainer
 
 Array = NDArray[np.float32]
@@ -52,8 +53,17 @@ class Problem:
             self.distillation,
             plan.settings.pruning,
             input_exponents=self.exponents,
+            knowledge=plan.settings.space.knowledge,
             seed=plan.seed,
         )
+
+    def validation_loss(self, answers: Array) -> float:
+        """Return the loss by which all candidates are judged, of answers to validation items."""
+        import tensorflow as tf
+
+        compare = response_loss(self.distillation)
+        each = compare(tf.constant(self.validation.targets), tf.constant(answers))
+        return float(tf.reduce_mean(each))
 
     def metrics(self, answers: Mapping[str, Array]) -> dict[str, float]:
         """Return ``mse_to_teacher/<sample>``, and ``auc/<signal>`` where answers are scores.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 from pydantic import Field, model_validator
 
 from l1distill.core.settings import Settings
+from l1distill.distillation.settings import Distance
 from l1distill.models.mlp import StudentSettings
 from l1distill.search.candidate import Candidate
 
@@ -48,12 +49,18 @@ class SpaceSettings(Settings):
     """Share of the weights of each layer that become zero."""
     learning_rate: tuple[Rate, Rate] = (1e-3, 1e-2)
     """Smallest and largest learning rate; even in its logarithm."""
+    knowledge: list[Distance] = Field(default=[])
+    """Distances from the teacher's answer that candidates may learn with; empty:
+    ``distillation.loss``, by which all are judged in any case."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "Self":
         for name in type(self).model_fields:
             values = getattr(self, name)
-            if isinstance(values, list) and values != sorted(set(values)):
+            if name == "knowledge":
+                if len(values) != len(set(values)):
+                    raise ValueError(f"knowledge={values}: name each choice once")
+            elif isinstance(values, list) and values != sorted(set(values)):
                 raise ValueError(f"{name}={values}: name each choice once, the smallest first")
         low, high = self.learning_rate
         if low > high:
@@ -76,6 +83,8 @@ class SpaceSettings(Settings):
             for name, places in self._types(depth):
                 for place in places:
                     trial.suggest_int(f"{name}{place}", 0, len(getattr(self, name)) - 1)
+        if len(self.knowledge) > 1:
+            trial.suggest_categorical("knowledge", self.knowledge)
         low, high = self.learning_rate
         trial.suggest_float("learning_rate", low, high, log=True)
 
@@ -123,7 +132,11 @@ class SpaceSettings(Settings):
         changes["training"] = base.training.model_copy(update=rate)
         student = StudentSettings.model_validate({**dict(base), **changes})
         return Candidate(
-            student=student, sparsity=sparsity, rounds=phase != "architecture", seed=seed
+            student=student,
+            sparsity=sparsity,
+            rounds=phase != "architecture",
+            seed=seed,
+            knowledge=drawn.get("knowledge", next(iter(self.knowledge), None)),
         )
 
 
@@ -141,6 +154,9 @@ class Trial(Protocol):
 
     def suggest_int(self, name: str, low: int, high: int) -> int:
         """Choose a whole number, ends included."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """Choose one of several that have no order."""
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
         """Choose a number."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from l1distill.distillation.settings import DistillationSettings
+from l1distill.distillation.settings import Distance, DistillationSettings
 from l1distill.distillation.transfer import RESPONSE, Transfer, weighted
 from l1distill.search.graph import (
     BETA_1,
@@ -30,11 +30,11 @@ class Program:
     """The graphs of populations; each is compiled once for every shape of its arguments.
 
     Attributes:
-        run: from state, masks, grids, learning rates (candidates, 1, 1), items, rows (steps,
-            batch), shares (steps, batch), the first step and the one behind the last, and the steps
-            done before, to the new state and the sum of each candidate's losses. A row is the
-            number of an item, its share what its loss is multiplied by: 0 where a batch is filled
-            up.
+        run: from state, masks, grids, learning rates (candidates, 1, 1), weights of the distances
+            (candidates, distances), items, rows (steps, batch), shares (steps, batch), the first
+            step and the one behind the last, and the steps done before, to the new state and the
+            sum of each candidate's losses. A row is the number of an item, its share what its loss
+            is multiplied by: 0 where a batch is filled up.
         evaluate: from weights, grids, items, rows and shares to the sum of each candidate's losses.
         predict: from weights, grids, items and rows to answers (steps, candidates, batch, outputs).
     """
@@ -56,7 +56,12 @@ def response_loss(settings: DistillationSettings) -> Compare:
 
 @cache
 def program(
-    distillation: DistillationSettings, *, rounds: bool, own_inputs: bool, pruned: bool
+    distillation: DistillationSettings,
+    *,
+    rounds: bool,
+    own_inputs: bool,
+    pruned: bool,
+    knowledge: tuple[Distance, ...] = (),
 ) -> Program:
     """Return the graphs for a loss.
 
@@ -66,10 +71,14 @@ def program(
         own_inputs: whether each candidate has its own type of inputs.
         pruned: whether weights are multiplied by masks before each step; behind the last of an
             epoch the caller does it.
+        knowledge: distances of which each candidate learns with its own; empty: that of the loss.
     """
     import tensorflow as tf
 
     compare = response_loss(distillation)
+    own = [
+        response_loss(distillation.model_copy(update={"loss": distance})) for distance in knowledge
+    ]
 
     def batch(items: Items, rows: "tf.Tensor") -> "tf.Tensor":
         return tf.gather(items.features, rows)
@@ -84,6 +93,23 @@ def program(
         each = losses(given(weights, grids, items, rows), tf.gather(items.targets, rows), compare)
         return tf.linalg.matvec(each, shares)
 
+    def learned(
+        weights: Weights,
+        grids: Grids,
+        mix: "tf.Tensor",
+        items: Items,
+        rows: "tf.Tensor",
+        shares: "tf.Tensor",
+    ) -> "tf.Tensor":
+        if not own:
+            return summed(weights, grids, items, rows, shares)
+        said, targets = given(weights, grids, items, rows), tf.gather(items.targets, rows)
+        terms = [
+            mix[:, place : place + 1] * losses(said, targets, distance)
+            for place, distance in enumerate(own)
+        ]
+        return tf.linalg.matvec(tf.add_n(terms), shares)
+
     def masked(weights: Weights, masks: tuple[Any, ...]) -> Weights:
         if not pruned:
             return weights
@@ -96,6 +122,7 @@ def program(
         masks: tuple[Any, ...],
         grids: Grids,
         rates: "tf.Tensor",
+        mix: "tf.Tensor",
         items: Items,
         rows: "tf.Tensor",
         shares: "tf.Tensor",
@@ -110,7 +137,7 @@ def program(
             flat = [*weights.kernels, *weights.biases]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(flat)
-                each = summed(weights, grids, items, rows[number], shares[number])
+                each = learned(weights, grids, mix, items, rows[number], shares[number])
                 loss = tf.reduce_sum(each)
             gradients = tape.gradient(loss, flat)
             layers = len(weights.kernels)

@@ -12,7 +12,7 @@ from l1distill.search.records import Outcome
 _FIRST = ("candidate", "phase", "generation", "state", "rung", "epochs", "loss")
 _OF_STUDENT = (
     *("layers", "weight_bits", "weight_integer", "activation_bits", "activation_integer"),
-    *("input_bits", "sparsity", "learning_rate", "seed"),
+    *("input_bits", "sparsity", "learning_rate", "seed", "knowledge"),
 )
 _PROGRESS = (
     *("phase", "generation", "rung"),
@@ -54,6 +54,7 @@ def _row(course: Course, number: int, outcome: Outcome | None, names: Sequence[s
         "sparsity": candidate.sparsity,
         "learning_rate": student.training.learning_rate,
         "seed": candidate.seed,
+        "knowledge": candidate.knowledge or "",
     }
     told: Iterable[Any] = ("", "", "")
     if outcome is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.compression.pruning import PruningSettings
-from l1distill.distillation.settings import DistillationSettings
+from l1distill.distillation.settings import Distance, DistillationSettings
 from l1distill.distillation.student import Examples
 from l1distill.models.student_network import NetworkSettings
 from l1distill.search.buckets import filled_up
@@ -50,6 +50,7 @@ class Trainer:
         pruning: PruningSettings,
         *,
         input_exponents: Sequence[int] = (),
+        knowledge: Sequence[Distance] = (),
         seed: int = 0,
     ) -> None:
         """Take the items.
@@ -61,12 +62,15 @@ class Trainer:
             distillation: the loss against the teacher's answers.
             pruning: when weights are pruned; how many is that of each candidate.
             input_exponents: see :func:`l1distill.distillation.student.train_student`.
+            knowledge: distances of which each candidate learns with its own; empty: that of the
+                loss, by which validation items are judged in any case.
             seed: of the order of items.
         """
         self._train, self._validation = train, validation
         self._training, self._float_epochs = student.training, student.float_epochs
         self._distillation, self._pruning = distillation, pruning
         self._exponents, self._seed = tuple(input_exponents), seed
+        self._knowledge = tuple(knowledge)
         self._items: dict[str, tuple[Any, Items]] = {}
         self.features = int(train.features.shape[1])
         self.outputs = int(train.targets.shape[1])
@@ -189,6 +193,7 @@ class Trainer:
                 tuple(masks),
                 population.grids,
                 rates.reshape(-1, 1, 1),
+                self._mix(population),
                 items,
                 batches.rows,
                 batches.shares,
@@ -228,7 +233,19 @@ class Trainer:
 
     def _program(self, population: Population, rounds: bool, pruned: bool) -> Program:
         own_inputs = population.shared_inputs(rounds) is None
-        return program(self._distillation, rounds=rounds, own_inputs=own_inputs, pruned=pruned)
+        return program(
+            self._distillation,
+            rounds=rounds,
+            own_inputs=own_inputs,
+            pruned=pruned,
+            knowledge=self._knowledge,
+        )
+
+    def _mix(self, population: Population) -> Array:
+        """Return which distance each candidate learns with, (candidates, distances): 1 or 0."""
+        own = [one.knowledge or self._distillation.loss for one in population.candidates]
+        rows = [[distance == mine for distance in self._knowledge] for mine in own]
+        return np.array(rows, np.float32).reshape(len(own), len(self._knowledge))
 
     def _prepared(
         self, split: str, examples: Examples, population: Population, rounds: bool

@@ -100,6 +100,11 @@ def _check(settings: Settings, task: Task) -> None:
             )
     if settings.strategy == "post" and settings.search.candidates < 2:
         raise ConfigError("search.candidates=1: strategy=post searches twice; ask for two at least")
+    if settings.search.space.knowledge and chosen.response.answer == "decision":
+        raise ConfigError(
+            "search.space.knowledge: a decision is always learned by its cross-entropy; take "
+            "distillation.response.answer=score, or leave it empty"
+        )
     if settings.promote and not settings.search.finalists:
         raise ConfigError("search.finalists=0: promote=true takes the best of them; ask for one")
     check_learning(settings, task)

@@ -14,6 +14,7 @@ import yaml
 from l1distill.compression.pruning import PruningSettings
 from l1distill.core.workspace import write_text
 from l1distill.data.encoding import InputEncoding
+from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import train_student
 from l1distill.evaluation.curves import write_csv, write_curve
 from l1distill.evaluation.roc import separations, to_curve
@@ -98,10 +99,10 @@ class Finalists:
         try:
             for outcome in course.finalists(search.finalists):
                 candidate = course.candidate(outcome.number)
-                student, pruning = of_finalist(self._settings, candidate)
-                _write_experiment(student, pruning, folder / f"{outcome.number}.yaml")
+                student, pruning, learning = of_finalist(self._settings, candidate)
+                _write_experiment(candidate, student, pruning, folder / f"{outcome.number}.yaml")
                 for seed in seeds:
-                    metrics = self._one(outcome.number, student, pruning, seed)
+                    metrics = self._one(outcome.number, student, pruning, learning, seed)
                     if metrics:
                         one = Finalist(number=outcome.number, seed=seed, metrics=metrics)
                         self.trained.append(one)
@@ -111,24 +112,29 @@ class Finalists:
         return True
 
     def _one(
-        self, number: int, student: StudentSettings, pruning: PruningSettings, seed: int
+        self,
+        number: int,
+        student: StudentSettings,
+        pruning: PruningSettings,
+        learning: DistillationSettings,
+        seed: int,
     ) -> dict[str, float]:
         """Train one with a seed, unless it was; returns nothing where its loss is not finite."""
         name, path = f"{number}-seed{seed}", self._context.folder / FOLDER
-        identity = _identity(self._settings, student, pruning, seed)
+        identity = _identity(student, pruning, learning, seed)
         known = self._store.finalist(identity)
         if known is not None:
             metrics, network = known
             (path / f"{name}.h5").write_bytes(network)
             return metrics
-        settings, problem = self._settings, self._problem
+        problem = self._problem
         with self._context.epochs(f"finalist {name}", student.training.epochs) as on_epoch:
             try:
                 trained = train_student(
                     self._lesson.train,
                     self._lesson.validation,
                     student,
-                    settings.distillation,
+                    learning,
                     pruning,
                     input_exponents=problem.exponents,
                     shape=self._encoding.feature_shape,
@@ -144,8 +150,9 @@ class Finalists:
         answers = {
             sample: trained.predict(features) for sample, (features, _) in problem.samples.items()
         }
+        held_out = trained.predict(problem.validation.features)
         metrics = {
-            "best_validation_loss": trained.history.metrics()["best_validation_loss"],
+            "best_validation_loss": problem.validation_loss(held_out),
             "sparsity": trained.sparsity,
             "cost/lut_estimate": cost.lut_estimate,
             "cost/latency_cycles_estimate": cost.latency_cycles_estimate,
@@ -188,7 +195,7 @@ class Finalists:
         """Log each as a run below that of the search, with its parameters and metrics."""
         for one in self.trained:
             candidate = course.candidate(one.number)
-            student, pruning = of_finalist(self._settings, candidate)
+            student, pruning, learning = of_finalist(self._settings, candidate)
             nested = {
                 "student": student.model_dump(mode="json", exclude={"training"}),
                 "compression": pruning.model_dump(mode="json"),
@@ -197,6 +204,7 @@ class Finalists:
                 "candidate": one.number,
                 "seed": one.seed,
                 "student.training.learning_rate": student.training.learning_rate,
+                "distillation.loss": learning.loss,
                 **{
                     f"{section}.{key}": value
                     for section, content in nested.items()
@@ -230,7 +238,7 @@ class Finalists:
 
 def of_finalist(
     settings: "Settings", candidate: Candidate
-) -> tuple[StudentSettings, PruningSettings]:
+) -> tuple[StudentSettings, PruningSettings, DistillationSettings]:
     """Return how a finalist is trained: as long as a student, at its own rate and batch size."""
     assert isinstance(settings.compression, PruningSettings)
     own = {
@@ -239,22 +247,30 @@ def of_finalist(
     }
     training = settings.student.training.model_copy(update=own)  # type: ignore[attr-defined]
     student = candidate.student.model_copy(update={"training": training})
-    return student, candidate.pruning(settings.compression)
+    return (
+        student,
+        candidate.pruning(settings.compression),
+        candidate.distillation(settings.distillation),
+    )
 
 
 def _identity(
-    settings: "Settings", student: StudentSettings, pruning: PruningSettings, seed: int
+    student: StudentSettings, pruning: PruningSettings, learning: DistillationSettings, seed: int
 ) -> str:
     """Return a hash of what decides a finalist, beside what decides the search."""
-    parts: Sequence[Any] = (student, pruning, settings.distillation)
+    parts: Sequence[Any] = (student, pruning, learning)
     content = json.dumps([*(one.model_dump(mode="json") for one in parts), seed], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _write_experiment(student: StudentSettings, pruning: PruningSettings, path: Path) -> None:
+def _write_experiment(
+    candidate: Candidate, student: StudentSettings, pruning: PruningSettings, path: Path
+) -> None:
     content = {
         "student": student.model_dump(mode="json"),
         "compression": pruning.model_dump(mode="json"),
     }
+    if candidate.knowledge is not None:
+        content["distillation"] = {"loss": candidate.knowledge}
     text = yaml.safe_dump(content, sort_keys=False)
     write_text(path, f"# @package _global_\n# A finalist of l1distill search\n{text}")
