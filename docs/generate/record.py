@@ -7,6 +7,7 @@ that is there, and so do other studies, sweeps and the pipeline of the jets task
 table, are written.
 """
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,8 +26,14 @@ OUTPUTS = {
     "synthesize": "firmware/student",
     "promote": "promotion",
 }
-STUDIES = {"paper": Path("outputs/govorkova/paper"), "autopruner": Path("outputs/autopruner/paper")}
+STUDIES = {
+    "paper": Path("outputs/govorkova/paper"),
+    "autopruner": Path("outputs/autopruner/paper"),
+    "search": Path("outputs/searches/paper"),
+}
 """What ``l1distill paper`` wrote, by the name of its page of results."""
+WITH_PICTURES = ("search",)
+"""Those of them whose pictures are taken over; the names of these begin with that of the page."""
 TITLES = {
     "distillation_comparison": "Which distillation to use",
     "pseudo_events": "Students with and without pseudo-events",
@@ -92,6 +99,8 @@ def main() -> int:
     for name, folder in STUDIES.items():
         if (root / folder / "report.md").is_file():
             write_text(root / f"docs/results/{name}.md", study_page(root / folder, name))
+            for picture in (root / folder).glob("plots/*.png") if name in WITH_PICTURES else ():
+                shutil.copyfile(picture, root / "docs/results" / picture.name)
             print(f"docs/results/{name}.md: from l1distill paper")
     of_jets = root / jets.PIPELINE
     if (of_jets / jets.OUTPUTS["promote"] / "verdict.json").is_file():
@@ -121,7 +130,8 @@ def study_page(folder: Path, name: str) -> str:
         f"Written by `l1distill paper`, data set MD5 `{md5[:12]}`, recorded at commit "
         f"`{_commit()[:12]}`.\n\n"
     )
-    return ("" if name == "paper" else f"{title}\n\n") + note + as_part(report)
+    heading = "" if name == "paper" else f"{title}\n\n"
+    return heading + note + as_part(report, pictures=name in WITH_PICTURES)
 
 
 def sweep_page(folder: Path) -> str:
@@ -135,10 +145,16 @@ def sweep_page(folder: Path) -> str:
     )
 
 
-def as_part(report: Path) -> str:
-    """Return the tables of a report without its title and pictures, which are not taken over."""
+def as_part(report: Path, *, pictures: bool = False) -> str:
+    """Return the tables of a report without its title, and mostly without its pictures.
+
+    Args:
+        report: its Markdown.
+        pictures: whether they are taken over, into the folder of the page.
+    """
     lines = report.read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if not line.startswith(("# ", "!["))]
+    left_out = "# " if pictures else ("# ", "![")
+    kept = [line.replace("](plots/", "](") for line in lines if not line.startswith(left_out)]
     return "\n".join(kept).strip() + "\n"
 
 

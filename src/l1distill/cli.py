@@ -38,7 +38,7 @@ STAGES = {
     "promote": "judge the student by the gates and register it",
     "pipeline": "student, synthesize and promote as a candidate in one job; sweeps of such jobs",
     "monitor": "compare new events with those that the champion was promoted with",
-    "paper": "tables and figures of the study of autoencoders, from all logged runs",
+    "paper": "tables and figures of a study, of autoencoders or searches, from all logged runs",
     "report": "gather the results of all stages on one page",
 }
 REGISTRY = {

@@ -14,6 +14,7 @@ SWEEPS = (
     *("autopruner_distilled", "autopruner_features"),
     *("autopruner_nodes", "autopruner_stability"),
     *("reduction_comparison", "jets_reduction", "front"),
+    "search_repeats",
 )
 """Experiments that sweep; they run in ``tests/e2e/test_study.py``, the published firmware in
 ``tests/stages/test_synthesize.py``, the comparison in ``tests/e2e/test_pipeline.py``; that of
@@ -24,6 +25,10 @@ digits (``tests/digits``)."""
 DISTILLATION = {path.stem for path in (ROOT / "conf/experiment").glob("distill_*.yaml")}
 """Combinations of the same settings: one runs here, all are composed and some are trained in
 ``tests/stages/test_distillation.py``."""
+
+
+SEARCHES = {"search_post", "search_co", "search_front"}
+"""Searches of 1,000 candidates; they run in small in ``tests/e2e/test_search.py``."""
 
 
 REDUCTION = {
@@ -41,6 +46,7 @@ REDUCTION = {
         - set(SWEEPS)
         - (DISTILLATION - {"distill_feature_co_training"})
         - REDUCTION
+        - SEARCHES
     ),
 )
 def test_every_experiment_runs_as_its_first_line_says(

@@ -27,15 +27,16 @@ FEW = (
     "search.training.batch_size=64", "search.space.depth=[1]", "search.space.nodes=[4,8]",
     "search.finalists=1", "search.seeds=1", "student.training.epochs=2",
     "compression.begin_epoch=0", "compression.end_epoch=1", "distillation.augmentation=0",
-    "strategy=front", "executor.workers=1",
+    "executor.workers=1",
 )  # fmt: skip
+FRONT = ("experiment=search_front", *FEW)
 
 
 @pytest.fixture(scope="module")
 def searched(line: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Path]:
     folder = tmp_path_factory.mktemp("search")
     store = with_own_store(line, folder)
-    store.l1distill("search", *FEW, f"output={folder}/search")
+    store.l1distill("search", *FRONT, f"output={folder}/search")
     return store, folder / "search"
 
 
@@ -101,7 +102,7 @@ def test_a_finished_search_trains_nothing_again(
     before = {name: (folder / name).read_bytes() for name in ("candidates.csv", "finalists.csv")}
     (network,) = (folder / "finalists").glob("*.h5")
     content = network.read_bytes()
-    store.l1distill("search", *FEW, f"output={folder}")
+    store.l1distill("search", *FRONT, f"output={folder}")
     assert before == {name: (folder / name).read_bytes() for name in before}
     assert network.read_bytes() == content
 
@@ -118,7 +119,7 @@ def test_a_search_of_something_else_is_refused_before_a_run_is_opened(
         ("search.finalists=0", "promote=true takes the best of them"),
     ):
         more = ["promote=true"] if "finalists" in words else []
-        done = store.l1distill("search", *FEW, words, *more, f"output={folder}", check=False)
+        done = store.l1distill("search", *FRONT, words, *more, f"output={folder}", check=False)
         assert (done.returncode, said in done.stderr) == (2, True), done.stderr
         assert "s3cret" not in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
@@ -136,16 +137,16 @@ def test_ctrl_c_leaves_the_tables_of_what_there_is(
         if outcomes:
             raise KeyboardInterrupt
 
-    words = (*FEW, "search.name=another", f"output={tmp_path}/search")
+    words = ("experiment=search_co", *FEW, "search.candidates=8", f"output={tmp_path}/search")
     with monkeypatch.context() as patched:
         patched.setattr(search_workers._Report, "__call__", interrupt)
         done = store.l1distill("search", *words, check=False)
     assert done.returncode == 130, done.stderr
     assert f"what there is was written to {tmp_path}/search" in done.stderr
     table = rows(tmp_path / "search/candidates.csv")
-    assert len(table) == CANDIDATES
+    assert len(table) == 8
     trained = [row for row in table if row["loss"]]
-    assert 0 < len(trained) < CANDIDATES
+    assert 0 < len(trained) < 8
     assert {row["state"] for row in table} == {"waiting"}
     assert runs_of(store, "search")[0].info.status == "KILLED"
     # and goes on, up to a job of the pipeline with the best
@@ -163,6 +164,36 @@ def test_ctrl_c_leaves_the_tables_of_what_there_is(
     (best,) = rows(tmp_path / "search/finalists.csv")
     layers = after[int(best["candidate"])]["layers"]
     assert "-".join(map(str, job.composed["student"]["layers"])) == layers
+
+
+def test_layers_are_searched_before_types(
+    searched: tuple[Project, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, _ = searched
+    monkeypatch.setattr(search_workers, "open_executor", in_threads)
+    few = ("experiment=search_post", *FEW, "search.candidates=6", "search.finalists=0")
+    store.l1distill("search", *few, f"output={tmp_path}/search")
+    table = rows(tmp_path / "search/candidates.csv")
+    assert [row["phase"] for row in table] == ["architecture"] * 3 + ["quantization"] * 3
+    done = [row for row in table if row["phase"] == "architecture" and row["state"] == "finished"]
+    best = min(done, key=lambda row: float(row["loss"]))
+    assert {row["layers"] for row in table[3:]} == {best["layers"]}
+
+
+def test_searches_are_gathered_on_a_page(searched: tuple[Project, Path], tmp_path: Path) -> None:
+    store, folder = searched
+    names = ("searches=[search_front]", "repeats=search_front")
+    store.l1distill("paper", "study=searches", *names, f"output={tmp_path}/paper")
+    text = (tmp_path / "paper/report.md").read_text()
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert f"| front | {CANDIDATES} | {metrics['search/finished']:.0f} |" in text
+    assert f"{metrics['search/best_validation_loss']:.4g}" in text
+    assert "is not said here" in text, "there is no search of another strategy"
+    assert {path.name for path in (tmp_path / "paper/plots").iterdir()} == {
+        "search_mse.png",
+        "search_roc.png",
+        "search_compute.png",
+    }
 
 
 def never(*_: object, **__: object) -> None:

@@ -1,9 +1,13 @@
-"""paper: logged runs of teachers, students and firmware, as a paper's tables."""
+"""paper: logged runs of teachers, students, firmware and searches, as a paper's tables."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
 
 from l1distill.core.errors import ConfigError
+from l1distill.stages.paper_searches import write_search_study
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.tasks.base import Task
 from l1distill.tracking.lookup import StoredRuns
@@ -12,6 +16,8 @@ from l1distill.tracking.lookup import StoredRuns
 class Settings(StageSettings):
     """Settings of ``l1distill paper``."""
 
+    study: Literal["task", "searches"] = "task"
+    """``task``: the study of the task; ``searches``: what ``l1distill search`` found."""
     teachers: str = "govorkova_teachers"
     """The experiment whose runs are the models in floating point."""
     scan: str = "govorkova_scan"
@@ -26,6 +32,12 @@ class Settings(StageSettings):
     """Likewise the one whose students learned from a teacher."""
     features: str = "autopruner_features"
     """Likewise the one with few input features."""
+    searches: list[str] = Field(
+        default=["search_post", "search_co", "search_front", "search_hgq"], min_length=1
+    )
+    """Of study=searches: the experiments of long searches; the newest of each strategy counts."""
+    repeats: str = "search_repeats"
+    """Likewise that of short searches with several seeds, by which strategies are compared."""
     output: Path = Path("outputs/govorkova/paper")
     """Folder that the stage writes."""
 
@@ -34,15 +46,22 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
     return {"generate": settings.data.folder}
 
 
-def _check(_: Settings, task: Task) -> None:
-    if task.study() is None:
+def _check(settings: Settings, task: Task) -> None:
+    if settings.study == "task" and task.study() is None:
         raise ConfigError(
-            f"task={task.name}: has no study to write; paper is for task=anomaly and task=jets"
+            f"task={task.name}: has no study to write; paper is for task=anomaly and task=jets, or "
+            "for study=searches"
         )
 
 
 def _run(settings: Settings, context: Context) -> Result:
     dataset = context.task.open(settings.data.folder)
+    runs = StoredRuns(context.run.client)
+    if settings.study == "searches":
+        metrics = write_search_study(
+            runs, dataset, settings.searches, settings.repeats, context.folder
+        )
+        return Result(metrics=metrics, dataset_md5=dataset.md5)
     study = context.task.study()
     assert study is not None
     experiments = {
@@ -54,7 +73,6 @@ def _run(settings: Settings, context: Context) -> Result:
         "distilled": settings.distilled,
         "features": settings.features,
     }
-    runs = StoredRuns(context.run.client)
     metrics = study.write(runs, dataset, experiments, context.folder)
     return Result(metrics=metrics, dataset_md5=dataset.md5)
 
