@@ -26,6 +26,11 @@ repro-jets: $(READY) ## the same for the jets task, in pipelines/jets, with the 
 	cd pipelines/jets && MLFLOW_TRACKING_URI=$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db} \
 	    $(CURDIR)/$(BIN)/python -m dvc repro
 
+.PHONY: repro-pileup
+repro-pileup: $(READY) ## the same for the pileup task, in pipelines/pileup
+	cd pipelines/pileup && MLFLOW_TRACKING_URI=$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db} \
+	    $(CURDIR)/$(BIN)/python -m dvc repro
+
 .PHONY: check
 check: lint ## before a commit: lint and the quickest tests, at most a minute and a half
 	$(PYTEST) --fast

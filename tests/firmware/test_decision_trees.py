@@ -16,7 +16,7 @@ from l1distill.firmware.emulator.cpp import predict
 from l1distill.firmware.hls.project import simulate_hls, write_hls_project
 from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import DecisionTrees
-from l1distill.firmware.network.network import Network, evaluate, without_signs
+from l1distill.firmware.network.network import Network, evaluate, narrow_ports
 from l1distill.firmware.network.serialization import load, save
 from l1distill.firmware.network.value_range import ValueRange
 from l1distill.firmware.readers.qkeras import from_qkeras
@@ -76,7 +76,7 @@ def grown() -> Grown:
         [np.stack([getattr(tree, name) for tree in complete]) for name in FIELDS]
         + [np.array([0.5, -0.25])]
     )
-    network = without_signs(from_qkeras(model), SIGNED)
+    network = narrow_ports(from_qkeras(model), SIGNED)
     return Grown(trees, model, network)
 
 

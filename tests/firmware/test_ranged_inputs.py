@@ -10,7 +10,7 @@ from tensorflow import keras
 from l1distill.firmware.emulator.cpp import predict
 from l1distill.firmware.functions.port_conversion import IntegerPort, to_codes, with_integer_ports
 from l1distill.firmware.hls.project import simulate_hls, write_hls_project
-from l1distill.firmware.network.network import Network, evaluate, without_signs
+from l1distill.firmware.network.network import Network, evaluate, narrow_ports
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.firmware.rtl.verilog import trace_network
 from l1distill.models.mlp import StudentSettings, build_student
@@ -32,7 +32,7 @@ def student() -> keras.Model:
 
 @pytest.fixture(scope="module")
 def network(student: keras.Model) -> Network:
-    return without_signs(from_qkeras(student), SIGNED)
+    return narrow_ports(from_qkeras(student), SIGNED)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,26 @@ def test_ports_of_momenta_have_no_sign_bit(network: Network) -> None:
     assert [port.signed for port in network.ports] == list(SIGNED)
     _, high = input_limits(SETTINGS, 4, EXPONENTS)
     np.testing.assert_array_equal([port.high for port in network.ports] * network.input_units, high)
-    assert without_signs(network, (True,) * 4) is network
+    assert narrow_ports(network, (True,) * 4) is network
+
+
+def test_a_port_with_a_step_has_no_bits_below_it(
+    student: keras.Model, network: Network, features: NDArray[np.float32], tmp_path: Path
+) -> None:
+    """Of the last input every number is a multiple of 1: a charge, an id."""
+    narrow = narrow_ports(from_qkeras(student), SIGNED, (None, None, None, 1.0))
+    assert [port.bits for port in narrow.ports[:3]] == [port.bits for port in network.ports[:3]]
+    assert narrow.ports[3].step * 2.0 ** EXPONENTS[3] == 1.0
+    assert narrow.ports[3].high * 2.0 ** EXPONENTS[3] == 2.0 ** EXPONENTS[3] - 1.0
+    x = features.copy()
+    x[:, 3] = np.clip(np.round(x[:, 3]), -(2.0 ** EXPONENTS[3]), 2.0 ** EXPONENTS[3] - 1.0)
+    expected = student.predict(x, verbose=0).astype(np.float64)
+    np.testing.assert_array_equal(evaluate(narrow, x), expected)
+    emulator = trace_network(narrow)
+    np.testing.assert_array_equal(emulator.predict(x), expected)
+    np.testing.assert_array_equal(predict(library(emulator, tmp_path / "cpp"), x), expected)
+    on_grid = quantize_inputs(student).predict(x, verbose=0).astype(np.float64)
+    np.testing.assert_array_equal(simulated(narrow, on_grid, tmp_path / "rtl"), expected)
 
 
 def test_every_back_end_computes_what_qkeras_does(

@@ -59,6 +59,7 @@ OF_STUDENTS = [
     *(f"reduce_autopruner_{budget}" for budget in ("12_20", "16_20", "16_20_75", "24_24")),
     *("reduce_from_scratch_12", "reduce_from_scratch_16"),
     *("reduce_jets_autopruner_19_12", "reduce_jets_pruning_75"),
+    *("reduce_pileup_float", "reduce_pileup_published"),
     *(f"reduce_pruning_{share}" for share in (50, 75, 85)),
 ]
 

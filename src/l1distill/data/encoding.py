@@ -29,12 +29,24 @@ class Feature(Settings):
     of two; None: what the student's ``input_integer`` gives."""
     signed: bool = True
     """Whether it can be negative; the input port of one that cannot has no sign bit."""
+    step: float | None = Field(default=None, gt=0)
+    """Of a number that is always a multiple of this, in its unit: ``scale`` times a power of two;
+    its input port has no bits below. None for any number."""
 
     @model_validator(mode="after")
     def _range_is_a_shift(self) -> "Feature":
         if self.range is not None and math.frexp(self.range / self.scale)[0] != 0.5:
             raise ValueError(
                 f"{self.name}: a range of {self.range:g} is not its scale of {self.scale:g} times "
+                "a power of two"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _step_is_a_shift(self) -> "Feature":
+        if self.step is not None and math.frexp(self.step / self.scale)[0] != 0.5:
+            raise ValueError(
+                f"{self.name}: a step of {self.step:g} is not its scale of {self.scale:g} times "
                 "a power of two"
             )
         return self
@@ -73,8 +85,12 @@ class InputEncoding(Constants):
         return [len(self.features)] if self.positions else self.shape
 
     def write(self, path: Path) -> None:
-        """Write the encoding, without positions where all numbers are features."""
-        write_json(path, self.model_dump(exclude=set() if self.positions else {"positions"}))
+        """Write the encoding, without positions where all numbers are features, and other steps."""
+        content = self.model_dump(exclude=set() if self.positions else {"positions"})
+        for feature in content["features"]:
+            if feature["step"] is None:
+                del feature["step"]
+        write_json(path, content)
 
     def _flatten(self, items: NDArray[Any]) -> NDArray[Any]:
         flat = items.reshape(len(items), -1)

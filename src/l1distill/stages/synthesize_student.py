@@ -17,7 +17,7 @@ from l1distill.data.saturation import describe_saturation
 from l1distill.distillation.targets import TargetTransform
 from l1distill.evaluation.roc import FPR_POINTS
 from l1distill.firmware.functions.port_conversion import IntegerPort
-from l1distill.firmware.network.network import without_signs
+from l1distill.firmware.network.network import narrow_ports
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.firmware.results.documents import ModelDescription
 from l1distill.firmware.results.quantity import Quantity
@@ -81,11 +81,12 @@ def synthesize_student(
         ports = settings.ports.integer_ports([feature.scale for feature in encoding.features])
         description = replace(description, inputs=settings.ports.quantities())
     signed = [feature.signed for feature in encoding.features]
+    steps = [one.step and one.step / one.scale for one in encoding.features]
     firmware = synthesize(
         student,
         vectors,
         settings.firmware,
-        model_network=without_signs(from_qkeras(student), signed),
+        model_network=narrow_ports(from_qkeras(student), signed, steps),
         description=description,
         ports=ports,
         groups=groups,

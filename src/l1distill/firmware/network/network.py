@@ -4,6 +4,7 @@ The value ranges of its tensors bound every sum: :func:`widest_sum` tells whethe
 and :func:`evaluate`'s float64 are exact.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -87,17 +88,33 @@ class Network:
         return quantize_columns(np.asarray(x, dtype=np.float64) / self.input_units, self.ports)
 
 
-def without_signs(network: Network, signed: Sequence[bool]) -> Network:
-    """Take the sign bit from the ports of inputs that are never negative.
+def narrow_ports(
+    network: Network, signed: Sequence[bool], steps: Sequence[float | None] = ()
+) -> Network:
+    """Take bits from input ports that are always zero: signs, and those below a smallest step.
 
     Args:
         network: whose inputs all have the input type.
         signed: of each input, whether it can be negative.
+        steps: of each input, of what power of two it is always a multiple, in its own scale, before
+            the shift of its range; None: of none. Empty: none has a step.
     """
-    if all(signed) or not network.input_type.signed or network.port_types:
+    full = network.input_type
+    if network.port_types:
         return network
-    unsigned = replace(network.input_type, signed=False)
-    types = tuple(network.input_type if one else unsigned for one in signed)
+    exponents = network.input_exponents or (0,) * network.inputs
+    types = tuple(
+        replace(
+            full,
+            signed=full.signed and one,
+            fraction=_fraction(full, exponent, step),
+        )
+        for one, exponent, step in zip(
+            signed, exponents, steps or (None,) * len(signed), strict=True
+        )
+    )
+    if all(one == full for one in types):
+        return network
     return connect(
         network.inputs,
         network.input_type,
@@ -106,6 +123,13 @@ def without_signs(network: Network, signed: Sequence[bool]) -> Network:
         network.sources,
         types,
     )
+
+
+def _fraction(full: FixedPoint, exponent: int, step: float | None) -> int:
+    """Return the fraction bits that are left of a port with a step."""
+    if step is None:
+        return full.fraction
+    return min(full.fraction, exponent - round(math.log2(step)))
 
 
 def connect(

@@ -9,8 +9,16 @@ from l1distill.tasks.pileup.particles import D0_MM, DZ_MM, NUMBERS
 from l1distill.tasks.pileup.settings import PileupInputSettings
 
 
-def _feature(name: str, unit: str, scale: float, limit: float, *, signed: bool = True) -> Feature:
-    return Feature(name=name, unit=unit, scale=scale, range=limit, signed=signed)
+def _feature(
+    name: str,
+    unit: str,
+    scale: float,
+    limit: float,
+    *,
+    signed: bool = True,
+    step: float | None = None,
+) -> Feature:
+    return Feature(name=name, unit=unit, scale=scale, range=limit, signed=signed, step=step)
 
 
 FEATURES = dict(
@@ -25,8 +33,8 @@ FEATURES = dict(
             _feature(f"asinh(dz / {DZ_MM:g} mm)", "", 4.0, 8.0),
             # beyond 1, so that a weight of 1 is not cut to the step below
             _feature("PUPPI weight", "", 1.0, 2.0, signed=False),
-            _feature("charge", "", 1.0, 2.0),
-            *(_feature(f"is {name}", "", 1.0, 2.0, signed=False) for name in IDS),
+            _feature("charge", "", 1.0, 2.0, step=1.0),
+            *(_feature(f"is {name}", "", 1.0, 2.0, signed=False, step=1.0) for name in IDS),
         ),
         strict=True,
     )

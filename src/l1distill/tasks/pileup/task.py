@@ -150,9 +150,11 @@ class PileupTask:
 
         return tables(student)
 
-    def firmware_in_papers(self) -> PublishedFirmware | None:
+    def firmware_in_papers(self) -> PublishedFirmware:
         """Return QDistillNet's row of table 3."""
-        return None
+        from l1distill.tasks.pileup.published_firmware import QDISTILLNET
+
+        return QDISTILLNET
 
     def describe(self) -> TaskDescription:
         """Return the words of the model card."""
