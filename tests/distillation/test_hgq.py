@@ -1,7 +1,9 @@
 """A student that learns its bits: what it costs falls, it resumes, and firmware computes it."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,11 @@ from l1distill.firmware.network.network import evaluate
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.models import hgq_student, keras_files
 from l1distill.models.hgq_student import HgqSettings
+from l1distill.models.mlp import StudentSettings
 from l1distill.models.students import quantize_inputs
+from l1distill.search.problem import Problem
+from l1distill.stages import search_hgq
+from l1distill.stages.search_hgq import Walk, check_hgq_search
 from l1distill.training.settings import TrainingSettings
 from tests.settings import conf
 
@@ -42,7 +48,9 @@ def examples() -> Examples:
     return Examples(features=x, targets=np.abs(x[:, :1]) * 0.3 - x[:, 1:2] * 0.2)
 
 
-def _train(examples: Examples, checkpoint: Path, on_epoch: Callable[..., None]) -> Any:
+def _train(
+    examples: Examples, checkpoint: Path, on_epoch: Callable[..., None], on_snapshot: Any = None
+) -> Any:
     return train_hgq(
         examples,
         examples,
@@ -52,12 +60,22 @@ def _train(examples: Examples, checkpoint: Path, on_epoch: Callable[..., None]) 
         seed=3,
         on_epoch=on_epoch,
         checkpoint=checkpoint,
+        on_snapshot=on_snapshot,
     )
 
 
-def test_bits_are_learned_and_firmware_computes_them(examples: Examples, tmp_path: Path) -> None:
-    """One student: killed and resumed, it is the same; the network computes its numbers."""
-    whole = _train(examples, tmp_path / "whole.npz", lambda *_: None)
+def test_bits_are_learned_and_firmware_computes_them(
+    examples: Examples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One student: killed, resumed and without snapshots it is the same; firmware computes it."""
+    taken: list[tuple[int, float, Any]] = []
+    whole = _train(
+        examples, tmp_path / "whole.npz", lambda *_: None, lambda *told: taken.append(told)
+    )
+    assert [epochs for epochs, _, _ in taken] == list(range(1, SETTINGS.frozen_from + 1))
+    prices = [price for _, price, _ in taken]
+    np.testing.assert_allclose(np.diff(np.log(prices)), np.log(prices[1] / prices[0]), rtol=1e-3)
+    assert prices[-1] == pytest.approx(SETTINGS.beta, rel=1e-4)
     assert whole.history.validation_loss[-1] < whole.history.validation_loss[0]
 
     def kill(epoch: int, _losses: Any) -> None:
@@ -84,6 +102,59 @@ def test_bits_are_learned_and_firmware_computes_them(examples: Examples, tmp_pat
     np.testing.assert_array_equal(evaluate(network, on_grid), answers)
     assert whole.metrics()["bit_operations"] < 800, "from about 990 that it begins with"
     assert np.abs(answers).max() < 64, "what lies beyond a port is clipped, not wrapped"
+    _walk(examples, tmp_path / "walk.npz", taken, whole, monkeypatch)
+
+
+def _walk(
+    examples: Examples, file: Path, taken: Any, whole: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A walk has a row of each snapshot, keeps them, and judges finalists at their price."""
+    asked: list[HgqSettings] = []
+
+    def trained(*given: Any, on_snapshot: Any, **_: Any) -> Any:
+        asked.append(given[2])
+        for told in taken if on_snapshot is not None else ():
+            on_snapshot(*told)
+        return whole
+
+    monkeypatch.setattr(search_hgq, "train_hgq", trained)
+    settings: Any = SimpleNamespace(
+        student=SETTINGS,
+        search=SimpleNamespace(candidates=2, finalists=5),
+        distillation=DistillationSettings(),
+        compression=hgq.PruningSettings(sparsity=0.0),
+        seed=3,
+    )
+    context: Any = SimpleNamespace(epochs=lambda *_: nullcontext(lambda *_: None))
+    problem = Problem(
+        train=examples,
+        validation=examples,
+        samples={"all": (examples.features, examples.targets)},
+        exponents=EXPONENTS,
+    )
+    walk = Walk(settings, problem, file)
+    walk.go(context)
+    assert list(walk.rows) == [2, 4], "two of four, evenly, and the last"
+    row = walk.rows[4]
+    answers = taken[3][2].predict(examples.features, verbose=0)
+    assert row["loss"] == pytest.approx(np.mean((answers - examples.targets) ** 2), rel=1e-5)
+    assert row["mse_to_teacher/all"] == pytest.approx(row["loss"], rel=1e-5)
+    assert row["lut_estimate"] > 0
+    assert set(walk.finalists()) == set(walk.front())
+    walk.finalist(context, 2, 7)
+    assert [one.beta for one in asked] == [SETTINGS.beta, walk.rows[2]["beta"]]
+    taken.clear()
+    again = Walk(settings, problem, file)
+    assert again.rows == walk.rows, "an interrupted walk goes on with what it has"
+
+
+def test_a_search_for_learned_bits_needs_a_student_with_them() -> None:
+    settings: Any = SimpleNamespace(student=StudentSettings(), promote=False)
+    with pytest.raises(ConfigError, match=r"strategy=hgq: .* set student=hgq"):
+        check_hgq_search(settings)
+    settings = SimpleNamespace(student=HgqSettings(), promote=True)
+    with pytest.raises(ConfigError, match=r"promote=true: .* l1distill pipeline student=hgq"):
+        check_hgq_search(settings)
 
 
 def test_what_it_cannot_learn_from_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

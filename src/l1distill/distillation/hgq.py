@@ -1,6 +1,6 @@
 """Distillation into a student that learns its own bit widths while they become dearer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from tensorflow import keras
 
+OnSnapshot = Callable[[int, float, "keras.Model"], None]
 _BITS = "_bw"
 """What the names of variables have that are numbers of bits."""
 
@@ -86,6 +87,7 @@ def train_hgq(
     seed: int = 0,
     on_epoch: OnEpoch = ignore_epoch,
     checkpoint: Path | None = None,
+    on_snapshot: "OnSnapshot | None" = None,
 ) -> TrainedHgq:
     """Train a student and its bits; then, with these as they are, its weights alone.
 
@@ -99,6 +101,9 @@ def train_hgq(
         seed: of weights and shuffling.
         on_epoch: called after each epoch with its number and losses.
         checkpoint: file that keeps the state, so that a killed training goes on.
+        on_snapshot: is given what the student would be after each epoch in which bits are learned:
+            how many epochs there were, the price of a bit operation then, and the model. After a
+            kill that of the last epoch may be given again.
 
     Returns:
         The student; its model computes what firmware does, bit for bit, and does not need HGQ.
@@ -114,8 +119,21 @@ def train_hgq(
     features, outputs = train.features.shape[1], train.targets.shape[1]
     on_grid = _on_grid(settings, features, input_exponents)
     arrays, held_out = ([on_grid(part.features), part.targets] for part in (train, validation))
-    steps = -(-len(arrays[0]) // settings.training.batch_size) * settings.frozen_from
-    network = PricedNetwork(build_hgq(settings, features, outputs), settings, steps)
+    an_epoch = -(-len(arrays[0]) // settings.training.batch_size)
+    network = PricedNetwork(
+        build_hgq(settings, features, outputs), settings, an_epoch * settings.frozen_from
+    )
+    limits = np.stack(input_limits(settings, features, input_exponents)).astype(np.float32)
+    seen = np.concatenate([arrays[0], held_out[0]])
+
+    def fixed() -> "keras.Model":
+        return fixed_student(settings, network.network, seen, limits, input_exponents)
+
+    def after_epoch() -> None:
+        if on_snapshot is not None and network.steps and not network.frozen:
+            on_snapshot(network.steps // an_epoch, network.price, fixed())
+        network.forget_ranges()
+
     compare = response_distance(distillation.loss, distillation.temperature)
     learning = Fit(
         model=network,
@@ -123,7 +141,7 @@ def train_hgq(
         settings=settings.training,
         seed=seed,
         best_from_epoch=settings.frozen_from,
-        at_epoch=network.forget_ranges,
+        at_epoch=after_epoch,
         after_step=network.after_step,
         one_by_one=True,
     )
@@ -132,9 +150,7 @@ def train_hgq(
     network.freeze()
     rest = replace(learning, earlier=history, fine_tune_from=settings.frozen_from)
     history = fit(rest, arrays, held_out, on_epoch, checkpoint)
-    limits = np.stack(input_limits(settings, features, input_exponents)).astype(np.float32)
-    seen = np.concatenate([arrays[0], held_out[0]])
-    model = fixed_student(settings, network.network, seen, limits, input_exponents)
+    model = fixed()
     return TrainedHgq(
         model=model,
         history=history,
@@ -161,6 +177,7 @@ class PricedNetwork:
     Attributes:
         network: of :func:`l1distill.models.hgq_student.build_hgq`.
         name: for messages.
+        frozen: whether bits stay as they are.
     """
 
     def __init__(self, network: "keras.Model", settings: HgqSettings, steps: int) -> None:
@@ -177,7 +194,7 @@ class PricedNetwork:
         self._layers = [layer for layer in network.layers if hasattr(layer, "paq")]
         self._first, self._last, self._steps = settings.beta_start, settings.beta, steps
         self._step = tf.Variable(0, trainable=False, dtype=tf.int32, name="step")
-        self._frozen = False
+        self.frozen = False
         for layer in self._layers:
             layer.beta.assign(settings.beta_start)
         self.forget_ranges()
@@ -186,7 +203,17 @@ class PricedNetwork:
     def trainable_variables(self) -> "list[tf.Variable]":
         """What is trained: in the end all but bits."""
         found = self.network.trainable_variables
-        return [one for one in found if not (self._frozen and _BITS in one.name)]
+        return [one for one in found if not (self.frozen and _BITS in one.name)]
+
+    @property
+    def steps(self) -> int:
+        """How many steps there were."""
+        return int(self._step.numpy())
+
+    @property
+    def price(self) -> float:
+        """What a bit operation costs now."""
+        return float(self._layers[0].beta.numpy())
 
     def get_weights(self) -> list[NDArray[Any]]:
         """Return the whole state: that of the network, and the number of the step."""
@@ -225,7 +252,7 @@ class PricedNetwork:
 
     def freeze(self) -> None:
         """Leave the bits as they are from now on."""
-        self._frozen = True
+        self.frozen = True
 
     def bit_operations(self) -> float:
         """Return bits of weight times bits of input, summed, once ranges were measured."""

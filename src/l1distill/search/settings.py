@@ -13,7 +13,7 @@ from l1distill.training.settings import TrainingSettings
 if TYPE_CHECKING:
     from typing import Self
 
-Strategy = Literal["post", "co", "front"]
+Strategy = Literal["post", "co", "front", "hgq"]
 
 
 class SearchSettings(Settings):

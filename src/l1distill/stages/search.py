@@ -20,6 +20,7 @@ from l1distill.search.settings import SearchSettings, Strategy
 from l1distill.stages.offline_lesson import Lesson, offline_lesson
 from l1distill.stages.recorded_teacher import teacher_settings
 from l1distill.stages.search_finalists import Finalists, of_finalist
+from l1distill.stages.search_hgq import check_hgq_search, walk_front
 from l1distill.stages.search_identity import check_search, keep_database, open_store
 from l1distill.stages.search_outputs import metrics_of, note_of, trained, write_outputs
 from l1distill.stages.search_workers import search
@@ -40,7 +41,8 @@ class Settings(LearningSettings):
 
     strategy: Strategy = "co"
     """``post``: layers in floating point first, then types for the best of them; ``co``: layers and
-    types at once; ``front``: likewise, judged by loss, LUTs and cycles."""
+    types at once; ``front``: likewise, judged by loss, LUTs and cycles; ``hgq``: one training of
+    ``student=hgq`` that walks the front, ``candidates`` snapshots of it."""
     search: SearchSettings = SearchSettings()
     """Candidates, sampler, rungs and space."""
     executor: ExecutorSettings = ProcessesSettings()
@@ -67,6 +69,10 @@ def _sections(task: Task, composed: Mapping[str, Any]) -> Mapping[str, type[Sect
 
 
 def _check(settings: Settings, task: Task) -> None:
+    if settings.strategy == "hgq":
+        check_hgq_search(settings)
+        check_learning(settings, task)
+        return
     chosen, student = settings.distillation, settings.student
     refused = {
         f"student.family={student.family}": student.family != "mlp",
@@ -119,6 +125,8 @@ def _run(settings: Settings, context: Context) -> Result:
     teacher = task.teacher(teacher_settings(task, record), settings.teacher_folder)
     lesson = offline_lesson(settings, context, dataset, encoding, teacher)
     problem = _problem(settings, task, dataset, encoding, lesson)
+    if settings.strategy == "hgq":
+        return walk_front(settings, context, problem, dataset.training_sample, dataset.md5)
     plan = _plan(settings, lesson)
     store = open_store(settings, context.hashes, context.work)
     try:
