@@ -156,7 +156,7 @@ def test_a_teacher_is_trained_where_the_overrides_name_it(word: str, own: bool) 
         (
             ["student=mlp,trees", "student.layers=[8]"],
             "job student=trees: student.layers: student=trees has no such key; student=cnn and "
-            "student=mlp have it; run a sweep for each choice",
+            "student=hgq and student=mlp have it; run a sweep for each choice",
         ),
         (
             ["student.quantized=true,false"],
