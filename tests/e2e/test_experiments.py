@@ -14,12 +14,13 @@ SWEEPS = (
     *("autopruner_distilled", "autopruner_features"),
     *("autopruner_nodes", "autopruner_stability"),
     *("reduction_comparison", "jets_reduction", "front"),
+    *("pileup_teachers", "pileup_float", "pileup_8bit"),
     "search_repeats",
 )
 """Experiments that sweep; they run in ``tests/e2e/test_study.py``, the published firmware in
 ``tests/stages/test_synthesize.py``, the comparison in ``tests/e2e/test_pipeline.py``; that of
 pseudo-events is such a one and only composed, as are those of autopruner, whose command runs on
-digits (``tests/digits``)."""
+digits (``tests/digits``); those of pileup run in ``tests/tasks/pileup/test_line.py``."""
 
 
 DISTILLATION = {path.stem for path in (ROOT / "conf/experiment").glob("distill_*.yaml")}

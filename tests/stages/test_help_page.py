@@ -56,6 +56,7 @@ OF_STUDENTS = [
     ),
     *("front_1000", "front_2000", "front_500", "front_control"),
     "narrow_student",
+    *("pileup_8bit", "pileup_float"),
     *(f"reduce_autopruner_{budget}" for budget in ("12_20", "16_20", "16_20_75", "24_24")),
     *("reduce_from_scratch_12", "reduce_from_scratch_16"),
     *("reduce_jets_autopruner_19_12", "reduce_jets_pruning_75"),
@@ -92,7 +93,7 @@ def test_groups_are_those_of_the_stage_with_what_is_chosen(
     ("stage", "experiments"),
     [
         ("generate", []),
-        ("teacher", ["govorkova_beta", "govorkova_teachers"]),
+        ("teacher", ["govorkova_beta", "govorkova_teachers", "pileup_teachers"]),
         ("quantize", ["govorkova_scan"]),
         ("student", OF_STUDENTS),
         ("synthesize", ["govorkova_v7_690t", "published_firmware"]),

@@ -32,6 +32,12 @@ class Settings(StageSettings):
     """Likewise the one whose students learned from a teacher."""
     features: str = "autopruner_features"
     """Likewise the one with few input features."""
+    graphs: str = "pileup_teachers"
+    """Of task=pileup: the experiment whose runs are graph teachers, of several seeds."""
+    floats: str = "pileup_float"
+    """Likewise the one whose students are in floating point."""
+    fixed: str = "pileup_8bit"
+    """Likewise the one whose students are in fixed point."""
     searches: list[str] = Field(
         default=["search_post", "search_co", "search_front", "search_hgq"], min_length=1
     )
@@ -72,6 +78,9 @@ def _run(settings: Settings, context: Context) -> Result:
         "stability": settings.stability,
         "distilled": settings.distilled,
         "features": settings.features,
+        "graphs": settings.graphs,
+        "floats": settings.floats,
+        "fixed": settings.fixed,
     }
     metrics = study.write(runs, dataset, experiments, context.folder)
     return Result(metrics=metrics, dataset_md5=dataset.md5)

@@ -22,6 +22,7 @@ from l1distill.tasks.pileup.graph_losses import (
 from l1distill.tasks.pileup.graph_network import build_network
 from l1distill.tasks.pileup.graph_settings import PUBLISHED, GraphSettings
 from l1distill.tasks.pileup.graph_training import graph_weights, train_graph
+from l1distill.tasks.pileup.inference import operations
 from l1distill.tasks.pileup.neighbor_table import NeighborTable
 from l1distill.tasks.pileup.weights import from_vertex
 from l1distill.training.settings import TrainingSettings
@@ -141,25 +142,11 @@ def test_published_shape_has_the_published_operations_and_parameters() -> None:
     a tree. Table 2 says 270k parameters; the published code and its checkpoint, whose operations
     these are, have 110,789 with their 14 features.
     """
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2_as_graph,
-    )
-
     particles = 9000
     model = build_network(PUBLISHED, particles, features=14)
     trained = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
     assert trained == 110_789
-    inputs = [tf.TensorSpec([1, *one.shape[1:]], one.dtype) for one in model.inputs]
-    function = tf.function(lambda *arrays: model(list(arrays), training=False))
-    frozen, _ = convert_variables_to_constants_v2_as_graph(function.get_concrete_function(*inputs))
-    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
-    options["output"] = "none"
-    counted = tf.compat.v1.profiler.profile(
-        graph=frozen.graph,
-        run_meta=tf.compat.v1.RunMetadata(),
-        cmd="scope",
-        options=options,
-    ).total_float_ops
+    counted = operations(model)
     assert counted + 18 * particles**2 == pytest.approx(6.59e9, rel=0.02)
 
 

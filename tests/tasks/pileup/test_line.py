@@ -26,6 +26,13 @@ STUDENT = (
     *("student.training.learning_rate=0.02", "distillation.beta=0.1"),
 )
 
+FOLDERS = ("teacher_folder=models/teacher", "output=models/student")
+
+
+def _of(experiment: str) -> tuple[str, ...]:
+    """Return how one job of an experiment is run by itself."""
+    return f"experiment={experiment}", "hydra.mode=RUN"
+
 
 def _generate(_: PileupTask, settings: object, folder: Path, services: object) -> list[object]:
     make_data_set(folder)
@@ -40,8 +47,8 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(PileupTask, "generate", _generate)
         for stage, *words in (
             ("generate",),
-            ("teacher", *TEACHER),
-            ("student", *STUDENT, "distillation.items=600"),
+            ("teacher", *TEACHER, *_of("pileup_teachers"), "output=models/teacher"),
+            ("student", *STUDENT, *_of("pileup_8bit"), *FOLDERS, "distillation.items=600"),
         ):
             run = _run(folder, stage, *words)
             assert run[0] == 0, run[1]
@@ -192,3 +199,38 @@ def test_a_killed_teacher_goes_on_to_the_same_bytes(
     assert _run(line, "teacher", *words)[0] == 0
     for name in ("teacher.h5", "metrics.json", f"scores/{TEST}.npy"):
         assert file_sha256(line / "again" / name) == file_sha256(line / "models/teacher" / name)
+
+
+def test_paper_gathers_what_was_logged(line: Path, tmp_path: Path) -> None:
+    code, said = _run(line, "paper", f"output={tmp_path}/paper")
+    assert code == 0, said
+    folder = tmp_path / "paper"
+    text, student, teacher = (
+        (folder / "report.md").read_text(),
+        _metrics(line, "student"),
+        _metrics(line, "teacher"),
+    )
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert (metrics["graph_teachers"], metrics["particle_students"]) == (1.0, 1.0)
+    assert {name for name in metrics if len(patterns_of(name)) != 1} == set()
+    for quantity in ("ptmiss", "jet_pt"):
+        for name, found in (("puppi", teacher), ("teacher", teacher), ("student", student)):
+            assert f"{found[f'resolution/{quantity}/{name}']:.4f} ± " in text
+            assert f"{found[f'bias/{quantity}/{name}']:+.4f} ± " in text
+    ratio = teacher["ratio_to_puppi/ptmiss/teacher"]
+    reached = "reached" if ratio <= 0.9 else "NOT reached"
+    assert f"teacher over PUPPI: {ratio:.3f}, to be at most 0.90: {reached}." in text
+    # table 2: the published network, and a student of 16-16-1 for 9,000 particles
+    assert "| published teacher | 110,789 | 270k | 5," in text
+    products = 2 * (16 * 16 + 16) + 2 * (16 + 1)
+    assert f"| {9000 * products / 1e6:,.0f} |" in text
+    assert {path.name for path in (folder / "plots").iterdir()} == {
+        "responses.png", "weights.png", "maps.png", "times.png"
+    }  # fmt: skip
+
+
+def test_paper_without_a_teacher_says_how_to_begin(line: Path, tmp_path: Path) -> None:
+    code, said = _run(line, "paper", "graphs=of_nobody", f"output={tmp_path}/paper")
+    assert code == 2
+    assert "begin with l1distill teacher task=pileup experiment=of_nobody" in said
+    assert not (tmp_path / "paper").exists()

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         EncodingSettings,
         EvaluationSettings,
         GenerationServices,
+        Study,
         TaskDescription,
         TeacherSettings,
     )
@@ -179,8 +180,11 @@ class PileupTask:
     def error_head(self, constants: Path) -> None:
         """Return None: a weight is no reconstruction."""
 
-    def study(self) -> None:
-        """Return None: there is no study yet."""
+    def study(self) -> Study:
+        """Return the study of Bal et al. 2024."""
+        from l1distill.tasks.pileup.study import PileupStudy
+
+        return PileupStudy()
 
 
 TASK = PileupTask()
