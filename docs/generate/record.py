@@ -38,6 +38,7 @@ TITLES = {
     "distillation_comparison": "Which distillation to use",
     "pseudo_events": "Students with and without pseudo-events",
     "reduction_comparison": "How to make a student small",
+    "front": "Small students beside their teacher",
     "jets_reduction": "How small a student of jets can be",
 }
 """Sweeps of ``l1distill pipeline``, below ``outputs/``, whose tables are pages of results."""

@@ -45,6 +45,14 @@ FIRMWARE = {**OTHER, "firmware.device.name": "VU13P", "firmware.device.clock_mhz
         ("student", STUDENT, {}, [], "student 32-16 nodes, 6 bits, 50% pruned, seed 7, anomaly"),
         (
             "student",
+            {"student.layers": [16], "student.weight_bits": 4, "student.beta": "0.0003",
+             "compression.sparsity": 0.0, "seed": 7},
+            {},
+            ["student=hgq", "student.beta=3e-4"],
+            "student 16 nodes, hgq, beta 0.0003, seed 7",
+        ),
+        (
+            "student",
             {**STUDENT, "student.layers": "[8]", "student.weight_bits": "4",
              "compression.sparsity": "0.0"},
             {},

@@ -28,7 +28,7 @@ _FOLDER = "_folder"
 _COVERED = (
     *("task", "seed", "compression.sparsity"),
     *("student.filters", "student.layers", "student.weight_bits", "student.activation_bits"),
-    *("student.family", "student.trees", "student.depth", "student.leaf_bits"),
+    *("student.family", "student.beta", "student.trees", "student.depth", "student.leaf_bits"),
     *("quantization.method", "quantization.bits"),
     *("firmware.device.name", "firmware.device.clock_mhz", "model"),
 )
@@ -70,7 +70,10 @@ def _model(subject: str, parameters: Mapping[str, Any]) -> Iterator[str]:
         for what, key in (("filters", "student.filters"), ("nodes", "student.layers")):
             if numbers := _as_list(parameters.get(key, [])):
                 yield f"{'-'.join(map(str, numbers))} {what}"
-        yield _bits(parameters["student.weight_bits"], parameters["student.activation_bits"])
+        if "student.activation_bits" in parameters:
+            yield _bits(parameters["student.weight_bits"], parameters["student.activation_bits"])
+        else:
+            yield f"hgq, beta {float(parameters['student.beta']):g}"
     elif subject == "student" and "student.trees" in parameters:
         yield f"{parameters['student.trees']} trees of depth {parameters['student.depth']}"
         yield f"{parameters['student.leaf_bits']} bits"
