@@ -63,7 +63,11 @@ class Schedule:
 
 
 def magnitude_masks(
-    kernels: Sequence[Array], sizes: Sequence[Sequence[int]], shares: Sequence[np.float32]
+    kernels: Sequence[Array],
+    sizes: Sequence[Sequence[int]],
+    shares: Sequence[np.float32],
+    *,
+    prune_output: bool = True,
 ) -> list[Array]:
     """Return masks that keep the largest weights of each layer of each candidate.
 
@@ -72,9 +76,13 @@ def magnitude_masks(
         sizes: weights of each layer of each candidate.
         shares: of the weights of each candidate that are to be zero; all that are as large as the
             smallest one kept are kept.
+        prune_output: whether the last layer loses weights, too.
     """
     masks = []
     for layer, kernel in enumerate(kernels):
+        if layer == len(kernels) - 1 and not prune_output:
+            masks.append(np.ones_like(kernel, np.float32))
+            continue
         magnitudes = np.abs(kernel.reshape(len(kernel), -1))
         mask = np.ones_like(magnitudes)
         for number, share in enumerate(shares):

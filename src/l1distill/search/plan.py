@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from l1distill.compression.pruning import PruningSettings
 from l1distill.models.mlp import StudentSettings
 from l1distill.search.buckets import Work, populations
 from l1distill.search.candidate import Candidate
@@ -37,6 +38,7 @@ class Plan:
         outputs: numbers that it answers.
         items: of the training split, pseudo-items among them.
         seed: of everything that is drawn.
+        prune_output: whether the last layer is pruned, too.
     """
 
     strategy: Strategy
@@ -46,6 +48,12 @@ class Plan:
     outputs: int
     items: int
     seed: int
+    prune_output: bool = True
+
+    @property
+    def pruning(self) -> PruningSettings:
+        """When candidates are pruned, and which layers."""
+        return self.settings.pruning.model_copy(update={"prune_output": self.prune_output})
 
     @cached_property
     def phases(self) -> list[tuple[Phase, int]]:

@@ -51,7 +51,7 @@ class Problem:
             self.validation,
             base,
             self.distillation,
-            plan.settings.pruning,
+            plan.pruning,
             input_exponents=self.exponents,
             knowledge=plan.settings.space.knowledge,
             seed=plan.seed,

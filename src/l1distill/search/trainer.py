@@ -187,7 +187,12 @@ class Trainer:
                     for one in population.candidates
                 ]
                 kernels = [np.asarray(kernel) for kernel in state.weights.kernels]
-                masks = magnitude_masks(kernels, population.weights, shares)
+                masks = magnitude_masks(
+                    kernels,
+                    population.weights,
+                    shares,
+                    prune_output=self._pruning.prune_output,
+                )
             state, losses = used.run(
                 state,
                 tuple(masks),

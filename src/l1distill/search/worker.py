@@ -148,7 +148,9 @@ class _Worker:
     def _costs(self, candidate: Candidate, snapshot: Snapshot) -> dict[str, float]:
         if not candidate.rounds:
             return {}
-        layers = pruned(snapshot.best, candidate.sparsity)
+        layers = pruned(
+            snapshot.best, candidate.sparsity, prune_output=self._plan.pruning.prune_output
+        )
         network = network_of(candidate.student, layers, self._problem.exponents)
         cost = estimate(network, STAGE_NS)
         return {
@@ -165,11 +167,11 @@ def _loss(snapshot: Snapshot, is_last: bool) -> float:
     return snapshot.history.validation_loss[-1]
 
 
-def pruned(layers: Layers, sparsity: float) -> Layers:
+def pruned(layers: Layers, sparsity: float, *, prune_output: bool = True) -> Layers:
     """Return weights as sparse as they are going to be, where they are not yet."""
     if not sparsity:
         return layers
     kernels = [kernel[None] for kernel, _ in layers]
     sizes = [[kernel.size for kernel, _ in layers]]
-    masks = magnitude_masks(kernels, sizes, [np.float32(sparsity)])
+    masks = magnitude_masks(kernels, sizes, [np.float32(sparsity)], prune_output=prune_output)
     return [(kernel * mask[0], bias) for (kernel, bias), mask in zip(layers, masks, strict=True)]

@@ -195,6 +195,7 @@ def _plan(settings: Settings, lesson: Lesson) -> Plan:
         outputs=lesson.train.targets.shape[1],
         items=len(lesson.train.features),
         seed=settings.seed,
+        prune_output=getattr(settings.compression, "prune_output", True),
     )
 
 

@@ -36,6 +36,7 @@ def deciding(settings: "Settings", hashes: Mapping[str, str]) -> dict[str, Any]:
         # training: of finalists alone
         "student": settings.student.model_dump(mode="json", exclude={"training"}),
         "distillation": settings.distillation.model_dump(mode="json"),
+        "compression": {"prune_output": getattr(settings.compression, "prune_output", True)},
         "augmentation": settings.augmentation.model_dump(mode="json"),
     }
     return {**flatten(nested), **{_KEYS.get(name, name): sha for name, sha in hashes.items()}}
