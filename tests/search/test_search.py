@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from l1distill.core.errors import ConfigError, L1DistillError
+from l1distill.core.errors import ConfigError, L1DistillError, ResourceError
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.models.mlp import StudentSettings
@@ -36,7 +36,7 @@ from l1distill.search.tables import write_progress
 from l1distill.search.weights import to_student
 from l1distill.search.worker import STAGE_NS, pruned, work
 from tests.search.test_trainer import EXPONENTS, FEATURES, examples
-from tests.servers import free_port
+from tests.servers import PASSWORD, free_port, postgresql
 
 CANDIDATES = 12
 SETTINGS: dict[str, Any] = {
@@ -394,3 +394,41 @@ def test_samplers_learn_from_what_they_are_told(sampler: Any) -> None:
             assert asked == ask(sampler, earlier, draw, 20, **options), "whoever asks"
         earlier += [replace(one, told=[loss(one)]) for one in asked]
     assert np.median([*map(loss, earlier[-20:])]) < 0.5 * np.median([*map(loss, earlier[:20])])
+
+
+def test_two_workers_share_a_search_over_postgresql(problem: Problem, tmp_path: Path) -> None:
+    plan, told = plan_of(), Counter[tuple[int, int]]()
+
+    def take_part(url: str) -> None:
+        store = Store(url, "shared")
+        store.open({"strategy": "co"})
+
+        def tell(outcomes: Sequence[Outcome]) -> None:
+            told.update((one.number, one.rung) for one in outcomes)
+
+        with closing(store):
+            work(store, plan, problem, tell)
+
+    alone = Store(url_of(tmp_path / "alone.db"), "alone")
+    alone.open({"strategy": "co"})
+    work(alone, plan, problem)
+    with postgresql() as url, closing(Store(url, "shared")) as store:  # before the server ends
+        with ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(take_part, url) for _ in range(2)]:
+                done.result()
+        assert set(told.values()) == {1}, "trained twice"
+        assert store.outcomes() == alone.outcomes()
+        best = Course(plan, store).finished()[0]
+        assert Snapshot.from_bytes(store.snapshot(best.number, best.rung)).epochs == 3
+        store.keep_finalist("a", {"loss": 0.5}, b"network")
+        store.keep_finalist("a", {"loss": 0.7}, b"another")
+        assert store.finalist("a") == ({"loss": 0.5}, b"network")
+        with pytest.raises(ConfigError, match="a search of this name was begun with strategy"):
+            store.check({"strategy": "post"})
+        wrong = url.replace(PASSWORD, "wrong-secret")
+        with pytest.raises(ResourceError, match="refuses the user or the password") as refused:
+            Store(wrong, "shared")
+        assert "wrong-secret" not in str(refused.value)
+    with pytest.raises(ResourceError, match="no server answers at this address"):
+        store.outcomes()
+    alone.close()

@@ -10,10 +10,14 @@ import pytest
 from l1distill.compression.pruning import PruningSettings
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import Examples, train_student
+from l1distill.evaluation.equivalence import equivalence
 from l1distill.models.float_twin import float_twin
 from l1distill.models.mlp import StudentSettings, build_student
 from l1distill.search.candidate import Candidate
+from l1distill.search.masks import magnitude_masks
+from l1distill.search.sampling import ask
 from l1distill.search.snapshot import Snapshot
+from l1distill.search.space import SpaceSettings
 from l1distill.search.trainer import Trainer
 from l1distill.search.weights import layers_of, starting_weights, to_student
 from l1distill.training.determinism import make_deterministic
@@ -289,3 +293,32 @@ def test_weights_begin_as_those_of_qkeras(bits: int) -> None:
         assert np.quantile(ours, share) == pytest.approx(np.quantile(kernel, share), abs=scale)
     assert np.abs(ours).max() == pytest.approx(np.abs(kernel).max(), rel=0.05)
     assert not bias.any()
+
+
+def test_many_end_with_the_losses_of_those_that_are_trained_alone() -> None:
+    """In the mean within 2%, by two one-sided t tests that would say so nearly always."""
+    from tensorflow import keras
+
+    space, number = SpaceSettings(depth=[1], nodes=[4, 6, 8], sparsity=[0.0]), 8
+    options: dict[str, Any] = {"objectives": 1, "population": number, "seed": [3]}
+    asked = ask("random", [], lambda trial: space.draw(trial, "both"), number, **options)
+    base = student()
+    candidates = [space.candidate(one.values, "both", base, seed) for seed, one in enumerate(asked)]
+    starts = [Snapshot.begin(starting_weights(one, FEATURES, 2)) for one in candidates]
+    together = trainer_of(candidates[0]).train(candidates, starts, EPOCHS)
+    losses = [
+        min(alone(one, start, (TRAIN, VALIDATION), keras.losses.mse)[1].validation_loss)
+        for one, start in zip(candidates, starts, strict=True)
+    ]
+    found = equivalence(np.log([one.best_loss for one in together]) - np.log(losses), 0.02)
+    assert found.p < 0.05
+    assert found.power > 0.95
+    assert len(set(losses)) == number
+
+
+def test_the_last_layer_may_keep_its_weights() -> None:
+    kernels = [np.arange(1.0, 9.0, dtype=np.float32).reshape(1, 4, 2)] * 2
+    share = [np.float32(0.5)]
+    first, last = magnitude_masks(kernels, [[8, 8]], share, prune_output=False)
+    assert (first.sum(), last.sum()) == (4.0, 8.0)
+    assert [mask.sum() for mask in magnitude_masks(kernels, [[8, 8]], share)] == [4.0, 4.0]
