@@ -28,8 +28,8 @@ DISTILLATION = {path.stem for path in (ROOT / "conf/experiment").glob("distill_*
 ``tests/stages/test_distillation.py``."""
 
 
-SEARCHES = {"search_post", "search_co", "search_front"}
-"""Searches of 1,000 candidates; they run in small in ``tests/e2e/test_search.py``."""
+SEARCHES = {"search_post", "search_co", "search_front", "search_hgq"}
+"""Long searches; they run in small in ``tests/e2e/test_search.py`` (learned bits: parsed)."""
 
 
 REDUCTION = {

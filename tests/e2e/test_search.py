@@ -12,12 +12,16 @@ import mlflow
 import pytest
 import yaml
 
+from l1distill.distillation.hgq import check_hgq
 from l1distill.models import keras_files
 from l1distill.models.mlp import StudentSettings
 from l1distill.search.records import Outcome
 from l1distill.search.trainer import Trainer
 from l1distill.stages import search_finalists, search_promotion, search_workers
+from l1distill.stages.composition import compose_stage, to_plain
+from l1distill.stages.configuration import parse, settings_class
 from l1distill.stages.pipeline_job import Job
+from l1distill.stages.search_hgq import check_hgq_search
 from tests.e2e.conftest import Project, with_own_store
 
 CANDIDATES = 12
@@ -178,6 +182,14 @@ def test_layers_are_searched_before_types(
     done = [row for row in table if row["phase"] == "architecture" and row["state"] == "finished"]
     best = min(done, key=lambda row: float(row["loss"]))
     assert {row["layers"] for row in table[3:]} == {best["layers"]}
+
+
+def test_the_walk_with_learned_bits_is_what_its_checks_take() -> None:
+    composed = to_plain(compose_stage("search", ["experiment=search_hgq"]).config)
+    settings = parse(settings_class("search", composed), composed)
+    check_hgq_search(settings)
+    check_hgq(settings.distillation, settings.compression)
+    assert (settings.strategy, settings.search.candidates) == ("hgq", 40)
 
 
 def test_searches_are_gathered_on_a_page(searched: tuple[Project, Path], tmp_path: Path) -> None:

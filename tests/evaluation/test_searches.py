@@ -48,6 +48,15 @@ def test_what_may_become_a_student_is_read(tmp_path: Path) -> None:
         read_search(tmp_path, "post", 7)
 
 
+def test_snapshots_of_one_training_are_read(tmp_path: Path) -> None:
+    rows = [(1, 2.0, 0.5, 900), (2, 4.0, 0.4, 700), (3, 6.0, 0.6, 300)]
+    columns = ("candidate", "cpu_s", "loss", "lut_estimate")
+    write_csv(tmp_path / "candidates.csv", columns, rows)
+    found = read_search(tmp_path, "hgq", 1)
+    assert (found.candidates, found.cpu_s, found.best) == (3, 6.0, 1)
+    assert [found.reached(seconds) for seconds in (1.0, 2.0, 6.0)] == [np.inf, 0.5, 0.4]
+
+
 def test_a_difference_that_is_there_is_found_and_another_is_not() -> None:
     rng = np.random.default_rng(1)
     repeats = [

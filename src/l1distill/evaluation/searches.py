@@ -12,6 +12,8 @@ from l1distill.evaluation.equivalence import LEVEL, bootstrap_difference, permut
 
 LAST_PHASES = ("both", "quantization")
 """Phases whose candidates may become students."""
+CPU_S = "cpu_s"
+"""Column of the CPU time until then [s]."""
 _DISTANCE, _AUC = "mse_to_teacher/", "auc/"
 Array = NDArray[np.float64]
 
@@ -56,15 +58,24 @@ class Search:
 
 
 def read_search(folder: Path, strategy: str, seed: int) -> Search:
-    """Read a search from ``candidates.csv`` and ``progress.csv`` in a folder.
+    """Read a search from ``candidates.csv`` in a folder, and ``progress.csv`` beside it.
+
+    The candidates of one training that walks the front have no states and no such file: their own
+    rows say when each was reached.
 
     Raises:
         OSError: a table is not there.
         KeyError: it lacks a column.
         ValueError: no candidate was trained in full.
     """
-    candidates, progress = _rows(folder / "candidates.csv"), _rows(folder / "progress.csv")
-    good = [row for row in candidates if row["state"] == "finished" and row["phase"] in LAST_PHASES]
+    candidates = _rows(folder / "candidates.csv")
+    if candidates and "state" not in candidates[0]:
+        good, progress = candidates, _best_so_far(candidates)
+    else:
+        progress = _rows(folder / "progress.csv")
+        good = [
+            row for row in candidates if row["state"] == "finished" and row["phase"] in LAST_PHASES
+        ]
     if not good:
         raise ValueError(f"{folder}: no candidate was trained in full")
 
@@ -74,12 +85,12 @@ def read_search(folder: Path, strategy: str, seed: int) -> Search:
     def columns(prefix: str) -> dict[str, Array]:
         return {n.removeprefix(prefix): column(n) for n in good[0] if n.startswith(prefix)}
 
-    seconds = np.array([float(row["cpu_s"]) for row in progress])
+    seconds = np.array([float(row[CPU_S]) for row in progress])
     losses = [float(row["best_validation_loss"] or "inf") for row in progress]
     return Search(
         strategy=strategy,
         seed=seed,
-        candidates=sum(row["state"] != "waiting" for row in candidates),
+        candidates=sum(row.get("state") != "waiting" for row in candidates),
         cpu_s=float(seconds[-1]),
         loss=column("loss"),
         luts=column("lut_estimate"),
@@ -89,6 +100,14 @@ def read_search(folder: Path, strategy: str, seed: int) -> Search:
         aucs={n.removeprefix(_AUC): column(n) for n in good[0] if n.startswith(_AUC)},
         progress=(seconds, np.array(losses)),
     )
+
+
+def _best_so_far(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    losses = np.minimum.accumulate([float(row["loss"]) for row in rows])
+    return [
+        {CPU_S: row[CPU_S], "best_validation_loss": str(loss)}
+        for row, loss in zip(rows, losses, strict=True)
+    ]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

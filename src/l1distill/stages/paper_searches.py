@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from l1distill.artifacts.runs import LoggedRun, RunFinder
@@ -21,7 +22,7 @@ from l1distill.reporting.plots.search_study import (
 from l1distill.reporting.search_page import render
 
 CURVES = "curves"
-_TABLES = ("candidates.csv", "progress.csv")
+_CANDIDATES, _PROGRESS = "candidates.csv", "progress.csv"
 
 
 def write_search_study(
@@ -97,8 +98,9 @@ def _read(runs: RunFinder, run: LoggedRun, place: Path) -> Search:
     folder = place / run.run_id
     folder.mkdir(exist_ok=True)
     try:
-        for name in _TABLES:
-            runs.download(run.run_id, name, folder)
+        runs.download(run.run_id, _CANDIDATES, folder)
+        with suppress(FileNotFoundError):  # of a walk along the front
+            runs.download(run.run_id, _PROGRESS, folder)
         return read_search(folder, run.parameters["strategy"], int(run.parameters["seed"]))
     except (OSError, KeyError, ValueError) as error:
         raise DataError(

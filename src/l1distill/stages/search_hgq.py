@@ -7,6 +7,7 @@ that a bit operation had then.
 
 import json
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from l1distill.core.errors import ConfigError
 from l1distill.core.workspace import read_json, write_json, write_text
 from l1distill.distillation.hgq import TrainedHgq, train_hgq
 from l1distill.evaluation.curves import write_csv
+from l1distill.evaluation.searches import CPU_S
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.models import keras_files
@@ -82,10 +84,13 @@ class Walk:
 
     def go(self, context: Context) -> None:
         """Train, and keep a row of each snapshot."""
+        before = max((row.get(CPU_S, 0.0) for row in self.rows.values()), default=0.0)
+        start = time.process_time()
 
         def keep(epochs: int, beta: float, model: "keras.Model") -> None:
             if epochs in self._due and epochs not in self.rows:
-                self.rows[epochs] = {"beta": beta, **self._judge(model)}
+                spent = before + time.process_time() - start
+                self.rows[epochs] = {"beta": beta, CPU_S: spent, **self._judge(model)}
                 write_json(self._file, {str(number): row for number, row in self.rows.items()})
 
         seed = self._settings.seed
