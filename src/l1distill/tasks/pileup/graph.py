@@ -23,6 +23,7 @@ the distance in units of 0.02, or over 1 where they are nearer."""
 LOG_PT = 1
 """Which of the features is log pT."""
 _DISTANCE_MIN = 0.02
+_SEAM = 1.0  # how far from phi = pi there are copies of what is on the other side [rad]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +85,20 @@ def _nearest_of_event(eta: FloatArray, phi: FloatArray, k: int) -> tuple[IntArra
     from scipy.spatial import cKDTree
 
     n, turn = len(eta), 2 * np.pi
-    phi = phi % turn
-    places = np.stack([eta, np.where(phi < turn, phi, 0.0)], axis=1)
-    tree = cKDTree(places, boxsize=[0.0, turn])
+    phi = wrap_phi(phi)
+    low, high = (np.flatnonzero(side * phi > np.pi - _SEAM) for side in (-1, 1))
+    # copies across the seam take a fifth less time than a periodic tree
+    source = np.concatenate([np.arange(n), low, high])
+    shift = np.repeat([0.0, turn, -turn], [n, len(low), len(high)])
+    tree = cKDTree(np.stack([eta[source], phi[source] + shift], axis=1), balanced_tree=False)
     # one more, since each is its own nearest
-    distance, row = tree.query(places, k=np.arange(1, k + 2))
+    distance, row = tree.query(tree.data[:n], k=np.arange(1, k + 2))
+    if n and not distance[:, -1].max() < _SEAM:  # where particles are few or far from each other
+        places = np.stack([eta, phi % turn % turn], axis=1)
+        tree = cKDTree(places, boxsize=[0.0, turn])
+        distance, row = tree.query(places, k=np.arange(1, k + 2))
+        source = np.arange(n + 1)  # the row of none is n
+    row = source[row]
     own = row == np.arange(n)[:, None]
     # where more than k are at the same place, it may not be among them: the last one goes
     own[:, -1] |= ~own.any(axis=1)
@@ -138,19 +148,16 @@ def build_graphs(events: Events, vertex: BoolArray, neighbors: IntArray) -> Grap
     connected = neighbors >= 0
     first = np.arange(n) - position
     other = np.where(connected, first[:, None] + neighbors, np.arange(n)[:, None])
-    eta = particles.eta[other] - particles.eta[:, None]
-    phi = wrap_phi(particles.phi[other] - particles.phi[:, None])
-    distance = np.hypot(eta, phi)
-    far = np.maximum(distance, _DISTANCE_MIN)
-    geometry = np.stack(
-        [
-            eta,
-            phi,
-            distance,
-            np.log(particles.pt)[other] / far * _DISTANCE_MIN,
-        ],
-        axis=2,
-    )
+    columns = [particles.eta, particles.phi, np.log(particles.pt)]
+    own = np.stack(columns, axis=1).astype(np.float32)
+    near = own[other]
+    geometry = np.empty((*neighbors.shape, N_GEOMETRY), np.float32)
+    geometry[..., 0] = near[..., 0] - own[:, None, 0]
+    geometry[..., 1] = wrap_phi(near[..., 1] - own[:, None, 1])
+    distance = np.hypot(geometry[..., 0], geometry[..., 1])
+    geometry[..., 2] = distance
+    geometry[..., 3] = near[..., 2] / np.maximum(distance, _DISTANCE_MIN) * _DISTANCE_MIN
+    geometry *= connected[..., None]
 
     def pad(values: NDArray[Any], kind: Any) -> NDArray[Any]:
         padded = np.zeros((count, size, *values.shape[1:]), kind)
@@ -161,7 +168,7 @@ def build_graphs(events: Events, vertex: BoolArray, neighbors: IntArray) -> Grap
         features=pad(node_features(particles, vertex), np.float32),
         neighbors=pad(np.where(connected, neighbors, 0), np.int32),
         connected=pad(connected, np.float32),
-        geometry=pad(np.where(connected[:, :, None], geometry, 0.0), np.float32),
+        geometry=pad(geometry, np.float32),
         real=pad(np.ones(n), np.float32),
     )
 
