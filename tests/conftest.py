@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from filelock import FileLock
 
 from l1distill.cli import COLLECTION
 from l1distill.core.processor import pin_processor_features
@@ -163,6 +164,20 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all processes of the tests see, to be used under a lock."""
     folder = tmp_path_factory.getbasetemp()
     return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiler(shared: Path) -> Iterator[None]:
+    """A compiler that reads the headers of all C simulations once, for all processes."""
+    from tests.precompiled import write_compiler
+
+    folder = shared / "compiler"
+    with FileLock(shared / "compiler.lock"):
+        is_there = (folder / "g++").exists() or write_compiler(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        if is_there:
+            patch.setenv("PATH", str(folder), prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture(scope="session")
