@@ -12,6 +12,8 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pytest
+
 from l1distill.cli import main
 
 
@@ -19,6 +21,8 @@ def run_in_process(
     *arguments: str, folder: Path, environment: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Runs ``l1distill`` with these arguments in a folder and an environment.
+
+    Its pictures are not arranged; those of a process are, and those of tests of the plots.
 
     Returns:
         Exit status and what was printed, as a process would leave them.
@@ -30,6 +34,7 @@ def run_in_process(
         _own_tracking(),
         own_signals(),
         own_logging(),
+        pictures_as_they_fall(),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
@@ -87,3 +92,17 @@ def own_logging() -> Iterator[None]:
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
+
+
+def _leave(*_: object) -> None:
+    pass
+
+
+@contextlib.contextmanager
+def pictures_as_they_fall() -> Iterator[None]:
+    """Draws pictures without Matplotlib's arrangement of axes, a fifth of the time of a stage."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConstrainedLayoutEngine, "execute", _leave)
+        yield
