@@ -30,7 +30,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for stage, overrides in {
         "generate": (),
         "teacher": (),
-        # inputs of a few bits, for yosys' sake
+        # numbers of a few bits, for yosys' sake
         "student": (
             "compression=autopruner",
             "compression.nodes=16",
@@ -39,6 +39,8 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "student.training.epochs=30",
             "student.input_bits=5",
             "student.input_integer=0",
+            "student.weight_bits=3",
+            "student.activation_bits=4",
         ),
         "synthesize": FEW,
         "promote": (),
