@@ -73,7 +73,11 @@ def budget_tables(part: BudgetPart) -> list[Table]:
     """Return all tables of a unit."""
     tables = [_performance(part)]
     others = dict.fromkeys(point.method for point in part.points if point.method != OURS)
-    beside = {name: differences(part.points, OURS, name) for name in others if TAUGHT not in name}
+    beside = {
+        name: differences(part.points, name.replace(method, OURS, 1), name)
+        for name in others
+        if (method := name.partition(TAUGHT)[0]) != OURS
+    }
     if any(beside.values()):
         tables.append(_beside(part, {name: found for name, found in beside.items() if found}))
     taught = [name for name in others if name.startswith(f"{OURS}{TAUGHT}")]
