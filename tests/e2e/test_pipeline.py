@@ -17,6 +17,7 @@ JOBS = {f"{LEFT},seed=1", f"{RIGHT},seed=1"}
 SWEEP = (
     *("pipeline", "experiment=distillation_comparison", f"experiment@_global_={LEFT},{RIGHT}"),
     *("seed=1", "output=outputs/pipeline", "student.layers=[8]", "compression=none"),
+    *("student.weight_bits=3", "student.activation_bits=4", "student.input_bits=8"),  # for yosys
     *("student.training.epochs=30", "distillation.augmentation=0", "firmware.rtl_simulator=none"),
     *("firmware.verification_events=20", "firmware.adversarial_events=0"),
 )
