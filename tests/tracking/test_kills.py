@@ -11,6 +11,7 @@ from typing import Any
 import mlflow
 import pytest
 
+from l1distill.core.errors import ConfigError
 from l1distill.core.workspace import folder_sha256
 from l1distill.registry.decision import Outcome
 from l1distill.stages.stage import Context, Result
@@ -195,3 +196,37 @@ def test_a_stage_that_is_killed_anywhere_loses_nothing(folder: Path) -> None:
     while "RUNNING" in statuses():
         execute(toy.FIRST, settings_of("other"))
     assert statuses() == ["KILLED"] * len(POINTS)
+
+
+def _die_at_work(uri: str, folder: str, output: str) -> None:
+    os.chdir(folder)
+    mlflow.set_tracking_uri(uri)
+    execute(toy.replace_run(_die), settings_of(output))  # type: ignore[arg-type]
+
+
+@pytest.mark.fault(
+    stage="every stage",
+    fault="SIGKILL in the work, and the same command again",
+    outcome="the run of the dead process is ended as KILLED at once, since its output is locked "
+    "anew; those of other outputs are left to their leases",
+)
+def test_a_killed_run_is_ended_by_whoever_locks_its_output_next(folder: Path) -> None:
+    uri = mlflow.get_tracking_uri()
+    for output in ("out", "other"):
+        assert end(start(_die_at_work, uri, str(folder), output)) == -signal.SIGKILL
+    statuses: list[dict[str, str]] = []
+
+    def look(settings: toy.Settings, context: Context) -> Result:
+        runs = mlflow.MlflowClient().search_runs([context.run.experiment_id])
+        statuses.append({run.info.run_id: run.info.status for run in runs})
+        if settings.output == Path("out"):
+            with pytest.raises(ConfigError, match="another l1distill process is writing it"):
+                execute(toy.FIRST, settings_of("out"))
+        return toy.write(settings, context)
+
+    for output in ("out", "third"):  # the lock of a third one says nothing of the two
+        execute(toy.replace_run(look), settings_of(output))
+    assert [sorted(found.values()) for found in statuses] == [
+        ["KILLED", "RUNNING", "RUNNING"],
+        ["FINISHED", "KILLED", "RUNNING", "RUNNING"],
+    ]

@@ -30,11 +30,14 @@ class Output:
         folder: becomes ``target`` when it is published; thrown away when it is not.
         work: survives a kill, so that a stage can go on where it stopped; removed by
             :meth:`publish`.
+        lock: the file that is locked as long as a process writes ``target``; the kernel opens the
+            lock when that process ends, however it does.
     """
 
     target: Path
     folder: Path
     work: Path
+    lock: Path
 
     def publish(self) -> None:
         """Replace ``target`` by ``folder``.
@@ -91,7 +94,9 @@ def output_folder(target: Path) -> Iterator[Output]:
         for leftover in (part, old):
             shutil.rmtree(leftover, ignore_errors=True)
         part.mkdir()
-        yield Output(target=target, folder=part, work=work_folder(target))
+        yield Output(
+            target=target, folder=part, work=work_folder(target), lock=Path(lock.lock_file)
+        )
     finally:
         shutil.rmtree(part, ignore_errors=True)
         lock.release()

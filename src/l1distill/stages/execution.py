@@ -17,6 +17,8 @@ from l1distill.stages.results import write_results
 from l1distill.stages.sections import WHERE, WHERE_AND_HOW
 from l1distill.stages.stage import Context, Inputs, S, Stage
 from l1distill.tasks.base import Task
+from l1distill.tracking.output_lock import TAG as LOCK
+from l1distill.tracking.output_lock import lock_identity
 from l1distill.tracking.outputs import log_outputs, run_of
 from l1distill.tracking.run_names import run_name
 from l1distill.tracking.runs import stage_run
@@ -69,7 +71,8 @@ def execute(
         made_with = {name: record.parameters for name, record in records.items()}
         words = (tags or {}).get("overrides", "").split()
         title = run_name(stage.name, parameters, made_with, words)
-        with stage_run(store, stage.name, tags, title) as run:
+        held_lock = {LOCK: lock_identity(output.lock)}
+        with stage_run(store, stage.name, {**(tags or {}), **held_lock}, title) as run:
             run.log_parameters(parameters)
             deciding = deciding_parameters(parameters)
             context = Context(

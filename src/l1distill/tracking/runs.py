@@ -22,6 +22,8 @@ from l1distill.tracking.lease import (
     kernel_clock,
     new_lease,
 )
+from l1distill.tracking.output_lock import TAG as LOCK
+from l1distill.tracking.output_lock import end_runs_of_lock
 from l1distill.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -180,7 +182,8 @@ def stage_run(
 
     Inside ``mlflow run`` it is the project's run; in a sweep it is a child of the sweep's run.
     It ends FINISHED, FAILED (an exception) or KILLED (interrupted). A process that was killed
-    outright cannot end its run: another stage does it when the run's lease has expired.
+    outright cannot end its run: the stage that locks the same output next does it, or another one
+    when the run's lease has expired.
     """
     import mlflow
 
@@ -194,6 +197,8 @@ def stage_run(
     )
     if active.info.run_id == store.project_run:  # which has the name that mlflow run gave it
         client.update_run(active.info.run_id, name=name or stage)
+    if tags and LOCK in tags:
+        end_runs_of_lock(client, active.info.experiment_id, active.info.run_id, tags[LOCK])
     watch = partial(_end_abandoned, store, active.info, clock)
     watch()
     keeper = Keeper(client, active.info.run_id, store.lease_s, clock, watch)
