@@ -102,7 +102,7 @@ def test_a_finished_search_trains_nothing_again(
     store, folder = searched
     monkeypatch.setattr(search_finalists, "train_student", never)
     monkeypatch.setattr(Trainer, "train", never)
-    monkeypatch.setattr(search_workers, "open_executor", in_threads)
+    work_in_threads(monkeypatch)
     before = {name: (folder / name).read_bytes() for name in ("candidates.csv", "finalists.csv")}
     (network,) = (folder / "finalists").glob("*.h5")
     content = network.read_bytes()
@@ -134,7 +134,7 @@ def test_ctrl_c_leaves_the_tables_of_what_there_is(
     searched: tuple[Project, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, _ = searched
-    monkeypatch.setattr(search_workers, "open_executor", in_threads)
+    work_in_threads(monkeypatch)
     monkeypatch.setattr(search_workers, "_LOOK_S", 0.05)
 
     def interrupt(_: object, outcomes: Sequence[Outcome]) -> None:
@@ -174,7 +174,7 @@ def test_layers_are_searched_before_types(
     searched: tuple[Project, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, _ = searched
-    monkeypatch.setattr(search_workers, "open_executor", in_threads)
+    work_in_threads(monkeypatch)
     few = ("experiment=search_post", *FEW, "search.candidates=6", "search.finalists=0")
     store.l1distill("search", *few, f"output={tmp_path}/search")
     table = rows(tmp_path / "search/candidates.csv")
@@ -212,9 +212,14 @@ def never(*_: object, **__: object) -> None:
     raise AssertionError("it is trained again")
 
 
+def work_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers without processes of their own: an import of TensorFlow less."""
+    monkeypatch.setattr(search_workers, "open_executor", in_threads)
+    monkeypatch.setattr(search_workers, "take_part_in_turns", search_workers.take_part)
+
+
 @contextmanager
 def in_threads(*_: object) -> Iterator[Executor]:
-    """Workers without processes of their own: an import of TensorFlow less."""
     with ThreadPoolExecutor(1) as executor:
         yield executor
 

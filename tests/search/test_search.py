@@ -35,6 +35,9 @@ from l1distill.search.store import Store
 from l1distill.search.tables import write_progress
 from l1distill.search.weights import to_student
 from l1distill.search.worker import STAGE_NS, pruned, work
+from l1distill.stages import search_workers
+from l1distill.stages.search_workers import Part, take_part
+from tests.in_process import own_environment
 from tests.search.test_trainer import EXPONENTS, FEATURES, examples
 from tests.servers import PASSWORD, free_port, postgresql
 
@@ -432,3 +435,18 @@ def test_two_workers_share_a_search_over_postgresql(problem: Problem, tmp_path: 
     with pytest.raises(ResourceError, match="no server answers at this address"):
         store.outcomes()
     alone.close()
+
+
+def test_a_worker_whose_memory_is_used_up_leaves_the_rest_to_the_next(
+    store: Store, problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_workers, "_ignore_ctrl_c", lambda: None)
+    problem.write(tmp_path / "problem.npz")
+    plan = plan_of(candidates=6)
+    part = Part(url=store.url, name="name", plan=plan, problem=tmp_path / "problem.npz")
+    with own_environment(None):
+        assert not take_part(part, growth=-1)
+        assert sum(task.done for task in store.tasks()) == 1
+        assert take_part(part, growth=2**60)
+    assert Course(plan, store).finished()
+    assert all(task.done for task in store.tasks())

@@ -105,7 +105,11 @@ class Trainer:
         return now[: len(candidates)]
 
     def answers(
-        self, candidates: Sequence[Candidate], weights: Sequence[Layers], features: Array
+        self,
+        candidates: Sequence[Candidate],
+        weights: Sequence[Layers],
+        features: Array,
+        hidden: Sequence[int] = (),
     ) -> Array:
         """Return the answers of candidates of one depth, (candidates, n, outputs).
 
@@ -113,8 +117,11 @@ class Trainer:
             candidates: all either rounded or not.
             weights: of each.
             features: (n, features).
+            hidden: widths of the hidden layers that they are filled up to.
         """
-        population = self._population(candidates)
+        copies = filled_up(len(candidates)) - len(candidates)
+        population = self._population([*candidates, *[candidates[-1]] * copies], hidden)
+        weights = [*weights, *[weights[-1]] * copies]
         unknown = np.zeros((len(features), self.outputs), np.float32)
         items = population.prepared(features, unknown, population.rounds)
         batches = Batches.of(np.arange(len(features)), HELD_OUT_BATCH, mean=False)
@@ -122,7 +129,8 @@ class Trainer:
             stack(weights, population.widths), population.grids, items, batches.rows
         )
         given = np.asarray(parts).transpose(1, 0, 2, 3)
-        result: Array = given.reshape(len(candidates), -1, self.outputs)[:, : len(features)]
+        number, filled = len(candidates), len(population.candidates)
+        result: Array = given.reshape(filled, -1, self.outputs)[:number, : len(features)]
         return result
 
     def _population(

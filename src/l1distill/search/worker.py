@@ -114,7 +114,9 @@ class _Worker:
         until = self._plan.settings.until
         trained = trainer.train(candidates, snapshots, until[rung], task.hidden)
         is_last = rung == len(until) - 1
-        judged = self._judge(trainer, candidates, trained) if is_last else [{}] * len(trained)
+        judged: list[dict[str, float]] = [{}] * len(trained)
+        if is_last:
+            judged = self._judge(trainer, candidates, trained, task.hidden)
         return [
             Outcome(
                 number=number,
@@ -131,13 +133,22 @@ class _Worker:
         ]
 
     def _judge(
-        self, trainer: Trainer, candidates: Sequence[Candidate], trained: Sequence[Snapshot]
+        self,
+        trainer: Trainer,
+        candidates: Sequence[Candidate],
+        trained: Sequence[Snapshot],
+        hidden: Sequence[int],
     ) -> list[dict[str, float]]:
+        samples = {name: features for name, (features, _) in self._problem.samples.items()}
+        if not samples:
+            return [{}] * len(trained)
+        # all at once: samples of other sizes would be other graphs
+        together = np.concatenate([*samples.values()])
         weights = [one.best for one in trained]
-        answers = {
-            name: trainer.answers(candidates, weights, features)
-            for name, (features, _) in self._problem.samples.items()
-        }
+        given = trainer.answers(candidates, weights, together, hidden)
+        ends = np.cumsum([len(features) for features in samples.values()])
+        parts = np.split(given, ends[:-1], axis=1)
+        answers = dict(zip(samples, parts, strict=True))
         return [
             self._problem.metrics({name: given[number] for name, given in answers.items()})
             if not one.failed

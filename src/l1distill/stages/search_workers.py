@@ -11,7 +11,8 @@ from l1distill.core.logging import quiet_libraries
 from l1distill.core.processor import use_processor_freely
 from l1distill.core.progress import progress
 from l1distill.executor.choice import open_executor
-from l1distill.executor.settings import ExecutorSettings
+from l1distill.executor.processes import local_processes
+from l1distill.executor.settings import ExecutorSettings, ProcessesSettings
 from l1distill.search.plan import Plan
 from l1distill.search.problem import Problem
 from l1distill.search.records import Outcome
@@ -22,6 +23,8 @@ PROBLEM = "problem.npz"
 """File with the items, for the workers."""
 STOP = "stop"
 """File that tells workers to leave behind the task that they are at."""
+GROWTH_BYTES = 2**29
+"""Memory that a worker takes for what it compiles, before another process takes its place."""
 _LOOK_S = 2.0
 """Between two looks at what workers have recorded [s]."""
 
@@ -43,23 +46,79 @@ class Part:
     problem: Path
 
 
-def take_part(part: Part) -> None:
-    """Take part in a search until it is finished, in a process of its own."""
-    import os
-    import signal
+def take_part_in_turns(part: Part) -> None:
+    """Take part in a search in one process after the other, so that memory stays bounded.
 
-    with suppress(ValueError):  # of Dask, whose workers are threads
-        # Ctrl-C reaches every process of a terminal: the command itself tells workers to leave
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    XLA keeps every graph that it has compiled, some 20 MB of each shape, until its process ends.
+    """
+    _ignore_ctrl_c()
+    ended = False
+    while not ended:
+        with local_processes(1) as fresh:
+            ended = fresh.submit(take_part, part, GROWTH_BYTES).result()
+
+
+def take_part(part: Part, growth: int | None = None) -> bool:
+    """Take part in a search until it is finished, in a process of its own.
+
+    Args:
+        part: what to know.
+        growth: memory that the process may take beyond that of its first task [bytes]; None: any.
+
+    Returns:
+        Whether the search is finished, or stopped; not where the memory is used up.
+    """
+    import os
+
+    _ignore_ctrl_c()
     # whatever a worker finds is trained anew before it is used: the fastest arithmetic will do
     use_processor_freely(os.environ)
     quiet_libraries()
     store = Store(part.url, part.name)
     try:
-        stop = part.problem.with_name(STOP)
-        work(store, part.plan, Problem.read(part.problem), is_stopped=stop.exists)
+        stop, memory = part.problem.with_name(STOP), _Memory(growth)
+        work(
+            store,
+            part.plan,
+            Problem.read(part.problem),
+            on_task=memory.look,
+            is_stopped=lambda: memory.is_full or stop.exists(),
+        )
+        return not memory.is_full
     finally:
         store.close()
+
+
+def _ignore_ctrl_c() -> None:
+    """Leave Ctrl-C, which reaches every process of a terminal, to the command itself."""
+    import signal
+
+    with suppress(ValueError):  # of Dask, whose workers are threads
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class _Memory:
+    """Looks after each task how much the process has grown since its first one."""
+
+    def __init__(self, growth: int | None) -> None:
+        self._growth, self._first = growth, 0
+        self.is_full = False
+
+    def look(self, _: Sequence[Outcome]) -> None:
+        now = _resident()
+        self._first = self._first or now
+        self.is_full = self._growth is not None and now - self._first > self._growth
+
+
+def _resident() -> int:
+    """Return the memory that this process holds [bytes]; 0 where the system does not say."""
+    import os
+
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def search(
@@ -100,9 +159,11 @@ def _share(
     """Have workers search, and report what they record."""
     (folder / STOP).unlink(missing_ok=True)
     part = Part(url=store.url, name=store.name, plan=plan, problem=folder / PROBLEM)
+    in_processes = isinstance(settings, ProcessesSettings)
+    worker: Callable[[Part], object] = take_part_in_turns if in_processes else take_part
     with open_executor(settings, folder) as executor:
-        futures: list[Future[None]] = [
-            executor.submit(take_part, part) for _ in range(workers_of(settings))
+        futures: list[Future[object]] = [
+            executor.submit(worker, part) for _ in range(workers_of(settings))
         ]
         try:
             while wait(futures, _LOOK_S).not_done:
