@@ -183,7 +183,7 @@ def test_the_experiments_are_students_in_floating_point(name: str) -> None:
     chosen = settings.student
     assert (chosen.quantized, chosen.layers, settings.brief) == (False, [64, 64, 64], True)
     learned = (settings.distillation.response.weight, settings.distillation.beta)
-    assert learned == ((1.0, 0.0) if name == "distilled" else (0.0, 1.0))
+    assert learned == ((1.0, 1.0) if name == "distilled" else (0.0, 1.0))
     assert chosen.inputs.inputs == ("features" if name == "features" else "constituents")
     # the epoch is chosen on the validation split, never by stopping early
     assert chosen.training.patience == chosen.training.epochs
