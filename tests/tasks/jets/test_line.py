@@ -1,4 +1,7 @@
-"""Jets of a user's, from a table in the public layout to a student on constituents, as commands."""
+"""Jets of a user's, from a table in the public layout to the judgment of a student, as commands.
+
+The student has constituents as its inputs.
+"""
 
 import csv
 import json
@@ -10,6 +13,7 @@ import pytest
 
 from docs.generate.metrics import patterns_of
 from tests.in_process import run_in_process
+from tests.settings import conf
 from tests.tasks.jets.test_readers import FEATURES, public_file
 
 OWN = (
@@ -31,9 +35,15 @@ STUDENT = (
 )
 
 
+FEW = (
+    *("firmware.verification_events=100", "firmware.adversarial_events=20"),
+    "firmware.rtl_simulator=none",
+)
+
+
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which data, teacher and student were made."""
+    """A folder in which data, teacher, student and firmware were made, and judged."""
     folder = tmp_path_factory.mktemp("line")
     rng = np.random.default_rng(8)
     kind = np.array([0, 1, 4])[np.arange(1200) % 3]
@@ -57,10 +67,12 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "teacher.training.batch_size=8",
             "teacher.training.learning_rate=0.01",
         ),
-        ("student", "student.training.epochs=3", *STUDENT),
+        ("student", "student.training.epochs=3", "student.weight_bits=3", *STUDENT),
+        ("synthesize", *FEW),
+        ("promote",),
     ):
         done = run_in_process(stage, *OWN, *words, folder=folder, environment=environment)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == (3 if stage == "promote" else 0), done.stderr
     return folder
 
 
@@ -77,3 +89,19 @@ def test_a_student_learns_constituents_of_a_users_jets(line: Path) -> None:
     for stage in ("data/own_jets", "models/teacher", "models/student"):
         names = json.loads((line / stage / "metrics.json").read_text())
         assert {name for name in names if len(patterns_of(name)) != 1} == set()
+
+
+def test_its_firmware_is_verified_and_judged_by_the_gates_of_the_task(line: Path) -> None:
+    firmware = json.loads((line / "firmware/student/metrics.json").read_text())
+    assert firmware["firmware/mismatches"] == 0
+    assert firmware["firmware/verified_events"] == 120
+    card = (line / "firmware/student/MODEL_CARD.md").read_text()
+    assert "j1_ptrel_1" in card
+    student = json.loads((line / "models/student/metrics.json").read_text())
+    verdict = json.loads((line / "promotion/verdict.json").read_text())
+    gates = {gate["gate"]: gate for gate in verdict["gates"]}
+    assert set(gates) == set(conf("gates/jets")["gates"])
+    assert gates["mismatches"]["passed"]
+    assert not gates["verification"]["passed"]
+    assert f"{student['rejection_50']:.6g}" in gates["rejection_50"]["reason"]
+    assert (verdict["outcome"], verdict["passed"]) == ("refused", False)

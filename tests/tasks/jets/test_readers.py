@@ -215,7 +215,7 @@ def test_students_and_teachers_of_own_jets_read_its_columns(own: Path) -> None:
         TASK.encoding(JetsInputSettings(names=("j_mass",)), own)
     with pytest.raises(ConfigError, match="inputs=constituents: the data has none"):
         TASK.encoding(JetsInputSettings(inputs="constituents"), own)
-    with pytest.raises(ConfigError, match="deep_set: the data has no constituents"):
+    with pytest.raises(ConfigError, match=r"no constituents; read them with data.files.const"):
         TASK.teacher(JetsTeacherSettings(), own)
     dense = TASK.teacher(JetsTeacherSettings(architecture="dense"), own)
     assert dense.prunable_layers() == ["hidden_1", "latent", "logit"]

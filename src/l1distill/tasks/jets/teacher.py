@@ -38,8 +38,8 @@ class JetsTeacher:
         """
         if settings.architecture == "deep_set" and not statistics.constituents:
             raise ConfigError(
-                "teacher.architecture=deep_set: the data has no constituents; set "
-                "teacher.architecture=dense"
+                "teacher.architecture=deep_set: the data has no constituents; read them with "
+                "data.files.constituents, or set teacher.architecture=dense"
             )
         self._settings = settings
         self._statistics = statistics
