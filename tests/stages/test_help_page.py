@@ -54,7 +54,7 @@ OF_STUDENTS = [
         for knowledge in ("feature", "relation", "response")
         for scheme in ("co_training", "offline", "self")
     ),
-    *("front_1000", "front_2000", "front_500", "front_control"),
+    *("front_1000", "front_2000", "front_500", "front_control", "front_wide"),
     "narrow_student",
     *("pileup_8bit", "pileup_float"),
     *(f"reduce_autopruner_{budget}" for budget in ("12_20", "16_20", "16_20_75", "24_24")),
