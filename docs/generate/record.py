@@ -43,6 +43,14 @@ TITLES = {
 }
 """Sweeps of ``l1distill pipeline``, below ``outputs/``, whose tables are pages of results."""
 
+CAVEATS = {
+    "front": "**Not a blind choice.** The settings of these students were found in some ninety "
+    "trials on the same data set, with seeds among those below, and the AUC on its signals was "
+    "looked at: the cap of the score, the bits, and batches of 1,024. Students of other data or "
+    "seeds may be a little worse than these rows.",
+}
+"""What a reader of a sweep's figures has to know before them."""
+
 
 def _commit() -> str:
     done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
@@ -142,6 +150,7 @@ def sweep_page(folder: Path) -> str:
     return (
         f"# {TITLES[folder.name]}\n\nWritten by `{command}` and taken over by `make results`, data "
         f"set MD5 `{record['dataset_md5'][:12]}`, recorded at commit `{_commit()[:12]}`.\n\n"
+        + "".join(f"{text}\n\n" for name, text in CAVEATS.items() if name == folder.name)
         + as_part(folder / "comparison.md")
     )
 

@@ -233,8 +233,8 @@ def _ranking(ranking: Ranking) -> Table:
             for row in ranking.rows
         ],
         notes=[
-            "The combinations were fixed before anything was trained, and none was tuned on "
-            "signals: each row is an unbiased benchmark. The choice among them does look at the "
+            "Where the combinations were fixed before anything was trained, and none was tuned on "
+            "signals, each row is an unbiased benchmark. The choice among them does look at the "
             "signals of the benchmark, and the best of several is flattered by its luck. The rank "
             "correlation of student and teacher on the validation split of the background is what "
             "a search without any signal could choose by; students that were trained with a "
