@@ -101,6 +101,7 @@ def test_a_sweep_of_whole_jobs_survives_a_failure_and_a_kill(
     page = (folder / "index.html").read_text()
     assert "data:image/png;base64," in page
     assert "mean AUC" in page
+    assert f"AUC less that of {LEFT}" in page
     logged = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert {"index.html", "comparison.json", "comparison.md", "plots"} <= logged
 

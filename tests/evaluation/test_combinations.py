@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from l1distill.evaluation.combinations import Trained, rank_combinations, rank_correlation
 from l1distill.evaluation.roc import separation
+from l1distill.evaluation.signal_differences import signal_differences
 
 BACKGROUND = "background"
 
@@ -148,3 +149,35 @@ def test_rank_correlation_is_spearmans() -> None:
     a = np.array([1.0, 2, 3, 4, 5])
     assert rank_correlation(a, np.array([5.0, 6, 7, 8, 7])) == pytest.approx(0.8207826817)
     assert np.isnan(rank_correlation(a, np.ones(5)))
+
+
+def test_differences_to_the_first_are_paired_signal_by_signal() -> None:
+    jobs = [_job("first", seed, 0.1) for seed in range(3)]
+    jobs += [_job("other", seed, 0.6) for seed in range(1, 4)] + [_job("alone", 7, 0.6)]
+    failed = {("other", "2")}
+    found = signal_differences(jobs, BACKGROUND, failed)
+    assert list(found) == ["other"], "one shares no seed with the first"
+    first, other = jobs[1], jobs[3]  # both of seed 1
+    for signal in ("lq", "a_4l"):
+        one, two = (separation(j.scores[BACKGROUND], j.scores[signal]).auc for j in (other, first))
+        assert found["other"][signal].auc == pytest.approx(one - two)
+        assert found["other"][signal].seeds == 1
+    rng, drawn = np.random.default_rng(3), []
+    for _ in range(60):  # the same events of both
+        at = {k: rng.integers(len(v), size=len(v)) for k, v in first.scores.items()}
+        one, two = (
+            separation(j.scores[BACKGROUND][at[BACKGROUND]], j.scores["lq"][at["lq"]]).auc
+            for j in (other, first)
+        )
+        drawn.append(one - two)
+    assert found["other"]["lq"].error == pytest.approx(np.std(drawn), rel=0.3)
+    three = signal_differences(
+        [replace(j, combination="x") for j in jobs[:3]]
+        + [
+            replace(_job("y", seed, noise), combination="y")
+            for seed, noise in enumerate((0.2, 0.6, 1.2))
+        ],
+        BACKGROUND,
+    )["y"]["lq"]
+    assert three.seeds == 3
+    assert three.error > 2 * found["other"]["lq"].error, "seeds that differ widen it"

@@ -54,8 +54,14 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class _Parts:
-    """The parts of a mean AUC that each event contributes: its structural components."""
+class Parts:
+    """The parts of a mean AUC that each event contributes: its structural components.
+
+    Attributes:
+        auc: mean over the signals.
+        background: (n,) of each background event.
+        signals: (n,) of each event of a signal.
+    """
 
     auc: float
     background: NDArray[np.float64]
@@ -73,8 +79,9 @@ class _Parts:
         return self.auc - SIGMAS * self.error() <= CHANCE
 
     @staticmethod
-    def mean(several: "Sequence[_Parts]") -> "_Parts":
-        return _Parts(
+    def mean(several: "Sequence[Parts]") -> "Parts":
+        """Return the mean of scores of the same events."""
+        return Parts(
             fmean(one.auc for one in several),
             np.mean([one.background for one in several], axis=0),
             tuple(
@@ -83,15 +90,16 @@ class _Parts:
             ),
         )
 
-    def minus(self, other: "_Parts") -> "_Parts":
-        return _Parts(
+    def minus(self, other: "Parts") -> "Parts":
+        """Return the difference to another score of the same events."""
+        return Parts(
             self.auc - other.auc,
             self.background - other.background,
             tuple(a - b for a, b in zip(self.signals, other.signals, strict=True)),
         )
 
 
-_Seeds = Mapping[str, tuple[Trained, _Parts]]
+_Seeds = Mapping[str, tuple[Trained, Parts]]
 """The jobs of a combination by their seed."""
 
 
@@ -120,9 +128,9 @@ def rank_combinations(jobs: Sequence[Trained], background: str) -> Ranking:
     for job in jobs:
         if {name: len(values) for name, values in job.scores.items()} != sizes:
             raise ValueError(f"{job.combination}, seed {job.seed}: scored on other events")
-    by_name: dict[str, dict[str, tuple[Trained, _Parts]]] = {}
+    by_name: dict[str, dict[str, tuple[Trained, Parts]]] = {}
     for job in jobs:
-        by_name.setdefault(job.combination, {})[job.seed] = (job, _parts(job.scores, background))
+        by_name.setdefault(job.combination, {})[job.seed] = (job, parts_of(job.scores, background))
     failed = {
         name: [seed for seed, (_, parts) in seeds.items() if parts.is_chance()]
         for name, seeds in by_name.items()
@@ -158,11 +166,12 @@ def rank_combinations(jobs: Sequence[Trained], background: str) -> Ranking:
     return Ranking(rows=rows, use=use, blind=blind, words=words)
 
 
-def _mean_parts(seeds: _Seeds) -> _Parts:
-    return _Parts.mean([parts for _, parts in seeds.values()])
+def _mean_parts(seeds: _Seeds) -> Parts:
+    return Parts.mean([parts for _, parts in seeds.values()])
 
 
-def _parts(scores: Mapping[str, NDArray[np.floating[Any]]], background: str) -> _Parts:
+def parts_of(scores: Mapping[str, NDArray[np.floating[Any]]], background: str) -> Parts:
+    """Return the structural components of the AUC averaged over all signals in ``scores``."""
     noise = np.sort(scores[background])
     signals, of_noise = [], np.zeros(len(noise))
     names = [name for name in scores if name != background]
@@ -175,14 +184,14 @@ def _parts(scores: Mapping[str, NDArray[np.floating[Any]]], background: str) -> 
         below = np.searchsorted(ordered, given, "left") + np.searchsorted(ordered, given, "right")
         of_noise += 1.0 - below / (2 * len(ordered))
     auc = fmean(separation(scores[background], scores[name]).auc for name in names)
-    return _Parts(auc, of_noise / len(names), tuple(signals))
+    return Parts(auc, of_noise / len(names), tuple(signals))
 
 
 def _row(
     name: str,
     seeds: _Seeds,
     failed: Sequence[str],
-    means: Mapping[str, _Parts],
+    means: Mapping[str, Parts],
     of_best: _Seeds,
     best: str,
     *,
@@ -197,9 +206,9 @@ def _row(
         by_seed: list[float] = []
     else:
         pairs = [of_best[seed][1].minus(seeds[seed][1]) for seed in shared]
-        difference = _Parts.mean(pairs)
+        difference = Parts.mean(pairs)
         by_seed = [pair.auc for pair in pairs]
-    behind_error = math.hypot(difference.error(), _error_of_mean(by_seed))
+    behind_error = math.hypot(difference.error(), error_of_mean(by_seed))
     return Ranked(
         combination=name,
         seeds=tuple(seeds),
@@ -222,7 +231,7 @@ def _cheapest(rows: Sequence[Ranked], listed: Mapping[str, int]) -> str:
     return min(cheap, key=lambda row: listed[row.combination]).combination
 
 
-def _error_of_mean(values: Sequence[float]) -> float:
+def error_of_mean(values: Sequence[float]) -> float:
     """Return the error of a mean of few values, wide enough for two of it to hold 95%."""
     if len(values) < 2:
         return 0.0

@@ -1,6 +1,6 @@
 """A ranking of combinations of settings: its rows, and what it says in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 SIGMAS = 2.0
@@ -54,6 +54,21 @@ class Ranked:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignalDifference:
+    """By how much the AUC of a signal differs from that of the first combination.
+
+    Attributes:
+        auc: mean over the seeds that both have.
+        error: standard error, of the test events (DeLong) and the seeds.
+        seeds: how many both have.
+    """
+
+    auc: float
+    error: float
+    seeds: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ranking:
     """Combinations, the best first, and which one to use.
 
@@ -63,12 +78,14 @@ class Ranking:
             combination is better than chance.
         blind: the best by the blind figure; empty if there is none.
         words: sentences that say so.
+        differences: to the combination that the sweep lists first, of all others, by signal.
     """
 
     rows: Sequence[Ranked]
     use: str
     blind: str
     words: Sequence[str] = field(default=())
+    differences: Mapping[str, Mapping[str, SignalDifference]] = field(default_factory=dict)
 
 
 def in_words(rows: Sequence[Ranked], use: str, blind: str) -> list[str]:

@@ -9,6 +9,7 @@ from l1distill.evaluation.metric_names import with_suffix
 from l1distill.evaluation.ranking import Ranked, Ranking
 from l1distill.reporting import markdown
 from l1distill.reporting.beside_teacher import beside_teacher
+from l1distill.reporting.differences_table import differences_table
 from l1distill.reporting.pictures import Picture
 from l1distill.reporting.tables import Column, Table
 from l1distill.reporting.template import embed, fill
@@ -97,6 +98,10 @@ def sweep_tables(rows: Sequence[Row], ranking: Ranking | None) -> list[Table]:
         for seed in row.failed
     }
     several: dict[str, list[Row]] = {}
+    if ranking is not None:
+        first = next((row.combination for row in rows if row.metrics), "")
+        if (beside := differences_table(ranking.differences, first)) is not None:
+            tables.append(beside)
     for row in rows:
         if row.metrics:
             several.setdefault(row.combination, []).append(row)

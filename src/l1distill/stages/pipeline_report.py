@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from l1distill.core.errors import DataError
 from l1distill.core.workspace import read_json, write_json, write_text
 from l1distill.evaluation.combinations import Trained, rank_combinations
 from l1distill.evaluation.ranking import Ranking
+from l1distill.evaluation.signal_differences import signal_differences
 from l1distill.reporting import markdown
 from l1distill.reporting.plots.cost import CostPoint, draw_cost
 from l1distill.reporting.sweep_page import Row, SweepPage, render_sweep, sweep_tables
@@ -158,7 +159,10 @@ def _rank(
         )
     if len(jobs) < 2 or len(backgrounds) > 1 or len(data) > 1:
         return None
-    return rank_combinations(jobs, backgrounds.pop())
+    background = backgrounds.pop()
+    ranking = rank_combinations(jobs, background)
+    failed = {(row.combination, seed) for row in ranking.rows for seed in row.failed}
+    return replace(ranking, differences=signal_differences(jobs, background, failed))
 
 
 def _content(results: Sequence[JobResult], ranking: Ranking | None) -> dict[str, Any]:
