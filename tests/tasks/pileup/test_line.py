@@ -22,7 +22,12 @@ from tests.tasks.pileup.made_up import HARD, PILEUP, make_data_set
 TASK_ = ("task=pileup", "data.generator.pool=1000")
 TEACHER = ("teacher.training.epochs=2", "teacher.width=8", "teacher.edge=4", "teacher.neighbors=4")
 STUDENT = (
-    *("student.layers=[16]", "student.training.epochs=30", "student.training.batch_size=32"),
+    *(
+        "student.layers=[16]",
+        "student.weight_bits=3",
+        "student.training.epochs=30",
+        "student.training.batch_size=32",
+    ),
     *("student.training.learning_rate=0.02", "distillation.beta=0.1"),
 )
 
@@ -121,7 +126,7 @@ def test_metrics_are_those_of_the_models_answers(line: Path) -> None:
         assert {f"resolution/{quantity}/{name}" for name in ("none", "chs", "truth")} <= set(
             teacher
         )
-    assert student["sparsity"] == pytest.approx(0.75, abs=0.02)
+    assert student["sparsity"] == pytest.approx(0.8, abs=0.02)
     assert {name for name in {**teacher, **student} if len(patterns_of(name)) != 1} == set()
 
 
@@ -153,7 +158,7 @@ def test_tables_show_methods_and_models(line: Path) -> None:
 def test_what_makes_no_sense_for_particles_is_refused(
     line: Path, words: tuple[str, ...], says: str
 ) -> None:
-    status, printed = _run(line, "student", *STUDENT[:1], *words, "output=refused")
+    status, printed = _run(line, "student", *STUDENT[:2], *words, "output=refused")
     assert status == 2
     assert says in printed
     assert "Traceback" not in printed
