@@ -50,7 +50,8 @@ def world() -> World:
 
 def _student(layers: list[int]):  # type: ignore[no-untyped-def]
     make_deterministic(3)
-    settings = StudentSettings.model_validate({**conf("student/mlp"), "layers": layers})
+    few = {"layers": layers, "weight_bits": 4, "input_bits": 8}  # bits, for the sake of yosys
+    settings = StudentSettings.model_validate({**conf("student/mlp"), **few})
     return build_student(settings, features=57)
 
 
