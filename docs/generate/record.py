@@ -30,9 +30,10 @@ STUDIES = {
     "paper": Path("outputs/govorkova/paper"),
     "autopruner": Path("outputs/autopruner/paper"),
     "search": Path("outputs/searches/paper"),
+    "pileup": Path("outputs/pileup/paper"),
 }
 """What ``l1distill paper`` wrote, by the name of its page of results."""
-WITH_PICTURES = ("search",)
+WITH_PICTURES = ("search", "pileup")
 """Those of them whose pictures are taken over; the names of these begin with that of the page."""
 TITLES = {
     "distillation_comparison": "Which distillation to use",

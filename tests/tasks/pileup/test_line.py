@@ -230,7 +230,7 @@ def test_paper_gathers_what_was_logged(line: Path, tmp_path: Path) -> None:
     products = 2 * (16 * 16 + 16) + 2 * (16 + 1)
     assert f"| {9000 * products / 1e6:,.0f} |" in text
     assert {path.name for path in (folder / "plots").iterdir()} == {
-        "responses.png", "weights.png", "maps.png", "times.png"
+        *(f"pileup_{name}.png" for name in ("responses", "weights", "maps", "times"))
     }  # fmt: skip
 
 

@@ -33,7 +33,9 @@ def draw_responses(curves: Mapping[str, Mapping[str, Curve]], folder: Path) -> P
         _steps(ax, curves[quantity])
         ax.set(xlabel=label, ylabel="share")
     axes[0].legend(frameon=False, fontsize="small")
-    return _saved(figure, folder, "responses.png", "Responses of missing pT and jets (figure 2)")
+    return _saved(
+        figure, folder, "pileup_responses.png", "Responses of missing pT and jets (figure 2)"
+    )
 
 
 def draw_weights(curves: Mapping[str, Curve], folder: Path) -> Picture:
@@ -42,7 +44,7 @@ def draw_weights(curves: Mapping[str, Curve], folder: Path) -> Picture:
     _steps(ax, curves)
     ax.set(xlabel="weight", ylabel="share of particles", yscale="log")
     ax.legend(frameon=False)
-    return _saved(figure, folder, "weights.png", "Weights of particles (figure 3)")
+    return _saved(figure, folder, "pileup_weights.png", "Weights of particles (figure 3)")
 
 
 def draw_maps(maps: Mapping[str, FloatArray], folder: Path) -> Picture:
@@ -55,7 +57,7 @@ def draw_maps(maps: Mapping[str, FloatArray], folder: Path) -> Picture:
     axes[0].set_ylabel("phi [rad]")
     figure.colorbar(drawn, ax=axes[-1], label="pT over pT without pileup")
     caption = "Sum of weighted pT over that of the events without pileup (figure 4)"
-    return _saved(figure, folder, "maps.png", caption)
+    return _saved(figure, folder, "pileup_maps.png", caption)
 
 
 def draw_times(found: Mapping[str, Sequence[float]], sizes: Sequence[int], folder: Path) -> Picture:
@@ -65,7 +67,7 @@ def draw_times(found: Mapping[str, Sequence[float]], sizes: Sequence[int], folde
         ax.plot(sizes, [1e3 * value for value in row], marker="o", color=color, label=name)
     ax.set(xlabel="events of a batch", ylabel="CPU time of an event [ms]", yscale="log")
     ax.legend(frameon=False)
-    return _saved(figure, folder, "times.png", "CPU time of an event (figure 5)")
+    return _saved(figure, folder, "pileup_times.png", "CPU time of an event (figure 5)")
 
 
 def _steps(ax: "Axes", curves: Mapping[str, Curve]) -> None:
