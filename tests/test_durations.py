@@ -15,7 +15,9 @@ pytest_plugins = ["pytester"]
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
     """Three files of two tests each, with this project's conftest.py."""
-    pytester.makeini("[pytest]\naddopts = -p no:hydra_pytest -p no:anyio -p no:cacheprovider\n")
+    plugins = "-p no:hydra_pytest -p no:anyio -p no:cacheprovider"
+    # fixtures of its conftest.py import the package of the tests
+    pytester.makeini(f"[pytest]\naddopts = {plugins}\npythonpath = {ROOT}\n")
     pytester.makeconftest((ROOT / "tests/conftest.py").read_text())
     one = "def test_{0}_1(): print('ran {0}_1')\ndef test_{0}_2(): print('ran {0}_2')\n"
     pytester.makepyfile(**{f"test_{name}": one.format(name) for name in ("a", "b", "c")})
