@@ -153,6 +153,8 @@ def _file(runs: RunFinder, run: LoggedRun, path: str, work: Path) -> Path:
 
 
 def _network(runs: RunFinder, model: Model, work: Path) -> "keras.Model":
+    import l1distill.tasks.pileup.graph_network  # noqa: F401 (importing makes its layers known)
+
     name = TEACHER_MODEL if model.name == TEACHER else STUDENT_MODEL
     return keras_files.load(_file(runs, model.runs[0], name, work))
 
