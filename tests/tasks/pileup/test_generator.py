@@ -143,8 +143,13 @@ def test_files_are_compact_and_streamed_in_order(made: Path, card: Card) -> None
             one, other = (getattr(getattr(each, table), name) for each in (joined, in_large))
             assert np.array_equal(one, other)
     sample = open_dataset(made / "out").sample(TRAINING)
-    assert len(sample.part(Split.TRAIN)) == card.files[TRAINING].train > 12
-    assert len(sample.items.values) == SETTINGS.train
+    events = sample.events(Split.TRAIN)
+    assert events.stop - events.start == card.files[TRAINING].train > 12
+    assert sample.first is not None
+    assert len(sample.first) == SETTINGS.train + 1
+    # items are particles
+    assert len(sample.part(Split.TRAIN)) == sample.first[events.stop] - sample.first[events.start]
+    assert len(sample.items.values) == sample.first[-1]
 
 
 def test_a_truncated_file_is_refused(made: Path, tmp_path: Path) -> None:
