@@ -50,8 +50,8 @@ def write_search_study(
         newest.setdefault(run.parameters["strategy"], run)
     if not newest:
         raise DataError(
-            f"no finished search on data set {dataset.md5} in the store; begin with l1distill "
-            f"search experiment={experiments[0]}"
+            f"no finished search of experiment={', '.join(experiments)} on data set "
+            f"{dataset.md5} in the store; begin with l1distill search experiment={experiments[0]}"
         )
     with tempfile.TemporaryDirectory() as place:
         searches = [_read(runs, run, Path(place)) for run in newest.values()]

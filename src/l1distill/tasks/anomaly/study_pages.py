@@ -62,8 +62,9 @@ class AutoencoderStudy:
         )
         if not study.float_models and not study.pruned:
             raise DataError(
-                f"no finished run of a teacher on data set {dataset.md5} in the store; begin with "
-                f"l1distill teacher experiment={experiments['teachers']}"
+                f"no finished teacher of experiment={experiments['teachers']} on data set "
+                f"{dataset.md5} in the store; begin with l1distill teacher "
+                f"experiment={experiments['teachers']}"
             )
         firmware = firmware_tables.gather(
             study,

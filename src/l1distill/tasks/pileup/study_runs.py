@@ -73,8 +73,9 @@ def gather(runs: RunFinder, experiments: Mapping[str, str], dataset_md5: str) ->
             models.append(Model(title=title, name=name, runs=found))
     if not models or models[0].name != TEACHER:
         raise DataError(
-            f"no finished teacher on data set {dataset_md5} in the store; begin with l1distill "
-            f"teacher task=pileup experiment={experiments['graphs']}"
+            f"no finished teacher of experiment={experiments['graphs']} on data set "
+            f"{dataset_md5} in the store; begin with l1distill teacher task=pileup "
+            f"experiment={experiments['graphs']}"
         )
     return models
 
