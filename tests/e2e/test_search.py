@@ -12,6 +12,7 @@ import mlflow
 import pytest
 import yaml
 
+from l1distill.core.workspace import work_folder
 from l1distill.distillation.hgq import check_hgq
 from l1distill.models import keras_files
 from l1distill.models.mlp import StudentSettings
@@ -141,9 +142,12 @@ def test_ctrl_c_leaves_the_tables_of_what_there_is(
         if outcomes:
             raise KeyboardInterrupt
 
+    # the worker leaves behind its first task, however fast it is
+    stop = work_folder(tmp_path / "search") / search_workers.STOP
     words = ("experiment=search_co", *FEW, "search.candidates=8", f"output={tmp_path}/search")
     with monkeypatch.context() as patched:
         patched.setattr(search_workers._Report, "__call__", interrupt)
+        patched.setattr(search_workers._Memory, "look", lambda *_: stop.touch())
         done = store.l1distill("search", *words, check=False)
     assert done.returncode == 130, done.stderr
     assert f"what there is was written to {tmp_path}/search" in done.stderr
