@@ -17,10 +17,9 @@ from l1distill.evaluation.budgets import (
     of_method,
     off_budget,
 )
-from l1distill.reporting import markdown
 from l1distill.reporting.pictures import Picture
+from l1distill.reporting.study_page import render_study
 from l1distill.reporting.tables import Column, Table
-from l1distill.reporting.template import embed, fill
 
 OURS = "autopruner"
 SEEDS = 10
@@ -106,17 +105,7 @@ def render_budgets(
     """
     words = [sentence for part in parts for sentence in budget_words(part)]
     tables = [table for part in parts for table in budget_tables(part)]
-    html = fill(
-        "sweep_page.html.j2",
-        title=title,
-        lead=lead,
-        words=words,
-        tables=tables,
-        pictures=embed(pictures),
-    )
-    text = [f"# {title}", lead, *words, *(markdown.section(table) for table in tables)]
-    text += [f"![{one.caption}](plots/{one.path.name})" for one in pictures]
-    return html, "\n\n".join(part.strip() for part in text if part.strip()) + "\n"
+    return render_study(title, lead, words, tables, pictures)
 
 
 def draw_budgets(part: BudgetPart, folder: Path) -> list[Picture]:

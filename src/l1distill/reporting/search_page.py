@@ -6,10 +6,9 @@ from math import exp, isinf
 import numpy as np
 
 from l1distill.evaluation.searches import Contrast, Search, best_losses, share_of_good
-from l1distill.reporting import markdown
 from l1distill.reporting.pictures import Picture
+from l1distill.reporting.study_page import render_study
 from l1distill.reporting.tables import Column, Table
-from l1distill.reporting.template import embed, fill
 
 TITLE = "Searches for a student"
 PAIR = ("co", "post")
@@ -183,15 +182,4 @@ def render(
     words = [f"On {name}: {statement(some)}" for name, some in repeats.items()]
     words = words or [statement([])]
     first = next(iter(repeats.values()), [])
-    found = tables(searches, first)
-    html = fill(
-        "sweep_page.html.j2",
-        title=TITLE,
-        lead=lead,
-        words=words,
-        tables=found,
-        pictures=embed(pictures),
-    )
-    text = [f"# {TITLE}", lead, *words, *(markdown.section(table) for table in found)]
-    text += [f"![{one.caption}](plots/{one.path.name})" for one in pictures]
-    return html, "\n\n".join(part.strip() for part in text if part.strip()) + "\n"
+    return render_study(TITLE, lead, words, tables(searches, first), pictures)

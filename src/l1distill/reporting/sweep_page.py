@@ -7,12 +7,11 @@ from statistics import fmean, stdev
 
 from l1distill.evaluation.metric_names import with_suffix
 from l1distill.evaluation.ranking import Ranked, Ranking
-from l1distill.reporting import markdown
 from l1distill.reporting.beside_teacher import beside_teacher
 from l1distill.reporting.differences_table import differences_table
 from l1distill.reporting.pictures import Picture
+from l1distill.reporting.study_page import render_study
 from l1distill.reporting.tables import Column, Table
-from l1distill.reporting.template import embed, fill
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,17 +75,7 @@ def render_sweep(page: SweepPage) -> tuple[str, str]:
     """Return the page as HTML and as Markdown."""
     words = [] if page.ranking is None else list(page.ranking.words)
     tables = sweep_tables(page.rows, page.ranking)
-    html = fill(
-        "sweep_page.html.j2",
-        title=page.title,
-        lead=page.lead,
-        words=words,
-        tables=tables,
-        pictures=embed(page.pictures),
-    )
-    text = [f"# {page.title}", page.lead, *words, *(markdown.section(table) for table in tables)]
-    text += [f"![{one.caption}](plots/{one.path.name})" for one in page.pictures]
-    return html, "\n\n".join(part.strip() for part in text if part.strip()) + "\n"
+    return render_study(page.title, page.lead, words, tables, page.pictures)
 
 
 def sweep_tables(rows: Sequence[Row], ranking: Ranking | None) -> list[Table]:

@@ -15,10 +15,9 @@ from l1distill.data.dataset import Dataset
 from l1distill.data.encoding import InputEncoding
 from l1distill.evaluation.curves import Curve, read_curve
 from l1distill.models import keras_files
-from l1distill.reporting import markdown
 from l1distill.reporting.pictures import Picture
+from l1distill.reporting.study_page import render_study
 from l1distill.reporting.tables import Table
-from l1distill.reporting.template import embed, fill
 from l1distill.simulation.columns import FloatArray
 from l1distill.tasks.pileup import study_plots, study_tables
 from l1distill.tasks.pileup.dataset import TEST, vertex_window_mm
@@ -124,21 +123,9 @@ def _render(
         f"train with, {events.stop - events.start} of dileptonic top pairs to test with, "
         f"{dataset.card.settings.get('pileup', float('nan')):g} pileup collisions on average."
     )
-    words = study_tables.verdicts(models)
-    html = fill(
-        "sweep_page.html.j2",
-        title=_TITLE,
-        lead=lead,
-        words=words,
-        tables=tables,
-        pictures=embed(pictures),
-    )
-    text = [f"# {_TITLE}", lead, *words, *(markdown.section(table) for table in tables)]
-    text += [f"![{one.caption}](plots/{one.path.name})" for one in pictures]
+    html, text = render_study(_TITLE, lead, study_tables.verdicts(models), tables, pictures)
     write_text(folder / "index.html", html)
-    write_text(
-        folder / "report.md", "\n\n".join(part.strip() for part in text if part.strip()) + "\n"
-    )
+    write_text(folder / "report.md", text)
 
 
 def _file(runs: RunFinder, run: LoggedRun, path: str, work: Path) -> Path:
