@@ -10,8 +10,10 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal
+
+from l1distill.evaluation.seeds import spread_over_seeds
 
 Unit = Literal["nodes", "features"]
 TOLERANCE = 0.001
@@ -82,7 +84,7 @@ class BudgetPoint:
     @property
     def spread(self) -> float:
         """Standard deviation over the seeds; NaN with one."""
-        return _spread([run.value for run in self.runs])
+        return spread_over_seeds([run.value for run in self.runs])
 
     @property
     def error(self) -> float:
@@ -93,7 +95,7 @@ class BudgetPoint:
         """Return mean and standard deviation of the nodes of each layer."""
         names = list(self.runs[0].layers)
         numbers = {name: [run.layers.get(name, 0) for run in self.runs] for name in names}
-        return {name: (fmean(found), _spread(found)) for name, found in numbers.items()}
+        return {name: (fmean(found), spread_over_seeds(found)) for name, found in numbers.items()}
 
     def alike(self) -> float:
         """Return the mean Jaccard index of the features of any two seeds; NaN with one."""
@@ -238,13 +240,8 @@ def differences(found: Sequence[BudgetPoint], one: str, other: str) -> list[Diff
         values = beside.get(point.asked, {})
         both = [run.value - values[run.seed] for run in point.runs if run.seed in values]
         if both:
-            error = _spread(both) / math.sqrt(len(both))
+            error = spread_over_seeds(both) / math.sqrt(len(both))
             result.append(
                 Difference(asked=point.asked, mean=fmean(both), error=error, seeds=len(both))
             )
     return result
-
-
-def _spread(values: Sequence[float]) -> float:
-    """Return the standard deviation; NaN of one value."""
-    return stdev(values) if len(values) > 1 else math.nan

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from l1distill.evaluation.ranking import SAME_COST, SIGMAS, Ranked, Ranking, in_words
 from l1distill.evaluation.roc import separation
+from l1distill.evaluation.seeds import spread_over_seeds
 
 CHANCE = 0.5
 """AUC of a score that says nothing."""
@@ -215,13 +216,13 @@ def _row(
         failed=tuple(failed),
         auc=means[name].auc,
         event_error=means[name].error(),
-        seed_spread=_spread([parts.auc for _, parts in seeds.values()]),
+        seed_spread=spread_over_seeds([parts.auc for _, parts in seeds.values()]),
         behind=difference.auc,
         behind_error=behind_error,
         is_best=is_eligible and difference.auc <= SIGMAS * behind_error,
         lut=fmean(job.lut for job in jobs),
         blind=fmean(blind) if blind else math.nan,
-        blind_spread=_spread(blind),
+        blind_spread=spread_over_seeds(blind),
     )
 
 
@@ -239,10 +240,6 @@ def error_of_mean(values: Sequence[float]) -> float:
 
     wider = float(t.ppf(0.975, len(values) - 1)) / 1.96
     return wider * stdev(values) / math.sqrt(len(values))
-
-
-def _spread(values: Sequence[float]) -> float:
-    return stdev(values) if len(values) > 1 else math.nan
 
 
 def _variance_of_mean(values: NDArray[np.float64]) -> float:

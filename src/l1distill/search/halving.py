@@ -1,9 +1,12 @@
 """Which candidates go on: successive halving that does not lose the front of loss and cost."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+T = TypeVar("T")
 
 
 def non_dominated(points: ArrayLike) -> NDArray[np.bool_]:
@@ -46,3 +49,14 @@ def survivors(
         front = non_dominated([[losses[number], *costs[number]] for number in good])
         chosen |= {number for number, best in zip(good, front, strict=True) if best}
     return sorted(chosen)
+
+
+def evenly(front: Sequence[T], number: int) -> list[T]:
+    """Return so many of those on a front, spread evenly from its one end to the other.
+
+    Args:
+        front: in order.
+        number: that are wanted; all where there are fewer.
+    """
+    places = np.linspace(0, len(front) - 1, min(number, len(front))).round().astype(int)
+    return [front[place] for place in np.unique(places)]

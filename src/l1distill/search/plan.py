@@ -14,7 +14,7 @@ from l1distill.compression.pruning import PruningSettings
 from l1distill.models.mlp import StudentSettings
 from l1distill.search.buckets import Work, populations
 from l1distill.search.candidate import Candidate
-from l1distill.search.halving import non_dominated, survivors
+from l1distill.search.halving import evenly, non_dominated, survivors
 from l1distill.search.records import Decision, Drawn, Outcome, Step, Task
 from l1distill.search.sampling import Draw, ask, number_of
 from l1distill.search.settings import SearchSettings, Strategy
@@ -167,9 +167,7 @@ class Course:
         """Return the best by validation loss, of a front those spread over it."""
         if self.plan.strategy != "front":
             return self.finished()[:number]
-        front = self.front()
-        places = np.linspace(0, len(front) - 1, min(number, len(front))).round().astype(int)
-        return [front[place] for place in np.unique(places)]
+        return evenly(self.front(), number)
 
     def next(self) -> Decision:
         """Decide what follows when all tasks are done."""

@@ -171,12 +171,7 @@ class Finalists:
         metrics = {"search/finalists": float(len(self.trained))}
         if not self.trained:
             return metrics
-        names = [*self.trained[0].metrics]
-        write_csv(
-            self._context.folder / "finalists.csv",
-            ("candidate", "seed", *names),
-            ([one.number, one.seed, *(one.metrics[n] for n in names)] for one in self.trained),
-        )
+        write_finalists(self.trained, self._context.folder)
         best = min(self.trained, key=lambda one: one.metrics["best_validation_loss"])
         self._write_curves(best)
         metrics["search/best_finalist_validation_loss"] = best.metrics["best_validation_loss"]
@@ -234,6 +229,16 @@ class Finalists:
                 path = self._context.folder / CURVES / who / f"{signal}.csv"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_curve(to_curve(result.roc), path)
+
+
+def write_finalists(trained: Sequence[Finalist], folder: Path) -> None:
+    """Write ``finalists.csv`` into a folder, a row each."""
+    names = [*trained[0].metrics]
+    write_csv(
+        folder / "finalists.csv",
+        ("candidate", "seed", *names),
+        ([one.number, one.seed, *(one.metrics[n] for n in names)] for one in trained),
+    )
 
 
 def of_finalist(

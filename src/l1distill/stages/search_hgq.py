@@ -25,9 +25,10 @@ from l1distill.models import keras_files
 from l1distill.models.hgq_student import HgqSettings
 from l1distill.reporting.pictures import write_captions
 from l1distill.reporting.plots.search import draw_front
-from l1distill.search.halving import non_dominated
+from l1distill.search.halving import evenly, non_dominated
 from l1distill.search.problem import Problem
 from l1distill.search.worker import STAGE_NS
+from l1distill.stages.search_finalists import FOLDER, Finalist, write_finalists
 from l1distill.stages.stage import Context, Result
 from l1distill.training.checkpoint import file_of_part
 
@@ -116,11 +117,7 @@ class Walk:
     def finalists(self) -> list[int]:
         """Return candidates of the front, from the dearest to the cheapest, evenly."""
         front = sorted(self.front(), key=lambda n: self.rows[n][_LUT])
-        wanted = min(self._settings.search.finalists, len(front))
-        if not wanted:
-            return []
-        places = np.unique(np.linspace(0, len(front) - 1, wanted).round().astype(int))
-        return [front[place] for place in places]
+        return evenly(front, self._settings.search.finalists)
 
     def _train(
         self,
@@ -200,8 +197,8 @@ def walk_front(
     return Result(metrics=metrics, headline=headline, dataset_md5=md5, note=note)
 
 
-def _finalists(walk: Walk, settings: "Settings", context: Context) -> list[tuple[int, int, Row]]:
-    folder = context.folder / "finalists"
+def _finalists(walk: Walk, settings: "Settings", context: Context) -> list[Finalist]:
+    folder = context.folder / FOLDER
     folder.mkdir()
     seeds = range(settings.seed, settings.seed + settings.search.seeds)
     trained = []
@@ -213,15 +210,11 @@ def _finalists(walk: Walk, settings: "Settings", context: Context) -> list[tuple
         write_text(folder / f"{epochs}.yaml", f"{head}{text}\n")
         for seed in seeds:
             student, row = walk.finalist(context, epochs, seed)
-            keras_files.save(student.model, folder / f"{epochs}-seed{seed}.h5")
-            trained.append((epochs, seed, row))
+            one = Finalist(number=epochs, seed=seed, metrics=row)
+            keras_files.save(student.model, folder / f"{one.name}.h5")
+            trained.append(one)
     if trained:
-        names = [*trained[0][2]]
-        write_csv(
-            context.folder / "finalists.csv",
-            ("candidate", "seed", *names),
-            ([epochs, seed, *(row[n] for n in names)] for epochs, seed, row in trained),
-        )
+        write_finalists(trained, context.folder)
     return trained
 
 

@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 
 from l1distill.reporting.tables import Column, Table
-from l1distill.tasks.pileup.evaluation import JETS, PTMISS, PUPPI, STUDENT, TEACHER
+from l1distill.tasks.pileup.evaluation import PUPPI, STUDENT, TEACHER, TITLES
 from l1distill.tasks.pileup.plots import METHODS
-
-_TITLES = {PTMISS: "Missing pT", JETS: "Jet pT"}
 
 
 def tables(student: Mapping[str, float]) -> list[Table]:
     """Return a table of each quantity, from the metrics of a student."""
-    return [_table(quantity, title, student) for quantity, title in _TITLES.items()]
+    return [_table(quantity, title, student) for quantity, title in TITLES.items()]
 
 
 def _table(quantity: str, title: str, metrics: Mapping[str, float]) -> Table:

@@ -28,6 +28,7 @@ from l1distill.tasks.pileup.responses import (
 from l1distill.tasks.pileup.weights import Weights, classical_weights
 
 PTMISS, JETS = "ptmiss", "jet_pt"
+TITLES = {PTMISS: "Missing pT", JETS: "Jet pT"}
 PUPPI, TEACHER, STUDENT = "puppi", "teacher", "student"
 WEIGHTS = "weights"
 """Family of curves: the distribution of each model's weights."""

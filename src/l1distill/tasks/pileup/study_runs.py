@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 
 from l1distill.artifacts.runs import LoggedRun, RunFinder
 from l1distill.core.errors import DataError
+from l1distill.evaluation.seeds import spread_over_seeds
 from l1distill.tasks.pileup.evaluation import STUDENT, TEACHER
 
 FLOAT, FIXED = "student", "8-bit student"
@@ -46,8 +47,7 @@ class Model:
 
     def spread(self, metric: str) -> float:
         """Return the standard deviation over seeds; NaN of fewer than two."""
-        found = self.values(metric)
-        return stdev(found.values()) if len(found) > 1 else math.nan
+        return spread_over_seeds(self.values(metric).values())
 
 
 def gather(runs: RunFinder, experiments: Mapping[str, str], dataset_md5: str) -> Sequence[Model]:
@@ -92,5 +92,4 @@ def ratio_of_seeds(ours: Model, theirs: Model, metric: str, other: str) -> tuple
     """Return mean and standard deviation of the ratios of two models with the same seed."""
     one, two = ours.values(metric), theirs.values(other)
     ratios = [one[seed] / two[seed] for seed in one if seed in two]
-    spread = stdev(ratios) if len(ratios) > 1 else math.nan
-    return (fmean(ratios) if ratios else math.nan), spread
+    return (fmean(ratios) if ratios else math.nan), spread_over_seeds(ratios)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from l1distill.reporting.tables import Column, Table
-from l1distill.tasks.pileup.evaluation import JETS, PTMISS, PUPPI, STUDENT, TEACHER
+from l1distill.tasks.pileup.evaluation import JETS, PTMISS, PUPPI, STUDENT, TEACHER, TITLES
 from l1distill.tasks.pileup.plots import METHODS
 from l1distill.tasks.pileup.study_runs import (
     FIXED,
@@ -15,7 +15,6 @@ from l1distill.tasks.pileup.study_runs import (
     ratio_of_seeds,
 )
 
-TITLES = {PTMISS: "Missing pT", JETS: "Jet pT"}
 _PUBLISHED_ACCURACY = {"PUPPI": "96.6%", FLOAT: "98.9%", FIXED: "97.7%"}
 
 
