@@ -137,6 +137,7 @@ def test_the_seed_alone_decides() -> None:
         ({"scheme": "co_training"}, "distillation.scheme=co_training: student=trees"),
         ({"scheme": "self"}, "distillation.scheme=self: "),
         ({"response": {"answer": "decision"}}, "distillation.response.answer=decision: "),
+        ({"response": {"high_from": 0.9}}, "distillation.response.high_from=0.9: "),
         ({"loss": "kl"}, "distillation.loss=kl: "),
         ({"beta": 0.5}, "distillation.beta=0.5: "),
         ({"feature": {"weight": 0.1}}, "distillation.feature.weight=0.1: "),

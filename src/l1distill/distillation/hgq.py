@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from l1distill.compression.pruning import PruningSettings, measure_sparsity
 from l1distill.compression.settings import CompressionSettings
 from l1distill.core.errors import ConfigError
+from l1distill.distillation.answers_alone import check_answers_alone
 from l1distill.distillation.distances import response_distance
 from l1distill.distillation.pupil import TrainedStudent
 from l1distill.distillation.settings import DistillationSettings
@@ -52,23 +53,13 @@ def check_hgq(distillation: DistillationSettings, compression: CompressionSettin
         ConfigError: the line names the key.
     """
     check_installed()
-    refused = {
-        f"distillation.scheme={distillation.scheme}": distillation.scheme != "offline",
-        f"distillation.response.answer={distillation.response.answer}": (
-            distillation.response.answer != "score"
-        ),
-        f"distillation.beta={distillation.beta:g}": distillation.beta != 0,
-        **{
-            f"distillation.{kind}.weight={getattr(distillation, kind).weight:g}": True
-            for kind in distillation.of_network
-        },
-    }
-    for setting, is_refused in refused.items():
-        if is_refused:
-            raise ConfigError(
-                f"{setting}: student=hgq learns the teacher's score alone, offline; take "
-                "distillation=response, or student=mlp"
-            )
+    answer = distillation.response.answer
+    check_answers_alone(
+        distillation,
+        {f"distillation.response.answer={answer}": answer != "score"},
+        "student=hgq learns the teacher's score alone, offline; take distillation=response, or "
+        "student=mlp",
+    )
     if not isinstance(compression, PruningSettings) or compression.sparsity:
         raise ConfigError(
             f"compression.method={compression.method}: student=hgq takes weights away by their "

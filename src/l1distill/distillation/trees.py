@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from l1distill.compression.pruning import PruningSettings
 from l1distill.compression.settings import CompressionSettings
 from l1distill.core.errors import ConfigError
+from l1distill.distillation.answers_alone import check_answers_alone
 from l1distill.distillation.boosting import Ensemble, boost
 from l1distill.distillation.pupil import TrainedStudent
 from l1distill.distillation.settings import DistillationSettings
@@ -50,27 +51,16 @@ def check_trees(distillation: DistillationSettings, pruning: CompressionSettings
     Raises:
         ConfigError: the line names the key.
     """
-    refused = {
-        f"distillation.scheme={distillation.scheme}": distillation.scheme != "offline",
-        f"distillation.response.answer={distillation.response.answer}": (
-            distillation.response.answer != "score"
-        ),
-        f"distillation.loss={distillation.loss}": distillation.loss != "mse",
-        f"distillation.response.high_from={distillation.response.high_from}": (
-            distillation.response.high_from is not None
-        ),
-        f"distillation.beta={distillation.beta:g}": distillation.beta != 0,
-        **{
-            f"distillation.{kind}.weight={getattr(distillation, kind).weight:g}": True
-            for kind in distillation.of_network
+    answer = distillation.response.answer
+    check_answers_alone(
+        distillation,
+        {
+            f"distillation.response.answer={answer}": answer != "score",
+            f"distillation.loss={distillation.loss}": distillation.loss != "mse",
         },
-    }
-    for setting, is_refused in refused.items():
-        if is_refused:
-            raise ConfigError(
-                f"{setting}: student=trees learns the teacher's score alone, offline and with the "
-                "mean squared error; take distillation=response, or student=mlp"
-            )
+        "student=trees learns the teacher's score alone, offline and with the mean squared error; "
+        "take distillation=response, or student=mlp",
+    )
     if not isinstance(pruning, PruningSettings):
         raise ConfigError(
             f"compression.method={pruning.method}: student=trees has no nodes to switch off; set "

@@ -12,6 +12,7 @@ from l1distill.compression.pruning import PruningSettings
 from l1distill.core.errors import ConfigError, DataError
 from l1distill.core.settings import Settings as SectionSettings
 from l1distill.data.encoding import InputEncoding
+from l1distill.distillation.answers_alone import check_answers_alone
 from l1distill.executor.settings import ExecutorSettings, ProcessesSettings
 from l1distill.models.mlp import StudentSettings
 from l1distill.search.plan import Course, Plan
@@ -74,36 +75,25 @@ def _check(settings: Settings, task: Task) -> None:
         check_learning(settings, task)
         return
     chosen, student = settings.distillation, settings.student
-    refused = {
-        f"student.family={student.family}": student.family != "mlp",
-        f"student.batch_norm={getattr(student, 'batch_norm', '')}": (
-            getattr(student, "batch_norm", "absent") != "absent"
-        ),
-        f"student.float_epochs={getattr(student, 'float_epochs', 0)}": bool(
-            getattr(student, "float_epochs", 0)
-        ),
-        "student.quantized=false": not getattr(student, "quantized", True),
-        "student.output_range=unit": getattr(student, "output_range", "") == "unit",
-        f"compression.method={settings.compression.method}": not isinstance(
-            settings.compression, PruningSettings
-        ),
-        f"distillation.scheme={chosen.scheme}": chosen.scheme != "offline",
-        f"distillation.beta={chosen.beta:g}": bool(chosen.beta),
-        f"distillation.response.high_from={chosen.response.high_from}": (
-            chosen.response.high_from is not None
-        ),
-        **{
-            f"distillation.{kind}.weight={getattr(chosen, kind).weight:g}": True
-            for kind in chosen.of_network
+    check_answers_alone(
+        chosen,
+        {
+            f"student.family={student.family}": student.family != "mlp",
+            f"student.batch_norm={getattr(student, 'batch_norm', '')}": (
+                getattr(student, "batch_norm", "absent") != "absent"
+            ),
+            f"student.float_epochs={getattr(student, 'float_epochs', 0)}": bool(
+                getattr(student, "float_epochs", 0)
+            ),
+            "student.quantized=false": not getattr(student, "quantized", True),
+            "student.output_range=unit": getattr(student, "output_range", "") == "unit",
+            f"compression.method={settings.compression.method}": not isinstance(
+                settings.compression, PruningSettings
+            ),
         },
-    }
-    for setting, is_refused in refused.items():
-        if is_refused:
-            raise ConfigError(
-                f"{setting}: a search trains quantized multilayer perceptrons, pruned by "
-                "magnitude, on what a trained teacher answers; take student=mlp, "
-                "compression=pruning and distillation=response"
-            )
+        "a search trains quantized multilayer perceptrons, pruned by magnitude, on what a trained "
+        "teacher answers; take student=mlp, compression=pruning and distillation=response",
+    )
     if settings.strategy == "post" and settings.search.candidates < 2:
         raise ConfigError("search.candidates=1: strategy=post searches twice; ask for two at least")
     if settings.search.space.knowledge and chosen.response.answer == "decision":
