@@ -71,19 +71,21 @@ def experiments_of(names: Sequence[str], known: set[str]) -> list[str]:
         names: names of the files in ``conf/experiment``.
         known: the stage's groups and top-level keys; an experiment that sets another is not for it.
     """
-    meant = []
-    for name in names:
-        files = [folder / "experiment" / f"{name}.yaml" for folder in conf_folders()]
-        content: Any = OmegaConf.to_container(
-            OmegaConf.load(next(file for file in files if file.is_file()))
-        )
-        entries = content.pop("defaults", [])  # those that are words are files of this folder
-        overridden = [key for entry in entries if isinstance(entry, dict) for key in entry]
-        swept = content.pop("hydra", {}).get("sweeper", {}).get("params", {})
-        touched = [key.removeprefix("override ").strip("/") for key in [*overridden, *swept]]
-        if {*content, *(key.split(".")[0] for key in touched)} <= known:
-            meant.append(name)
-    return meant
+    return [name for name in names if _touched_by(name) <= known]
+
+
+def _touched_by(name: str) -> set[str]:
+    """Return the groups and top-level keys that an experiment sets, or one that it is made from."""
+    files = [folder / "experiment" / f"{name}.yaml" for folder in conf_folders()]
+    content: Any = OmegaConf.to_container(
+        OmegaConf.load(next(file for file in files if file.is_file()))
+    )
+    entries = content.pop("defaults", [])
+    others = [entry for entry in entries if isinstance(entry, str) and entry != "_self_"]
+    overridden = [key for entry in entries if isinstance(entry, dict) for key in entry]
+    swept = content.pop("hydra", {}).get("sweeper", {}).get("params", {})
+    touched = [key.removeprefix("override ").strip("/") for key in [*overridden, *swept]]
+    return {*content, *(key.split(".")[0] for key in touched)}.union(*map(_touched_by, others))
 
 
 def _page(
