@@ -15,7 +15,6 @@ from recording import arguments, show
 from rich.table import Table
 
 from l1distill.simulation.jobs import job_path
-from l1distill.tasks.pileup.events import Events
 from l1distill.tasks.pileup.generator.plan import plan_pool, plan_shards
 from l1distill.tasks.pileup.generator.settings import GeneratorSettings
 from l1distill.tasks.pileup.generator.shard import make_job, read_shard
@@ -23,8 +22,7 @@ from l1distill.tasks.pileup.graph import nearest
 from l1distill.tasks.pileup.graph_network import build_network
 from l1distill.tasks.pileup.graph_settings import PUBLISHED, GraphSettings
 from l1distill.tasks.pileup.graph_training import graph_weights
-from l1distill.tasks.pileup.puppi import puppi_weights
-from l1distill.tasks.pileup.weights import from_vertex
+from l1distill.tasks.pileup.weights import puppi_anew
 
 PILEUP = (60.0, 100.0, 140.0, 200.0)
 
@@ -34,19 +32,6 @@ def cpu_ms(work: Callable[[], object], events: int) -> float:
     start = time.process_time()
     work()
     return 1e3 * (time.process_time() - start) / events
-
-
-def puppi_of(events: Events, settings: GeneratorSettings) -> Callable[[], object]:
-    """Return what computes the PUPPI weights of a batch."""
-    particles = events.particles
-    window = settings.puppi.vertex_window_mm
-    return lambda: puppi_weights(
-        particles,
-        charged=particles.charge != 0,
-        from_vertex=from_vertex(particles, window),
-        pileup=events.numbers[:, 0],
-        settings=settings.puppi,
-    )
 
 
 def main() -> None:
@@ -66,13 +51,14 @@ def main() -> None:
             settings = GeneratorSettings(
                 train=number, test=1, shard=number, pileup=pileup, pool=1000, seed=1
             )
+            puppi = puppi_anew(settings.puppi)
             make_job(settings, plan_pool(settings), folder)
             shard = plan_shards(settings)[0]
             times = [cpu_ms(lambda: make_job(settings, shard, folder), number)]  # noqa: B023
             events = read_shard(folder, shard)
             job_path(folder, shard).unlink()
             particles = events.particles
-            times.append(cpu_ms(puppi_of(events, settings), number))
+            times.append(cpu_ms(lambda: puppi(events), number))  # noqa: B023
             times.append(cpu_ms(lambda: nearest(particles, 12), number))  # noqa: B023
             single = [events.select(np.arange(number) == at) for at in range(min(number, 8))]
             for weights in answers.values():

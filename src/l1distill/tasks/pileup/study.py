@@ -29,9 +29,8 @@ from l1distill.tasks.pileup.inference import dense_operations, operations, time_
 from l1distill.tasks.pileup.maps import pt_ratio_maps
 from l1distill.tasks.pileup.particles import particle_numbers
 from l1distill.tasks.pileup.plots import METHODS
-from l1distill.tasks.pileup.puppi import puppi_weights
 from l1distill.tasks.pileup.study_runs import FLOAT, Model, gather
-from l1distill.tasks.pileup.weights import Weights, from_vertex
+from l1distill.tasks.pileup.weights import Weights, puppi_anew
 
 if TYPE_CHECKING:
     from tensorflow import keras
@@ -196,22 +195,12 @@ def _times(
     sizes = [size for size in _SIZES if size <= len(events)]
     puppi = GeneratorSettings.model_validate(dict(dataset.card.settings)).puppi
 
-    def classical(events: Events) -> FloatArray:
-        particles = events.particles
-        return puppi_weights(
-            particles,
-            charged=particles.charge != 0,
-            from_vertex=from_vertex(particles, window_mm),
-            pileup=events.numbers[:, 0],
-            settings=puppi,
-        )
-
     methods = {
         "published teacher (untrained)": graph_weights(
             build_network(PUBLISHED), PUBLISHED, window_mm
         ),
         **weights,
-        "PUPPI": classical,
+        "PUPPI": puppi_anew(puppi),
     }
     particles = len(events.particles.event) / len(events)
     return sizes, particles, time_per_event(events, methods, sizes)
