@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from l1distill.artifacts.runs import LoggedRun
+from l1distill.models.families import build_network
+from l1distill.models.mlp import StudentSettings
 from l1distill.tasks.pileup.inference import dense_operations, time_per_event
 from l1distill.tasks.pileup.maps import ETA_EDGES, PHI_EDGES, pt_ratio_maps
 from l1distill.tasks.pileup.study_runs import FIXED, FLOAT, Model, gather, ratio_of_seeds
 from l1distill.tasks.pileup.study_tables import resolutions, verdicts
+from tests.settings import conf
 from tests.tasks.pileup.made_up import HARD, PILEUP, made_up_events
 
 
@@ -104,5 +107,16 @@ def test_time_is_of_batches_of_each_size() -> None:
     found = time_per_event(events, {"a": weights}, (1, 4))
     assert set(asked) == {1, 4}
     assert len(found["a"]) == 2
-    assert dense_operations([16, 128, 64, 1]) == pytest.approx(20_900, rel=0.02)
     assert Model(title="", name="", runs=[]).values("x") == {}
+
+
+def test_the_student_in_floating_point_has_the_published_size() -> None:
+    """The published one has 10,625 parameters and 20.9 kFLOP a particle (table 2)."""
+    student = conf("experiment/reduce_pileup_float")["student"]
+    settings = StudentSettings(**student)
+    network = build_network(settings, (16,), 1, ())
+    trained = sum(int(np.prod(one.shape)) for one in network.trainable_variables)
+    normalization = 2 * 64  # scale and shift of the last hidden layer, which ours has not
+    assert trained + normalization == 10_625
+    layers = [16, *student["layers"], 1]
+    assert dense_operations(layers) == pytest.approx(20_900, rel=0.02)
