@@ -29,6 +29,7 @@ from l1distill.models.mlp import StudentSettings
 from l1distill.stages import lessons, student
 from l1distill.stages.composition import compose_stage, to_plain
 from l1distill.stages.configuration import parse
+from l1distill.stages.item_weights import check_alike, check_item_weights, item_weights
 from l1distill.stages.lessons import Taught, teach
 from l1distill.stages.pseudo_items import pseudo_items
 from l1distill.stages.recorded_teacher import check_same_constants
@@ -423,5 +424,27 @@ def test_a_foreign_task_without_such_teachers_is_told(tmp_path: Path) -> None:
         settings.distillation = DistillationSettings(beta=1.0)
         with pytest.raises(ConfigError, match=r"^distillation.beta=1: this task has no truth"):
             student.check_learning(settings, DIGITS)
+        settings.distillation = DistillationSettings(pt_cap_gev=5.0)
+        says = r"^distillation.pt_cap_gev=5: the items of task=digits have no pT .*pt_cap_gev=null"
+        with pytest.raises(ConfigError, match=says):
+            student.check_learning(settings, DIGITS)
         settings.distillation = DistillationSettings()
         student.check_learning(settings, DIGITS)
+
+
+def test_items_count_by_their_pt_up_to_the_cap() -> None:
+    class WithMomenta:
+        def item_pt(self, items: np.ndarray) -> np.ndarray:
+            return items[:, 0]
+
+    task: Any = WithMomenta()
+    items = np.array([[0.5, 9.0], [4.0, 9.0], [70.0, 9.0]], np.float32)
+    settings = DistillationSettings(pt_cap_gev=5.0)
+    assert item_weights(settings, task, items).tolist() == [0.5, 4.0, 5.0]  # type: ignore[union-attr]
+    assert item_weights(DistillationSettings(), task, items) is None
+    check_item_weights(settings, task)
+    joint = DistillationSettings(pt_cap_gev=5.0, scheme="co_training")
+    says = r"^distillation.pt_cap_gev=5: distillation.scheme=co_training trains a teacher, .*=null"
+    with pytest.raises(ConfigError, match=says):
+        check_alike(joint)
+    check_alike(DistillationSettings(scheme="co_training"))

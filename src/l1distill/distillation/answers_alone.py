@@ -25,6 +25,7 @@ def check_answers_alone(
         f"distillation.scheme={distillation.scheme}": distillation.scheme != "offline",
         f"distillation.response.high_from={response.high_from}": response.high_from is not None,
         f"distillation.beta={distillation.beta:g}": distillation.beta != 0,
+        f"distillation.pt_cap_gev={distillation.pt_cap_gev}": distillation.pt_cap_gev is not None,
         **{
             f"distillation.{kind}.weight={getattr(distillation, kind).weight:g}": True
             for kind in distillation.of_network

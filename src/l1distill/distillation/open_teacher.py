@@ -75,6 +75,14 @@ class SupervisedTeacher(Protocol):
         """
 
 
+@runtime_checkable
+class TrueAnswers(SupervisedTeacher, Protocol):
+    """One whose truth is an answer that a student could give, which may be high as any other."""
+
+    def true_answers(self, arrays: Arrays) -> "tf.Tensor":
+        """Return what a student should answer by the truth, (n, outputs)."""
+
+
 def open_teacher(teacher: AnyTeacher, name: str, wanted_by: str) -> OpenTeacher:
     """Return a teacher as one that can be asked.
 

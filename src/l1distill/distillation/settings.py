@@ -39,7 +39,8 @@ class ResponseSettings(Settings):
     the teacher's scores as they are. null: all scores are learned as they are."""
     high_from: float | None = None
     """What a student should answer from which on an item counts ``high_weight`` times in the
-    distance of answers, on the scale of its output; null: all count alike."""
+    distance of answers, on the scale of its output; null: all count alike. Where the truth is such
+    an answer (pileup), it counts so in the distance from it."""
     high_weight: float = Field(default=3.0, gt=0)
     """See ``high_from`` (Bal et al. 2024: 3 times from 0.95 on)."""
 
@@ -115,6 +116,10 @@ class DistillationSettings(Settings):
     items: int | None = Field(default=None, ge=1)
     """Items that a student learns from, of the training and of the validation split each, at most;
     the seed chooses them. Null: all."""
+    pt_cap_gev: float | None = Field(default=None, gt=0)
+    """Each item counts in the loss as its pT [GeV], and as this where it has more, where items have
+    a pT and the scheme is ``offline`` (pileup: particles, whose jets and missing momentum are made
+    of those of high pT). Null: all items count alike."""
     scheme: Scheme = "offline"
     """``offline``: the teacher is trained before and stays as it is. ``co_training``: a teacher
     with the settings of that in ``teacher_folder`` is trained anew, together with the student.

@@ -14,11 +14,11 @@ from l1distill.compression.settings import CompressionSettings
 from l1distill.core.errors import ConfigError
 from l1distill.distillation.augmentation import truth_weights
 from l1distill.distillation.held_out import loss_of_items
-from l1distill.distillation.open_teacher import SupervisedTeacher
+from l1distill.distillation.open_teacher import SupervisedTeacher, TrueAnswers
 from l1distill.distillation.pupil import Pupil, TrainedStudent, fit_pupil, together
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.targets import TargetTransform
-from l1distill.distillation.transfer import RESPONSE, Transfer, total, weighted
+from l1distill.distillation.transfer import RESPONSE, Transfer, count_high, total, weighted
 from l1distill.models.mlp import StudentSettings
 from l1distill.models.student_network import NetworkSettings
 from l1distill.training.determinism import make_deterministic
@@ -39,6 +39,7 @@ class Examples:
             ``reconstruction``, ``feature``, ``relation``; centered and scaled by the caller.
         arrays: what the task's truth is computed from, (n, ...) each; needed for ``beta``.
         pseudo: how many of the last items have no truth (:mod:`.augmentation`).
+        weights: (n,) what the loss of each item is multiplied by; None: all count alike.
     """
 
     features: NDArray[np.float32]
@@ -46,6 +47,7 @@ class Examples:
     lessons: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     arrays: Sequence[NDArray[Any]] = ()
     pseudo: int = 0
+    weights: NDArray[np.floating[Any]] | None = None
 
 
 def train_student(
@@ -115,6 +117,8 @@ def train_student(
     widths = {kind: values.shape[1] for kind, values in train.lessons.items()}
     transfer = Transfer(distillation, pupil.hidden_width, widths)
     loss = _loss(pupil, transfer, distillation, [*train.lessons], truth, target)
+    if train.weights is not None:
+        loss = _times_last(loss)
 
     def fit_now() -> Fit:
         parts = [pupil.model, *transfer.regressors.values()]
@@ -168,10 +172,18 @@ def _loss(
         if settings.beta and truth is not None:
             *arrays, weights = others[len(kinds) :]
             said = answer if target is None else target.undo(answer)
-            terms.append(weighted(settings.beta, weights * truth.student_loss(said, arrays)))
+            distance = truth.student_loss(said, arrays)
+            if isinstance(truth, TrueAnswers):
+                distance = count_high(distance, truth.true_answers(arrays), settings.response)
+            terms.append(weighted(settings.beta, weights * distance))
         return total(terms)
 
     return loss
+
+
+def _times_last(loss: Loss) -> Loss:
+    """Return the loss of a batch without its last array, which is what it is multiplied by."""
+    return lambda batch, step: batch[-1] * loss(batch[:-1], step)
 
 
 def _arrays(examples: Examples, settings: DistillationSettings) -> Arrays:
@@ -186,8 +198,10 @@ def _arrays(examples: Examples, settings: DistillationSettings) -> Arrays:
         raise ValueError(f"{len(features)} features, but {len(targets)} targets of the same items")
     if missing := [kind for kind in settings.of_network if kind not in examples.lessons]:
         raise ValueError(f"examples.lessons: no {missing[0]}, which has a weight")
-    more = [*examples.arrays, truth_weights(len(features), examples.pseudo)]
-    return [features, targets, *examples.lessons.values(), *(more if settings.beta else ())]
+    arrays = [features, targets, *examples.lessons.values()]
+    if settings.beta:
+        arrays += [*examples.arrays, truth_weights(len(features), examples.pseudo)]
+    return arrays if examples.weights is None else [*arrays, examples.weights]
 
 
 def distance_to_teacher(

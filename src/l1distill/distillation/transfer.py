@@ -14,6 +14,7 @@ from l1distill.distillation.settings import (
     RECONSTRUCTION,
     RELATION,
     DistillationSettings,
+    ResponseSettings,
 )
 
 if TYPE_CHECKING:
@@ -83,8 +84,9 @@ class Transfer:
                 if settings.response.answer == "decision"
                 else response_distance(settings.loss, settings.temperature)
             )
-            distance = _counted(compare(lesson[RESPONSE], answer), lesson[RESPONSE], settings)
-            terms.append(weighted(settings.response.weight, distance))
+            distance = compare(lesson[RESPONSE], answer)
+            counted = count_high(distance, lesson[RESPONSE], settings.response)
+            terms.append(weighted(settings.response.weight, counted))
         for kind, regressor in self.regressors.items():
             weight = getattr(settings, kind).weight
             terms.append(weighted(weight, squared_distance(lesson[kind], regressor(hidden))))
@@ -94,17 +96,16 @@ class Transfer:
         return total(terms)
 
 
-def _counted(
-    distance: "tf.Tensor", wanted: "tf.Tensor", settings: DistillationSettings
+def count_high(
+    distance: "tf.Tensor", wanted: "tf.Tensor", settings: ResponseSettings
 ) -> "tf.Tensor":
     """Return distances (n,), multiplied where an answer that is wanted (n, outputs) is high."""
-    start = settings.response.high_from
-    if start is None:
+    if settings.high_from is None:
         return distance
     import tensorflow as tf
 
-    is_high = tf.reduce_max(wanted, axis=1) >= start
-    return distance * tf.where(is_high, settings.response.high_weight, 1.0)
+    is_high = tf.reduce_max(wanted, axis=1) >= settings.high_from
+    return distance * tf.where(is_high, settings.high_weight, 1.0)
 
 
 def weighted(weight: float, value: "tf.Tensor") -> "tf.Tensor":

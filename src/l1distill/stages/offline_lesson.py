@@ -21,6 +21,7 @@ from l1distill.distillation.targets import TargetTransform, capped, fit_response
 from l1distill.distillation.teacher import AnyTeacher
 from l1distill.distillation.transfer import standardized_kinds
 from l1distill.models import keras_files
+from l1distill.stages.item_weights import item_weights
 from l1distill.stages.pseudo_items import answers_to_pseudo_items, items_to_learn
 from l1distill.stages.recorded_teacher import handed_on, recorded_answers
 from l1distill.stages.stage import Context
@@ -101,6 +102,7 @@ def offline_lesson(
             lessons=lessons[split],
             arrays=learned[split].arrays if settings.distillation.beta else (),
             pseudo=learned[split].pseudo,
+            weights=item_weights(settings.distillation, task, learned[split].items),
         )
 
     return Lesson(

@@ -42,6 +42,7 @@ from l1distill.models.trees import TreesSettings
 from l1distill.reporting.pictures import write_captions
 from l1distill.reporting.plots.structure import draw_structure
 from l1distill.stages.evaluate import evaluate_model
+from l1distill.stages.item_weights import check_alike, check_item_weights
 from l1distill.stages.lessons import Taught, teach
 from l1distill.stages.pseudo_items import pseudo_items
 from l1distill.stages.recorded_teacher import check_same_constants, teacher_settings
@@ -136,6 +137,7 @@ def check_learning(settings: LearningSettings, task: Task) -> None:
     if (check_shape := FAMILIES[student.family].check) is not None:
         check_shape(student, encoding.feature_shape)
     pseudo_items(chosen, task)
+    check_item_weights(chosen, task)
     if isinstance(student, TreesSettings):
         check_trees(chosen, settings.compression)
     if isinstance(student, HgqSettings):
@@ -155,6 +157,7 @@ def check_learning(settings: LearningSettings, task: Task) -> None:
             asked.outputs()  # some judge no network but their own
         elif isinstance(teacher, CalibratedTeacher):
             teacher.check_joint_training()
+        check_alike(chosen)
     elif chosen.of_network:
         open_teacher(teacher, task.name, "distillation: reconstruction, feature and relation")
 

@@ -347,6 +347,18 @@ class ComparingTask(Protocol):
 
 
 @runtime_checkable
+class MomentumTask(Protocol):
+    """What a task has in addition whose items have a transverse momentum, by which they count."""
+
+    def item_pt(self, items: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the pT of items [GeV], (n,).
+
+        Args:
+            items: (n, ...) raw items.
+        """
+
+
+@runtime_checkable
 class AugmentingTask(Protocol):
     """A task that can make items unlike those it trains on, for teachers to label."""
 

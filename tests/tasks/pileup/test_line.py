@@ -90,6 +90,7 @@ def test_items_are_particles_and_their_splits_are_those_of_events(line: Path) ->
     rows = sample.items.values[batch.rows]
     np.testing.assert_allclose(rows[:, 0], batch.particles.eta, rtol=1e-3)
     np.testing.assert_allclose(np.exp(rows[:, 2]), batch.particles.pt, rtol=2e-3)
+    np.testing.assert_allclose(TASK.item_pt(rows), batch.particles.pt, rtol=2e-3)
     assert (np.argmax(rows[:, 8:], axis=1) == batch.particles.id).all()
     assert (rows[:, 8:].sum(axis=1) == 1).all()
 
@@ -127,6 +128,8 @@ def test_metrics_are_those_of_the_models_answers(line: Path) -> None:
             teacher
         )
     assert student["sparsity"] == pytest.approx(0.75, abs=0.02)  # of experiment=pileup_8bit
+    # it has learned most of what tells the teacher's weights from their mean
+    assert student[f"mse_to_teacher/{TEST}"] < 0.3 * weights.var()
     assert {name for name in {**teacher, **student} if len(patterns_of(name)) != 1} == set()
 
 
@@ -150,6 +153,10 @@ def test_tables_show_methods_and_models(line: Path) -> None:
         (("distillation.scheme=co_training",), "hand over their answers alone"),
         (("distillation.scheme=self",), "hand over their answers alone"),
         (("distillation=feature",), "hand over their answers alone"),
+        (
+            ("distillation.pt_cap_gev=0",),
+            "distillation.pt_cap_gev=0: input should be greater than 0",
+        ),
         (("distillation.augmentation=2",), "task=pileup makes no pseudo-items"),
         (("distillation.item=5",), "did you mean distillation.items?"),
         (("student=cnn",), "the features of an item have the shape [16], without rows"),

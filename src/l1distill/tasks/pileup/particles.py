@@ -1,5 +1,7 @@
 """Particles as rows of numbers: what a student that weights one at a time knows of it."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,3 +41,10 @@ def particle_numbers(particles: RecordedCandidates) -> NDArray[np.float16]:
         numbers[:, place] = column
     numbers[np.arange(len(numbers)), len(columns) + particles.id] = 1
     return numbers
+
+
+def pt_of(numbers: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Return the pT [GeV] of particles given as :func:`particle_numbers`, (n,)."""
+    logarithms = numbers[:, NUMBERS.index("log_pt")].astype(np.float32)
+    pt: NDArray[np.float32] = np.exp(logarithms)
+    return pt

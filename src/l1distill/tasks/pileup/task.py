@@ -102,6 +102,12 @@ class PileupTask:
         training = dataset.training
         return [training.part(split), training.columns(split)[TRUTH]]
 
+    def item_pt(self, items: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the pT of particles (n, 16) [GeV], (n,)."""
+        from l1distill.tasks.pileup.particles import pt_of
+
+        return pt_of(items)
+
     def encoding(self, settings: EncodingSettings, constants: Path) -> InputEncoding:
         """Return the chosen numbers of a particle."""
         from l1distill.tasks.pileup.encoding import choose_features

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 ANSWER = "weight"
 _BATCH = 4
-_HARD_LABEL, _HARD_LABEL_WEIGHT = 0.95, 3.0
 
 
 class GraphTeacher:
@@ -65,12 +64,13 @@ class GraphTeacher:
         return {ANSWER: weights}
 
     def student_loss(self, answers: "tf.Tensor", arrays: "Sequence[tf.Tensor]") -> Any:
-        """Return the distance of weights (n, 1) from the true hard fraction, (n,).
-
-        Particles of the hard collision count three times, as labels near 1 in the published code.
-        """
+        """Return the distance of weights (n, 1) from the true hard fraction, (n,)."""
         import tensorflow as tf
 
-        truth = tf.cast(arrays[1], tf.float32)
-        counted = tf.where(truth >= _HARD_LABEL, _HARD_LABEL_WEIGHT, 1.0)
-        return counted * tf.abs(tf.reshape(answers, [-1]) - truth)
+        return tf.abs(answers - self.true_answers(arrays))[:, 0]
+
+    def true_answers(self, arrays: "Sequence[tf.Tensor]") -> "tf.Tensor":
+        """Return the true hard fraction, (n, 1)."""
+        import tensorflow as tf
+
+        return tf.cast(arrays[1], tf.float32)[:, None]
