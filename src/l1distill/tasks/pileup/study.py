@@ -77,7 +77,7 @@ class PileupStudy:
         weights = {
             title: _graph(network, window)
             if title == TEACHER
-            else _student(network, encodings[title])
+            else student_weights(network, encodings[title])
             for title, network in networks.items()
         }
         rows = dataset.evaluation_events(TEST)
@@ -163,7 +163,13 @@ def _graph(model: "keras.Model", window_mm: float) -> Weights:
     return graph_weights(model, GraphSettings(neighbors=model.inputs[1].shape[-1]), window_mm)
 
 
-def _student(model: "keras.Model", encoding: InputEncoding) -> Weights:
+def student_weights(model: "keras.Model", encoding: InputEncoding) -> Weights:
+    """Return a function of a batch of events to a student's weight of each particle, (n,).
+
+    Args:
+        model: the student, of features (n, features) to weights (n, 1).
+        encoding: how the numbers of a particle become its features.
+    """
     import tensorflow as tf
 
     spec = tf.TensorSpec(model.inputs[0].shape)
