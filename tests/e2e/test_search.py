@@ -13,16 +13,15 @@ import pytest
 import yaml
 
 from l1distill.core.workspace import work_folder
-from l1distill.distillation.hgq import check_hgq
+from l1distill.firmware.cost import estimate
+from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.models import keras_files
 from l1distill.models.mlp import StudentSettings
 from l1distill.search.records import Outcome
 from l1distill.search.trainer import Trainer
+from l1distill.search.worker import STAGE_NS
 from l1distill.stages import search_finalists, search_promotion, search_workers
-from l1distill.stages.composition import compose_stage, to_plain
-from l1distill.stages.configuration import parse, settings_class
 from l1distill.stages.pipeline_job import Job
-from l1distill.stages.search_hgq import check_hgq_search
 from tests.e2e.conftest import Project, with_own_store
 
 CANDIDATES = 12
@@ -35,6 +34,11 @@ FEW = (
     "executor.workers=1",
 )  # fmt: skip
 FRONT = ("experiment=search_front", *FEW)
+WALK = (
+    "student.layers=[4]", "student.beta_start=1e-4", "student.beta=0.1",
+    "student.training.epochs=4", "student.training.batch_size=128", "search.candidates=12",
+    "search.finalists=1", "search.seeds=1", "distillation.augmentation=0",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -188,22 +192,54 @@ def test_layers_are_searched_before_types(
     assert {row["layers"] for row in table[3:]} == {best["layers"]}
 
 
-def test_the_walk_with_learned_bits_is_what_its_checks_take() -> None:
-    composed = to_plain(compose_stage("search", ["experiment=search_hgq"]).config)
-    settings = parse(settings_class("search", composed), composed)
-    check_hgq_search(settings)
-    check_hgq(settings.distillation, settings.compression)
-    assert (settings.strategy, settings.search.candidates) == ("hgq", 40)
+@pytest.fixture(scope="module")
+def walked(searched: tuple[Project, Path]) -> Path:
+    """One training with learned bits, in small."""
+    store, front = searched
+    folder = front.with_name("walk")
+    store.l1distill("search", "experiment=search_hgq", *WALK, f"output={folder}")
+    return folder
 
 
-def test_searches_are_gathered_on_a_page(searched: tuple[Project, Path], tmp_path: Path) -> None:
+def test_a_walk_with_learned_bits_is_a_search(searched: tuple[Project, Path], walked: Path) -> None:
+    store, _ = searched
+    table, front = rows(walked / "candidates.csv"), rows(walked / "front.csv")
+    assert [row["epochs"] for row in table] == ["1", "2", "3"], "three quarters of four epochs"
+    prices = [float(row["beta"]) for row in table]
+    assert prices == pytest.approx([10 ** (-3 + one) for one in range(3)], rel=1e-3)
+    spent = [float(row["cpu_s"]) for row in table]
+    assert 0 < spent[0] < spent[1] < spent[2]
+    metrics = json.loads((walked / "metrics.json").read_text())
+    best = min(table, key=lambda row: float(row["loss"]))
+    assert metrics["search/candidates"] == 3
+    assert metrics["search/front"] == len(front)
+    assert metrics["search/best_validation_loss"] == pytest.approx(float(best["loss"]))
+    told = metrics["search/best_mse_to_teacher"]
+    assert told == pytest.approx(float(best["mse_to_teacher/background"]))
+    (finalist,) = rows(walked / "finalists.csv")
+    network = from_qkeras(
+        keras_files.load(walked / f"finalists/{finalist['candidate']}-seed2026.h5")
+    )
+    assert estimate(network, STAGE_NS).lut_estimate == float(finalist["lut_estimate"])
+    content = yaml.safe_load((walked / f"finalists/{finalist['candidate']}.yaml").read_text())
+    row = table[int(finalist["candidate"]) - 1]
+    assert content["student"]["beta"] == pytest.approx(float(row["beta"]))
+    run = runs_of(store, "search")[0]
+    assert (run.info.status, run.data.params["strategy"]) == ("FINISHED", "hgq")
+
+
+def test_searches_are_gathered_on_a_page(
+    searched: tuple[Project, Path], walked: Path, tmp_path: Path
+) -> None:
     store, folder = searched
-    names = ("searches=[search_front]", "repeats=search_front")
+    names = ("searches=[search_front,search_hgq]", "repeats=search_front")
     store.l1distill("paper", "study=searches", *names, f"output={tmp_path}/paper")
     text = (tmp_path / "paper/report.md").read_text()
     metrics = json.loads((folder / "metrics.json").read_text())
     assert f"| front | {CANDIDATES} | {metrics['search/finished']:.0f} |" in text
     assert f"{metrics['search/best_validation_loss']:.4g}" in text
+    learned = json.loads((walked / "metrics.json").read_text())
+    assert f"{learned['search/best_validation_loss']:.4g}" in text
     assert "is not said here" in text, "there is no search of another strategy"
     assert {path.name for path in (tmp_path / "paper/plots").iterdir()} == {
         "search_mse.png",

@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from l1distill.core.errors import ConfigError
 from l1distill.core.workspace import read_json, write_json, write_text
 from l1distill.distillation.hgq import TrainedHgq, train_hgq
@@ -146,11 +144,11 @@ class Walk:
         def ask(features: Any) -> Any:
             return model.predict(features, batch_size=2**14, verbose=0)
 
-        held_out = self._problem.validation
+        features = self._problem.validation.features
         cost = estimate(from_qkeras(model), STAGE_NS)
         answers = {name: ask(part[0]) for name, part in self._problem.samples.items()}
         row = {
-            _LOSS: np.mean((ask(held_out.features) - held_out.targets) ** 2),
+            _LOSS: self._problem.validation_loss(ask(features)),
             _LUT: cost.lut_estimate,
             _CYCLES: cost.latency_cycles_estimate,
             "bit_operations": cost.bit_operations,
