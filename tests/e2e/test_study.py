@@ -104,9 +104,13 @@ def test_the_weight_of_d_kl_is_a_sweep(study: Project) -> None:
 def test_without_runs_it_says_what_to_begin_with(study: Project, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/empty.db"
     fresh = study._replace(environment={**study.environment, "MLFLOW_TRACKING_URI": uri})
-    done = fresh.l1distill("paper", f"output={tmp_path}/paper", check=False)
-    assert done.returncode == 2
-    # MLflow, which this process has imported before, speaks of the store that it makes
-    (message,) = [line for line in done.stderr.splitlines() if line.startswith("l1distill: ")]
-    assert "experiment=govorkova_teachers" in message
+    for words, named in (
+        ([], "experiment=govorkova_teachers"),
+        (["study=searches"], "experiment=search_post"),
+    ):
+        done = fresh.l1distill("paper", *words, f"output={tmp_path}/paper", check=False)
+        assert done.returncode == 2
+        (message,) = done.stderr.splitlines()
+        assert named in message
+        assert not (tmp_path / "empty.db").exists(), "and opens no run, nor a store for it"
     mlflow.set_tracking_uri(f"sqlite:///{study.folder}/mlflow.db")

@@ -171,7 +171,7 @@ def test_the_study_is_a_page_with_tables_and_pictures(tmp_path: Path) -> None:
     }
     assert (tmp_path / "index.html").read_text().count("data:image/png") == 6
     with pytest.raises(DataError, match="begin with l1distill student experiment=x"):
-        study.write(_Finder({}), dataset, dict.fromkeys(experiments, "x"), tmp_path)
+        study.check(_Finder({}), dataset, dict.fromkeys(experiments, "x"))
 
 
 @pytest.mark.parametrize("name", ["nodes", "stability", "features", "distilled"])

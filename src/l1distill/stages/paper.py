@@ -7,10 +7,19 @@ from typing import Literal
 from pydantic import Field
 
 from l1distill.core.errors import ConfigError
-from l1distill.stages.paper_searches import write_search_study
+from l1distill.stages.paper_searches import SearchStudy
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
-from l1distill.tasks.base import Task
+from l1distill.tasks.base import Study, Task
 from l1distill.tracking.lookup import StoredRuns
+from l1distill.tracking.store import connect_to_existing
+
+_EXPERIMENTS = (
+    *("teachers", "scan", "firmware"),
+    *("nodes", "stability", "distilled", "features"),
+    *("graphs", "floats", "fixed"),
+    "repeats",
+)
+"""Keys that name one experiment each."""
 
 
 class Settings(StageSettings):
@@ -52,37 +61,31 @@ def _inputs(settings: Settings) -> Mapping[str, Path]:
     return {"generate": settings.data.folder}
 
 
-def _check(settings: Settings, task: Task) -> None:
-    if settings.study == "task" and task.study() is None:
+def _study(settings: Settings, task: Task) -> Study:
+    if settings.study == "searches":
+        return SearchStudy(settings.searches)
+    study = task.study()
+    if study is None:
         raise ConfigError(
-            f"task={task.name}: has no study to write; paper is for task=anomaly and task=jets, or "
-            "for study=searches"
+            f"task={task.name}: has no study to write; take another task=, or study=searches"
         )
+    return study
+
+
+def _experiments(settings: Settings) -> Mapping[str, str]:
+    return {name: getattr(settings, name) for name in _EXPERIMENTS}
+
+
+def _check(settings: Settings, task: Task) -> None:
+    study, runs = _study(settings, task), StoredRuns(connect_to_existing(settings.tracking))
+    study.check(runs, task.open(settings.data.folder), _experiments(settings))
 
 
 def _run(settings: Settings, context: Context) -> Result:
     dataset = context.task.open(settings.data.folder)
-    runs = StoredRuns(context.run.client)
-    if settings.study == "searches":
-        metrics = write_search_study(
-            runs, dataset, settings.searches, settings.repeats, context.folder
-        )
-        return Result(metrics=metrics, dataset_md5=dataset.md5)
-    study = context.task.study()
-    assert study is not None
-    experiments = {
-        "teachers": settings.teachers,
-        "scan": settings.scan,
-        "firmware": settings.firmware,
-        "nodes": settings.nodes,
-        "stability": settings.stability,
-        "distilled": settings.distilled,
-        "features": settings.features,
-        "graphs": settings.graphs,
-        "floats": settings.floats,
-        "fixed": settings.fixed,
-    }
-    metrics = study.write(runs, dataset, experiments, context.folder)
+    metrics = _study(settings, context.task).write(
+        StoredRuns(context.run.client), dataset, _experiments(settings), context.folder
+    )
     return Result(metrics=metrics, dataset_md5=dataset.md5)
 
 

@@ -25,58 +25,79 @@ CURVES = "curves"
 _CANDIDATES, _PROGRESS = "candidates.csv", "progress.csv"
 
 
-def write_search_study(
-    runs: RunFinder,
-    dataset: Dataset,
-    experiments: Sequence[str],
-    repeats: str,
-    folder: Path,
-) -> Mapping[str, float]:
-    """Write ``index.html``, ``report.md`` and ``plots/`` of logged searches.
+class SearchStudy:
+    """Writes what logged searches found; a study of every task."""
 
-    Args:
-        runs: finds logged runs and their files.
-        dataset: the long searches are about it.
-        experiments: that long searches were started with; the newest of each strategy counts.
-        repeats: that with short searches of several seeds, on any data set.
-        folder: to write into.
+    def __init__(self, experiments: Sequence[str]) -> None:
+        """Take the experiments that long searches were started with.
 
-    Raises:
-        DataError: there is no long search on the data set, or a run lacks a file.
-    """
-    logged = [run for name in experiments for run in runs.find("search", name, dataset.md5)]
-    newest: dict[str, LoggedRun] = {}
-    for run in logged:
-        newest.setdefault(run.parameters["strategy"], run)
-    if not newest:
-        raise DataError(
-            f"no finished search of experiment={', '.join(experiments)} on data set "
-            f"{dataset.md5} in the store; begin with l1distill search experiment={experiments[0]}"
+        Args:
+            experiments: their names; the newest search of each strategy counts.
+        """
+        self._experiments = experiments
+
+    def check(self, runs: RunFinder, dataset: Dataset, experiments: Mapping[str, str]) -> None:
+        """Refuse a study without anything to begin with.
+
+        Raises:
+            DataError: there is no long search on the data set.
+        """
+        self._newest(runs, dataset)
+
+    def write(
+        self, runs: RunFinder, dataset: Dataset, experiments: Mapping[str, str], folder: Path
+    ) -> Mapping[str, float]:
+        """Write ``index.html``, ``report.md`` and ``plots/``.
+
+        Args:
+            runs: finds logged runs and their files.
+            dataset: the long searches are about it.
+            experiments: name of that with ``repeats``: short searches of several seeds, on any
+                data set.
+            folder: to write into.
+
+        Raises:
+            DataError: there is no long search on the data set, or a run lacks a file.
+        """
+        newest = self._newest(runs, dataset)
+        with tempfile.TemporaryDirectory() as place:
+            searches = [_read(runs, run, Path(place)) for run in newest.values()]
+            repeated = _repeats(runs, experiments["repeats"], dataset.md5, Path(place))
+            curves = {
+                strategy: found
+                for strategy, run in newest.items()
+                if (found := _curves(runs, run, Path(place)))
+            }
+        first = [one for some in repeated.values() for one in some]
+        pictures = _draw(searches, [*searches, *first], curves, dataset.signals, folder)
+        lead = (
+            f"{sum(one.candidates for one in searches):,} candidates of "
+            f"{len(searches)} searches that l1distill search trained on the data set "
+            f"{dataset.card.dataset} ({dataset.md5[:12]}): "
+            + ", ".join(f"{one.candidates} with strategy={one.strategy}" for one in searches)
+            + f"; {len(first)} short searches beside them."
         )
-    with tempfile.TemporaryDirectory() as place:
-        searches = [_read(runs, run, Path(place)) for run in newest.values()]
-        repeated = _repeats(runs, repeats, dataset.md5, Path(place))
-        curves = {
-            strategy: found
-            for strategy, run in newest.items()
-            if (found := _curves(runs, run, Path(place)))
+        html, text = render(lead, searches, repeated, pictures)
+        write_text(folder / "index.html", html)
+        write_text(folder / "report.md", text)
+        return {
+            "search_study/searches": float(len(searches) + len(first)),
+            "search_study/candidates": float(sum(one.candidates for one in [*searches, *first])),
         }
-    first = [one for some in repeated.values() for one in some]
-    pictures = _draw(searches, [*searches, *first], curves, dataset.signals, folder)
-    lead = (
-        f"{sum(one.candidates for one in searches):,} candidates of "
-        f"{len(searches)} searches that l1distill search trained on the data set "
-        f"{dataset.card.dataset} ({dataset.md5[:12]}): "
-        + ", ".join(f"{one.candidates} with strategy={one.strategy}" for one in searches)
-        + f"; {len(first)} short searches beside them."
-    )
-    html, text = render(lead, searches, repeated, pictures)
-    write_text(folder / "index.html", html)
-    write_text(folder / "report.md", text)
-    return {
-        "search_study/searches": float(len(searches) + len(first)),
-        "search_study/candidates": float(sum(one.candidates for one in [*searches, *first])),
-    }
+
+    def _newest(self, runs: RunFinder, dataset: Dataset) -> dict[str, LoggedRun]:
+        """Return the newest long search of each strategy."""
+        newest: dict[str, LoggedRun] = {}
+        for name in self._experiments:
+            for run in runs.find("search", name, dataset.md5):
+                newest.setdefault(run.parameters["strategy"], run)
+        if not newest:
+            raise DataError(
+                f"no finished search of experiment={', '.join(self._experiments)} on data set "
+                f"{dataset.md5} in the store; begin with l1distill search "
+                f"experiment={self._experiments[0]}"
+            )
+        return newest
 
 
 def _repeats(runs: RunFinder, experiment: str, md5: str, place: Path) -> dict[str, list[Search]]:

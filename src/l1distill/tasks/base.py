@@ -168,6 +168,18 @@ class Drawing:
 class Study(Protocol):
     """A paper's study, gathered from logged runs."""
 
+    def check(self, runs: RunFinder, dataset: Dataset, experiments: Mapping[str, str]) -> None:
+        """Refuse a study that has nothing to begin with, before a run is opened.
+
+        Args:
+            runs: finds logged runs.
+            dataset: the runs are about it.
+            experiments: see :meth:`write`.
+
+        Raises:
+            DataError: the line says what to begin with.
+        """
+
     def write(
         self, runs: RunFinder, dataset: Dataset, experiments: Mapping[str, str], folder: Path
     ) -> Mapping[str, float]:

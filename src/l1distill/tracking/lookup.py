@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 class StoredRuns:
     """Find runs in a tracking store; see :class:`l1distill.artifacts.runs.RunFinder`."""
 
-    def __init__(self, client: "MlflowClient") -> None:
-        """Look into the store of a connected client."""
+    def __init__(self, client: "MlflowClient | None") -> None:
+        """Look into the store of a connected client; where there is no store are no runs."""
         self._client = client
 
     def find(
         self, stage: str, experiment: str, dataset_md5: str | None, status: str = "FINISHED"
     ) -> list[LoggedRun]:
         """Return the runs of a stage and an experiment that have ended, the newest first."""
+        if self._client is None:
+            return []
         return find_runs(self._client, stage, experiment, dataset_md5, status)
 
     def download(self, run_id: str, path: str, folder: Path) -> Path:
@@ -29,7 +31,8 @@ class StoredRuns:
         Raises:
             FileNotFoundError: the run has no such artifact in the store.
         """
-        found = download_artifact(self._client, run_id, path, folder)
+        client = self._client
+        found = None if client is None else download_artifact(client, run_id, path, folder)
         if found is None:
             raise FileNotFoundError(f"{run_id}: {path}")
         return found

@@ -156,8 +156,7 @@ def test_ablations_of_other_signals_leave_a_gap(runs: Runs, tmp_path: Path) -> N
 def test_without_teachers_it_says_what_to_begin_with(tmp_path: Path) -> None:
     dataset = _dataset(tmp_path, *SIGNALS)
     with pytest.raises(DataError, match="l1distill teacher experiment=of teachers"):
-        AutoencoderStudy().write(Runs(tmp_path, {}), dataset, EXPERIMENTS, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        AutoencoderStudy().check(Runs(tmp_path, {}), dataset, EXPERIMENTS)
 
 
 def test_a_run_without_its_curves_is_named(runs: Runs, tmp_path: Path) -> None:
@@ -168,4 +167,4 @@ def test_a_run_without_its_curves_is_named(runs: Runs, tmp_path: Path) -> None:
 
 def test_a_data_set_without_signals_has_no_study(runs: Runs, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no signals"):
-        AutoencoderStudy().write(runs, _dataset(tmp_path), EXPERIMENTS, tmp_path)
+        AutoencoderStudy().check(runs, _dataset(tmp_path), EXPERIMENTS)

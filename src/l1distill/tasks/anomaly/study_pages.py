@@ -37,6 +37,14 @@ PACKAGE = "l1distill.tasks.anomaly"
 class AutoencoderStudy:
     """Writes the tables and figures of arXiv:2108.03986 from what the tracking store holds."""
 
+    def check(self, runs: RunFinder, dataset: Dataset, experiments: Mapping[str, str]) -> None:
+        """Refuse a study without anything to begin with.
+
+        Raises:
+            DataError: the data set has no signals, or no teacher was trained on it.
+        """
+        self._gathered(runs, dataset, experiments)
+
     def write(
         self, runs: RunFinder, dataset: Dataset, experiments: Mapping[str, str], folder: Path
     ) -> Mapping[str, float]:
@@ -52,20 +60,7 @@ class AutoencoderStudy:
             DataError: the data set has no signals, no teacher was trained on it, or a run lacks a
                 file.
         """
-        if not dataset.signals:
-            raise DataError(
-                f"{dataset.folder}: has no signals; the study is about how they stand out"
-            )
-        study = gather(
-            runs.find("teacher", experiments["teachers"], dataset.md5),
-            runs.find("quantize", experiments["scan"], dataset.md5),
-        )
-        if not study.float_models and not study.pruned:
-            raise DataError(
-                f"no finished teacher of experiment={experiments['teachers']} on data set "
-                f"{dataset.md5} in the store; begin with l1distill teacher "
-                f"experiment={experiments['teachers']}"
-            )
+        study = self._gathered(runs, dataset, experiments)
         firmware = firmware_tables.gather(
             study,
             runs.find("synthesize", experiments["firmware"], None),
@@ -92,6 +87,23 @@ class AutoencoderStudy:
                 sum(ours.figures is not None for ours in firmware.values())
             ),
         }
+
+    def _gathered(self, runs: RunFinder, dataset: Dataset, experiments: Mapping[str, str]) -> Study:
+        if not dataset.signals:
+            raise DataError(
+                f"{dataset.folder}: has no signals; the study is about how they stand out"
+            )
+        study = gather(
+            runs.find("teacher", experiments["teachers"], dataset.md5),
+            runs.find("quantize", experiments["scan"], dataset.md5),
+        )
+        if not study.float_models and not study.pruned:
+            raise DataError(
+                f"no finished teacher of experiment={experiments['teachers']} on data set "
+                f"{dataset.md5} in the store; begin with l1distill teacher "
+                f"experiment={experiments['teachers']}"
+            )
+        return study
 
 
 def render(

@@ -26,6 +26,14 @@ class BudgetStudy:
         selection", slides, 2022).
     """
 
+    def check(self, runs: RunFinder, dataset: Dataset, experiments: Mapping[str, str]) -> None:
+        """Refuse a study without anything to begin with.
+
+        Raises:
+            DataError: no student was trained on the data set.
+        """
+        self._parts(runs, dataset, experiments)
+
     def write(
         self, runs: RunFinder, dataset: Dataset, experiments: Mapping[str, str], folder: Path
     ) -> Mapping[str, float]:
@@ -41,20 +49,7 @@ class BudgetStudy:
         Raises:
             DataError: no student was trained on it.
         """
-        parts = []
-        for unit, keys in _UNITS.items():
-            logged = [
-                run for key in keys for run in runs.find("student", experiments[key], dataset.md5)
-            ]
-            said = (run_of(unit, METRIC, one.parameters, one.metrics, one.tags) for one in logged)
-            found = points(run for run in said if run is not None)
-            if found:
-                parts.append(BudgetPart(unit=unit, metric="AUC", points=found))
-        if not parts:
-            raise DataError(
-                f"no finished student of a budget on data set {dataset.md5} in the store; begin "
-                f"with l1distill student experiment={experiments['nodes']}"
-            )
+        parts = self._parts(runs, dataset, experiments)
         training = dataset.card.files[dataset.training_sample]
         count = sum(len(point.runs) for part in parts for point in part.points)
         lead = (
@@ -70,3 +65,22 @@ class BudgetStudy:
             f"{part.unit}_networks": float(sum(len(point.runs) for point in part.points))
             for part in parts
         }
+
+    def _parts(
+        self, runs: RunFinder, dataset: Dataset, experiments: Mapping[str, str]
+    ) -> list[BudgetPart]:
+        parts = []
+        for unit, keys in _UNITS.items():
+            logged = [
+                run for key in keys for run in runs.find("student", experiments[key], dataset.md5)
+            ]
+            said = (run_of(unit, METRIC, one.parameters, one.metrics, one.tags) for one in logged)
+            found = points(run for run in said if run is not None)
+            if found:
+                parts.append(BudgetPart(unit=unit, metric="AUC", points=found))
+        if not parts:
+            raise DataError(
+                f"no finished student of a budget on data set {dataset.md5} in the store; begin "
+                f"with l1distill student experiment={experiments['nodes']}"
+            )
+        return parts

@@ -44,6 +44,14 @@ _TITLE = "Pileup: a graph teacher and DistillNet"
 class PileupStudy:
     """Writes how well teachers and students do beside PUPPI, and what they cost."""
 
+    def check(self, runs: RunFinder, dataset: Dataset, experiments: Mapping[str, str]) -> None:
+        """Refuse a study without anything to begin with.
+
+        Raises:
+            DataError: no teacher was trained on the data set.
+        """
+        gather(runs, experiments, dataset.md5)
+
     def write(
         self, runs: RunFinder, dataset: Dataset, experiments: Mapping[str, str], folder: Path
     ) -> Mapping[str, float]:
