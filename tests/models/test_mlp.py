@@ -1,3 +1,4 @@
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,28 @@ def settings() -> StudentSettings:
 def student(settings: StudentSettings):  # type: ignore[no-untyped-def]
     make_deterministic(1)
     return build_student(settings, features=57)
+
+
+def test_the_seed_decides_weights_that_are_drawn_twice(tmp_path: Path) -> None:
+    """Two layers of one shape, so coarse that QKeras widens what it draws, which is no fault."""
+    coarse = StudentSettings(layers=[64, 64], weight_bits=2)
+
+    def drawn(seed: int) -> list[np.ndarray]:
+        make_deterministic(seed)
+        model = build_student(coarse, features=64)
+        keras_files.save(model, tmp_path / "coarse.h5")
+        keras_files.load(tmp_path / "coarse.h5")
+        return [layer.kernel.numpy() for layer in model.layers if hasattr(layer, "kernel")]
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*initializer")
+        first, again, other = drawn(1), drawn(1), drawn(2)
+    assert first[0].std() > 1.2 * np.sqrt(2 / 64), "widened beyond he_normal"
+    for one, same in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, same)
+    for one, unlike in ((first[0], first[1]), (first[0], other[0]), (first[2], other[2])):
+        assert abs(np.corrcoef(one.ravel(), unlike.ravel())[0, 1]) < 0.5
+    assert not np.allclose(first[0], first[1])
 
 
 def _on_grid(values: np.ndarray, bits: int, integer: int) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from l1distill.core.errors import DataError, first_line
+from l1distill.models.initializers import drawn_twice
 from l1distill.models.known_classes import register_own_layers
 from l1distill.models.tracing import trace_without_autograph
 
@@ -36,7 +37,8 @@ def load(path: Path | str) -> "keras.Model":
     register_own_layers()
     trace_without_autograph()
     try:
-        return load_qmodel(str(path), compile=False)
+        with drawn_twice():
+            return load_qmodel(str(path), compile=False)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
             f"{path}: not a Keras network ({first_line(error)}); train it again"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from l1distill.models.initializers import drawn_twice
 from l1distill.models.students import OUTPUT_LAYER, StudentBase, quantized_inputs
 from l1distill.models.tracing import trace_without_autograph
 from l1distill.training.settings import TrainingSettings
@@ -155,6 +156,11 @@ def network_inputs(
     return inputs, inputs
 
 
+def _built(layer: Any, x: Any) -> Any:
+    with drawn_twice():
+        return layer(x)
+
+
 class NetworkLayers:
     """Appends the layers of a student, quantized each with its widths, or in floating point.
 
@@ -171,13 +177,14 @@ class NetworkLayers:
         """Append a hidden dense layer with its ReLU."""
         from qkeras import QDense
 
-        return self._relu(self._hidden(QDense)(nodes, **self._options())(x))
+        return self._relu(_built(self._hidden(QDense)(nodes, **self._options()), x))
 
     def convolution(self, x: Any, filters: int, kernel: Sequence[int]) -> Any:
         """Append a convolution (rows, columns) without padding, with its ReLU."""
         from qkeras import QConv2D
 
-        return self._relu(self._hidden(QConv2D)(filters, tuple(kernel), **self._options())(x))
+        layer = self._hidden(QConv2D)(filters, tuple(kernel), **self._options())
+        return self._relu(_built(layer, x))
 
     def outputs(self, x: Any, outputs: int) -> Any:
         """Append the output layer and the quantizer of its sums."""
@@ -186,7 +193,7 @@ class NetworkLayers:
 
         settings = self._settings
         assert self._names[self._place] == OUTPUT_LAYER, self._names
-        x = QDense(outputs, **self._options())(x)
+        x = _built(QDense(outputs, **self._options()), x)
         is_unit = settings.output_range == "unit"
         if not settings.quantized:
             return layers.Activation("sigmoid", name="score_sigmoid")(x) if is_unit else x
