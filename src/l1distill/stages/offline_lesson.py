@@ -1,8 +1,8 @@
 """What a trained teacher says of the items that students learn from, from files and asked anew."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,13 +82,11 @@ def offline_lesson(
         for split, part in learned.items()
     }
     answer, path = handed_on(task, record), TeacherFolder(settings.teacher_folder).model
-    has_pseudo = learned[Split.TRAIN].pseudo > 0
-    asks = has_pseudo or settings.distillation.of_network
-    network = keras_files.load(path) if asks else None
-    if has_pseudo:
+    network = cache(lambda: keras_files.load(path))
+    if learned[Split.TRAIN].pseudo:
         for split, part in learned.items():
             made = part.items[part.real.stop :]
-            more = answers_to_pseudo_items(path, task, teacher, network, answer, made)
+            more = answers_to_pseudo_items(settings, context, teacher, network, made)
             said[split] = np.concatenate([said[split], more])
     train = learned[Split.TRAIN].real
     of_task = partial(task.fit_target, name=answer)
@@ -122,13 +120,14 @@ def _further_knowledge(
     task: Task,
     learned: Mapping[Split, LearnedItems],
     teacher: AnyTeacher,
-    model: "keras.Model",
+    network: "Callable[[], keras.Model]",
 ) -> dict[Split, dict[str, NDArray[np.float32]]]:
     """Ask the trained teacher for what it has not left in files, and center and scale that."""
     chosen = settings.distillation
     if not chosen.of_network:
         return {split: {} for split in learned}
     asked = open_teacher(teacher, task.name, "distillation")
+    model = network()
     layers = wanted_layers(chosen, asked.latent_layers(), [layer.name for layer in model.layers])
     try:
         knowledge = {

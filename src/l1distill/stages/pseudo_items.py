@@ -1,17 +1,21 @@
 """Pseudo-items of a student's training: how many, which, and what its teacher says of them."""
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from l1distill.artifacts.folders import TeacherFolder
 from l1distill.core.errors import ConfigError, DataError
 from l1distill.data.dataset import Dataset
 from l1distill.data.splits import Split
 from l1distill.distillation.augmentation import LearnedItems, learned_items
 from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.teacher import AnyTeacher, StreamingTeacher
+from l1distill.stages.kept_answers import kept_answers
+from l1distill.stages.recorded_teacher import handed_on
+from l1distill.stages.stage import Context
 from l1distill.tasks.base import AugmentingTask, Task
 
 if TYPE_CHECKING:
@@ -62,28 +66,35 @@ def items_to_learn(
 
 
 def answers_to_pseudo_items(
-    path: Path,
-    task: Task,
+    settings: "LearningSettings",
+    context: Context,
     teacher: AnyTeacher,
-    model: "keras.Model",
-    answer: str,
+    network: "Callable[[], keras.Model]",
     items: NDArray[Any],
 ) -> NDArray[np.float32]:
     """Return a trained teacher's answers to pseudo-items, (n,) or (n, outputs).
 
+    It is asked once for the same items; see :mod:`l1distill.stages.kept_answers`.
+
     Args:
-        path: file of its network, for messages.
-        task: says which answers can be learned.
-        teacher: whose network it is.
-        model: the network.
-        answer: name of the answer that is learned.
+        settings: of the stage; name the teacher.
+        context: of the stage; its task says which answers can be learned.
+        teacher: the teacher.
+        network: opens its network.
         items: (n, ...) pseudo-items.
 
     Raises:
         DataError: its answers cannot be learned.
     """
-    assert not isinstance(teacher, StreamingTeacher), path  # of whole events, not of items
-    answers = teacher.answers(model, items)[answer]
+    task, path = context.task, TeacherFolder(settings.teacher_folder).model
+    answer = handed_on(task, context.records["teacher"])
+
+    def ask() -> NDArray[np.float32]:
+        assert not isinstance(teacher, StreamingTeacher), path  # of whole events, not of items
+        return teacher.answers(network(), items)[answer]
+
+    of_teacher = [context.hashes["teacher"], answer]
+    answers = kept_answers(settings.teacher_folder, of_teacher, items, ask)
     reason = task.check_answers(answers, answer)
     if not np.isfinite(answers).all():
         reason = "they are not all finite"

@@ -5,6 +5,7 @@ They are the same for every student of a data set and a teacher, whatever it lea
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from l1distill.data.splits import Split
 from l1distill.evaluation.roc import Separation, separation
 from l1distill.models import keras_files
 from l1distill.stages.pseudo_items import answers_to_pseudo_items
-from l1distill.stages.recorded_teacher import handed_on, recorded_answers, teacher_settings
+from l1distill.stages.recorded_teacher import recorded_answers, teacher_settings
 from l1distill.stages.stage import Context
 from l1distill.tasks.base import TopologyTask
 
@@ -67,10 +68,9 @@ def topology_metrics(
     number = min(_PSEUDO * len(background), _LARGEST)
     recipe = type(settings.augmentation)()
     made = task.augment(background, number, recipe, np.random.default_rng(_SEED))
-    answer = handed_on(task, record)
     teacher = task.teacher(teacher_settings(task, record), settings.teacher_folder)
-    network = keras_files.load(path)
-    to_made = answers_to_pseudo_items(path, task, teacher, network, answer, made)
+    network = partial(keras_files.load, path)
+    to_made = answers_to_pseudo_items(settings, context, teacher, network, made)
     sample = dataset.training_sample
     recorded = recorded_answers(task, settings.teacher_folder, record, dataset, [sample])
     to_background = recorded[sample][rows]
