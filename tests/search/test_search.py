@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy.exc
 
 from l1distill.core.errors import ConfigError, L1DistillError, ResourceError
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.models.mlp import StudentSettings
 from l1distill.search import signs_of_life
-from l1distill.search.database import url_of
+from l1distill.search.database import database_errors, url_of
 from l1distill.search.halving import non_dominated, survivors
 from l1distill.search.identity import DATA
 from l1distill.search.importances import importances
@@ -335,6 +336,8 @@ def test_the_question_that_decides_is_the_most_important(
         ("postgresql://u:s3cret@h:port/n", "is no address of a database; give sqlite:///FILE"),
         ("postgres://u:s3cret@h/n", "postgres is no kind of database; give sqlite:///FILE"),
         ("oracle://u:s3cret@h/n", "needs the Python package .*; install it"),
+        ("mysql://u:s3cret@h/n", "needs the Python package MySQLdb; .* pip install pymysql"),
+        ("mysql://u:s3cret@h", "names no database of the server; give sqlite:///FILE"),
         ("sqlite://", "names no file, and workers share one"),
         ("sqlite:////no/such/folder/x.db", "cannot be opened; is its folder there.*another file"),
         ("postgresql://u:s3cret@127.0.0.1:{port}/n", "no server answers .*; correct search.data"),
@@ -356,6 +359,26 @@ def test_a_database_that_cannot_be_used_is_said_in_one_line(
     assert re.search(said, line)
     assert "\n" not in line
     assert not re.search(r"s3cret|sqlalche|sqlite3|psycopg\.|Background on this error", line)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("(1045, \"Access denied for user 'u'@'h' (using password: YES)\")", "or the password"),
+        ("(1044, \"Access denied for user 'u'@'h' to database 'n'\")", "of this name, if there"),
+        ("(1049, \"Unknown database 'n'\")", "there is no database of this name"),
+        ("(1142, \"INSERT command denied to user 'u'@'h'\")", "may not do that"),
+        ('(2003, "Can\'t connect ([Errno -2] Name or service not known)")', "is no host"),
+        ('(2003, "Can\'t connect ([Errno 111] Connection refused)")', "no server answers"),
+    ],
+)
+def test_what_mysql_says_is_said_in_words(said: str, words: str) -> None:
+    """As PyMySQL 1.2 and MariaDB 10.11 have it."""
+    with (
+        pytest.raises(ResourceError, match=rf"^search.database=mysql://h/n: [^0-9]*{words}"),
+        database_errors("mysql://h/n"),
+    ):
+        raise sqlalchemy.exc.OperationalError("SELECT 1", {}, Exception(said))
 
 
 def test_what_failed_is_recorded_and_stops_nothing(store: Store, problem: Problem) -> None:

@@ -24,10 +24,12 @@ _OPTIONS = {
     "sqlite": {"timeout": WAIT_S},
     "postgresql": {"connect_timeout": CONNECT_S},
     "mysql": {"connect_timeout": CONNECT_S},
+    "mariadb": {"connect_timeout": CONNECT_S},
 }
 _DRIVERS = {
     "postgresql": (("psycopg2", ""), ("psycopg", "+psycopg")),
     "mysql": (("MySQLdb", ""), ("pymysql", "+pymysql")),
+    "mariadb": (("MySQLdb", ""), ("pymysql", "+pymysql")),
 }
 """Python packages for a database, and what names them in an address; the first is SQLAlchemy's."""
 _SAID = {
@@ -46,8 +48,14 @@ _SAID = {
     "no password supplied": "the server asks for a password",
     "permission denied": "the user may not do that in this database",
     "read-only transaction": "the user may only read there",
+    "Name or service not known": "there is no host of this name",
+    "' to database '": "the user may not use a database of this name, if there is one",
+    "Access denied for user": "the server refuses the user or the password",
+    "Unknown database": "there is no database of this name",
+    "command denied to user": "the user may not do that in this database",
+    "--read-only option": "the user may only read there",
 }
-"""What drivers say, in words; whatever else they say is passed on."""
+"""What drivers say, in words, the first that fits; whatever else they say is passed on."""
 
 
 def url_of(path: Path) -> str:
@@ -75,6 +83,8 @@ def connect(
         address = sa.engine.make_url(url)
         if address.drivername.startswith("sqlite") and address.database in (None, "", ":memory:"):
             raise ConfigError(f"{KEY}={shown}: names no file, and workers share one; give {FORMS}")
+        if not address.database:
+            raise ConfigError(f"{KEY}={shown}: names no database of the server; give {FORMS}")
         driver = _with_driver(address)
         options = _OPTIONS.get(driver.drivername.partition("+")[0], {})
         engine = sa.create_engine(driver, connect_args=options)
@@ -86,8 +96,8 @@ def connect(
     except ImportError as error:
         package = error.name or "a driver"
         raise ConfigError(
-            f"{KEY}={shown}: needs the Python package {package}; install it, for PostgreSQL with "
-            "the extra l1distill[postgresql]"
+            f"{KEY}={shown}: needs the Python package {package}; install it: for PostgreSQL "
+            "pip install 'l1distill[postgresql]', for MySQL and MariaDB pip install pymysql"
         ) from error
     tables = _tables(sa)
     if makes_tables:
