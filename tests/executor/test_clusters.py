@@ -18,7 +18,13 @@ import pytest
 from distributed import LocalCluster
 
 from l1distill.core.errors import ConfigError, ResourceError
-from l1distill.executor import DaskLocalSettings, DaskSettings, clusters, open_executor
+from l1distill.executor import (
+    DaskLocalSettings,
+    DaskSettings,
+    clusters,
+    open_executor,
+    workers_of,
+)
 
 LOCAL = DaskLocalSettings(kind="dask_local", workers=2)
 
@@ -144,6 +150,7 @@ def test_a_scheduler_that_runs_already(running_cluster: LocalCluster, tmp_path: 
     settings = DaskSettings(kind="dask", address=running_cluster.scheduler_address, wait_s=60)
     with open_executor(settings, tmp_path / "work") as executor:
         assert executor.submit(_echo, 1).result()[0] == (1,)
+        assert workers_of(settings, executor) == 1
     assert list((tmp_path / "work").iterdir()) == []
     assert len(running_cluster.scheduler.workers) == 1  # it is not ours to close
 

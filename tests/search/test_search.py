@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy.exc
+from distributed import LocalCluster
 
 from l1distill.core.errors import ConfigError, L1DistillError, ResourceError
+from l1distill.executor.settings import DaskSettings
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.models.mlp import StudentSettings
@@ -457,6 +459,28 @@ def test_two_workers_share_a_search_over_postgresql(problem: Problem, tmp_path: 
         assert "wrong-secret" not in str(refused.value)
     with pytest.raises(ResourceError, match="no server answers at this address"):
         store.outcomes()
+    alone.close()
+
+
+def test_workers_of_a_dask_cluster_find_the_same(
+    store: Store, problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a cluster that runs already; what a worker is given goes over the network."""
+    plan = plan_of(candidates=6)
+    monkeypatch.setattr(search_workers, "_LOOK_S", 0.05)
+    with (
+        own_environment(None),
+        LocalCluster(
+            n_workers=2, processes=False, protocol="tcp", dashboard_address=":0", silence_logs=50
+        ) as cluster,
+    ):
+        settings = DaskSettings(address=cluster.scheduler_address, wait_s=60)
+        assert search_workers.search(store, plan, problem, settings, tmp_path)
+    alone = Store(url_of(tmp_path / "alone.db"), "alone")
+    alone.open({"strategy": "co"})
+    work(alone, plan, problem)
+    assert store.candidates() == alone.candidates()
+    assert store.outcomes() == alone.outcomes()
     alone.close()
 
 

@@ -1,6 +1,6 @@
 """Executors that run work in parallel: processes on this machine, or a Dask cluster."""
 
-from l1distill.executor.choice import open_executor
+from l1distill.executor.choice import check_executor, open_executor, workers_of
 from l1distill.executor.settings import (
     BatchSettings,
     DaskLocalSettings,
@@ -19,5 +19,7 @@ __all__ = [
     "HTCondorSettings",
     "ProcessesSettings",
     "SlurmSettings",
+    "check_executor",
     "open_executor",
+    "workers_of",
 ]

@@ -89,6 +89,21 @@ def _closing(job_class: Any) -> Any:
     return Job
 
 
+def check_batch_system(settings: SlurmSettings | HTCondorSettings) -> str:
+    """Return the program that submits jobs.
+
+    Raises:
+        ToolError: it is missing.
+    """
+    program = _SUBMIT_WITH[settings.kind]
+    if shutil.which(program) is None:
+        raise ToolError(
+            f"executor={settings.kind}: {program} is not on the PATH; run this where jobs are "
+            "submitted, or choose another executor="
+        )
+    return program
+
+
 @contextmanager
 def batch_jobs(settings: SlurmSettings | HTCondorSettings, work: Path) -> Iterator[Any]:
     """Submit jobs, keep up their number, and cancel them in the end.
@@ -107,12 +122,7 @@ def batch_jobs(settings: SlurmSettings | HTCondorSettings, work: Path) -> Iterat
     import dask
     from tornado.ioloop import PeriodicCallback
 
-    program = _SUBMIT_WITH[settings.kind]
-    if shutil.which(program) is None:
-        raise ToolError(
-            f"executor={settings.kind}: {program} is not on the PATH; run this where jobs are "
-            "submitted, or choose another executor="
-        )
+    program = check_batch_system(settings)
     with (
         dask.config.set({"distributed.deploy.lost-worker-timeout": LOST_AFTER_S}),
         batch_cluster(settings, work) as cluster,

@@ -1,5 +1,6 @@
 """Open the executor that the configuration asks for."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
@@ -7,9 +8,41 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from l1distill.core.errors import ResourceError
-from l1distill.executor.clusters import dask_executor
+from l1distill.executor.batch import check_batch_system
+from l1distill.executor.clusters import dask_executor, seen_workers
 from l1distill.executor.processes import local_processes
-from l1distill.executor.settings import ExecutorSettings, ProcessesSettings
+from l1distill.executor.settings import (
+    BatchSettings,
+    DaskSettings,
+    ExecutorSettings,
+    HTCondorSettings,
+    ProcessesSettings,
+    SlurmSettings,
+)
+
+
+def check_executor(settings: ExecutorSettings) -> None:
+    """Refuse an executor that cannot be opened on this machine, before anything else is done.
+
+    Raises:
+        ToolError: the batch system is not on this machine.
+    """
+    if isinstance(settings, SlurmSettings | HTCondorSettings):
+        check_batch_system(settings)
+
+
+def workers_of(settings: ExecutorSettings, executor: Executor) -> int:
+    """Return how many workers an executor has: at most, or of a running cluster at this moment.
+
+    Args:
+        settings: of the executor.
+        executor: opened.
+    """
+    if isinstance(settings, BatchSettings):
+        return settings.jobs * settings.cores
+    if isinstance(settings, DaskSettings):
+        return seen_workers(executor)
+    return settings.workers or os.cpu_count() or 1
 
 
 @contextmanager

@@ -163,6 +163,7 @@ class _DaskExecutor(Executor):
     """Hand tasks to Dask in the order of submission; workers must see the marker file."""
 
     def __init__(self, client: Any, marker: Path) -> None:
+        self.client = client
         self._tasks = client.get_executor(pure=False)
         self._marker = marker
         self._submitted = 0
@@ -174,6 +175,16 @@ class _DaskExecutor(Executor):
             _run, self._marker, task, priority=-self._submitted
         )
         return future
+
+
+def seen_workers(executor: Executor) -> int:
+    """Return how many workers a cluster has at this moment, one at least.
+
+    Args:
+        executor: of :func:`dask_executor`.
+    """
+    assert isinstance(executor, _DaskExecutor)
+    return max(len(executor.client.nthreads()), 1)
 
 
 def _run(marker: Path, task: Callable[[], Any]) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from l1distill.core.progress import progress
 from l1distill.core.workspace import write_text
-from l1distill.executor.choice import open_executor
+from l1distill.executor.choice import check_executor, open_executor
 from l1distill.executor.settings import ExecutorSettings, ProcessesSettings
 from l1distill.reporting.data_page import render
 from l1distill.reporting.pictures import write_captions
@@ -29,6 +29,7 @@ def _inputs(_: Settings) -> Mapping[str, Path]:
 
 def _check(settings: Settings, task: Task) -> None:
     task.check_sources(settings.data)
+    check_executor(settings.executor)
 
 
 def _run(settings: Settings, context: Context) -> Result:

@@ -13,6 +13,7 @@ from l1distill.core.errors import ConfigError, DataError
 from l1distill.core.settings import Settings as SectionSettings
 from l1distill.data.encoding import InputEncoding
 from l1distill.distillation.answers_alone import check_answers_alone
+from l1distill.executor.choice import check_executor
 from l1distill.executor.settings import ExecutorSettings, ProcessesSettings
 from l1distill.models.mlp import StudentSettings
 from l1distill.search.plan import Course, Plan
@@ -74,6 +75,7 @@ def _check(settings: Settings, task: Task) -> None:
         check_hgq_search(settings)
         check_learning(settings, task)
         return
+    check_executor(settings.executor)
     chosen, student = settings.distillation, settings.student
     check_answers_alone(
         chosen,

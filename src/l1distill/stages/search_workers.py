@@ -10,7 +10,7 @@ from pathlib import Path
 from l1distill.core.logging import quiet_libraries
 from l1distill.core.processor import use_processor_freely
 from l1distill.core.progress import progress
-from l1distill.executor.choice import open_executor
+from l1distill.executor.choice import open_executor, workers_of
 from l1distill.executor.processes import local_processes
 from l1distill.executor.settings import ExecutorSettings, ProcessesSettings
 from l1distill.search.plan import Plan
@@ -163,7 +163,7 @@ def _share(
     worker: Callable[[Part], object] = take_part_in_turns if in_processes else take_part
     with open_executor(settings, folder) as executor:
         futures: list[Future[object]] = [
-            executor.submit(worker, part) for _ in range(workers_of(settings))
+            executor.submit(worker, part) for _ in range(workers_of(settings, executor))
         ]
         try:
             while wait(futures, _LOOK_S).not_done:
@@ -175,16 +175,6 @@ def _share(
         for future in futures:
             future.result()
     report(store.outcomes())
-
-
-def workers_of(settings: ExecutorSettings) -> int:
-    """Return how many workers an executor has at most."""
-    import os
-
-    jobs = getattr(settings, "jobs", None)
-    if jobs is not None:
-        return int(jobs) * int(getattr(settings, "cores", 1))
-    return int(getattr(settings, "workers", None) or os.cpu_count() or 1)
 
 
 class _Report:
