@@ -1,5 +1,6 @@
 """Searches that are read from their tables and compared."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ def search(strategy: str, seed: int, loss: list[float]) -> Search:
         cpu_s=10.0,
         loss=values,
         luts=100.0 / values,
+        reached_at=np.full(len(values), 10.0),
         distances={"a": 2 * values},
         aucs={"a": 1.0 - 0.1 * values},
         progress=(np.array([1.0, 4.0, 10.0]), np.array([np.inf, 2 * values.min(), values.min()])),
@@ -77,13 +79,49 @@ def test_a_difference_that_is_there_is_found_and_another_is_not() -> None:
     assert "not said here" in statement(repeats[:2])
 
 
+def made_up(strategy: str, seed: int, rows: list[tuple[float, float, float]]) -> Search:
+    """CPU time, LUTs and loss of each candidate, in order of time."""
+    seconds, luts, loss = (np.array(column) for column in zip(*rows, strict=True))
+    return replace(
+        search(strategy, seed, loss.tolist()),
+        cpu_s=float(seconds[-1]),
+        luts=luts,
+        reached_at=seconds,
+        progress=(seconds, np.minimum.accumulate(loss)),
+    )
+
+
 def test_what_was_reached_with_the_same_compute() -> None:
-    repeats = [search("co", 1, [0.5, 1.0]), search("co", 2, [0.7]), search("post", 1, [0.4])]
-    *_, compute = tables(repeats[:1], repeats)
-    assert [column.name for column in compute.columns[-3:]] == [
-        "after 2 s",
-        "after 5 s",
-        "after 10 s",
+    """All four strategies by hand; hgq, which took 40 s, sets the budget."""
+    long = [
+        made_up("post", 1, [(30, 900, 0.6), (50, 400, 0.1)]),
+        made_up("co", 1, [(10, 5000, 0.8), (20, 1500, 0.5), (40, 450, 0.9), (80, 450, 0.3)]),
+        made_up("front", 1, [(20, 480, 0.7), (40, 1900, 0.4)]),
+        made_up("hgq", 1, [(10, 4000, 0.35), (20, 1000, 0.45), (40, 300, 0.75)]),
     ]
-    assert compute.rows[0][-3:] == ["–", "1.2 ± 0.28", "0.6 ± 0.14"]
-    assert compute.rows[1][-3:] == ["–", "0.8", "0.4"]
+    short = [
+        made_up("co", 1, [(4, 900, 0.5), (8, 600, 0.25)]),
+        made_up("co", 2, [(4, 900, 0.7), (10, 600, 0.35)]),
+        made_up("post", 1, [(6, 2500, 0.4), (12, 450, 0.2)]),
+    ]
+    *_, whole, repeated = tables(long, short)
+    assert [column.name for column in whole.columns[3:]] == [
+        *("CPU [s]", "after 10 s", "after 20 s", "after 40 s"),
+        *("within 500 LUT", "within 1,000 LUT", "within 2,000 LUT"),
+    ]
+    assert [[row[0], *row[3:]] for row in whole.rows] == [
+        ["post", "50", "–", "–", "0.6", "–", "0.6", "0.6"],
+        ["co", "80", "0.8", "0.5", "0.5", "0.9", "0.9", "0.5"],
+        ["front", "40", "–", "0.7", "0.4", "0.7", "0.7", "0.4"],
+        ["hgq", "40", "0.35", "0.35", "0.35", "0.75", "0.45", "0.45"],
+    ]
+    # the least of the budgets of all; the mean and deviation of 0.25 and 0.7, if one was in time
+    assert [column.name for column in repeated.columns[4:7]] == [f"after {n} s" for n in (2, 4, 8)]
+    co, post = repeated.rows
+    assert co[:7] == ["co", "2", "4", "9", "–", "0.6 ± 0.14", "0.475 ± 0.32"]
+    assert co[7:] == ["–", "0.475 ± 0.32", "0.475 ± 0.32"]
+    assert post == ["post", "1", "4", "12", "–", "–", "0.4", "–", "–", "–"]
+    old = [replace(one, reached_at=np.full(len(one.loss), np.nan)) for one in long]
+    *_, unknown = tables(old, [])
+    assert [row[:7] for row in unknown.rows] == [row[:7] for row in whole.rows]
+    assert {cell for row in unknown.rows for cell in row[7:]} == {"–"}, "tables that do not say"

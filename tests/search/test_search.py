@@ -18,6 +18,7 @@ import sqlalchemy.exc
 from distributed import LocalCluster
 
 from l1distill.core.errors import ConfigError, L1DistillError, ResourceError
+from l1distill.evaluation.searches import read_search
 from l1distill.executor.settings import DaskSettings
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.readers.qkeras import from_qkeras
@@ -35,7 +36,7 @@ from l1distill.search.sampling import Draw, ask
 from l1distill.search.settings import SearchSettings
 from l1distill.search.snapshot import Snapshot
 from l1distill.search.store import Store
-from l1distill.search.tables import write_progress
+from l1distill.search.tables import write_candidates, write_progress
 from l1distill.search.weights import to_student
 from l1distill.search.worker import STAGE_NS, pruned, work
 from l1distill.stages import search_workers
@@ -307,6 +308,11 @@ def test_what_was_reached_is_told_against_cpu_time(
     assert told == pytest.approx(best.metrics["mse_to_teacher/signal"])
     assert int(rows[-1]["candidates"]) == CANDIDATES
     assert int(rows[-1]["finished"]) == len(course.finished())
+    write_candidates(course, tmp_path / "candidates.csv")
+    found = read_search(tmp_path, "co", 5)
+    assert np.isfinite(found.reached(found.cpu_s))
+    for moment in seconds:
+        assert found.reached(moment, luts=1e9) == found.reached(moment), "either table says it"
 
 
 def test_the_question_that_decides_is_the_most_important(

@@ -29,6 +29,8 @@ class Search:
         cpu_s: CPU time of all of them [s].
         loss: validation loss of those that were trained in full.
         luts: estimated LUTs of these.
+        reached_at: CPU time of the search after which each of these was there [s]; NaN where its
+            tables, of an older version, do not say.
         distances: their mean squared distance to the teacher, by sample.
         aucs: their AUC, by signal; empty where answers are no scores.
         progress: CPU time [s] and least validation loss after each task, (n,) each; the loss is
@@ -41,6 +43,7 @@ class Search:
     cpu_s: float
     loss: Array
     luts: Array
+    reached_at: Array
     distances: Mapping[str, Array]
     aucs: Mapping[str, Array]
     progress: tuple[Array, Array]
@@ -50,8 +53,16 @@ class Search:
         """Place of the candidate with the least validation loss."""
         return int(np.argmin(self.loss))
 
-    def reached(self, cpu_s: float) -> float:
-        """Return the least validation loss after so much CPU time; infinite before any."""
+    def reached(self, cpu_s: float, luts: float = float("inf")) -> float:
+        """Return the least validation loss after so much CPU time; infinite before any.
+
+        Args:
+            cpu_s: CPU time [s].
+            luts: of candidates with so many estimated LUTs at most.
+        """
+        if np.isfinite(luts):
+            good = self.loss[(self.reached_at <= cpu_s) & (self.luts <= luts)]
+            return float(good.min()) if len(good) else float("inf")
         seconds, losses = self.progress
         place = int(np.searchsorted(seconds, cpu_s, side="right")) - 1
         return float(losses[place]) if place >= 0 else float("inf")
@@ -94,6 +105,7 @@ def read_search(folder: Path, strategy: str, seed: int) -> Search:
         cpu_s=float(seconds[-1]),
         loss=column("loss"),
         luts=column("lut_estimate"),
+        reached_at=column(CPU_S) if CPU_S in good[0] else np.full(len(good), np.nan),
         distances={
             n.removeprefix(_DISTANCE): column(n) for n in good[0] if n.startswith(_DISTANCE)
         },

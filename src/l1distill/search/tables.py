@@ -5,18 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from l1distill.evaluation.curves import write_csv
+from l1distill.evaluation.searches import CPU_S
 from l1distill.search.importances import LOSS, importances
 from l1distill.search.plan import COSTS, Course
 from l1distill.search.records import Outcome
 
-_FIRST = ("candidate", "phase", "generation", "state", "rung", "epochs", "loss")
+_FIRST = ("candidate", "phase", "generation", "state", "rung", "epochs", CPU_S, "loss")
 _OF_STUDENT = (
     *("layers", "weight_bits", "weight_integer", "activation_bits", "activation_integer"),
     *("input_bits", "sparsity", "learning_rate", "seed", "knowledge"),
 )
 _PROGRESS = (
     *("phase", "generation", "rung"),
-    *("cpu_s", "candidates", "finished", "best_validation_loss"),
+    *(CPU_S, "candidates", "finished", "best_validation_loss"),
 )
 _DISTANCE = "mse_to_teacher/"
 COST_COLUMNS = ("lut_estimate", "latency_cycles_estimate", "bit_operations")
@@ -25,7 +26,8 @@ COST_COLUMNS = ("lut_estimate", "latency_cycles_estimate", "bit_operations")
 def write_candidates(course: Course, path: Path) -> None:
     """Write ``candidates.csv``: state, rung, epochs, hyperparameters, metrics and estimates.
 
-    A candidate is ``finished``, ``stopped`` at a rung, ``failed`` or ``waiting``.
+    A candidate is ``finished``, ``stopped`` at a rung, ``failed`` or ``waiting``. Its CPU time is
+    that of the whole search until then, as in ``progress.csv``.
     """
     outcomes = course.outcomes
     _write(course, [(number, outcomes.get(number)) for number in sorted(course.drawn)], path)
@@ -38,14 +40,34 @@ def write_front(course: Course, path: Path) -> None:
 
 def _write(course: Course, rows: Sequence[tuple[int, Outcome | None]], path: Path) -> None:
     names = sorted({name for _, one in rows if one is not None for name in one.metrics})
+    reached = _reached_at(course)
     write_csv(
         path,
         (*_FIRST, *_OF_STUDENT, *COST_COLUMNS, *names),
-        (_row(course, number, one, names) for number, one in rows),
+        (_row(course, number, one, names, reached.get(number, "")) for number, one in rows),
     )
 
 
-def _row(course: Course, number: int, outcome: Outcome | None, names: Sequence[str]) -> list[Any]:
+def _reached_at(course: Course) -> dict[int, float]:
+    """Return the CPU time after which there was what is known of each candidate [s].
+
+    Tasks are taken in the order in which a single worker does them.
+    """
+    seconds, found = 0.0, dict[int, float]()
+    for task in course.tasks:
+        if task.done:
+            seconds += task.cpu_s
+            found |= dict.fromkeys(task.members, seconds)
+    return found
+
+
+def _row(
+    course: Course,
+    number: int,
+    outcome: Outcome | None,
+    names: Sequence[str],
+    reached_at: float | str,
+) -> list[Any]:
     drawn, candidate = course.drawn[number], course.candidate(number)
     phase, _ = course.plan.phases[drawn.phase]
     student = candidate.student
@@ -56,9 +78,10 @@ def _row(course: Course, number: int, outcome: Outcome | None, names: Sequence[s
         "seed": candidate.seed,
         "knowledge": candidate.knowledge or "",
     }
-    told: Iterable[Any] = ("", "", "")
+    told: Iterable[Any] = ("", "", reached_at, "")
     if outcome is not None:
-        told = outcome.rung, outcome.epochs, "" if outcome.loss is None else outcome.loss
+        loss = "" if outcome.loss is None else outcome.loss
+        told = outcome.rung, outcome.epochs, reached_at, loss
     costs = {} if outcome is None else outcome.costs
     metrics = {} if outcome is None else outcome.metrics
     return [
