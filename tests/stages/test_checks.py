@@ -11,10 +11,11 @@ from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Square
 from l1distill.firmware.network.network import connect
 from l1distill.firmware.network.serialization import save
-from l1distill.stages import promote, quantize, synthesize
+from l1distill.stages import promote, quantize, synthesize, teacher
 from l1distill.stages.composition import compose_stage, to_plain
 from l1distill.stages.configuration import parse
 from l1distill.tasks.anomaly.task import TASK
+from tests.distillation.classifier import Classifier
 
 
 def _settings(module: Any, *overrides: str) -> Any:
@@ -66,6 +67,20 @@ def test_a_teacher_that_has_no_form_in_fixed_point_is_refused(tmp_path: Path) ->
         match=r"^teacher_folder=.*/teacher: a teacher of its kind cannot be brought to fixed point",
     ):
         quantize.STAGE.check(settings, cast(Any, Other()))
+
+
+def test_a_teacher_of_items_answers_in_one_process() -> None:
+    class Other:
+        name = "digits"
+
+        def teacher(self, settings: object, constants: Path) -> object:
+            return Classifier()
+
+    settings = _settings(teacher, "executor=processes")
+    assert teacher.STAGE.check is not None
+    with pytest.raises(ConfigError, match=r"^executor=processes: the teachers of task=digits ans"):
+        teacher.STAGE.check(settings, cast(Any, Other()))
+    teacher.STAGE.check(_settings(teacher), cast(Any, Other()))
 
 
 @pytest.mark.parametrize(("source", "inputs"), [("model", 4), ("keras", 5), ("shape", 16)])

@@ -218,7 +218,7 @@ def test_workers_that_make_no_sense_are_refused() -> None:
         parse(_settings("generate"), _composed("generate", "executor.workers=0"))
 
 
-FAN_OUT = {"generate", "monitor", "pipeline", "search"}
+FAN_OUT = {"generate", "monitor", "pipeline", "search", "teacher"}
 
 
 @pytest.mark.parametrize("stage", sorted(set(STAGES) - FAN_OUT))

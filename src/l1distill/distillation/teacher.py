@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from l1distill.data.dataset import Dataset
 
 
+EVENTS_OF_A_BLOCK = 100
+"""Events that a teacher of whole events is asked about in one piece, where pieces are asked for."""
+
+
 class Teacher(Protocol):
     """A network with a loss of its own, and with answers that a student can learn."""
 
@@ -95,8 +99,20 @@ class StreamingTeacher(Protocol):
             FloatingPointError: a loss was not finite.
         """
 
+    def read(self, path: Path) -> "keras.Model":
+        """Read a trained network, with whatever layers it is made of.
+
+        Raises:
+            DataError: the file is missing, damaged, or holds no network.
+        """
+
     def answers_on(
-        self, model: "keras.Model", dataset: "Dataset", sample: str, advance: "Advance"
+        self,
+        model: "keras.Model",
+        dataset: "Dataset",
+        sample: str,
+        advance: "Advance",
+        events: slice | None = None,
     ) -> Mapping[str, NDArray[np.float32]]:
         """Return everything that the trained network says of the items of a sample.
 
@@ -105,6 +121,8 @@ class StreamingTeacher(Protocol):
             dataset: has the sample.
             sample: its name.
             advance: told how many events are done.
+            events: those whose items are asked about; None: all. Where they begin at a multiple of
+                :data:`EVENTS_OF_A_BLOCK`, the answers are those of a pass over all, bit for bit.
 
         Returns:
             Name of each answer to (items,) or (items, outputs) finite numbers.

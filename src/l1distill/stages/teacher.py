@@ -22,8 +22,10 @@ from l1distill.distillation.teacher import (
     train_teacher,
 )
 from l1distill.evaluation.evaluation import write_curves
+from l1distill.executor.settings import ExecutorSettings
 from l1distill.models import keras_files
 from l1distill.stages.evaluate import evaluate_model
+from l1distill.stages.event_answers import Asked, answers_of_events
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.tasks.base import EvaluationSettings, Task, TeacherSettings
 
@@ -37,6 +39,9 @@ class Settings(StageSettings):
     """Pruning while it is trained."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """How its answers are judged."""
+    executor: ExecutorSettings | None = None
+    """Where a trained teacher of whole events answers, a block of events at a time; its answers do
+    not depend on it. null: in this process, as all other teachers."""
     output: Path = Path("models/teacher")
     """Folder that the stage writes."""
 
@@ -69,6 +74,11 @@ def _check(settings: Settings, task: Task) -> None:
             f"compression.sparsity={settings.compression.sparsity:g}: a teacher of this kind has "
             "no layers that can be pruned; set compression=none"
         )
+    if settings.executor is not None and not isinstance(teacher, StreamingTeacher):
+        raise ConfigError(
+            f"executor={settings.executor.kind}: the teachers of task={task.name} answer in one "
+            "process; leave it out"
+        )
 
 
 def _run(settings: Settings, context: Context) -> Result:
@@ -76,7 +86,8 @@ def _run(settings: Settings, context: Context) -> Result:
     dataset = task.open(settings.data.folder)
     teacher = task.teacher(settings.teacher, settings.data.folder)
     trained = _train(teacher, dataset, settings, context)
-    answers = _answers(teacher, trained, dataset)
+    keras_files.save(trained.model, folder.model)
+    answers = _answers(teacher, trained, dataset, settings, context)
     handed_on = task.handed_on(settings.teacher)
     answered = {
         answer: {
@@ -95,7 +106,6 @@ def _run(settings: Settings, context: Context) -> Result:
         folder,
         settings.evaluation,
     )
-    keras_files.save(trained.model, folder.model)
     folder.write_answers({name: by_answer[handed_on] for name, by_answer in answers.items()})
     folder.copy_constants(settings.data.folder, task.constants())
     metrics: dict[str, float] = {}
@@ -132,7 +142,11 @@ def _train(
 
 
 def _answers(
-    teacher: AnyTeacher, trained: TrainedTeacher, dataset: Dataset
+    teacher: AnyTeacher,
+    trained: TrainedTeacher,
+    dataset: Dataset,
+    settings: Settings,
+    context: Context,
 ) -> Mapping[str, Mapping[str, NDArray[np.float32]]]:
     """Return what a trained teacher says of every item of each sample, by the answer's name."""
     if not isinstance(teacher, StreamingTeacher):
@@ -140,6 +154,14 @@ def _answers(
             name: teacher.answers(trained.model, sample.items.values)
             for name, sample in dataset.samples().items()
         }
+    if settings.executor is not None:
+        asked = Asked(
+            task=settings.task,
+            teacher=settings.teacher,
+            data=settings.data.folder.absolute(),
+            model=TeacherFolder(context.folder).model.absolute(),
+        )
+        return answers_of_events(asked, dataset, settings.executor, context.work)
     events = sum(dataset.card.files[name].events for name in dataset.names)
     with progress("answer", events, "events") as advance:
         return {

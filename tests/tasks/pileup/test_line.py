@@ -10,11 +10,17 @@ import numpy as np
 import pytest
 
 from docs.generate.metrics import patterns_of
+from l1distill.artifacts.record import Record
 from l1distill.core.workspace import file_sha256
+from l1distill.executor.settings import ProcessesSettings
+from l1distill.stages import event_answers
 from l1distill.stages.comparison import comparison_tables
+from l1distill.stages.event_answers import Asked, answers_of_events
+from l1distill.tasks.base import TaskSettings
 from l1distill.tasks.pileup.dataset import TEST, TRAINING, open_dataset
 from l1distill.tasks.pileup.event_files import stream_events
 from l1distill.tasks.pileup.responses import ResponseSettings, measure_responses, summarize
+from l1distill.tasks.pileup.settings import PileupTeacherSettings
 from l1distill.tasks.pileup.task import TASK, PileupTask
 from tests.in_process import run_in_process
 from tests.tasks.pileup.made_up import HARD, PILEUP, make_data_set
@@ -211,6 +217,29 @@ def test_a_killed_teacher_goes_on_to_the_same_bytes(
     assert _run(line, "teacher", *words)[0] == 0
     for name in ("teacher.h5", "metrics.json", f"scores/{TEST}.npy"):
         assert file_sha256(line / "again" / name) == file_sha256(line / "models/teacher" / name)
+
+
+def test_answers_do_not_depend_on_where_they_are_given(line: Path, tmp_path: Path) -> None:
+    """In blocks of four events, by two processes, those of a pass over all; a kill keeps blocks."""
+    record = Record.read(line / "models/teacher")
+    data = line / "data/pileup"
+    asked = Asked(
+        task=TaskSettings(name="pileup", module="l1distill.tasks.pileup.task"),
+        teacher=PileupTeacherSettings.model_validate(record.nested("teacher")),
+        data=data,
+        model=line / "models/teacher/teacher.h5",
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(event_answers, "EVENTS_OF_A_BLOCK", 8)
+        for _ in range(2):
+            said = answers_of_events(
+                asked, open_dataset(data), ProcessesSettings(workers=2), tmp_path
+            )
+    for sample in (TRAINING, TEST):
+        alone = np.load(line / f"models/teacher/scores/{sample}.npy")
+        assert said[sample]["weight"].dtype == alone.dtype
+        assert said[sample]["weight"].tobytes() == alone.tobytes()
+    assert len(list(tmp_path.rglob("*.npz"))) == 4 + 2
 
 
 def test_paper_gathers_what_was_logged(line: Path, tmp_path: Path) -> None:

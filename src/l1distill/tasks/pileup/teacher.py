@@ -50,18 +50,31 @@ class GraphTeacher:
         )
         return TrainedTeacher(model=trained.model, history=trained.history, sparsity=0.0)
 
+    def read(self, path: Path) -> "keras.Model":
+        """Read a trained network."""
+        import l1distill.tasks.pileup.graph_network  # noqa: F401 (importing makes its layers known)
+        from l1distill.models import keras_files
+
+        return keras_files.load(path)
+
     def answers_on(
-        self, model: "keras.Model", dataset: Dataset, sample: str, advance: Advance
+        self,
+        model: "keras.Model",
+        dataset: Dataset,
+        sample: str,
+        advance: Advance,
+        events: slice | None = None,
     ) -> Mapping[str, NDArray[np.float32]]:
-        """Return the weight of each particle of a sample, (n,)."""
+        """Return the weight of each particle of a sample, or of some of its events, (n,)."""
         from l1distill.tasks.pileup.graph_training import graph_weights
 
         weights_of = graph_weights(model, self._settings, vertex_window_mm(dataset))
-        weights = np.zeros(dataset.number_of_items(sample), np.float32)
-        for events in stream_events(dataset.path(sample), batch=_BATCH):
-            weights[events.rows] = weights_of(events)
-            advance(len(events))
-        return {ANSWER: weights}
+        asked = events or slice(0, dataset.card.files[sample].events)
+        weights = [np.zeros(0, np.float32)]
+        for batch in stream_events(dataset.path(sample), asked.start, asked.stop, batch=_BATCH):
+            weights.append(weights_of(batch).astype(np.float32))
+            advance(len(batch))
+        return {ANSWER: np.concatenate(weights)}
 
     def student_loss(self, answers: "tf.Tensor", arrays: "Sequence[tf.Tensor]") -> Any:
         """Return the distance of weights (n, 1) from the true hard fraction, (n,)."""
