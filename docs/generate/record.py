@@ -141,7 +141,7 @@ def study_page(folder: Path, name: str) -> str:
         f"`{_commit()[:12]}`.\n\n"
     )
     heading = "" if name == "paper" else f"{title}\n\n"
-    return heading + note + as_part(report, pictures=name in WITH_PICTURES)
+    return heading + note + _caveat(name) + as_part(report, pictures=name in WITH_PICTURES)
 
 
 def sweep_page(folder: Path) -> str:
@@ -151,9 +151,13 @@ def sweep_page(folder: Path) -> str:
     return (
         f"# {TITLES[folder.name]}\n\nWritten by `{command}` and taken over by `make results`, data "
         f"set MD5 `{record['dataset_md5'][:12]}`, recorded at commit `{_commit()[:12]}`.\n\n"
-        + "".join(f"{text}\n\n" for name, text in CAVEATS.items() if name == folder.name)
+        + _caveat(folder.name)
         + as_part(folder / "comparison.md")
     )
+
+
+def _caveat(name: str) -> str:
+    return f"{CAVEATS[name]}\n\n" if name in CAVEATS else ""
 
 
 def as_part(report: Path, *, pictures: bool = False) -> str:
