@@ -36,7 +36,7 @@ FEW = (
 FRONT = ("experiment=search_front", *FEW)
 WALK = (
     "student.layers=[4]", "student.beta_start=1e-4", "student.beta=0.1",
-    "student.training.epochs=4", "student.training.batch_size=128", "search.candidates=12",
+    "student.training.epochs=4", "search.candidates=12",
     "search.finalists=1", "search.seeds=1", "distillation.augmentation=0",
 )  # fmt: skip
 

@@ -94,6 +94,16 @@ def store(tmp_path: Path) -> Iterator[Store]:
     made.close()
 
 
+@pytest.fixture(scope="module")
+def finished(problem: Problem, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """What a worker found that was never disturbed, of ``plan_of()``; not to be changed."""
+    made = Store(url_of(tmp_path_factory.mktemp("finished") / "search.db"), "finished")
+    made.open({"strategy": "co"})
+    work(made, plan_of(), problem)
+    yield made
+    made.close()
+
+
 def test_a_generation_that_is_added_while_the_records_are_read_is_left_for_later(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +199,7 @@ def test_types_are_searched_for_the_best_layers(store: Store, problem: Problem) 
 
 
 def test_a_killed_search_goes_on_and_trains_nothing_twice(
-    store: Store, problem: Problem, tmp_path: Path
+    store: Store, finished: Store, problem: Problem
 ) -> None:
     plan = plan_of()
 
@@ -208,11 +218,7 @@ def test_a_killed_search_goes_on_and_trains_nothing_twice(
     work(store, plan, problem, done.extend)
     trained = Counter((one.number, one.rung) for one in done)
     assert set(trained.values()) == {1}
-    whole = Store(url_of(tmp_path / "whole.db"), "name")
-    whole.open({"strategy": "co"})
-    work(whole, plan, problem)
-    assert whole.outcomes() == store.outcomes()
-    whole.close()
+    assert finished.outcomes() == store.outcomes()
 
 
 def test_a_task_is_claimed_once_and_a_lost_claim_is_taken_over(
@@ -290,12 +296,8 @@ def test_snapshots_are_kept_for_those_that_go_on_alone(store: Store, problem: Pr
         assert Snapshot.from_bytes(store.snapshot(one.number, one.rung)).epochs == 3
 
 
-def test_what_was_reached_is_told_against_cpu_time(
-    store: Store, problem: Problem, tmp_path: Path
-) -> None:
-    plan = plan_of()
-    work(store, plan, problem)
-    course = Course(plan, store)
+def test_what_was_reached_is_told_against_cpu_time(finished: Store, tmp_path: Path) -> None:
+    course = Course(plan_of(), finished)
     write_progress(course, tmp_path / "progress.csv")
     with (tmp_path / "progress.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -430,7 +432,7 @@ def test_samplers_learn_from_what_they_are_told(sampler: Any) -> None:
     assert np.median([*map(loss, earlier[-20:])]) < 0.5 * np.median([*map(loss, earlier[:20])])
 
 
-def test_two_workers_share_a_search_over_postgresql(problem: Problem, tmp_path: Path) -> None:
+def test_two_workers_share_a_search_over_postgresql(finished: Store, problem: Problem) -> None:
     plan, told = plan_of(), Counter[tuple[int, int]]()
 
     def take_part(url: str) -> None:
@@ -443,15 +445,12 @@ def test_two_workers_share_a_search_over_postgresql(problem: Problem, tmp_path: 
         with closing(store):
             work(store, plan, problem, tell)
 
-    alone = Store(url_of(tmp_path / "alone.db"), "alone")
-    alone.open({"strategy": "co"})
-    work(alone, plan, problem)
     with postgresql() as url, closing(Store(url, "shared")) as store:  # before the server ends
         with ThreadPoolExecutor(2) as pool:
             for done in [pool.submit(take_part, url) for _ in range(2)]:
                 done.result()
         assert set(told.values()) == {1}, "trained twice"
-        assert store.outcomes() == alone.outcomes()
+        assert store.outcomes() == finished.outcomes()
         best = Course(plan, store).finished()[0]
         assert Snapshot.from_bytes(store.snapshot(best.number, best.rung)).epochs == 3
         store.keep_finalist("a", {"loss": 0.5}, b"network")
@@ -465,14 +464,16 @@ def test_two_workers_share_a_search_over_postgresql(problem: Problem, tmp_path: 
         assert "wrong-secret" not in str(refused.value)
     with pytest.raises(ResourceError, match="no server answers at this address"):
         store.outcomes()
-    alone.close()
 
 
 def test_workers_of_a_dask_cluster_find_the_same(
-    store: Store, problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store,
+    finished: Store,
+    problem: Problem,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Those of a cluster that runs already; what a worker is given goes over the network."""
-    plan = plan_of(candidates=6)
     monkeypatch.setattr(search_workers, "_LOOK_S", 0.05)
     with (
         own_environment(None),
@@ -481,13 +482,9 @@ def test_workers_of_a_dask_cluster_find_the_same(
         ) as cluster,
     ):
         settings = DaskSettings(address=cluster.scheduler_address, wait_s=60)
-        assert search_workers.search(store, plan, problem, settings, tmp_path)
-    alone = Store(url_of(tmp_path / "alone.db"), "alone")
-    alone.open({"strategy": "co"})
-    work(alone, plan, problem)
-    assert store.candidates() == alone.candidates()
-    assert store.outcomes() == alone.outcomes()
-    alone.close()
+        assert search_workers.search(store, plan_of(), problem, settings, tmp_path)
+    assert store.candidates() == finished.candidates()
+    assert store.outcomes() == finished.outcomes()
 
 
 def test_a_worker_whose_memory_is_used_up_leaves_the_rest_to_the_next(
