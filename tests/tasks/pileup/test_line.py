@@ -220,7 +220,7 @@ def test_a_killed_teacher_goes_on_to_the_same_bytes(
 
 
 def test_answers_do_not_depend_on_where_they_are_given(line: Path, tmp_path: Path) -> None:
-    """In blocks of four events, by two processes, those of a pass over all; a kill keeps blocks."""
+    """In blocks of eight events, by another process, those of a pass over all; blocks are kept."""
     record = Record.read(line / "models/teacher")
     data = line / "data/pileup"
     asked = Asked(
@@ -233,7 +233,7 @@ def test_answers_do_not_depend_on_where_they_are_given(line: Path, tmp_path: Pat
         patch.setattr(event_answers, "EVENTS_OF_A_BLOCK", 8)
         for _ in range(2):
             said = answers_of_events(
-                asked, open_dataset(data), ProcessesSettings(workers=2), tmp_path
+                asked, open_dataset(data), ProcessesSettings(workers=1), tmp_path
             )
     for sample in (TRAINING, TEST):
         alone = np.load(line / f"models/teacher/scores/{sample}.npy")
