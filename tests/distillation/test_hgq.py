@@ -125,7 +125,7 @@ def _walk(
         compression=hgq.PruningSettings(sparsity=0.0),
         seed=3,
     )
-    context: Any = SimpleNamespace(epochs=lambda *_: nullcontext(lambda *_: None))
+    context: Any = SimpleNamespace(epochs=lambda *_, **__: nullcontext(lambda *_: None))
     problem = Problem(
         train=examples,
         validation=examples,

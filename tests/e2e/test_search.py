@@ -22,6 +22,7 @@ from l1distill.search.trainer import Trainer
 from l1distill.search.worker import STAGE_NS
 from l1distill.stages import search_finalists, search_promotion, search_workers
 from l1distill.stages.pipeline_job import Job
+from l1distill.tracking.descriptions import NOTE
 from tests.e2e.conftest import Project, with_own_store
 
 CANDIDATES = 12
@@ -90,7 +91,7 @@ def runs_of(store: Project, stage: str) -> list[mlflow.entities.Run]:
 
 def test_finalists_are_runs_below_that_of_the_search(searched: tuple[Project, Path]) -> None:
     store, folder = searched
-    parent, (child,) = runs_of(store, "search")[-1], runs_of(store, "finalist")
+    parent, child = runs_of(store, "search")[-1], runs_of(store, "finalist")[-1]
     (row,) = rows(folder / "finalists.csv")
     assert child.info.status == "FINISHED"
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
@@ -227,8 +228,17 @@ def test_a_walk_with_learned_bits_is_a_search(searched: tuple[Project, Path], wa
     content = yaml.safe_load((walked / f"finalists/{finalist['candidate']}.yaml").read_text())
     row = table[int(finalist["candidate"]) - 1]
     assert content["student"]["beta"] == pytest.approx(float(row["beta"]))
-    run = runs_of(store, "search")[0]
-    assert (run.info.status, run.data.params["strategy"]) == ("FINISHED", "hgq")
+    run = next(one for one in runs_of(store, "search") if one.data.params["strategy"] == "hgq")
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name.startswith("search hgq, 12 candidates, seed 2026")
+    assert "3 candidates of one training (12 asked for" in run.data.tags[NOTE]
+    below = [
+        one
+        for one in runs_of(store, "finalist")
+        if one.data.tags["mlflow.parentRunId"] == run.info.run_id
+    ]
+    assert [one.data.params["student.beta"] for one in below] == [str(content["student"]["beta"])]
+    assert below[0].data.metrics["loss"] == pytest.approx(float(finalist["loss"]))
 
 
 def test_searches_are_gathered_on_a_page(

@@ -170,6 +170,7 @@ def test_layers_and_types_are_searched_at_once(
             "auc/signal",
         }
     check_network(course, store, finished[0])
+    assert course.finalists(1) == finished[:1], "of a front, too"
     front = course.front()
     assert front
     for one in finished:
@@ -259,17 +260,17 @@ def test_workers_that_claim_at_once_never_get_the_same(store: Store) -> None:
 
 
 def test_a_search_of_something_else_is_refused_and_what_differs_is_named(store: Store) -> None:
-    store.open({"strategy": "co"})
-    same, line = {"strategy": "co", "search.space.nodes": [4, 8], DATA: "a"}, store.check
+    same = {"strategy": "co", "search.space.nodes": [4, 8], DATA: "a"}
     other = Store(store.url, "other")
     other.open(same)
     other.check({**same, "search.space.nodes": (4, 8)})  # as JSON has it
-    other.close()
+    more = {"search.candidates": 16}  # which the other strategy alone has
     with pytest.raises(ConfigError) as refused:
-        line({"strategy": "post", DATA: "b"})
+        other.check({**same, **more, "strategy": "post", DATA: "b"})
+    other.close()
     assert str(refused.value) == (
-        'search.name=name: a search of this name was begun with strategy="co" (now "post"), '
-        "another data set in data.folder; take this to continue it, or another search.name"
+        "search.name=other: a search of this name was begun with another data set in data.folder, "
+        'strategy="co" (now "post"); take this to continue it, or another search.name'
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from l1distill.compression.pruning import PruningSettings, measure_sparsity
 from l1distill.compression.settings import CompressionSettings
 from l1distill.core.errors import ConfigError
-from l1distill.distillation.answers_alone import check_answers_alone
+from l1distill.distillation.answers_alone import Demand, check_answers_alone
 from l1distill.distillation.distances import response_distance
 from l1distill.distillation.pupil import TrainedStudent
 from l1distill.distillation.settings import DistillationSettings
@@ -56,9 +56,15 @@ def check_hgq(distillation: DistillationSettings, compression: CompressionSettin
     answer = distillation.response.answer
     check_answers_alone(
         distillation,
-        {f"distillation.response.answer={answer}": answer != "score"},
-        "student=hgq learns the teacher's score alone, offline; take distillation=response, or "
-        "student=mlp",
+        [
+            Demand(
+                setting=f"distillation.response.answer={answer}",
+                refused=answer != "score",
+                instead="distillation.response.answer=score",
+            )
+        ],
+        "student=hgq learns the teacher's score alone, offline",
+        or_else="student=mlp",
     )
     if not isinstance(compression, PruningSettings) or compression.sparsity:
         raise ConfigError(

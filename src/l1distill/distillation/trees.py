@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from l1distill.compression.pruning import PruningSettings
 from l1distill.compression.settings import CompressionSettings
 from l1distill.core.errors import ConfigError
-from l1distill.distillation.answers_alone import check_answers_alone
+from l1distill.distillation.answers_alone import Demand, check_answers_alone
 from l1distill.distillation.boosting import Ensemble, boost
 from l1distill.distillation.pupil import TrainedStudent
 from l1distill.distillation.settings import DistillationSettings
@@ -54,12 +54,20 @@ def check_trees(distillation: DistillationSettings, pruning: CompressionSettings
     answer = distillation.response.answer
     check_answers_alone(
         distillation,
-        {
-            f"distillation.response.answer={answer}": answer != "score",
-            f"distillation.loss={distillation.loss}": distillation.loss != "mse",
-        },
-        "student=trees learns the teacher's score alone, offline and with the mean squared error; "
-        "take distillation=response, or student=mlp",
+        [
+            Demand(
+                setting=f"distillation.response.answer={answer}",
+                refused=answer != "score",
+                instead="distillation.response.answer=score",
+            ),
+            Demand(
+                setting=f"distillation.loss={distillation.loss}",
+                refused=distillation.loss != "mse",
+                instead="distillation.loss=mse",
+            ),
+        ],
+        "student=trees learns the teacher's score alone, offline and with the mean squared error",
+        or_else="student=mlp",
     )
     if not isinstance(pruning, PruningSettings):
         raise ConfigError(

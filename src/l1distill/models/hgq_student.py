@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from l1distill.core.errors import ConfigError
 from l1distill.models.students import OUTPUT_LAYER, StudentBase, quantized_inputs
@@ -52,6 +52,15 @@ class HgqSettings(StudentBase):
         patience=60,
         schedule=ScheduleSettings(kind="constant"),
     )
+
+    @model_validator(mode="after")
+    def _bits_become_dearer(self) -> "HgqSettings":
+        if self.beta_start > self.beta:
+            raise ValueError(
+                f"beta_start={self.beta_start:g}: bits become dearer while they are learned, up to "
+                f"beta={self.beta:g}; take a beta_start of at most that"
+            )
+        return self
 
     @property
     def frozen_from(self) -> int:

@@ -55,7 +55,7 @@ def evenly(front: Sequence[T], number: int) -> list[T]:
     """Return so many of those on a front, spread evenly from its one end to the other.
 
     Args:
-        front: in order.
+        front: in order; where one is wanted, it is the first.
         number: that are wanted; all where there are fewer.
     """
     places = np.linspace(0, len(front) - 1, min(number, len(front))).round().astype(int)

@@ -25,6 +25,8 @@ def differences(known: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
         asked: what is asked for now, likewise.
     """
     differ = [key for key in {**known, **asked} if known.get(key) != asked.get(key)]
+    # a strategy may have settings that another has not: where that differs, it is what to tell
+    differ = [key for key in differ if key in known and key in asked] or differ
     return ", ".join(
         _ANOTHER.get(key) or f"{key}={_short(known.get(key))} (now {_short(asked.get(key))})"
         for key in differ

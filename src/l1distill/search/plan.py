@@ -164,10 +164,11 @@ class Course:
         return self.plan.settings.space.candidate(drawn.values, phase, base, seed)
 
     def finalists(self, number: int) -> list[Outcome]:
-        """Return the best by validation loss, of a front those spread over it."""
+        """Return the best by validation loss; of a front those spread over it, from the best on."""
         if self.plan.strategy != "front":
             return self.finished()[:number]
-        return evenly(self.front(), number)
+        front = {one.number for one in self.front()}
+        return evenly([one for one in self.finished() if one.number in front], number)
 
     def next(self) -> Decision:
         """Decide what follows when all tasks are done."""

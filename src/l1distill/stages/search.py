@@ -12,7 +12,7 @@ from l1distill.compression.pruning import PruningSettings
 from l1distill.core.errors import ConfigError, DataError
 from l1distill.core.settings import Settings as SectionSettings
 from l1distill.data.encoding import InputEncoding
-from l1distill.distillation.answers_alone import check_answers_alone
+from l1distill.distillation.answers_alone import Demand, check_answers_alone
 from l1distill.executor.choice import check_executor
 from l1distill.executor.settings import ExecutorSettings, ProcessesSettings
 from l1distill.models.mlp import StudentSettings
@@ -36,6 +36,13 @@ from l1distill.stages.student import (
 from l1distill.tasks.base import ScoringTask, Task
 
 HEADLINE = ("search/candidates", "search/best_mse_to_teacher")
+_FIXED = {
+    "batch_norm": "absent",
+    "float_epochs": 0,
+    "quantized": True,
+    "output_range": "signed",
+}
+"""Settings of a student that candidates have no other value of."""
 
 
 class Settings(LearningSettings):
@@ -79,22 +86,29 @@ def _check(settings: Settings, task: Task) -> None:
     chosen, student = settings.distillation, settings.student
     check_answers_alone(
         chosen,
-        {
-            f"student.family={student.family}": student.family != "mlp",
-            f"student.batch_norm={getattr(student, 'batch_norm', '')}": (
-                getattr(student, "batch_norm", "absent") != "absent"
+        [
+            Demand(
+                setting=f"student.family={student.family}",
+                refused=student.family != "mlp",
+                instead="student=mlp",
             ),
-            f"student.float_epochs={getattr(student, 'float_epochs', 0)}": bool(
-                getattr(student, "float_epochs", 0)
+            *(
+                Demand(
+                    setting=f"student.{key}={str(value).lower()}",
+                    refused=value != possible,
+                    instead=f"student.{key}={str(possible).lower()}",
+                )
+                for key, possible in _FIXED.items()
+                for value in [getattr(student, key, possible)]
             ),
-            "student.quantized=false": not getattr(student, "quantized", True),
-            "student.output_range=unit": getattr(student, "output_range", "") == "unit",
-            f"compression.method={settings.compression.method}": not isinstance(
-                settings.compression, PruningSettings
+            Demand(
+                setting=f"compression.method={settings.compression.method}",
+                refused=not isinstance(settings.compression, PruningSettings),
+                instead="compression=pruning",
             ),
-        },
+        ],
         "a search trains quantized multilayer perceptrons, pruned by magnitude, on what a trained "
-        "teacher answers; take student=mlp, compression=pruning and distillation=response",
+        "teacher answers",
     )
     if settings.strategy == "post" and settings.search.candidates < 2:
         raise ConfigError("search.candidates=1: strategy=post searches twice; ask for two at least")

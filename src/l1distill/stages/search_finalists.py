@@ -128,7 +128,8 @@ class Finalists:
             (path / f"{name}.h5").write_bytes(network)
             return metrics
         problem = self._problem
-        with self._context.epochs(f"finalist {name}", student.training.epochs) as on_epoch:
+        epochs = student.training.epochs
+        with self._context.epochs(f"finalist {name}", epochs, logged=False) as on_epoch:
             try:
                 trained = train_student(
                     self._lesson.train,
@@ -196,8 +197,6 @@ class Finalists:
                 "compression": pruning.model_dump(mode="json"),
             }
             parameters = {
-                "candidate": one.number,
-                "seed": one.seed,
                 "student.training.learning_rate": student.training.learning_rate,
                 "distillation.loss": learning.loss,
                 **{
@@ -206,8 +205,7 @@ class Finalists:
                     for key, value in content.items()
                 },
             }
-            tags = {"stage": STAGE, "candidate": str(one.number)}
-            self._context.run.log_child(f"finalist {one.name}", parameters, one.metrics, tags)
+            log_finalist(self._context, one, parameters)
 
     def _write_curves(self, best: Finalist) -> None:
         """Write ``curves/{student,teacher}/<signal>.csv`` where answers are scores."""
@@ -229,6 +227,19 @@ class Finalists:
                 path = self._context.folder / CURVES / who / f"{signal}.csv"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_curve(to_curve(result.roc), path)
+
+
+def log_finalist(context: Context, one: Finalist, parameters: Mapping[str, Any]) -> None:
+    """Log a finalist as a run below that of the search.
+
+    Args:
+        context: of the stage.
+        one: the finalist.
+        parameters: how it was trained, beside its seed.
+    """
+    known_by = {"candidate": one.number, "seed": one.seed, **parameters}
+    tags = {"stage": STAGE, "candidate": str(one.number)}
+    context.run.log_child(f"finalist {one.name}", known_by, one.metrics, tags)
 
 
 def write_finalists(trained: Sequence[Finalist], folder: Path) -> None:

@@ -26,7 +26,7 @@ from l1distill.reporting.plots.search import draw_front
 from l1distill.search.halving import evenly, non_dominated
 from l1distill.search.problem import Problem
 from l1distill.search.worker import STAGE_NS
-from l1distill.stages.search_finalists import FOLDER, Finalist, write_finalists
+from l1distill.stages.search_finalists import FOLDER, Finalist, log_finalist, write_finalists
 from l1distill.stages.stage import Context, Result
 from l1distill.training.checkpoint import file_of_part
 
@@ -113,8 +113,8 @@ class Walk:
         return [n for n, best in zip(numbers, non_dominated(points), strict=True) if best]
 
     def finalists(self) -> list[int]:
-        """Return candidates of the front, from the dearest to the cheapest, evenly."""
-        front = sorted(self.front(), key=lambda n: self.rows[n][_LUT])
+        """Return candidates spread over the front, that with the least loss first."""
+        front = sorted(self.front(), key=lambda n: self.rows[n][_LOSS])
         return evenly(front, self._settings.search.finalists)
 
     def _train(
@@ -126,7 +126,8 @@ class Walk:
         checkpoint: Path | None,
         on_snapshot: Any = None,
     ) -> TrainedHgq:
-        with context.epochs(title, student.training.epochs) as on_epoch:
+        logged = on_snapshot is not None
+        with context.epochs(title, student.training.epochs, logged=logged) as on_epoch:
             return train_hgq(
                 self._problem.train,
                 self._problem.validation,
@@ -170,7 +171,10 @@ def walk_front(
         md5: of the data set.
     """
     walk = Walk(settings, problem, context.checkpoint)
-    walk.go(context)
+    try:
+        walk.go(context)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("run again to continue this training") from None
     front, folder = walk.front(), context.folder
     _write(walk, sorted(walk.rows), folder / "candidates.csv")
     _write(walk, front, folder / "front.csv")
@@ -186,13 +190,25 @@ def walk_front(
         "search/best_mse_to_teacher": best[f"mse_to_teacher/{sample}"],
     }
     cheapest, dearest = (f(walk.rows[n][_LUT] for n in front) for f in (min, max))
+    asked = settings.search.candidates
+    few = (
+        f" ({asked} asked for; bits are learned in no more epochs)"
+        if asked > len(walk.rows)
+        else ""
+    )
     note = (
-        f"{len(walk.rows)} candidates of one training, {len(front)} on the front, from about "
+        f"{len(walk.rows)} candidates of one training{few}, {len(front)} on the front, from about "
         f"{cheapest:.0f} to {dearest:.0f} LUT."
     )
     print(f"search: {note}", file=sys.stderr)
     headline = ("search/candidates", "search/best_mse_to_teacher")
-    return Result(metrics=metrics, headline=headline, dataset_md5=md5, note=note)
+    return Result(
+        metrics=metrics,
+        headline=headline,
+        dataset_md5=md5,
+        note=note,
+        tracking_share="search/tracking_share",
+    )
 
 
 def _finalists(walk: Walk, settings: "Settings", context: Context) -> list[Finalist]:
@@ -210,6 +226,7 @@ def _finalists(walk: Walk, settings: "Settings", context: Context) -> list[Final
             student, row = walk.finalist(context, epochs, seed)
             one = Finalist(number=epochs, seed=seed, metrics=row)
             keras_files.save(student.model, folder / f"{one.name}.h5")
+            log_finalist(context, one, {"student.beta": walk.settings_of(epochs).beta})
             trained.append(one)
     if trained:
         write_finalists(trained, context.folder)

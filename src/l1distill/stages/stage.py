@@ -99,12 +99,22 @@ class Context:
         return self.work / f"training-{self.identity[:16]}.npz"
 
     @contextmanager
-    def epochs(self, description: str, total: int, unit: str = "epochs") -> "Iterator[OnEpoch]":
-        """Show the progress of a training and log the losses of each epoch."""
+    def epochs(
+        self, description: str, total: int, unit: str = "epochs", *, logged: bool = True
+    ) -> "Iterator[OnEpoch]":
+        """Show the progress of a training and log the losses of each epoch.
+
+        Args:
+            description: of the training.
+            total: epochs of it.
+            unit: what is counted.
+            logged: not where a run has several trainings, whose losses are not of one curve.
+        """
         with progress(description, total, unit) as advance:
 
             def on_epoch(epoch: int, losses: Mapping[str, float]) -> None:
-                self.run.log_metrics(losses, step=epoch)
+                if logged:
+                    self.run.log_metrics(losses, step=epoch)
                 advance(1)
 
             yield on_epoch

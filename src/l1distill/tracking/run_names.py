@@ -80,7 +80,8 @@ def _model(subject: str, parameters: Mapping[str, Any]) -> Iterator[str]:
     elif subject == "teacher":
         yield from _teacher(parameters)
     sparsity = parameters.get("compression.sparsity")
-    if sparsity is not None and float(sparsity) > 0:
+    # a search says what candidates may be: it is about none of them
+    if sparsity is not None and float(sparsity) > 0 and subject != "search":
         yield f"{float(sparsity):.0%} pruned"
 
 
@@ -111,6 +112,8 @@ def _own(stage: str, parameters: Mapping[str, Any]) -> Iterator[str]:
         clock = parameters.get("firmware.device.clock_mhz")
         if clock is not None:
             yield f"{float(clock):g} MHz"
+    if stage == "search":
+        yield f"{parameters['strategy']}, {parameters['search.candidates']} candidates"
     if stage == "promote" and parameters.get("gate_profile"):
         yield f"gates {parameters['gate_profile']}"
 
