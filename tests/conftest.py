@@ -189,12 +189,17 @@ def programs(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An initialized tracking store to copy: MLflow takes seconds to make its tables."""
+def template(shared: Path) -> Path:
+    """An initialized tracking store to copy, for all processes: MLflow takes long to make one."""
     import mlflow
 
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    path = shared / "template.db"
+    with FileLock(shared / "template.lock"):
+        if not path.exists():
+            part = path.with_suffix(".part")
+            part.unlink(missing_ok=True)
+            mlflow.MlflowClient(f"sqlite:///{part}").search_experiments()
+            part.rename(path)
     return path
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,9 +25,10 @@ FEW = ("firmware.verification_events=200", "firmware.adversarial_events=50")
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pipeline(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which every stage has run."""
     folder = tmp_path_factory.mktemp("digits")
+    shutil.copy(template, folder / "mlflow.db")
     for stage, overrides in {
         "generate": (),
         "teacher": (),

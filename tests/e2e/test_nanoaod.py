@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 from tests.in_process import run_in_process
@@ -10,7 +11,8 @@ from tests.tasks.anomaly.readers.files import random_collisions, write_nanoaod
 SIGNAL = "zprime"
 
 
-def test_a_signal_of_another_name_reaches_the_report(tmp_path: Path) -> None:
+def test_a_signal_of_another_name_reaches_the_report(tmp_path: Path, template: Path) -> None:
+    shutil.copy(template, tmp_path / "mlflow.db")
     background = write_nanoaod(tmp_path / "background.root", random_collisions(900, seed=1))
     signal = write_nanoaod(tmp_path / "zprime.root", random_collisions(200, seed=2))
     environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}

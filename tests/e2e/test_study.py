@@ -16,10 +16,13 @@ FOLDER = "outputs/govorkova"
 
 
 @pytest.fixture(scope="module")
-def study(line: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def study(
+    line: Project, template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
     """Both sweeps as their first lines say, but for the length of the trainings."""
     project = make_project(tmp_path_factory.mktemp("study"))
     shutil.copytree(line.folder / "data/anomaly", project.folder / "data/anomaly")
+    shutil.copy(template, project.folder / "mlflow.db")
     mlflow.set_tracking_uri(f"sqlite:///{project.folder}/mlflow.db")
     short = ["teacher.training.epochs=4"]
     pruning = ["compression.begin_epoch=1", "compression.end_epoch=2"]

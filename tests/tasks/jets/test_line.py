@@ -6,6 +6,7 @@ The student has constituents as its inputs.
 import csv
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +43,10 @@ FEW = (
 
 
 @pytest.fixture(scope="module")
-def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def line(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which data, teacher, student and firmware were made, and judged."""
     folder = tmp_path_factory.mktemp("line")
+    shutil.copy(template, folder / "mlflow.db")
     rng = np.random.default_rng(8)
     kind = np.array([0, 1, 4])[np.arange(1200) % 3]
     top = kind == 4
