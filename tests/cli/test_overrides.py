@@ -19,7 +19,7 @@ from tests.cli.conftest import CommandLine
         (["student", "student.layer=[8]"], "did you mean student.layers?"),
         (["student", "+student.weight_bit=8"], "did you mean student.weight_bits?"),
         (["student", "student=mpl"], "student=mpl: no such choice; did you mean mlp?"),
-        (["student", "student=mpl"], "there are cnn, hgq, mlp, trees"),
+        (["student", "student=mpl"], "there are anomaly, cnn, hgq, jets, mlp, pileup, trees"),
         (
             ["student", "student=trees", "student.training.epochs=2"],
             "student.training.epochs: student=trees has no such key; student=cnn and student=hgq",
@@ -47,7 +47,10 @@ from tests.cli.conftest import CommandLine
             "compression.method=autopruner: for students alone; a teacher takes "
             "compression=pruning or compression=none",
         ),
-        (["student", "end_epoch=3"], "end_epoch: no such key; did you mean compression.end_epoch?"),
+        (
+            ["student", "compression=pruning", "end_epoch=3"],
+            "end_epoch: no such key; did you mean compression.end_epoch?",
+        ),
         (
             ["student", "compression=autopruner", "compression.nodes=half"],
             "compression.nodes='half': give a whole number of nodes, at least 1, or a share",

@@ -103,7 +103,7 @@ def test_dvc_runs_what_a_change_reaches_and_nothing_else(
     assert checkout.repro() == set()
 
     # A value that the student composes, and what follows from another student.
-    checkout.edit("conf/student/mlp.yaml", "weight_bits: 6", "weight_bits: 5")
+    checkout.edit("conf/student/anomaly.yaml", "weight_bits: 5", "weight_bits: 6")
     assert checkout.repro() == {"student", "synthesize", "promote", "report"}
 
     # A module that the report alone imports.

@@ -128,6 +128,8 @@ def make_project(folder: Path, python: Path = Path(sys.executable).parent) -> Pr
     for key, many, few in (("verification", 10000, 256), ("adversarial", 2000, 100)):
         firmware = folder / "conf/firmware/default.yaml"
         edit(firmware, f"{key}_events: {many}", f"{key}_events: {few}")
+    edit(folder / "conf/student/anomaly.yaml", r"layers: \[48\]", "layers: [8]")
+    edit(folder / "conf/student/anomaly.yaml", "epochs: 120", "epochs: 12")
     edit(folder / "conf/student/mlp.yaml", r"layers: \[32, 16\]", "layers: [4]")
     edit(folder / "conf/student/mlp.yaml", "epochs: 60", "epochs: 28")  # pruning ends at 25
     edit(folder / "conf/distillation/response.yaml", "augmentation: task ", "augmentation: 0.5 ")

@@ -59,7 +59,7 @@ def test_every_stage_has_one_finished_run_with_its_lineage(line: Project) -> Non
         assert run.data.params["data.name"] == "anomaly"
         metrics = json.loads((line.folder / OUTPUTS[stage] / "metrics.json").read_text())
         assert {name: run.data.metrics[name] for name in metrics} == pytest.approx(metrics)
-    assert runs["promote"].data.params["student.layers"] == "[4]"
+    assert runs["promote"].data.params["student.layers"] == "[8]"
     assert runs["promote"].data.params["firmware.device.name"] == "VU9P"
     ids = {stage: runs[stage].info.run_id for stage in STAGES}
     assert runs["student"].data.tags["teacher_run"] == ids["teacher"]
@@ -70,9 +70,9 @@ def test_every_stage_has_one_finished_run_with_its_lineage(line: Project) -> Non
 
 def test_the_whole_configuration_is_logged_flat(line: Project) -> None:
     parameters = _runs(line)["student"].data.params
-    assert parameters["student.layers"] == "[4]"
-    assert parameters["student.training.epochs"] == "28"
-    assert parameters["compression.sparsity"] == "0.5"
+    assert parameters["student.layers"] == "[8]"
+    assert parameters["student.training.epochs"] == "12"
+    assert parameters["compression.sparsity"] == "0.75"
     assert parameters["seed"] == str(conf("base")["seed"])
 
 
@@ -238,7 +238,7 @@ def test_a_teacher_of_other_data_is_refused(line: Project, tmp_path: Path) -> No
 
 def test_a_sweep_is_one_parent_with_children_and_keeps_outputs_apart(line: Project) -> None:
     before = folder_sha256(line.folder / "models/student")
-    line.l1distill("student", "-m", "student.weight_bits=3,4", "student.training.epochs=26")
+    line.l1distill("student", "-m", "student.weight_bits=3,4", "student.training.epochs=8")
     client = line.client()
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     (parent,) = client.search_runs(experiments, "tags.stage = 'student_sweep'")
@@ -258,7 +258,7 @@ def test_mlflow_run_is_native(line: Project) -> None:
     done = line.run(
         sys.executable, "-m", "mlflow", "run", ".", "-e", "student", "--env-manager", "local",
         "--experiment-name", "project", "-P", "overrides=student.weight_bits=4 student.layers=[3] "
-        "student.training.epochs=26 output=elsewhere",
+        "student.training.epochs=8 output=elsewhere",
     )  # fmt: skip
     client = line.client()
     experiment = client.get_experiment_by_name("project")
@@ -302,10 +302,10 @@ def test_a_stage_killed_outright_starts_over(line: Project) -> None:
 
 
 def test_a_student_value_reruns_only_what_follows(line: Project) -> None:
-    path = line.folder / "conf/student/mlp.yaml"
+    path = line.folder / "conf/student/anomaly.yaml"
     kept = path.read_text()
     try:
-        edit(path, "weight_bits: 6", "weight_bits: 5")
+        edit(path, "weight_bits: 5", "weight_bits: 4")
         said = line.dvc("repro").stdout
     finally:
         path.write_text(kept)
@@ -320,7 +320,7 @@ def test_a_student_value_reruns_only_what_follows(line: Project) -> None:
     client = line.client()
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     (newest,) = client.search_runs(experiments, "tags.stage = 'student'", max_results=1)
-    assert newest.data.params["student.weight_bits"] == "5"
+    assert newest.data.params["student.weight_bits"] == "4"
 
 
 def test_files_from_elsewhere_take_the_place_of_the_generator(

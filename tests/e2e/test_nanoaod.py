@@ -22,8 +22,7 @@ def test_a_signal_of_another_name_reaches_the_report(tmp_path: Path, template: P
         f"+data.files.signals.{SIGNAL}={signal}",
     )
     few_epochs = ("teacher.training.epochs=3",)
-    small = ("student.layers=[8]", "student.training.epochs=8", "compression.begin_epoch=1",
-             "compression.end_epoch=4", "student.weight_bits=3")  # fmt: skip
+    small = ("student.layers=[8]", "student.training.epochs=8", "student.weight_bits=3")
     few_events = ("firmware.verification_events=200", "firmware.adversarial_events=50",
                   "firmware.rtl_simulator=none")  # fmt: skip
     for stage, overrides in {

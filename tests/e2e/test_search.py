@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +17,6 @@ from l1distill.core.workspace import work_folder
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.models import keras_files
-from l1distill.models.mlp import StudentSettings
 from l1distill.search.records import Outcome
 from l1distill.search.trainer import Trainer
 from l1distill.search.worker import STAGE_NS
@@ -277,11 +277,19 @@ def in_threads(*_: object) -> Iterator[Executor]:
         yield executor
 
 
-def test_the_finalist_is_a_network_and_an_experiment(searched: tuple[Project, Path]) -> None:
+def test_the_finalist_is_a_network_and_an_experiment(
+    searched: tuple[Project, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, folder = searched
     (row,) = rows(folder / "finalists.csv")
-    content = yaml.safe_load((folder / "finalists" / f"{row['candidate']}.yaml").read_text())
-    settings = StudentSettings.model_validate(content["student"])
+    written = folder / "finalists" / f"{row['candidate']}.yaml"
+    (tmp_path / "conf/experiment").mkdir(parents=True)
+    shutil.copy(written, tmp_path / "conf/experiment/found.yaml")
+    monkeypatch.chdir(tmp_path)
+    composed = to_plain(compose_stage("student", ["experiment=found"]).config)
+    settings = parse(settings_class("student", composed), composed).student
+    content = yaml.safe_load(written.read_text())["student"]
+    assert settings.model_dump(mode="json") == content
     model = keras_files.load(folder / "finalists" / f"{row['candidate']}-seed{row['seed']}.h5")
     kernels = [layer.kernel.shape[1] for layer in model.layers if hasattr(layer, "kernel")]
     assert kernels == [*settings.layers, 1]

@@ -25,7 +25,10 @@ def _completions(line: str) -> list[str]:
         ("l1distill student --mu", ["--multirun"]),
         (
             "l1distill student student=",
-            ["student=cnn", "student=hgq", "student=mlp", "student=trees"],
+            [
+                f"student={name}"
+                for name in ("anomaly", "cnn", "hgq", "jets", "mlp", "pileup", "trees")
+            ],
         ),
         ("l1distill student student.wei", ["student.weight_bits=", "student.weight_integer="]),
         ("l1distill student -m seed=1,2 compression=pr", ["compression=pruning"]),
@@ -59,8 +62,9 @@ def test_keys_follow_the_groups_that_are_chosen() -> None:
         (
             ["l1distill", "student", "compression", "="],
             [
-                *("autopruner", "fisher", "from_scratch", "hard_concrete", "magnitude"),
-                *("none", "per_layer", "permutation", "pruning", "random", "sigmoid_gates"),
+                *("anomaly", "autopruner", "fisher", "from_scratch", "hard_concrete", "jets"),
+                *("magnitude", "none", "per_layer", "permutation", "pileup", "pruning"),
+                *("random", "sigmoid_gates"),
             ],
         ),
     ],

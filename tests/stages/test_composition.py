@@ -29,16 +29,17 @@ def test_without_a_conf_folder_the_shipped_one_is_used(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert conf_folders() == [ROOT / "conf"]
-    assert compose_stage("student").config.student.layers == [32, 16]
+    assert compose_stage("student", ["student=mlp"]).config.student.layers == [32, 16]
 
 
 def test_a_conf_folder_adds_choices(own: Path) -> None:
     _write(own / "student/wide.yaml", "defaults: [mlp, _self_]\nlayers: [64, 32]\n")
     with hydra_initialized() as loader:
-        assert loader.get_group_options("student") == ["cnn", "hgq", "mlp", "trees", "wide"]
+        options = loader.get_group_options("student")
+        assert options == ["anomaly", "cnn", "hgq", "jets", "mlp", "pileup", "trees", "wide"]
     wide = compose_stage("student", ["student=wide", "student.weight_bits=5"])
     assert wide.choices["student"] == "wide"
-    shipped = to_plain(compose_stage("student").config)["student"]
+    shipped = to_plain(compose_stage("student", ["student=mlp"]).config)["student"]
     changed = {"layers": [64, 32], "weight_bits": 5}
     assert to_plain(wide.config)["student"] == {**shipped, **changed}
 
@@ -53,7 +54,8 @@ def test_a_conf_folder_adds_experiments_and_groups(own: Path) -> None:
 
 def test_a_file_of_the_same_name_takes_precedence(own: Path) -> None:
     _write(own / "compression/pruning.yaml", "{sparsity: 0.1, begin_epoch: 1, end_epoch: 2}\n")
-    assert compose_stage("student").config.compression.sparsity == 0.1
+    pruned = compose_stage("student", ["compression=pruning"])
+    assert pruned.config.compression.sparsity == 0.1
     assert compose_stage("teacher").config.compression.sparsity == 0.0
 
 

@@ -118,7 +118,7 @@ def test_numbers_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
         ("student.layers=[0]", "student.layers[0]=0: input should be greater than 0"),
         ("student.layers=[1000000]", "student.layers[0]=1000000: input should be less than"),
         ("compression.sparsity=1.5", "compression.sparsity=1.5: input should be less than 1"),
-        ("compression.begin_epoch=30", "compression.begin_epoch=30 must come before end_epoch=25"),
+        ("compression.begin=0.5", "compression.begin=0.5 must come before end=0.45"),
         (
             "student.training.epochs=20",
             "student.training.epochs=20 leaves no epoch after",

@@ -55,20 +55,32 @@ def _differences(
     }
 
 
+TASKS = {path.stem for path in (ROOT / "conf/task").glob("*.yaml")}
+
 OF_A_CLASS_OF_THEIR_OWN = [
     (stage, f"{group}={path.stem}")
     for stage, group in (("generate", "data"), ("generate", "executor"), ("student", "student"))
     for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
+    if group != "student" or path.stem not in TASKS
 ] + [("student", "compression=autopruner")]
-"""Choices whose file is the default of a settings class; others change values of a class."""
+"""Choices whose file is the default of a settings class; others change values of a class, as a
+task's own student does."""
 
-OTHERS = {
-    "student=trees": ["compression=pruning"],
-    "student=hgq": ["compression=pruning"],
-    "data=jets": ["task=jets"],
-    "data=pileup": ["task=pileup"],
-}
-"""Choices of other groups that a choice overrides, set back to their defaults."""
+PLAIN = {"student": "mlp", "compression": "pruning"}
+"""What the classes know: a student and a compression of no task."""
+
+OTHERS = {"data=jets": ["task=jets"], "data=pileup": ["task=pileup"]}
+"""Choices of other groups that a choice belongs to."""
+
+
+def _plain(stage: str, choice: str = "") -> list[str]:
+    """The overrides for a choice, with what a stage takes from the task set to the plain one."""
+    group, _, name = choice.partition("=")
+    known = compose_stage(stage).choices
+    plain = {key: value for key, value in PLAIN.items() if key in known and stage != "teacher"}
+    return [
+        f"{key}={value}" for key, value in {**plain, **({group: name} if group else {})}.items()
+    ]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +92,7 @@ OTHERS = {
     ],
 )
 def test_defaults_are_the_same_in_conf_and_in_python(stage: str, choice: str) -> None:
-    composed = _composed(stage, *filter(None, [choice]), *OTHERS.get(choice, []))
+    composed = _composed(stage, *_plain(stage, choice), *OTHERS.get(choice, []))
     settings = settings_class(stage, composed)
     assert _differences(settings, composed) == {}
     assert len(list(_compare(settings, composed))) > 3
@@ -100,7 +112,7 @@ def test_defaults_are_the_same_in_conf_and_in_python(stage: str, choice: str) ->
     ],
 )
 def test_a_difference_is_found_and_named(key: str, value: Any) -> None:
-    composed = _composed("student")
+    composed = _composed("student", *_plain("student"))
     *sections, name = key.split(".")
     place = composed
     for section in sections:
@@ -114,8 +126,8 @@ def test_every_group_file_that_is_a_default_is_compared() -> None:
     composed = {
         f"{group.partition('@')[0]}/{name}"
         for stage in STAGES
-        for task in sorted((ROOT / "conf" / "task").glob("*.yaml"))
-        for group, name in compose_stage(stage, (f"task={task.stem}",)).choices.items()
+        for task in sorted(TASKS)
+        for group, name in compose_stage(stage, (f"task={task}",)).choices.items()
         if name is not None
     }
     composed -= {"augmentation/jets", "augmentation/pileup"}  # optional: they make no pseudo-items

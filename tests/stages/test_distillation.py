@@ -43,10 +43,11 @@ from tests.digits.task import TASK as DIGITS
 from tests.settings import ROOT
 
 SMALL = (
+    "student=mlp",
+    "compression=none",
     "student.layers=[4]",
     "student.training.epochs=2",
     "student.training.batch_size=64",
-    "compression.sparsity=0",
     "distillation.augmentation=0",
 )
 TEACHER = {"architecture": "dnn_ae", "widths": (8, 6), "latent": 3}

@@ -66,7 +66,7 @@ OF_STUDENTS = [
 
 
 def test_choices_and_bounds_are_told(capsys: pytest.CaptureFixture[str]) -> None:
-    page = _page(capsys, "student")
+    page = _page(capsys, "student", "student=mlp")
     assert "2 to 16" in _row(page, "student.weight_bits")[-1]
     assert "mse, huber, mae" in _row(page, "distillation.loss")[-1]
     assert _row(page, "student.layers")[1] == "[32, 16]"
@@ -76,12 +76,13 @@ def test_groups_are_those_of_the_stage_with_what_is_chosen(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     page = _page(capsys, "student", "compression=none", "profile=quick")
-    others = ["fisher", "from_scratch", "hard_concrete", "magnitude"]
+    others = ["fisher", "from_scratch", "hard_concrete", "jets", "magnitude"]
     assert _row(page, "compression") == [
-        *("compression", "autopruner", *others),
-        *("[none]", "per_layer", "permutation", "pruning", "random", "sigmoid_gates"),
+        *("compression", "anomaly", "autopruner", *others),
+        *("[none]", "per_layer", "permutation", "pileup", "pruning", "random", "sigmoid_gates"),
     ]
-    assert _row(page, "student") == ["student", "cnn", "hgq", "[mlp]", "trees"]
+    families = ["cnn", "hgq", "jets", "mlp", "pileup", "trees"]
+    assert _row(page, "student") == ["student", "[anomaly]", *families]
     assert _row(page, "profile") == ["profile", "full", "none", "[quick]", "standard", "tiny"]
     assert "profile@data" not in page
     assert _row(page, "encoding@student.inputs")[1:] == ["[anomaly]", "jets", "pileup"]
@@ -119,7 +120,7 @@ def test_an_experiment_of_the_user_is_listed(
     folder.mkdir(parents=True)
     (folder / "mine.yaml").write_text("# @package _global_\nseed: 3\n")
     (folder / "other.yaml").write_text("defaults: [{override /gates: strict}, _self_]\nseed: 3\n")
-    known = {"seed", "student"}
+    known = {"compression", "seed", "student"}
     assert experiments_of(["mine", "narrow_student", "other"], known) == ["mine", "narrow_student"]
 
 

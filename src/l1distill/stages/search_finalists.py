@@ -100,7 +100,8 @@ class Finalists:
             for outcome in course.finalists(search.finalists):
                 candidate = course.candidate(outcome.number)
                 student, pruning, learning = of_finalist(self._settings, candidate)
-                _write_experiment(candidate, student, pruning, folder / f"{outcome.number}.yaml")
+                path = folder / f"{outcome.number}.yaml"
+                _write_experiment(self._settings, candidate, student, pruning, path)
                 for seed in seeds:
                     metrics = self._one(outcome.number, student, pruning, learning, seed)
                     if metrics:
@@ -280,10 +281,16 @@ def _identity(
 
 
 def _write_experiment(
-    candidate: Candidate, student: StudentSettings, pruning: PruningSettings, path: Path
+    settings: "Settings",
+    candidate: Candidate,
+    student: StudentSettings,
+    pruning: PruningSettings,
+    path: Path,
 ) -> None:
+    inputs = settings.student.inputs.model_dump(mode="json")
     content = {
-        "student": student.model_dump(mode="json"),
+        "defaults": [{"override /student": "mlp"}, {"override /compression": "pruning"}],
+        "student": {**student.model_dump(mode="json"), "inputs": inputs},
         "compression": pruning.model_dump(mode="json"),
     }
     if candidate.knowledge is not None:

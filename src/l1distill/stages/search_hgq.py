@@ -217,8 +217,10 @@ def _finalists(walk: Walk, settings: "Settings", context: Context) -> list[Final
     seeds = range(settings.seed, settings.seed + settings.search.seeds)
     trained = []
     for epochs in walk.finalists():
-        section = {"student": walk.settings_of(epochs).model_dump(mode="json")}
-        section["student"] = {k: v for k, v in section["student"].items() if k != "inputs"}
+        section = {
+            "defaults": [{"override /student": "hgq"}],
+            "student": walk.settings_of(epochs).model_dump(mode="json"),
+        }
         text = json.dumps(section, indent=2)
         head = "# @package _global_\n# A finalist of l1distill search strategy=hgq\n"
         write_text(folder / f"{epochs}.yaml", f"{head}{text}\n")
