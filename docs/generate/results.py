@@ -40,13 +40,20 @@ def signals_table(quick: Mapping[str, Any]) -> str:
     return table(("signal", "teacher AUC", "student AUC", "published AUC"), rows)
 
 
+_COUNTED = ("used", "before")
+
+
 def firmware_sentence(quick: Mapping[str, Any]) -> str:
     """Return size, cost and exactness of the student in a few sentences."""
     student, teacher = quick["metrics"]["student"], quick["metrics"]["teacher"]
     firmware, device = quick["metrics"]["synthesize"], quick["device"]
     differ, events = firmware["firmware/mismatches"], firmware["firmware/verified_events"]
+    left = ""
+    if "nodes_used" in student:  # others were switched off while it was trained
+        counts = [student[f"{of}_{when}"] for of in ("nodes", "features") for when in _COUNTED]
+        left = "{:.0f} of {:.0f} nodes, {:.0f} of {:.0f} inputs and ".format(*counts)
     return (
-        f"The student has {student['parameters']:.0f} parameters (teacher: "
+        f"The student has {left}{student['parameters']:.0f} parameters (teacher: "
         f"{teacher['parameters']:.0f}), {student['sparsity']:.0%} of its weights zero. On a "
         f"{device['name']} at {device['clock_mhz']:g} MHz it takes "
         f"{firmware['firmware/latency_cycles']:.0f} cycles "

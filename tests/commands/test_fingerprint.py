@@ -93,7 +93,7 @@ def test_dvc_runs_what_a_change_reaches_and_nothing_else(
     assert checkout.repro() == set(PIPELINE)
 
     # What no stage composes: a comment, a new choice, another choice's values, where things run.
-    checkout.edit("conf/student/mlp.yaml", "layers:", "# a comment\nlayers:")
+    checkout.edit("conf/student/family/mlp.yaml", "layers:", "# a comment\nlayers:")
     (checkout.folder / "conf/student/wide.yaml").write_text("layers: [64]\n")
     checkout.edit("conf/teacher/dnn_vae.yaml", "epochs:", "epochs: 3  # was")
     checkout.edit("conf/platform.yaml", "model_name: l1distill-${task.name}", "model_name: other")

@@ -130,8 +130,8 @@ def make_project(folder: Path, python: Path = Path(sys.executable).parent) -> Pr
         edit(firmware, f"{key}_events: {many}", f"{key}_events: {few}")
     edit(folder / "conf/student/anomaly.yaml", r"layers: \[48\]", "layers: [8]")
     edit(folder / "conf/student/anomaly.yaml", "epochs: 120", "epochs: 12")
-    edit(folder / "conf/student/mlp.yaml", r"layers: \[32, 16\]", "layers: [4]")
-    edit(folder / "conf/student/mlp.yaml", "epochs: 60", "epochs: 28")  # pruning ends at 25
+    edit(folder / "conf/student/family/mlp.yaml", r"layers: \[32, 16\]", "layers: [4]")
+    edit(folder / "conf/student/family/mlp.yaml", "epochs: 60", "epochs: 28")  # pruning ends at 25
     edit(folder / "conf/distillation/response.yaml", "augmentation: task ", "augmentation: 0.5 ")
     project = Project(folder, _environment(folder, python))
     for command in (

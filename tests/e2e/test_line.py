@@ -153,10 +153,10 @@ def test_the_report_is_one_page_with_everything(line: Project) -> None:
         for stage in ("student", "teacher", "generate")
         for picture in read_captions(line.folder / OUTPUTS[stage])
     ]
-    assert len(pictures) == 24
+    assert len(pictures) == 25
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
     assert list(map(html.unescape, captions)) == [picture.caption for picture in pictures]
-    assert page.count("data:image/png;base64,") == 24
+    assert page.count("data:image/png;base64,") == 25
     assert not re.search(r"(src|href)=[\"']?(http|/)", page)
     assert "nan" not in re.sub(r"base64,[^\"]+", "", page)
 

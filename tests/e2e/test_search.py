@@ -287,9 +287,11 @@ def test_the_finalist_is_a_network_and_an_experiment(
     shutil.copy(written, tmp_path / "conf/experiment/found.yaml")
     monkeypatch.chdir(tmp_path)
     composed = to_plain(compose_stage("student", ["experiment=found"]).config)
-    settings = parse(settings_class("student", composed), composed).student
-    content = yaml.safe_load(written.read_text())["student"]
-    assert settings.model_dump(mode="json") == content
+    told = parse(settings_class("student", composed), composed)
+    content, settings = yaml.safe_load(written.read_text()), told.student
+    for section in ("student", "compression", "distillation"):
+        assert getattr(told, section).model_dump(mode="json") == content[section]
+    assert content["distillation"]["augmentation"] == 0, "as the search learned"
     model = keras_files.load(folder / "finalists" / f"{row['candidate']}-seed{row['seed']}.h5")
     kernels = [layer.kernel.shape[1] for layer in model.layers if hasattr(layer, "kernel")]
     assert kernels == [*settings.layers, 1]

@@ -140,5 +140,12 @@ def test_every_group_file_that_is_a_default_is_compared() -> None:
     assert composed <= files
     groups = {Path(file).parent.as_posix() for file in files - composed}
     changing = {"compression", "device", "experiment", "firmware/device", "gates", "profile"}
-    changing |= {"recipe", "distillation", "profile/anomaly", "profile/jets", "profile/pileup"}
+    changing |= {
+        "student/family",
+        "recipe",
+        "distillation",
+        "profile/anomaly",
+        "profile/jets",
+        "profile/pileup",
+    }
     assert groups <= changing | {"published", "ports", "quantization", "shape", "teacher"}

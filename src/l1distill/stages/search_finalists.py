@@ -101,7 +101,7 @@ class Finalists:
                 candidate = course.candidate(outcome.number)
                 student, pruning, learning = of_finalist(self._settings, candidate)
                 path = folder / f"{outcome.number}.yaml"
-                _write_experiment(self._settings, candidate, student, pruning, path)
+                _write_experiment(self._settings, student, pruning, learning, path)
                 for seed in seeds:
                     metrics = self._one(outcome.number, student, pruning, learning, seed)
                     if metrics:
@@ -282,9 +282,9 @@ def _identity(
 
 def _write_experiment(
     settings: "Settings",
-    candidate: Candidate,
     student: StudentSettings,
     pruning: PruningSettings,
+    learning: DistillationSettings,
     path: Path,
 ) -> None:
     inputs = settings.student.inputs.model_dump(mode="json")
@@ -292,8 +292,7 @@ def _write_experiment(
         "defaults": [{"override /student": "mlp"}, {"override /compression": "pruning"}],
         "student": {**student.model_dump(mode="json"), "inputs": inputs},
         "compression": pruning.model_dump(mode="json"),
+        "distillation": learning.model_dump(mode="json"),
     }
-    if candidate.knowledge is not None:
-        content["distillation"] = {"loss": candidate.knowledge}
     text = yaml.safe_dump(content, sort_keys=False)
     write_text(path, f"# @package _global_\n# A finalist of l1distill search\n{text}")
