@@ -155,8 +155,9 @@ def test_a_teacher_is_trained_where_the_overrides_name_it(word: str, own: bool) 
         (["gate=anomaly,hl_lhc"], "gate: no such key; did you mean gates?"),
         (
             ["student=mlp,trees", "student.layers=[8]"],
-            "job student=trees: student.layers: student=trees has no such key; student=cnn and "
-            "student=hgq and student=mlp have it; run a sweep for each choice",
+            "job student=trees: student.layers: student=trees has no such key; student=anomaly "
+            "and student=cnn and student=hgq and student=jets and student=mlp and student=pileup "
+            "have it; run a sweep for each choice",
         ),
         (
             ["student.quantized=true,false"],
