@@ -281,7 +281,7 @@ def test_it_writes_only_what_has_changed(
     files = {stage: tmp_path / f".fingerprints/{stage}.json" for stage in PIPELINE}
     inodes = {stage: path.stat().st_ino for stage, path in files.items()}
     content = files["student"].read_text()
-    files["student"].write_text(content.replace('"weight_bits": 6', '"weight_bits": 7'))
+    files["student"].write_text(content.replace('"weight_bits": 5', '"weight_bits": 7'))
     files["report"].write_text("cut off {")
     promote = json.loads(files["promote"].read_text())
     promote["sources"] = dict.fromkeys(list(promote["sources"])[:-8], "")

@@ -21,6 +21,8 @@ from l1distill.search.records import Outcome
 from l1distill.search.trainer import Trainer
 from l1distill.search.worker import STAGE_NS
 from l1distill.stages import search_finalists, search_promotion, search_workers
+from l1distill.stages.composition import compose_stage, to_plain
+from l1distill.stages.configuration import parse, settings_class
 from l1distill.stages.pipeline_job import Job
 from l1distill.tracking.descriptions import NOTE
 from tests.e2e.conftest import Project, with_own_store
