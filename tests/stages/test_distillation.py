@@ -71,7 +71,8 @@ def test_each_combination_is_one_file(knowledge: str, scheme: str) -> None:
 def test_classification_and_any_mixture_are_configuration() -> None:
     chosen = _settings("experiment=distill_classification").distillation
     assert (chosen.response.answer, chosen.scheme) == ("decision", "offline")
-    mixed = _settings("distillation.feature.weight=0.1", "distillation.relation.weight=0.05")
+    weights = ("distillation.feature.weight=0.1", "distillation.relation.weight=0.05")
+    mixed = _settings("student=mlp", *weights)
     assert mixed.distillation == DistillationSettings.model_validate(
         {"feature": {"weight": 0.1}, "relation": {"weight": 0.05}}
     )
