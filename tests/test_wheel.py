@@ -82,7 +82,7 @@ def test_the_wheel_runs_where_there_is_no_checkout(environment: Path, tmp_path: 
         "firmware: {verification_events: 50, adversarial_events: 10, rtl_simulator: none}\n"
     )
     page = _run(program, "student", "student=wide", "--help", cwd=tmp_path).stdout
-    assert "mlp  trees  [wide]" in page
+    assert "mlp  pileup  trees  [wide]" in page
     assert "[99]" in page
 
     _write_model(tmp_path / "small.h5")
