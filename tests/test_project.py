@@ -116,7 +116,7 @@ def test_dvc_knows_the_folders_that_a_stage_reads_and_writes(stage: str, definit
     assert list(output) == [composed["output"]]
     module = importlib.import_module(f"l1distill.stages.{stage}")
     task = load_task(parse(TaskSettings, composed["task"]))
-    inputs = module.STAGE.inputs(parse(module.STAGE.settings_for(task), composed))
+    inputs = module.STAGE.inputs(parse(module.STAGE.settings_for(task, composed), composed))
     _, files = OF_A_STAGE.get((definition, stage), ("", set()))
     for file in files:
         assert ((ROOT / definition).parent / file).is_file()

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from hydra.errors import ConfigCompositionException
 
+from l1distill.stages.refusals import explain
 from tests.cli.conftest import CommandLine
 
 
@@ -103,6 +105,12 @@ def test_hints_know_the_files_of_a_search_path(
     assert done.err.endswith("no such key; did you mean student.frequency?\n")
     done = l1distill("student", *where, "student.frequency=2")
     assert done.err.endswith("student=anomaly has no such key; student=mine has it\n")
+
+
+def test_a_fault_of_a_file_is_not_laid_on_the_search_path() -> None:
+    error = ConfigCompositionException("student/mine: overrides are not allowed in it")
+    words = ["hydra.searchpath=[file:///nowhere]", "seed=1"]
+    assert "student/mine: overrides are not allowed" in explain(error, "student", words)
 
 
 @pytest.mark.parametrize(

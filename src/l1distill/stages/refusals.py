@@ -124,10 +124,11 @@ def _explain(error: Exception, stage: str, words: Sequence[str]) -> Refusal:
             if override.is_sweep_override():
                 return Refusal(text=explain_sweep_value(str(override.input_line)))
     for override in overrides:
-        if not override.is_add() and not override.is_force_add():
-            key = override.key_or_group
-            if unknown := _unknown_key(key, stage, words):
-                return replace(unknown, text=f"{key}: {unknown.text}")
+        key = override.key_or_group
+        if override.is_add() or override.is_force_add() or key.startswith("hydra."):
+            continue  # what is wrong with a key of Hydra's own, it says itself
+        if unknown := _unknown_key(key, stage, words):
+            return replace(unknown, text=f"{key}: {unknown.text}")
     return Refusal(text=_sentence(first_line(error)))
 
 

@@ -131,8 +131,8 @@ def test_the_same_seed_makes_the_same_events(events: NDArray[np.float32]) -> Non
 
 def test_settings_are_those_of_the_configuration() -> None:
     composed = to_plain(compose_stage("student", ["augmentation.overlaid=0.5"]).config)
-    settings = parse(STAGE.settings_for(TASK), composed)
+    settings = parse(STAGE.settings_for(TASK, composed), composed)
     assert settings.augmentation == PseudoEventSettings(overlaid=0.5)  # type: ignore[attr-defined]
     composed["augmentation"]["added_power"] = [1.3, 0.3]
     with pytest.raises(ConfigError, match=r"^augmentation.added_power=.*: give two numbers"):
-        parse(STAGE.settings_for(TASK), composed)
+        parse(STAGE.settings_for(TASK, composed), composed)
