@@ -11,7 +11,7 @@ from l1distill.firmware.network.fixed_point import FixedPoint
 from l1distill.firmware.network.layers import Square
 from l1distill.firmware.network.network import connect
 from l1distill.firmware.network.serialization import save
-from l1distill.stages import promote, quantize, synthesize, teacher
+from l1distill.stages import promote, quantize, student, synthesize, teacher
 from l1distill.stages.composition import compose_stage, to_plain
 from l1distill.stages.configuration import parse
 from l1distill.tasks.anomaly.task import TASK
@@ -20,7 +20,7 @@ from tests.distillation.classifier import Classifier
 
 def _settings(module: Any, *overrides: str) -> Any:
     composed = to_plain(compose_stage(module.STAGE.name, overrides).config)
-    return parse(module.STAGE.settings_for(TASK), composed)
+    return parse(module.STAGE.settings_for(TASK, composed), composed)
 
 
 def _write(folder: Path, stage: str, inputs: dict[str, str], parameters: dict[str, Any]) -> None:
@@ -81,6 +81,16 @@ def test_a_teacher_of_items_answers_in_one_process() -> None:
     with pytest.raises(ConfigError, match=r"^executor=processes: the teachers of task=digits ans"):
         teacher.STAGE.check(settings, cast(Any, Other()))
     teacher.STAGE.check(_settings(teacher), cast(Any, Other()))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"), [((), "students of task=anomaly are"), (("brief=true",), "brief students")]
+)
+def test_a_student_of_items_is_judged_in_one_process(words: tuple[str, ...], says: str) -> None:
+    settings = _settings(student, "executor=processes", *words)
+    assert student.STAGE.check is not None
+    with pytest.raises(ConfigError, match=f"^executor=processes: {says}"):
+        student.STAGE.check(settings, TASK)
 
 
 @pytest.mark.parametrize(("source", "inputs"), [("model", 4), ("keras", 5), ("shape", 16)])

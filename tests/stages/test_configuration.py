@@ -219,7 +219,7 @@ def test_workers_that_make_no_sense_are_refused() -> None:
         parse(_settings("generate"), _composed("generate", "executor.workers=0"))
 
 
-FAN_OUT = {"generate", "monitor", "pipeline", "search", "teacher"}
+FAN_OUT = {"generate", "monitor", "pipeline", "search", "student", "teacher"}
 
 
 @pytest.mark.parametrize("stage", sorted(set(STAGES) - FAN_OUT))

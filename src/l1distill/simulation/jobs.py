@@ -65,6 +65,39 @@ class SampleShard:
         return f"{self.sample}-{self.number:05d}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class EventBlock:
+    """Some events of a sample that is there.
+
+    Attributes:
+        sample: Name of the sample.
+        start: First event.
+        events: How many.
+    """
+
+    sample: str
+    start: int
+    events: int
+
+    @property
+    def name(self) -> str:
+        """File name without suffix."""
+        return f"{self.sample}-{self.start:08d}"
+
+    @property
+    def cost(self) -> float:
+        """Expected CPU time, in events."""
+        return float(self.events)
+
+
+def blocks_of(sample: str, events: int, size: int) -> list[EventBlock]:
+    """Divide the events of a sample into blocks of ``size``, the last of what is left."""
+    return [
+        EventBlock(sample=sample, start=number * size, events=part)
+        for number, part in divide(events, size)
+    ]
+
+
 def divide(events: int, size: int) -> Iterator[tuple[int, int]]:
     """Divide events into pieces of ``size``, the last of what is left.
 

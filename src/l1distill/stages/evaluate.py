@@ -18,6 +18,7 @@ from l1distill.tasks.base import (
     Drawing,
     EvaluationSettings,
     ScoringTask,
+    Services,
     Task,
 )
 from l1distill.training.history import History
@@ -51,6 +52,7 @@ def evaluate_model(
     *,
     same_scale: bool = True,
     beside: Mapping[str, Answers] | None = None,
+    services: Services | None = None,
 ) -> JudgedModel:
     """Evaluate answers, and write curves, plots and history into a folder.
 
@@ -67,13 +69,14 @@ def evaluate_model(
         targets: what a student should have answered, likewise.
         same_scale: whether a student's answers are on the scale of its targets.
         beside: student and teacher by these names, their answers in the teacher's own scale.
+        services: where models are judged beside one another; None: in this process.
 
     Returns:
         The evaluation of each answer, and all metrics of the one that counts.
     """
     if isinstance(task, ComparingTask):
         models = beside or {model: answers[primary]}
-        evaluations = {primary: task.evaluate_together(models, dataset, settings)}
+        evaluations = {primary: task.evaluate_together(models, dataset, settings, services)}
     else:
         evaluations = {name: task.evaluate(given, dataset) for name, given in answers.items()}
     write_curves(evaluations[primary].curves, folder.path)

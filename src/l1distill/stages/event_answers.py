@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.core.progress import progress
 from l1distill.core.workspace import file_sha256, write_arrays
 from l1distill.data.dataset import Dataset
 from l1distill.distillation.teacher import EVENTS_OF_A_BLOCK, StreamingTeacher
-from l1distill.executor.choice import open_executor
-from l1distill.executor.settings import ExecutorSettings
-from l1distill.simulation.jobs import divide, job_path, make_once, run_jobs
-from l1distill.tasks.base import TaskSettings, TeacherSettings, load_task
+from l1distill.simulation.jobs import EventBlock, blocks_of, job_path, make_once, run_jobs
+from l1distill.tasks.base import Services, TaskSettings, TeacherSettings, load_task
 from l1distill.training.determinism import make_deterministic
 
 if TYPE_CHECKING:
@@ -43,41 +40,14 @@ class Asked:
     model: Path
 
 
-@dataclass(frozen=True, kw_only=True)
-class Block:
-    """Some events of a sample.
-
-    Attributes:
-        sample: name of the sample.
-        start: first event.
-        events: how many.
-    """
-
-    sample: str
-    start: int
-    events: int
-
-    @property
-    def name(self) -> str:
-        """File name without suffix."""
-        return f"{self.sample}-{self.start:08d}"
-
-    @property
-    def cost(self) -> float:
-        """Expected CPU time, in events."""
-        return float(self.events)
-
-
-def answers_of_events(
-    asked: Asked, dataset: Dataset, executor: ExecutorSettings, work: Path
-) -> Mapping[str, Said]:
+def answers_of_events(asked: Asked, dataset: Dataset, services: Services) -> Mapping[str, Said]:
     """Ask a trained teacher about every item of each sample, on an executor.
 
     Args:
         asked: the teacher.
         dataset: that of ``asked.data``.
-        executor: where the work is done; the answers do not depend on it.
-        work: folder that survives a kill, and that all workers see; finished blocks stay there.
+        services: where the work is done; the answers do not depend on it. Finished blocks stay in
+            its folder.
 
     Returns:
         Sample to what the teacher says of its items, in the order of the files.
@@ -87,16 +57,16 @@ def answers_of_events(
         ResourceError: workers stay away or were killed.
     """
     made_by = f"{dataset.md5}-{file_sha256(asked.model)}"
-    folder = work / "answers" / made_by[:20]
+    folder = services.work / "answers" / made_by[:20]
     folder.mkdir(parents=True, exist_ok=True)
     blocks = [
-        Block(sample=sample, start=number * EVENTS_OF_A_BLOCK, events=events)
+        block
         for sample in dataset.names
-        for number, events in divide(dataset.card.files[sample].events, EVENTS_OF_A_BLOCK)
+        for block in blocks_of(sample, dataset.card.files[sample].events, EVENTS_OF_A_BLOCK)
     ]
     with (
-        open_executor(executor, work) as workers,
-        progress("answer", sum(block.events for block in blocks), "events") as advance,
+        services.executor() as workers,
+        services.progress("answer", sum(block.events for block in blocks), "events") as advance,
     ):
         run_jobs(answer_block, asked, [blocks], folder, workers, advance)
     found: dict[str, Said] = {}
@@ -106,7 +76,7 @@ def answers_of_events(
     return found
 
 
-def answer_block(asked: Asked, block: Block, folder: Path) -> None:
+def answer_block(asked: Asked, block: EventBlock, folder: Path) -> None:
     """Leave a file with what the teacher says of a block's items, unless it is there.
 
     Args:

@@ -3,17 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from l1distill.core.progress import progress
 from l1distill.core.workspace import write_text
-from l1distill.executor.choice import check_executor, open_executor
+from l1distill.executor.choice import check_executor
 from l1distill.executor.settings import ExecutorSettings, ProcessesSettings
 from l1distill.reporting.data_page import render
 from l1distill.reporting.pictures import write_captions
+from l1distill.stages.services import generation_services
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
-from l1distill.tasks.base import GenerationServices, Task
-
-CONVERTED = ".converted"
-"""Folder beside the data set where converted files are kept, by the hash of their content."""
+from l1distill.tasks.base import Task
 
 
 class Settings(StageSettings):
@@ -47,22 +44,6 @@ def _run(settings: Settings, context: Context) -> Result:
         **{f"check/{name}": value for name, value in card.checks.items()},
     }
     return Result(metrics=metrics, dataset_md5=dataset.md5)
-
-
-def generation_services(executor: ExecutorSettings, output: Path, work: Path) -> GenerationServices:
-    """Return what a task may use while it makes a data set.
-
-    Args:
-        executor: where the work is done.
-        output: folder of the stage; converted files are kept beside it.
-        work: folder that survives a kill.
-    """
-    return GenerationServices(
-        executor=lambda: open_executor(executor, work),
-        progress=progress,
-        work=work,
-        cache=output.parent / CONVERTED,
-    )
 
 
 STAGE = Stage(

@@ -17,7 +17,7 @@ from l1distill.executor.settings import ExecutorSettings, ProcessesSettings
 from l1distill.reporting import drift, markdown
 from l1distill.reporting.pictures import write_captions
 from l1distill.stages.firmware_answers import inputs_and_scores
-from l1distill.stages.generate import generation_services
+from l1distill.stages.services import generation_services
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.tasks.base import Task
 from l1distill.tracking.champion import Champion, fetch_champion, find_champion

@@ -239,6 +239,7 @@ def _steps(job: Job) -> Iterator[_Step]:
         part = {key: value for key, value in given.items() if key in known}
         if stage is FIRST:
             part["compression"] = {"sparsity": 0.0}
+        if "executor" in known:
             part["executor"] = None  # that of the pipeline runs its jobs
         if "candidate" in known:
             part["candidate"] = True

@@ -17,6 +17,7 @@ from l1distill.compression.node_budget import feature_budget, node_budgets
 from l1distill.compression.node_settings import NodePruningSettings
 from l1distill.compression.pruning import PruningSettings
 from l1distill.compression.settings import CompressionSettings
+from l1distill.core.errors import ConfigError
 from l1distill.core.settings import Settings as SectionSettings
 from l1distill.data.dataset import Dataset
 from l1distill.data.encoding import InputEncoding
@@ -33,6 +34,8 @@ from l1distill.distillation.settings import DistillationSettings
 from l1distill.distillation.student import check_truth, distance_to_teacher
 from l1distill.distillation.teacher import CalibratedTeacher
 from l1distill.distillation.trees import check_trees
+from l1distill.executor.choice import check_executor
+from l1distill.executor.settings import ExecutorSettings
 from l1distill.models import keras_files
 from l1distill.models.families import FAMILIES, family_of
 from l1distill.models.hgq_student import HgqSettings
@@ -46,11 +49,13 @@ from l1distill.stages.item_weights import check_alike, check_item_weights
 from l1distill.stages.lessons import Taught, teach
 from l1distill.stages.pseudo_items import pseudo_items
 from l1distill.stages.recorded_teacher import check_same_constants, teacher_settings
+from l1distill.stages.services import services_of
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.stages.topologies import topology_metrics
 from l1distill.tasks.base import (
     Answers,
     AugmentationSettings,
+    ComparingTask,
     EncodingSettings,
     EvaluationSettings,
     Task,
@@ -92,6 +97,9 @@ class Settings(LearningSettings):
 
     evaluation: EvaluationSettings = EvaluationSettings()
     """How its answers are judged."""
+    executor: ExecutorSettings | None = None
+    """Where it is judged beside its teacher on whole events, a block of events at a time; its
+    metrics do not depend on it. null: in this process, as the students of all other tasks."""
     brief: bool = False
     """Whether only metrics, history and network are kept: no curves, pictures, study of trigger
     rates or logged model; for sweeps of hundreds of small students."""
@@ -160,6 +168,18 @@ def check_learning(settings: LearningSettings, task: Task) -> None:
         check_alike(chosen)
     elif chosen.of_network:
         open_teacher(teacher, task.name, "distillation: reconstruction, feature and relation")
+
+
+def _check(settings: Settings, task: Task) -> None:
+    if settings.executor is not None:
+        if settings.brief or not isinstance(task, ComparingTask):
+            which = "brief students" if settings.brief else f"students of task={task.name}"
+            raise ConfigError(
+                f"executor={settings.executor.kind}: {which} are judged in one process; "
+                "leave it out"
+            )
+        check_executor(settings.executor)
+    check_learning(settings, task)
 
 
 def _check_compression(settings: LearningSettings, student: NetworkSettings, task: Task) -> None:
@@ -259,6 +279,7 @@ def _judge(
             ANSWER: {name: taught.target.answers_of(said) for name, said in given.items()},
             "teacher": asked,
         },
+        services=services_of(settings.executor, context.work),
     )
     return judged.metrics, judged.by_answer[ANSWER].headline
 
@@ -301,5 +322,5 @@ STAGE = Stage(
     run=_run,
     artifacts=("*.h5", "*.json", "*.csv", "*/*.csv", "plots/*"),
     sections=_sections,
-    check=check_learning,
+    check=_check,
 )

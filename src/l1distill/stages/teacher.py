@@ -22,12 +22,14 @@ from l1distill.distillation.teacher import (
     train_teacher,
 )
 from l1distill.evaluation.evaluation import write_curves
+from l1distill.executor.choice import check_executor
 from l1distill.executor.settings import ExecutorSettings
 from l1distill.models import keras_files
 from l1distill.stages.evaluate import evaluate_model
 from l1distill.stages.event_answers import Asked, answers_of_events
+from l1distill.stages.services import services_of
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
-from l1distill.tasks.base import EvaluationSettings, Task, TeacherSettings
+from l1distill.tasks.base import EvaluationSettings, Services, Task, TeacherSettings
 
 
 class Settings(StageSettings):
@@ -40,8 +42,8 @@ class Settings(StageSettings):
     evaluation: EvaluationSettings = EvaluationSettings()
     """How its answers are judged."""
     executor: ExecutorSettings | None = None
-    """Where a trained teacher of whole events answers, a block of events at a time; its answers do
-    not depend on it. null: in this process, as all other teachers."""
+    """Where a trained teacher of whole events answers and is judged, a block of events at a time;
+    its answers and metrics do not depend on it. null: in this process, as all other teachers."""
     output: Path = Path("models/teacher")
     """Folder that the stage writes."""
 
@@ -74,11 +76,13 @@ def _check(settings: Settings, task: Task) -> None:
             f"compression.sparsity={settings.compression.sparsity:g}: a teacher of this kind has "
             "no layers that can be pruned; set compression=none"
         )
-    if settings.executor is not None and not isinstance(teacher, StreamingTeacher):
-        raise ConfigError(
-            f"executor={settings.executor.kind}: the teachers of task={task.name} answer in one "
-            "process; leave it out"
-        )
+    if settings.executor is not None:
+        if not isinstance(teacher, StreamingTeacher):
+            raise ConfigError(
+                f"executor={settings.executor.kind}: the teachers of task={task.name} answer in "
+                "one process; leave it out"
+            )
+        check_executor(settings.executor)
 
 
 def _run(settings: Settings, context: Context) -> Result:
@@ -87,7 +91,8 @@ def _run(settings: Settings, context: Context) -> Result:
     teacher = task.teacher(settings.teacher, settings.data.folder)
     trained = _train(teacher, dataset, settings, context)
     keras_files.save(trained.model, folder.model)
-    answers = _answers(teacher, trained, dataset, settings, context)
+    services = services_of(settings.executor, context.work)
+    answers = _answers(teacher, trained, dataset, settings, context, services)
     handed_on = task.handed_on(settings.teacher)
     answered = {
         answer: {
@@ -105,6 +110,7 @@ def _run(settings: Settings, context: Context) -> Result:
         trained.history,
         folder,
         settings.evaluation,
+        services=services,
     )
     folder.write_answers({name: by_answer[handed_on] for name, by_answer in answers.items()})
     folder.copy_constants(settings.data.folder, task.constants())
@@ -147,6 +153,7 @@ def _answers(
     dataset: Dataset,
     settings: Settings,
     context: Context,
+    services: Services | None,
 ) -> Mapping[str, Mapping[str, NDArray[np.float32]]]:
     """Return what a trained teacher says of every item of each sample, by the answer's name."""
     if not isinstance(teacher, StreamingTeacher):
@@ -154,14 +161,14 @@ def _answers(
             name: teacher.answers(trained.model, sample.items.values)
             for name, sample in dataset.samples().items()
         }
-    if settings.executor is not None:
+    if services is not None:
         asked = Asked(
             task=settings.task,
             teacher=settings.teacher,
             data=settings.data.folder.absolute(),
             model=TeacherFolder(context.folder).model.absolute(),
         )
-        return answers_of_events(asked, dataset, settings.executor, context.work)
+        return answers_of_events(asked, dataset, services)
     events = sum(dataset.card.files[name].events for name in dataset.names)
     with progress("answer", events, "events") as advance:
         return {

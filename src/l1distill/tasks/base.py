@@ -113,19 +113,28 @@ class ShowProgress(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerationServices:
-    """What a task may use while it makes a data set.
+class Services:
+    """What a task may use to do work on an executor.
 
     Attributes:
         executor: opens the executor that the user chose.
         progress: opens a progress display.
-        work: folder that survives a kill; removed when the data set is complete.
-        cache: folder for converted files, beside the data set.
+        work: folder that survives a kill, and that all workers see; removed when the stage is done.
     """
 
     executor: Callable[[], AbstractContextManager[Executor]]
     progress: ShowProgress
     work: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationServices(Services):
+    """What a task may use while it makes a data set.
+
+    Attributes:
+        cache: folder for converted files, beside the data set.
+    """
+
     cache: Path
 
 
@@ -346,7 +355,11 @@ class ComparingTask(Protocol):
     """
 
     def evaluate_together(
-        self, answers: Mapping[str, Answers], dataset: Dataset, settings: EvaluationSettings
+        self,
+        answers: Mapping[str, Answers],
+        dataset: Dataset,
+        settings: EvaluationSettings,
+        services: Services | None = None,
     ) -> Evaluation:
         """Evaluate a model in place of :meth:`Task.evaluate`.
 
@@ -355,6 +368,7 @@ class ComparingTask(Protocol):
                 for ``dataset.evaluation_rows`` of each sample; behind a student its teacher.
             dataset: the answers are about it.
             settings: of the evaluation.
+            services: where the work is done, on which the result does not depend; None: here.
         """
 
 

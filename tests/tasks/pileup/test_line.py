@@ -3,6 +3,8 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
+from itertools import product
 from pathlib import Path
 
 import h5py
@@ -11,18 +13,21 @@ import pytest
 
 from docs.generate.metrics import patterns_of
 from l1distill.artifacts.record import Record
+from l1distill.core.progress import progress
 from l1distill.core.workspace import file_sha256
-from l1distill.executor.settings import ProcessesSettings
 from l1distill.stages import event_answers
 from l1distill.stages.comparison import comparison_tables
 from l1distill.stages.event_answers import Asked, answers_of_events
-from l1distill.tasks.base import TaskSettings
+from l1distill.tasks.base import Services, TaskSettings
+from l1distill.tasks.pileup import response_blocks
 from l1distill.tasks.pileup.dataset import TEST, TRAINING, open_dataset
 from l1distill.tasks.pileup.event_files import stream_events
+from l1distill.tasks.pileup.response_blocks import responses_to_weights
 from l1distill.tasks.pileup.responses import ResponseSettings, measure_responses, summarize
 from l1distill.tasks.pileup.settings import PileupTeacherSettings
 from l1distill.tasks.pileup.task import TASK, PileupTask
 from tests.in_process import run_in_process
+from tests.tasks.inline import Inline
 from tests.tasks.pileup.made_up import HARD, PILEUP, make_data_set
 
 TASK_ = ("task=pileup", "data.generator.pool=1000")
@@ -37,7 +42,8 @@ STUDENT = (
     *("student.training.learning_rate=0.02", "distillation.beta=0.1"),
 )
 
-FOLDERS = ("teacher_folder=models/teacher", "output=models/student")
+FOLDERS = ("teacher_folder=models/teacher", "output=models/student", "distillation.items=600")
+ELSEWHERE = ("executor=processes", "executor.workers=1")
 
 
 def _of(experiment: str) -> tuple[str, ...]:
@@ -52,14 +58,15 @@ def _generate(_: PileupTask, settings: object, folder: Path, services: object) -
 
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder in which data, teacher and student were made."""
+    """A folder in which data, teacher and student were made; the student is judged elsewhere."""
     folder = tmp_path_factory.mktemp("line")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PileupTask, "generate", _generate)
+        patch.setattr(response_blocks, "EVENTS_OF_A_BLOCK", 5)
         for stage, *words in (
             ("generate",),
             ("teacher", *TEACHER, *_of("pileup_teachers"), "output=models/teacher"),
-            ("student", *STUDENT, *_of("pileup_8bit"), *FOLDERS, "distillation.items=600"),
+            ("student", *STUDENT, *_of("pileup_8bit"), *FOLDERS, *ELSEWHERE),
         ):
             run = _run(folder, stage, *words)
             assert run[0] == 0, run[1]
@@ -73,6 +80,10 @@ def _run(folder: Path, stage: str, *words: str) -> tuple[int, str]:
     }
     done = run_in_process(stage, *TASK_, *words, folder=folder, environment=environment)
     return done.returncode, done.stderr
+
+
+def _services(executor: Inline, work: Path) -> Services:
+    return Services(executor=lambda: nullcontext(executor), progress=progress, work=work)
 
 
 def _metrics(folder: Path, model: str) -> dict[str, float]:
@@ -199,9 +210,10 @@ def test_particles_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         open_dataset(folder).sample(TRAINING)
 
 
-def test_a_killed_teacher_goes_on_to_the_same_bytes(
+def test_a_killed_teacher_goes_on_elsewhere_to_the_same_bytes(
     line: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Answers and metrics of a run that goes on with blocks in another process are the same."""
     from l1distill.training.checkpoint import Checkpoint
 
     add = Checkpoint.add
@@ -214,13 +226,15 @@ def test_a_killed_teacher_goes_on_to_the_same_bytes(
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoint, "add", stop)
         assert _run(line, "teacher", *words)[0] == 130
-    assert _run(line, "teacher", *words)[0] == 0
+    monkeypatch.setattr(event_answers, "EVENTS_OF_A_BLOCK", 8)
+    monkeypatch.setattr(response_blocks, "EVENTS_OF_A_BLOCK", 5)
+    assert _run(line, "teacher", *words, *ELSEWHERE)[0] == 0
     for name in ("teacher.h5", "metrics.json", f"scores/{TEST}.npy"):
         assert file_sha256(line / "again" / name) == file_sha256(line / "models/teacher" / name)
 
 
 def test_answers_do_not_depend_on_where_they_are_given(line: Path, tmp_path: Path) -> None:
-    """In blocks of eight events, by another process, those of a pass over all; blocks are kept."""
+    """In blocks of eight events those of a pass over all; a second run finds the blocks."""
     record = Record.read(line / "models/teacher")
     data = line / "data/pileup"
     asked = Asked(
@@ -231,15 +245,37 @@ def test_answers_do_not_depend_on_where_they_are_given(line: Path, tmp_path: Pat
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(event_answers, "EVENTS_OF_A_BLOCK", 8)
-        for _ in range(2):
-            said = answers_of_events(
-                asked, open_dataset(data), ProcessesSettings(workers=1), tmp_path
-            )
+        for jobs in (4 + 2, 0):
+            executor = Inline()
+            said = answers_of_events(asked, open_dataset(data), _services(executor, tmp_path))
+            assert executor.done == jobs
     for sample in (TRAINING, TEST):
         alone = np.load(line / f"models/teacher/scores/{sample}.npy")
         assert said[sample]["weight"].dtype == alone.dtype
         assert said[sample]["weight"].tobytes() == alone.tobytes()
-    assert len(list(tmp_path.rglob("*.npz"))) == 4 + 2
+
+
+def test_responses_of_blocks_are_measured_once_and_anew_for_other_weights(
+    line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = open_dataset(line / "data/pileup")
+    weights = np.load(line / f"models/teacher/scores/{TEST}.npy")
+    monkeypatch.setattr(response_blocks, "EVENTS_OF_A_BLOCK", 5)
+    for given, stop, jobs in ((weights, 1, 1), (weights, None, 2), (1 - weights, None, 3)):
+        executor = Inline(stop)
+        arguments = ({"teacher": given}, dataset, ResponseSettings())
+        if stop is not None:
+            with pytest.raises(KeyboardInterrupt):
+                responses_to_weights(*arguments, _services(executor, tmp_path))
+        else:
+            found = responses_to_weights(*arguments, _services(executor, tmp_path))
+            expected = responses_to_weights(*arguments)
+            for quantity, name in product(("ptmiss", "jet_pt"), ("puppi", "teacher", "chs")):
+                ours, theirs = found[quantity][name], expected[quantity][name]
+                assert ours.values.tobytes() == theirs.values.tobytes()
+                assert ours.event.tolist() == theirs.event.tolist()
+                assert ours.n_events == theirs.n_events == 12
+        assert executor.done == jobs
 
 
 def test_paper_gathers_what_was_logged(line: Path, tmp_path: Path) -> None:

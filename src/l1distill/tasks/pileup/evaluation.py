@@ -12,20 +12,11 @@ from numpy.typing import NDArray
 from l1distill.data.dataset import Dataset
 from l1distill.evaluation.curves import Curve
 from l1distill.evaluation.evaluation import Evaluation
-from l1distill.simulation.columns import FloatArray
-from l1distill.tasks.base import Answers
-from l1distill.tasks.pileup.dataset import TEST, vertex_window_mm
-from l1distill.tasks.pileup.event_files import stream_events
-from l1distill.tasks.pileup.events import Events
+from l1distill.tasks.base import Answers, Services
+from l1distill.tasks.pileup.dataset import TEST
 from l1distill.tasks.pileup.particles import NUMBERS
-from l1distill.tasks.pileup.responses import (
-    Responses,
-    ResponseSettings,
-    measure_responses,
-    ratio,
-    summarize,
-)
-from l1distill.tasks.pileup.weights import Weights, classical_weights
+from l1distill.tasks.pileup.response_blocks import responses_to_weights
+from l1distill.tasks.pileup.responses import Responses, ResponseSettings, ratio, summarize
 
 PTMISS, JETS = "ptmiss", "jet_pt"
 TITLES = {PTMISS: "Missing pT", JETS: "Jet pT"}
@@ -37,7 +28,10 @@ _RESPONSES = np.linspace(-1.0, 1.5, 61)
 
 
 def evaluate_weights(
-    answers: Mapping[str, Answers], dataset: Dataset, settings: ResponseSettings
+    answers: Mapping[str, Answers],
+    dataset: Dataset,
+    settings: ResponseSettings,
+    services: Services | None = None,
 ) -> Evaluation:
     """Compare a model's weights with those of methods without training, and with its teacher's.
 
@@ -46,6 +40,7 @@ def evaluate_weights(
             the evaluation items; behind a student its teacher.
         dataset: they are of its particles.
         settings: which events and jets count.
+        services: where responses are measured, a block of events at a time; None: here.
 
     Returns:
         Of ``ptmiss`` and ``jet_pt`` by method ``resolution``, ``bias`` (median response) and
@@ -55,13 +50,7 @@ def evaluate_weights(
         ``accuracy`` and ``histogram_overlap``. What no event or jet was found for is left out.
     """
     weights = {name: np.clip(_of_test(given), 0.0, 1.0) for name, given in answers.items()}
-    methods: dict[str, Weights] = {
-        **classical_weights(vertex_window_mm(dataset)),
-        **{name: _looked_up(values) for name, values in weights.items()},
-    }
-    rows = dataset.evaluation_events(TEST)
-    batches = stream_events(dataset.path(TEST), rows.start, rows.stop)
-    responses = measure_responses(batches, methods, settings)
+    responses = responses_to_weights(weights, dataset, settings, services)
     model = next(iter(answers))
     metrics: dict[str, float] = {}
     for quantity, by_method in responses.items():
@@ -136,15 +125,6 @@ def _ratio(
 def _of_test(answers: Answers) -> NDArray[np.float32]:
     given = answers[TEST]
     return given.reshape(len(given)).astype(np.float32)
-
-
-def _looked_up(weights: NDArray[np.float32]) -> Weights:
-    """Return the weights of events of the test sample's file, of which all are evaluated."""
-
-    def of(events: Events) -> FloatArray:
-        return weights[events.rows].astype(np.float64)
-
-    return of
 
 
 def _resolutions(quantity: str, methods: Mapping[str, Responses]) -> dict[str, float]:

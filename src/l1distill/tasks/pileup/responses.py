@@ -4,7 +4,7 @@ A response is (X - X_gen) / X_gen of one event's missing transverse momentum or 
 resolution is half the distance of the quartiles of responses (Bal et al., section 3).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ from l1distill.tasks.pileup.events import Events, Generated
 from l1distill.tasks.pileup.puppi import neighbors
 from l1distill.tasks.pileup.weights import Weights
 
+QUANTITIES = ("ptmiss", "jet_pt")
+"""What responses are measured of."""
 _REPLICAS = 200
 
 
@@ -150,37 +152,46 @@ def measure_responses(
     Returns:
         ``ptmiss`` and ``jet_pt``, each by method.
     """
-    collected: dict[tuple[str, str], list[tuple[IntArray, FloatArray]]] = {
-        (quantity, name): [] for quantity in ("ptmiss", "jet_pt") for name in methods
+    parts = [_measure(events, methods, settings) for events in batches]
+    return {
+        quantity: {name: join([part[quantity][name] for part in parts]) for name in methods}
+        for quantity in QUANTITIES
     }
-    seen = 0
-    for events in batches:
-        count = len(events)
-        generated = events.generated
-        ones = np.ones(len(generated.event))
-        truth = missing_momentum(generated, ones, count)
-        chosen = np.flatnonzero(truth > settings.ptmiss_min)
-        radius = settings.jet_radius
-        jets = cluster_jets(generated, ones, count, radius, settings.gen_jet_pt_min)
-        for name, weights_of in methods.items():
-            weights = weights_of(events)
-            ptmiss = missing_momentum(events.particles, weights, count)
-            response = ptmiss[chosen] / truth[chosen] - 1.0
-            collected["ptmiss", name].append((chosen + seen, response))
-            found = cluster_jets(events.particles, weights, count, radius, settings.jet_pt_min)
-            own, other = match(jets, found, settings.match_radius)
-            response = found.pt[other] / jets.pt[own] - 1.0
-            collected["jet_pt", name].append((jets.event[own] + seen, response))
-        seen += count
-    results: dict[str, dict[str, Responses]] = {"ptmiss": {}, "jet_pt": {}}
-    for (quantity, name), parts in collected.items():
-        event, values = zip(*parts, strict=True) if parts else ((), ())
-        results[quantity][name] = Responses(
-            values=np.concatenate([np.zeros(0), *values]),
-            event=np.concatenate([np.zeros(0, np.int64), *event]),
-            n_events=seen,
+
+
+def join(parts: Sequence[Responses]) -> Responses:
+    """Join the responses of events that follow one another."""
+    first = np.cumsum([0, *(part.n_events for part in parts)])
+    moved = [part.event + start for part, start in zip(parts, first[:-1], strict=True)]
+    return Responses(
+        values=np.concatenate([np.zeros(0), *(part.values for part in parts)]),
+        event=np.concatenate([np.zeros(0, np.int64), *moved]),
+        n_events=int(first[-1]),
+    )
+
+
+def _measure(
+    events: Events, methods: Mapping[str, Weights], settings: ResponseSettings
+) -> dict[str, dict[str, Responses]]:
+    """Measure the responses of methods on a batch of events."""
+    count, generated, radius = len(events), events.generated, settings.jet_radius
+    ones = np.ones(len(generated.event))
+    truth = missing_momentum(generated, ones, count)
+    chosen = np.flatnonzero(truth > settings.ptmiss_min)
+    jets = cluster_jets(generated, ones, count, radius, settings.gen_jet_pt_min)
+    found: dict[str, dict[str, Responses]] = {quantity: {} for quantity in QUANTITIES}
+    for name, weights_of in methods.items():
+        weights = weights_of(events)
+        ptmiss = missing_momentum(events.particles, weights, count)
+        found["ptmiss"][name] = Responses(
+            values=ptmiss[chosen] / truth[chosen] - 1.0, event=chosen, n_events=count
         )
-    return results
+        own_jets = cluster_jets(events.particles, weights, count, radius, settings.jet_pt_min)
+        row, other = match(jets, own_jets, settings.match_radius)
+        found["jet_pt"][name] = Responses(
+            values=own_jets.pt[other] / jets.pt[row] - 1.0, event=jets.event[row], n_events=count
+        )
+    return found
 
 
 def summarize(responses: Responses, seed: int = 0) -> Resolution:

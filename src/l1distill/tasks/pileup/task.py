@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         EncodingSettings,
         EvaluationSettings,
         GenerationServices,
+        Services,
         Study,
         TaskDescription,
         TeacherSettings,
@@ -134,13 +135,17 @@ class PileupTask:
         return evaluate_weights({STUDENT: answers}, dataset, PileupEvaluationSettings())
 
     def evaluate_together(
-        self, answers: Mapping[str, Answers], dataset: Dataset, settings: EvaluationSettings
+        self,
+        answers: Mapping[str, Answers],
+        dataset: Dataset,
+        settings: EvaluationSettings,
+        services: Services | None = None,
     ) -> Evaluation:
         """Return resolutions of missing momentum and jets, beside methods without training."""
         from l1distill.tasks.pileup.evaluation import evaluate_weights
 
         assert isinstance(settings, PileupEvaluationSettings)
-        return evaluate_weights(answers, dataset, settings)
+        return evaluate_weights(answers, dataset, settings, services)
 
     def draw_model(self, drawing: Drawing, dataset: Dataset, folder: Path) -> Sequence[Picture]:
         """Draw distributions of responses and of weights."""
