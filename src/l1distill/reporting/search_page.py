@@ -133,7 +133,7 @@ def _distances(searches: Sequence[Search]) -> list[Table]:
 
 
 def _compute(title: str, searches: Sequence[Search]) -> Table:
-    """Return what searches had reached when the one that took least was over."""
+    """Return what searches had reached when the one that took least was over, and in the end."""
     budget = min(one.cpu_s for one in searches)
     strategies = list(dict.fromkeys(one.strategy for one in searches))
     rows = []
@@ -146,6 +146,7 @@ def _compute(title: str, searches: Sequence[Search]) -> Table:
                 f"{np.mean([one.candidates for one in own]):.0f}",
                 f"{np.mean([one.cpu_s for one in own]):,.0f}",
                 *(_reached(own, share * budget) for share in _SHARES),
+                _reached(own, inf),
                 *(_reached(own, budget, luts) for luts in _LUTS),
             ]
         )
@@ -160,6 +161,7 @@ def _compute(title: str, searches: Sequence[Search]) -> Table:
             Column(name="strategy"),
             *(Column(name=n, numeric=True) for n in ("searches", "candidates", "CPU [s]")),
             *(Column(name=f"after {share * budget:,.0f} s", numeric=True) for share in _SHARES),
+            Column(name="at its end", numeric=True),
             *(Column(name=f"within {luts:,} LUT", numeric=True) for luts in _LUTS),
         ],
         rows=rows,
