@@ -170,9 +170,17 @@ def test_what_it_cannot_learn_from_is_refused(monkeypatch: pytest.MonkeyPatch) -
     ):
         with pytest.raises(ConfigError, match=says):
             check_hgq(DistillationSettings.model_validate(settings), pruning)
+    several = {"beta": 1.0, "response": {"high_from": 0.95}}  # all are to be changed at once
+    with pytest.raises(ConfigError, match=r"take .*high_from=null distillation.beta=0, or student"):
+        check_hgq(DistillationSettings.model_validate(several), none)
     monkeypatch.setattr(hgq_student, "find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=r"student=hgq: HGQ is not installed; pip install"):
         check_hgq(DistillationSettings(), none)
+
+
+def test_bits_do_not_become_cheaper() -> None:
+    with pytest.raises(ValueError, match=r"beta_start=1: bits become dearer .* beta=0.0001"):
+        HgqSettings(beta_start=1.0, beta=1e-4)
 
 
 def test_the_schedule_is_that_of_the_configuration() -> None:
