@@ -129,12 +129,12 @@ def test_a_search_of_something_else_is_refused_before_a_run_is_opened(
         ("strategy=co", 'strategy="front" (now "co")'),
         ("search.database=postgresql://u:s3cret@h:x/y", "is no address of a database"),
         ("search.finalists=0", "promote=true takes the best of them"),
-        ("executor=slurm", "executor=slurm: sbatch is not on the PATH; run this where jobs are"),
+        ("executor=htcondor", "condor_submit is not on the PATH; run this where jobs"),
     ):
         more = ["promote=true"] if "finalists" in words else []
         few = [word for word in FRONT if not word.startswith("executor")]
         done = store.l1distill("search", *few, words, *more, f"output={folder}", check=False)
-        status = 1 if "slurm" in words else 2
+        status = 1 if "condor" in words else 2
         assert (done.returncode, said in done.stderr) == (status, True), done.stderr
         assert "s3cret" not in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
