@@ -164,7 +164,7 @@ def test_what_it_cannot_learn_from_is_refused(monkeypatch: pytest.MonkeyPatch) -
         ({"scheme": "self"}, none, r"distillation.scheme=self: student=hgq learns"),
         ({"response": {"answer": "decision"}}, none, r"response.answer=decision: student=hgq"),
         ({"response": {"high_from": 0.9}}, none, r"response.high_from=0.9: student=hgq learns"),
-        ({"pt_cap_gev": 5}, none, r"distillation.pt_cap_gev=5.0: student=hgq learns"),
+        ({"pt_cap_gev": 5}, none, r"distillation.pt_cap_gev=5: student=hgq learns"),
         ({"feature": {"weight": 0.5}}, none, r"distillation.feature.weight=0.5: student=hgq"),
         ({}, hgq.PruningSettings(), r"compression.method=pruning: .* set compression=none"),
     ):

@@ -9,17 +9,42 @@ from l1distill.distillation.settings import DistillationSettings
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
-    """A setting that may ask for more than can be given.
+    """A setting of which one value alone can be given.
 
     Attributes:
-        setting: as it is, ``key=value``.
-        refused: whether it asks for too much.
-        instead: an override that does not.
+        key: of the setting.
+        value: as it is.
+        possible: the value that can be given.
+        instead: the override that gives it, where that is not ``key=possible``.
     """
 
-    setting: str
-    refused: bool
-    instead: str
+    key: str
+    value: object
+    possible: object
+    instead: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Whether it asks for too much."""
+        return self.value != self.possible
+
+    @property
+    def setting(self) -> str:
+        """The override that it is."""
+        return _override(self.key, self.value)
+
+    @property
+    def way_out(self) -> str:
+        """The override that can be given."""
+        return self.instead or _override(self.key, self.possible)
+
+
+def _override(key: str, value: object) -> str:
+    if value is None:
+        return f"{key}=null"
+    if isinstance(value, bool):
+        return f"{key}={str(value).lower()}"
+    return f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
 
 
 def check_answers_alone(
@@ -43,39 +68,23 @@ def check_answers_alone(
     refused = [one for one in [*others, *_demands(distillation)] if one.refused]
     if not refused:
         return
-    ways = [" ".join(one.instead for one in refused), *([or_else] if or_else else [])]
+    ways = [" ".join(one.way_out for one in refused), *([or_else] if or_else else [])]
     raise ConfigError(f"{refused[0].setting}: {because}; take {', or '.join(ways)}")
 
 
 def _demands(distillation: DistillationSettings) -> list[Demand]:
     response = distillation.response
-    return [
-        Demand(
-            setting=f"distillation.scheme={distillation.scheme}",
-            refused=distillation.scheme != "offline",
-            instead="distillation.scheme=offline",
-        ),
-        Demand(
-            setting=f"distillation.response.high_from={response.high_from}",
-            refused=response.high_from is not None,
-            instead="distillation.response.high_from=null",
-        ),
-        Demand(
-            setting=f"distillation.beta={distillation.beta:g}",
-            refused=distillation.beta != 0,
-            instead="distillation.beta=0",
-        ),
-        Demand(
-            setting=f"distillation.pt_cap_gev={distillation.pt_cap_gev}",
-            refused=distillation.pt_cap_gev is not None,
-            instead="distillation.pt_cap_gev=null",
-        ),
-        *(
-            Demand(
-                setting=f"distillation.{kind}.weight={getattr(distillation, kind).weight:g}",
-                refused=True,
-                instead=f"distillation.{kind}.weight=0",
-            )
+    only = {
+        "scheme": (distillation.scheme, "offline"),
+        "response.high_from": (response.high_from, None),
+        "beta": (distillation.beta, 0),
+        "pt_cap_gev": (distillation.pt_cap_gev, None),
+        **{
+            f"{kind}.weight": (getattr(distillation, kind).weight, 0)
             for kind in distillation.of_network
-        ),
+        },
+    }
+    return [
+        Demand(key=f"distillation.{key}", value=value, possible=possible)
+        for key, (value, possible) in only.items()
     ]

@@ -56,13 +56,7 @@ def check_hgq(distillation: DistillationSettings, compression: CompressionSettin
     answer = distillation.response.answer
     check_answers_alone(
         distillation,
-        [
-            Demand(
-                setting=f"distillation.response.answer={answer}",
-                refused=answer != "score",
-                instead="distillation.response.answer=score",
-            )
-        ],
+        [Demand(key="distillation.response.answer", value=answer, possible="score")],
         "student=hgq learns the teacher's score alone, offline",
         or_else="student=mlp",
     )

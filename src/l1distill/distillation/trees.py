@@ -55,16 +55,8 @@ def check_trees(distillation: DistillationSettings, pruning: CompressionSettings
     check_answers_alone(
         distillation,
         [
-            Demand(
-                setting=f"distillation.response.answer={answer}",
-                refused=answer != "score",
-                instead="distillation.response.answer=score",
-            ),
-            Demand(
-                setting=f"distillation.loss={distillation.loss}",
-                refused=distillation.loss != "mse",
-                instead="distillation.loss=mse",
-            ),
+            Demand(key="distillation.response.answer", value=answer, possible="score"),
+            Demand(key="distillation.loss", value=distillation.loss, possible="mse"),
         ],
         "student=trees learns the teacher's score alone, offline and with the mean squared error",
         or_else="student=mlp",

@@ -88,22 +88,23 @@ def _check(settings: Settings, task: Task) -> None:
         chosen,
         [
             Demand(
-                setting=f"student.family={student.family}",
-                refused=student.family != "mlp",
+                key="student.family",
+                value=student.family,
+                possible="mlp",
                 instead="student=mlp",
             ),
             *(
                 Demand(
-                    setting=f"student.{key}={str(value).lower()}",
-                    refused=value != possible,
-                    instead=f"student.{key}={str(possible).lower()}",
+                    key=f"student.{key}",
+                    value=getattr(student, key, possible),
+                    possible=possible,
                 )
                 for key, possible in _FIXED.items()
-                for value in [getattr(student, key, possible)]
             ),
             Demand(
-                setting=f"compression.method={settings.compression.method}",
-                refused=not isinstance(settings.compression, PruningSettings),
+                key="compression.method",
+                value=settings.compression.method,
+                possible="pruning",
                 instead="compression=pruning",
             ),
         ],
