@@ -12,7 +12,8 @@ from omegaconf import OmegaConf
 from l1distill.cli import STAGES
 from l1distill.stages.composition import compose_stage, to_plain
 from l1distill.stages.configuration import parse
-from l1distill.tasks.base import TaskSettings, load_task
+from l1distill.tasks.base import load_task
+from l1distill.tasks.settings import TaskSettings
 from tests.settings import ROOT
 
 KEYWORD = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)==", flags=re.MULTILINE)

@@ -6,7 +6,9 @@ from typing import Any
 import l1distill
 
 EXTENDING = {
-    "Tasks": ("l1distill.tasks.base", ("Task", "SettingsTypes", "GenerationServices", "Drawing")),
+    "Tasks": ("l1distill.tasks.base", ("Task",)),
+    "Settings of tasks": ("l1distill.tasks.settings", ("SettingsTypes",)),
+    "What tasks are given": ("l1distill.tasks.records", ("GenerationServices", "Drawing")),
     "Cost estimate": ("l1distill.firmware.cost", ("estimate", "Cost")),
     "Reading models": ("l1distill.firmware.readers.qkeras", ("from_qkeras",)),
     "Same bytes elsewhere": ("l1distill.core.processor", ("pin_processor_features",)),

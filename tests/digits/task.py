@@ -26,15 +26,12 @@ from l1distill.reporting.data_page import DataNotes
 from l1distill.reporting.pictures import FOLDER, Picture
 from l1distill.reporting.plots.style import canvas, save
 from l1distill.reporting.tables import Column, Table
-from l1distill.tasks.base import (
-    Answers,
+from l1distill.tasks.records import Answers, Drawing, GenerationServices, TaskDescription
+from l1distill.tasks.settings import (
     AugmentationSettings,
     DataSettings,
-    Drawing,
     EncodingSettings,
-    GenerationServices,
     SettingsTypes,
-    TaskDescription,
     TeacherSettings,
 )
 from l1distill.training.fit import Loss, Step

@@ -12,8 +12,9 @@ from l1distill.core.errors import ConfigError, DataError
 from l1distill.stages import configuration, generate, search, teacher
 from l1distill.stages.configuration import flatten, parameters_of, parse
 from l1distill.tasks.anomaly.task import TASK
-from l1distill.tasks.base import Task, TaskSettings, load_task
+from l1distill.tasks.base import Task, load_task
 from l1distill.tasks.jets.task import TASK as JETS
+from l1distill.tasks.settings import TaskSettings
 from tests.settings import ROOT
 
 PILEUP = TaskSettings(name="pileup", module="l1distill.tasks.pileup.task")

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from l1distill.stages import execution
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
-from l1distill.tasks.base import DataSettings, Task, TaskSettings
+from l1distill.tasks.base import Task
+from l1distill.tasks.settings import DataSettings, TaskSettings
 from l1distill.tracking.lease import LENGTH_S
 from l1distill.tracking.settings import TrackingSettings
 

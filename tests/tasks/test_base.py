@@ -8,7 +8,8 @@ import pytest
 
 from l1distill.core.errors import ConfigError
 from l1distill.tasks.anomaly.task import TASK
-from l1distill.tasks.base import TaskSettings, load_task
+from l1distill.tasks.base import load_task
+from l1distill.tasks.settings import TaskSettings
 
 
 def _refusal(name: str, module: str) -> str:

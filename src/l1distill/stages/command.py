@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from l1distill.core.settings import Settings
-from l1distill.tasks.base import TaskSettings
+from l1distill.tasks.settings import TaskSettings
 from l1distill.tracking.settings import TrackingSettings
 
 

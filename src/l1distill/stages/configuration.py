@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from l1distill.core.errors import ConfigError
 from l1distill.stages.value_errors import explain_problems
-from l1distill.tasks.base import Task, TaskSettings, load_task
+from l1distill.tasks.base import Task, load_task
+from l1distill.tasks.settings import TaskSettings
 
 
 def run(stage_name: str, composed: Mapping[str, Any], tags: Mapping[str, str]) -> None:

@@ -12,15 +12,9 @@ from l1distill.evaluation.trigger_study import TriggerStudy, study_scores
 from l1distill.reporting.pictures import write_captions
 from l1distill.reporting.plots.history import draw_history
 from l1distill.reporting.plots.trigger_study import draw_study
-from l1distill.tasks.base import (
-    Answers,
-    ComparingTask,
-    Drawing,
-    EvaluationSettings,
-    ScoringTask,
-    Services,
-    Task,
-)
+from l1distill.tasks.base import ComparingTask, ScoringTask, Task
+from l1distill.tasks.records import Answers, Drawing, Services
+from l1distill.tasks.settings import EvaluationSettings
 from l1distill.training.history import History
 
 

@@ -13,7 +13,9 @@ from l1distill.core.workspace import file_sha256, write_arrays
 from l1distill.data.dataset import Dataset
 from l1distill.distillation.teacher import EVENTS_OF_A_BLOCK, StreamingTeacher
 from l1distill.simulation.jobs import EventBlock, blocks_of, job_path, make_once, run_jobs
-from l1distill.tasks.base import Services, TaskSettings, TeacherSettings, load_task
+from l1distill.tasks.base import load_task
+from l1distill.tasks.records import Services
+from l1distill.tasks.settings import TaskSettings, TeacherSettings
 from l1distill.training.determinism import make_deterministic
 
 if TYPE_CHECKING:

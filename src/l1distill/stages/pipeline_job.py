@@ -18,7 +18,8 @@ from l1distill.stages.execution import check_inputs, execute, is_current
 from l1distill.stages.pipeline_scores import write_scores
 from l1distill.stages.pipeline_settings import FIRST, OF_JOB, settings_of_job
 from l1distill.stages.stage import Stage, StageSettings
-from l1distill.tasks.base import Task, TaskSettings, load_task
+from l1distill.tasks.base import Task, load_task
+from l1distill.tasks.settings import TaskSettings
 from l1distill.tracking.jobs import adopt, adopt_output, parent_run
 from l1distill.tracking.outputs import run_of
 from l1distill.tracking.registry import EVIDENCE

@@ -22,7 +22,8 @@ from l1distill.firmware.network.network import evaluate
 from l1distill.models import keras_files
 from l1distill.stages.recorded_teacher import teacher_settings
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
-from l1distill.tasks.base import Task, TeacherSettings
+from l1distill.tasks.base import Task
+from l1distill.tasks.settings import TeacherSettings
 from l1distill.training.fit import OnEpoch, ignore_epoch
 
 if TYPE_CHECKING:

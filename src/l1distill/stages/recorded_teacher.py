@@ -13,7 +13,8 @@ from l1distill.artifacts.record import Record
 from l1distill.core.errors import DataError
 from l1distill.core.workspace import file_sha256
 from l1distill.data.dataset import Dataset
-from l1distill.tasks.base import Task, TeacherSettings
+from l1distill.tasks.base import Task
+from l1distill.tasks.settings import TeacherSettings
 
 
 def teacher_settings(task: Task, record: Record) -> TeacherSettings:

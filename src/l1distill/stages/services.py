@@ -6,7 +6,7 @@ from pathlib import Path
 from l1distill.core.progress import progress
 from l1distill.executor.choice import open_executor
 from l1distill.executor.settings import ExecutorSettings
-from l1distill.tasks.base import GenerationServices, Services
+from l1distill.tasks.records import GenerationServices, Services
 
 CONVERTED = ".converted"
 """Folder beside the data set where converted files are kept, by the hash of their content."""

@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 from l1distill.artifacts.record import ModelSpec, Record
 from l1distill.core.progress import progress
 from l1distill.core.settings import Settings
-from l1distill.tasks.base import DataSettings, Task, TaskSettings
+from l1distill.tasks.base import Task
+from l1distill.tasks.settings import DataSettings, TaskSettings
 from l1distill.tracking.settings import TrackingSettings
 
 if TYPE_CHECKING:

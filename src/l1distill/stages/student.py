@@ -52,14 +52,9 @@ from l1distill.stages.recorded_teacher import check_same_constants, teacher_sett
 from l1distill.stages.services import services_of
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
 from l1distill.stages.topologies import topology_metrics
-from l1distill.tasks.base import (
-    Answers,
-    AugmentationSettings,
-    ComparingTask,
-    EncodingSettings,
-    EvaluationSettings,
-    Task,
-)
+from l1distill.tasks.base import ComparingTask, Task
+from l1distill.tasks.records import Answers
+from l1distill.tasks.settings import AugmentationSettings, EncodingSettings, EvaluationSettings
 
 ANSWER = "student"
 

@@ -29,7 +29,9 @@ from l1distill.stages.evaluate import evaluate_model
 from l1distill.stages.event_answers import Asked, answers_of_events
 from l1distill.stages.services import services_of
 from l1distill.stages.stage import Context, Result, Stage, StageSettings
-from l1distill.tasks.base import EvaluationSettings, Services, Task, TeacherSettings
+from l1distill.tasks.base import Task
+from l1distill.tasks.records import Services
+from l1distill.tasks.settings import EvaluationSettings, TeacherSettings
 
 
 class Settings(StageSettings):

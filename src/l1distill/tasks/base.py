@@ -1,4 +1,4 @@
-"""What stages know of a task: one protocol, and the records that pass through it.
+"""What stages know of a task: one protocol, and what some tasks have in addition.
 
 A task brings its data, its teachers, the encoding of a student's inputs, the targets that a
 student learns, and how answers are evaluated. Stages load it by the module that the configuration
@@ -8,10 +8,7 @@ names (``task.module``) and know nothing else of it; students know no task at al
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
@@ -19,9 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.core.errors import ConfigError, first_line
-from l1distill.core.progress import Advance
-from l1distill.core.settings import Settings
-from l1distill.training.settings import TrainingSettings
+from l1distill.tasks.records import (
+    Answers,
+    Drawing,
+    GenerationServices,
+    Services,
+    TaskDescription,
+)
+from l1distill.tasks.settings import (
+    AugmentationSettings,
+    DataSettings,
+    EncodingSettings,
+    EvaluationSettings,
+    SettingsTypes,
+    TaskSettings,
+    TeacherSettings,
+)
 
 if TYPE_CHECKING:  # a stage depends on those alone that it uses
     from l1distill.artifacts.runs import RunFinder
@@ -31,147 +41,12 @@ if TYPE_CHECKING:  # a stage depends on those alone that it uses
     from l1distill.distillation.targets import TargetTransform
     from l1distill.distillation.teacher import AnyTeacher
     from l1distill.evaluation.context import ScoreContext
-    from l1distill.evaluation.evaluation import Curves, Evaluation
+    from l1distill.evaluation.evaluation import Evaluation
     from l1distill.firmware.functions.error_head import ErrorHead
-    from l1distill.firmware.results.quantity import Quantity
     from l1distill.registry.card import PublishedFirmware
     from l1distill.reporting.data_page import DataNotes
     from l1distill.reporting.pictures import Picture
     from l1distill.reporting.tables import Table
-
-Answers = Mapping[str, NDArray[np.floating[Any]]]
-"""Sample to the answers of a model, (n,) or (n, outputs)."""
-
-
-class TaskSettings(Settings):
-    """Which task, and where it is implemented."""
-
-    name: str
-    """Name of the task; other groups choose their defaults by it."""
-    module: str
-    """Python module whose ``TASK`` it is; one of yours must be importable."""
-
-
-class DataSettings(Settings):
-    """The data set of a task; a task adds where its items come from."""
-
-    name: str
-    """Name of the data set."""
-    folder: Path
-    """Where it is."""
-
-
-class TeacherSettings(Settings):
-    """A task's teacher; a task adds its architecture."""
-
-    training: TrainingSettings = TrainingSettings()
-    """How the teacher is trained."""
-
-    @classmethod
-    def chosen_by(cls, section: Any) -> type[TeacherSettings]:  # noqa: ARG003 (of one class alone)
-        """Return the class that a section ``teacher`` is of; a task may have several.
-
-        Args:
-            section: of a composed configuration or of a record; None or {} for the default.
-
-        Raises:
-            ConfigError: it names none that there is.
-        """
-        return cls
-
-
-class EncodingSettings(Settings):
-    """How raw items become a student's features; a task adds what may be chosen."""
-
-
-class EvaluationSettings(Settings):
-    """How answers are judged; a task adds what may be chosen."""
-
-
-class AugmentationSettings(Settings):
-    """How pseudo-items are made of items; a task adds what may be chosen."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SettingsTypes:
-    """The types of the sections of the configuration that a task fills."""
-
-    data: type[DataSettings]
-    teacher: type[TeacherSettings]
-    encoding: type[EncodingSettings]
-    evaluation: type[EvaluationSettings] = EvaluationSettings
-    augmentation: type[AugmentationSettings] = AugmentationSettings
-
-
-class ShowProgress(Protocol):
-    """Open a progress display; see :func:`l1distill.core.progress.progress`."""
-
-    def __call__(
-        self, description: str, total: int, unit: str, total_weight: float | None = None
-    ) -> AbstractContextManager[Advance]:
-        """Return a context manager that yields the function to call with what is done."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Services:
-    """What a task may use to do work on an executor.
-
-    Attributes:
-        executor: opens the executor that the user chose.
-        progress: opens a progress display.
-        work: folder that survives a kill, and that all workers see; removed when the stage is done.
-    """
-
-    executor: Callable[[], AbstractContextManager[Executor]]
-    progress: ShowProgress
-    work: Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class GenerationServices(Services):
-    """What a task may use while it makes a data set.
-
-    Attributes:
-        cache: folder for converted files, beside the data set.
-    """
-
-    cache: Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskDescription:
-    """What the model card says of a task's student.
-
-    Attributes:
-        title: of the card.
-        summary: what the student does, in a sentence.
-        outputs: what comes out, in the order of the student's outputs.
-        limitations: one sentence each.
-    """
-
-    title: str
-    summary: str
-    outputs: tuple[Quantity, ...]
-    limitations: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drawing:
-    """What a task is asked to draw of a trained model.
-
-    Attributes:
-        model: ``teacher`` or ``student``.
-        answers: name of an answer to sample to its values on the evaluation items.
-        evaluations: name of an answer to its evaluation.
-        primary: the answer that counts: what a teacher hands on, what a student gives.
-        reference: curves of the teacher, to be drawn beside a student's.
-    """
-
-    model: str
-    answers: Mapping[str, Answers]
-    evaluations: Mapping[str, Evaluation]
-    primary: str
-    reference: Curves | None = None
 
 
 class Study(Protocol):

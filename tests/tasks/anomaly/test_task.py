@@ -20,7 +20,8 @@ from l1distill.tasks.anomaly.reconstruction import ObjectsErrorHead
 from l1distill.tasks.anomaly.settings import AutoencoderSettings
 from l1distill.tasks.anomaly.standardization import Standardization
 from l1distill.tasks.anomaly.task import EXPECTATIONS, TASK
-from l1distill.tasks.base import Drawing, Task
+from l1distill.tasks.base import Task
+from l1distill.tasks.records import Drawing
 
 
 def _dataset(folder: Path, *signals: str) -> Dataset:

@@ -11,7 +11,6 @@ import pytest
 from pyarrow import parquet
 
 from l1distill.core.errors import ConfigError, DataError
-from l1distill.tasks.base import GenerationServices
 from l1distill.tasks.jets.readers.importing import count_jets, import_jets
 from l1distill.tasks.jets.readers.settings import ConstituentTable, JetTables
 from l1distill.tasks.jets.settings import (
@@ -21,6 +20,7 @@ from l1distill.tasks.jets.settings import (
     JetsTeacherSettings,
 )
 from l1distill.tasks.jets.task import TASK
+from l1distill.tasks.records import GenerationServices
 
 FEATURES = ("j_zlogz", "j_mass_mmdt", "j_multiplicity")
 CLASSES = ("j_g", "j_q", "j_w", "j_z", "j_t")

@@ -15,13 +15,15 @@ from l1distill.simulation.particles import VertexParticles
 from l1distill.simulation.phase2 import cluster_cells
 from l1distill.simulation.pool import Draw
 from l1distill.simulation.settings import Phase2Settings
-from l1distill.tasks.base import GenerationServices, TaskSettings, load_task
+from l1distill.tasks.base import load_task
 from l1distill.tasks.pileup.dataset import TEST, TRAINING, open_dataset
 from l1distill.tasks.pileup.event_files import stream_events
 from l1distill.tasks.pileup.events import Events
 from l1distill.tasks.pileup.generator.generate import generate
 from l1distill.tasks.pileup.generator.settings import GeneratorSettings
 from l1distill.tasks.pileup.settings import PileupDataSettings
+from l1distill.tasks.records import GenerationServices
+from l1distill.tasks.settings import TaskSettings
 from tests.tasks.inline import Inline
 
 SETTINGS = GeneratorSettings(seed=5, train=24, test=160, pileup=60.0, pool=500, shard=80)

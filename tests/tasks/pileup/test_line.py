@@ -18,7 +18,6 @@ from l1distill.core.workspace import file_sha256
 from l1distill.stages import event_answers
 from l1distill.stages.comparison import comparison_tables
 from l1distill.stages.event_answers import Asked, answers_of_events
-from l1distill.tasks.base import Services, TaskSettings
 from l1distill.tasks.pileup import response_blocks
 from l1distill.tasks.pileup.dataset import TEST, TRAINING, open_dataset
 from l1distill.tasks.pileup.event_files import stream_events
@@ -26,6 +25,8 @@ from l1distill.tasks.pileup.response_blocks import responses_to_weights
 from l1distill.tasks.pileup.responses import ResponseSettings, measure_responses, summarize
 from l1distill.tasks.pileup.settings import PileupTeacherSettings
 from l1distill.tasks.pileup.task import TASK, PileupTask
+from l1distill.tasks.records import Services
+from l1distill.tasks.settings import TaskSettings
 from tests.in_process import run_in_process
 from tests.tasks.inline import Inline
 from tests.tasks.pileup.made_up import HARD, PILEUP, make_data_set

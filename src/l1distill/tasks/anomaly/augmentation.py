@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from l1distill.tasks.anomaly.events import ELECTRONS, JETS, MET, MUONS
-from l1distill.tasks.base import AugmentationSettings
+from l1distill.tasks.settings import AugmentationSettings
 
 KINDS = {"electrons": ELECTRONS, "muons": MUONS, "jets": JETS}
 _BLOCK = 32_768

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from l1distill.data.encoding import Feature, InputEncoding
 from l1distill.tasks.anomaly.events import N_OBJECTS
 from l1distill.tasks.anomaly.standardization import Standardization
-from l1distill.tasks.base import EncodingSettings
+from l1distill.tasks.settings import EncodingSettings
 
 if TYPE_CHECKING:
     from typing import Self

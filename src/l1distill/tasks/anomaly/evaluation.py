@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from l1distill.data.dataset import Dataset
 from l1distill.evaluation.evaluation import Evaluation
 from l1distill.evaluation.roc import Separation, separations, to_curve, to_metrics
-from l1distill.tasks.base import Answers
+from l1distill.tasks.records import Answers
 
 ROC = "roc"
 

@@ -15,7 +15,7 @@ from l1distill.tasks.anomaly.readers.sample import find_files
 from l1distill.tasks.anomaly.readers.settings import EventFiles, SampleFiles
 from l1distill.tasks.anomaly.settings import AnomalyDataSettings
 from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
-from l1distill.tasks.base import GenerationServices
+from l1distill.tasks.records import GenerationServices
 
 
 def check_sources(settings: AnomalyDataSettings) -> None:

@@ -14,7 +14,7 @@ from l1distill.tasks.anomaly.plots.display import Shown, draw_display
 from l1distill.tasks.anomaly.plots.style import label
 from l1distill.tasks.anomaly.plots.training import draw_rocs, draw_scores, draw_scores_compared
 from l1distill.tasks.anomaly.settings import SPANS_MAGNITUDES
-from l1distill.tasks.base import Drawing
+from l1distill.tasks.records import Drawing
 
 BACKGROUND_EVENTS = 4
 """Events of the background in the display, beside one of each signal."""

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from l1distill.core.settings import Settings, entry_of
 from l1distill.tasks.anomaly.generator.settings import GeneratorSettings
 from l1distill.tasks.anomaly.readers.settings import EventFiles
-from l1distill.tasks.base import DataSettings, EvaluationSettings, TeacherSettings
+from l1distill.tasks.settings import DataSettings, EvaluationSettings, TeacherSettings
 from l1distill.training.settings import TrainingSettings
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from l1distill.tasks.anomaly.settings import (
     AnomalyTeacherSettings,
 )
 from l1distill.tasks.anomaly.standardization import STANDARDIZATION, Standardization
-from l1distill.tasks.base import SettingsTypes
+from l1distill.tasks.settings import SettingsTypes
 
 if TYPE_CHECKING:
     from l1distill.data.dataset import Dataset
@@ -33,15 +33,12 @@ if TYPE_CHECKING:
     from l1distill.reporting.data_page import DataNotes
     from l1distill.reporting.pictures import Picture
     from l1distill.reporting.tables import Table
-    from l1distill.tasks.base import (
-        Answers,
+    from l1distill.tasks.records import Answers, Drawing, GenerationServices, TaskDescription
+    from l1distill.tasks.settings import (
         AugmentationSettings,
         DataSettings,
-        Drawing,
         EncodingSettings,
         EvaluationSettings,
-        GenerationServices,
-        TaskDescription,
         TeacherSettings,
     )
 
@@ -206,7 +203,7 @@ class AnomalyTask:
     def describe(self) -> TaskDescription:
         """Return the words of the model card."""
         from l1distill.firmware.results.quantity import Quantity
-        from l1distill.tasks.base import TaskDescription
+        from l1distill.tasks.records import TaskDescription
 
         return TaskDescription(
             title="Anomaly trigger",

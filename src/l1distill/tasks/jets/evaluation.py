@@ -16,11 +16,11 @@ from l1distill.evaluation.proportions import wilson
 from l1distill.evaluation.rates import threshold_at
 from l1distill.evaluation.roc import separation, to_curve
 from l1distill.reporting.plots.style import BACKGROUND
-from l1distill.tasks.base import Answers
 from l1distill.tasks.jets.dataset import LABEL, SAMPLE
 from l1distill.tasks.jets.plots import SIGNAL, words_of
 from l1distill.tasks.jets.settings import JetsEvaluationSettings
 from l1distill.tasks.jets.statistics import STATISTICS, Statistics
+from l1distill.tasks.records import Answers
 
 ROC = "roc"
 EFFICIENCIES = (50, 80)

@@ -9,13 +9,13 @@ from l1distill.core.workspace import file_sha256
 from l1distill.data.card import Card, FileCard, write_card
 from l1distill.data.splits import Split
 from l1distill.reporting.pictures import Picture
-from l1distill.tasks.base import GenerationServices
 from l1distill.tasks.jets.dataset import LABEL, SAMPLE, open_dataset
 from l1distill.tasks.jets.features import GENERATED
 from l1distill.tasks.jets.generator.settings import GeneratorSettings
 from l1distill.tasks.jets.readers.settings import JetTables
 from l1distill.tasks.jets.settings import JetsDataSettings
 from l1distill.tasks.jets.statistics import CLASSES, STATISTICS, Statistics
+from l1distill.tasks.records import GenerationServices
 
 _OWN_CLASSES = ("background", "signal")
 _NOTES = (

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from l1distill.tasks.base import (
+from l1distill.tasks.jets.generator.settings import GeneratorSettings
+from l1distill.tasks.jets.readers.settings import JetTables
+from l1distill.tasks.settings import (
     DataSettings,
     EncodingSettings,
     EvaluationSettings,
     TeacherSettings,
 )
-from l1distill.tasks.jets.generator.settings import GeneratorSettings
-from l1distill.tasks.jets.readers.settings import JetTables
 
 if TYPE_CHECKING:
     from typing import Self

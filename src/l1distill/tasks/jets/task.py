@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.tasks.base import SettingsTypes
 from l1distill.tasks.jets.settings import (
     JetsDataSettings,
     JetsEvaluationSettings,
@@ -17,6 +16,7 @@ from l1distill.tasks.jets.settings import (
     JetsTeacherSettings,
 )
 from l1distill.tasks.jets.statistics import STATISTICS, Statistics
+from l1distill.tasks.settings import SettingsTypes
 
 if TYPE_CHECKING:
     from l1distill.data.dataset import Dataset
@@ -29,15 +29,12 @@ if TYPE_CHECKING:
     from l1distill.reporting.data_page import DataNotes
     from l1distill.reporting.pictures import Picture
     from l1distill.reporting.tables import Table
-    from l1distill.tasks.base import (
-        Answers,
+    from l1distill.tasks.base import Study
+    from l1distill.tasks.records import Answers, Drawing, GenerationServices, TaskDescription
+    from l1distill.tasks.settings import (
         DataSettings,
-        Drawing,
         EncodingSettings,
         EvaluationSettings,
-        GenerationServices,
-        Study,
-        TaskDescription,
         TeacherSettings,
     )
 
@@ -187,7 +184,7 @@ class JetsTask:
     def describe(self) -> TaskDescription:
         """Return the words of the model card."""
         from l1distill.firmware.results.quantity import Quantity
-        from l1distill.tasks.base import TaskDescription
+        from l1distill.tasks.records import TaskDescription
 
         return TaskDescription(
             title="Boosted H → bb trigger",

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from l1distill.data.dataset import Dataset
 from l1distill.evaluation.curves import Curve
 from l1distill.evaluation.evaluation import Evaluation
-from l1distill.tasks.base import Answers, Services
 from l1distill.tasks.pileup.dataset import TEST
 from l1distill.tasks.pileup.particles import NUMBERS
 from l1distill.tasks.pileup.response_blocks import responses_to_weights
 from l1distill.tasks.pileup.responses import Responses, ResponseSettings, ratio, summarize
+from l1distill.tasks.records import Answers, Services
 
 PTMISS, JETS = "ptmiss", "jet_pt"
 TITLES = {PTMISS: "Missing pT", JETS: "Jet pT"}

@@ -7,11 +7,11 @@ from l1distill.core.errors import DataError
 from l1distill.data.card import write_card
 from l1distill.data.splits import Split
 from l1distill.reporting.pictures import Picture
-from l1distill.tasks.base import GenerationServices
 from l1distill.tasks.pileup.checks import EVENTS_CHECKED, check, look
 from l1distill.tasks.pileup.dataset import TEST, TRAINING
 from l1distill.tasks.pileup.event_files import stream_events
 from l1distill.tasks.pileup.settings import PileupDataSettings
+from l1distill.tasks.records import GenerationServices
 
 
 def make_dataset(

@@ -20,7 +20,6 @@ from l1distill.simulation.jobs import (
     package_versions,
     run_jobs,
 )
-from l1distill.tasks.base import Services
 from l1distill.tasks.pileup.dataset import TEST, vertex_window_mm
 from l1distill.tasks.pileup.event_files import BATCH, stream_events
 from l1distill.tasks.pileup.events import Events
@@ -32,6 +31,7 @@ from l1distill.tasks.pileup.responses import (
     measure_responses,
 )
 from l1distill.tasks.pileup.weights import Weights, classical_weights
+from l1distill.tasks.records import Services
 
 EVENTS_OF_A_BLOCK = 6 * BATCH
 """Events of a job: whole batches, so that numbers are rounded as in one pass over all."""

@@ -1,14 +1,14 @@
 """The pileup task's sections of the configuration."""
 
-from l1distill.tasks.base import (
+from l1distill.tasks.pileup.generator.settings import GeneratorSettings
+from l1distill.tasks.pileup.graph_settings import GraphSettings
+from l1distill.tasks.pileup.responses import ResponseSettings
+from l1distill.tasks.settings import (
     DataSettings,
     EncodingSettings,
     EvaluationSettings,
     TeacherSettings,
 )
-from l1distill.tasks.pileup.generator.settings import GeneratorSettings
-from l1distill.tasks.pileup.graph_settings import GraphSettings
-from l1distill.tasks.pileup.responses import ResponseSettings
 
 
 class PileupDataSettings(DataSettings):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.tasks.base import SettingsTypes
 from l1distill.tasks.pileup.settings import (
     PileupDataSettings,
     PileupEvaluationSettings,
     PileupInputSettings,
     PileupTeacherSettings,
 )
+from l1distill.tasks.settings import SettingsTypes
 
 if TYPE_CHECKING:
     from l1distill.data.dataset import Dataset
@@ -28,16 +28,18 @@ if TYPE_CHECKING:
     from l1distill.reporting.data_page import DataNotes
     from l1distill.reporting.pictures import Picture
     from l1distill.reporting.tables import Table
-    from l1distill.tasks.base import (
+    from l1distill.tasks.base import Study
+    from l1distill.tasks.records import (
         Answers,
-        DataSettings,
         Drawing,
-        EncodingSettings,
-        EvaluationSettings,
         GenerationServices,
         Services,
-        Study,
         TaskDescription,
+    )
+    from l1distill.tasks.settings import (
+        DataSettings,
+        EncodingSettings,
+        EvaluationSettings,
         TeacherSettings,
     )
 
@@ -171,7 +173,7 @@ class PileupTask:
     def describe(self) -> TaskDescription:
         """Return the words of the model card."""
         from l1distill.firmware.results.quantity import Quantity
-        from l1distill.tasks.base import TaskDescription
+        from l1distill.tasks.records import TaskDescription
 
         return TaskDescription(
             title="Pileup weights of particles",
