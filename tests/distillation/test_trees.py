@@ -138,7 +138,7 @@ def test_the_seed_alone_decides() -> None:
         ({"scheme": "self"}, "distillation.scheme=self: "),
         ({"response": {"answer": "decision"}}, "distillation.response.answer=decision: "),
         ({"response": {"high_from": 0.9}}, "distillation.response.high_from=0.9: "),
-        ({"pt_cap_gev": 5}, "distillation.pt_cap_gev=5.0: "),
+        ({"pt_cap_gev": 5}, "distillation.pt_cap_gev=5: "),
         ({"loss": "kl"}, "distillation.loss=kl: "),
         ({"beta": 0.5}, "distillation.beta=0.5: "),
         ({"feature": {"weight": 0.1}}, "distillation.feature.weight=0.1: "),
