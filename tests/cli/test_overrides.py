@@ -72,6 +72,24 @@ from tests.cli.conftest import CommandLine
         (["student", "experiment=govorkova_v7_690t"], "In 'experiment/govorkova_v7_690t': Could"),
         (["generate", "data=public", "data.files.background=nope.h5"], "nope.h5: no such file"),
         (["generate", "data=own", "data.files.folders=[nope]"], "nope"),
+        (
+            ["generate", "data=own", "task=pileup"],
+            "data=own: is of task=anomaly, not of task=pileup; of task=pileup there is data=pileup",
+        ),
+        (
+            ["student", "data=public", "task=jets"],
+            "data=public: is of task=anomaly, not of task=jets; of task=jets there are data=jets, "
+            "data=own_jets",
+        ),
+        (
+            ["teacher", "teacher=cnn_ae", "task=pileup"],
+            "teacher=cnn_ae: is of task=anomaly, not of task=pileup; of task=pileup there are "
+            "teacher=pileup, teacher=pileup_published",
+        ),
+        (
+            ["pipeline", "task=jets", "data=nanoaod"],
+            "data=nanoaod: is of task=anomaly, not of task=j",
+        ),
         (["generate", "output=/proc/foo"], "/proc/foo: cannot be written (No such file or direct"),
         (["synthesize", "model=nope.h5", "output=out"], "model=nope.h5: no such file"),
         (["synthesize", "model=nope.h5"], "model= needs an output= of its own"),

@@ -164,6 +164,7 @@ def test_a_teacher_is_trained_where_the_overrides_name_it(word: str, own: bool) 
             "job student.quantized=False: student.quantized=false: a student in floating point has",
         ),
         (["student.layers=[4],[]"], "job student.layers=: student.layers=[]: give at least 1 ent"),
+        (["task=jets", "data=jets,own"], "job data=own: data=own: is of task=anomaly, not of task"),
         (["seed=0,0"], "seed=0: is swept twice; leave one out"),
         (["output=a,b"], "output=: cannot be swept"),
         (["executor=process", "seed=0,1"], "executor=process: no such choice; did you mean proc"),

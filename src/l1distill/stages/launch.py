@@ -132,6 +132,7 @@ class _Jobs:
 
         from l1distill.stages import configuration, refusals
         from l1distill.stages.composition import to_plain
+        from l1distill.stages.other_tasks import check_choices
 
         of_hydra = HydraConfig.get()
         self._sweep = of_hydra.mode is not None and of_hydra.mode.name == "MULTIRUN"
@@ -152,6 +153,7 @@ class _Jobs:
         if any(word.startswith("+") for word in words):
             settings = configuration.settings_class(self._stage, composed)
             refusals.check_added(settings, self._stage, words)
+        check_choices(self._stage, composed, of_hydra.runtime.choices)
         configuration.run(self._stage, composed, tags)
 
     def _name(self) -> str:

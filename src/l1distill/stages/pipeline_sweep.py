@@ -19,6 +19,7 @@ from l1distill.stages import refusals
 from l1distill.stages.composition import compose_stage, hydra_of, quote_types, to_plain
 from l1distill.stages.configuration import parse, settings_class
 from l1distill.stages.job_names import group_of
+from l1distill.stages.other_tasks import check_choices
 from l1distill.stages.pipeline_job import (
     Job,
     JobResult,
@@ -109,11 +110,16 @@ def _jobs(words: Sequence[str], multirun: bool) -> tuple[list[Job], bool]:
 
 def _job(words: Sequence[str], job: SweepJob, *, is_sweep: bool) -> Job:
     try:
-        composed = to_plain(compose_stage(PIPELINE, job.words).config)
+        composition = compose_stage(PIPELINE, job.words)
+        composed = to_plain(composition.config)
     except refusals.COMPOSITION_ERRORS as error:
         raise ConfigError(refusals.explain(error, PIPELINE, job.words, job.name)) from error
     if any(word.startswith("+") for word in job.words):
         refusals.check_added(settings_class(PIPELINE, composed), PIPELINE, job.words)
+    try:
+        check_choices(PIPELINE, composed, composition.choices)
+    except ConfigError as error:
+        raise ConfigError(f"job {job.name}: {error}" if job.name else str(error)) from error
     output = Path(str(composed["output"]))
     said = [hide_credentials(word) for word in words if not word.startswith("tracking.")]
     name = job.name or output.name  # of a sweep over nothing, too

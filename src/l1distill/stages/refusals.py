@@ -134,7 +134,7 @@ def _explain(error: Exception, stage: str, words: Sequence[str]) -> Refusal:
 
 def _explain_profile(group: str, name: str, stage: str, words: Sequence[str]) -> str:
     """Explain that a task lacks a profile which others have; its own are files of ``group``."""
-    task, options = group.partition("/")[2], _options(group, stage, words)
+    task, options = group.partition("/")[2], options_of(group, stage, words)
     there = f"there are {', '.join(options)}" if options else f"add conf/{group}/{name}.yaml"
     return f"profile={name}: the task {task} has no such profile; {there}"
 
@@ -153,7 +153,7 @@ def _unknown_key(key: str, stage: str, words: Sequence[str]) -> Refusal | None:
         return None
     if others := _choices_with(key, stage, words, choices):
         return others
-    if _options(key, stage, words):
+    if options_of(key, stage, words):
         return Refusal(text=f"no group of l1distill {stage}; its groups are {', '.join(groups)}")
     # a key without its section
     within = [one for one in keys if one.endswith(f".{key}")]
@@ -173,8 +173,14 @@ def _search_path(words: Iterable[str]) -> list[str]:
     return [word for word in words if word.lstrip("+").startswith("hydra.searchpath=")]
 
 
-def _options(group: str, stage: str, words: Sequence[str]) -> list[str]:
-    """Return the choices of a group; none if there is no such group."""
+def options_of(group: str, stage: str, words: Sequence[str] = ()) -> list[str]:
+    """Return the choices of a group; none if there is no such group.
+
+    Args:
+        group: its name.
+        stage: name of the stage.
+        words: overrides that may say where configuration files are.
+    """
     places = _search_path(words)
     with hydra_initialized() as loader:
         return list(loader.get_group_options(group, config_name=stage, overrides=places))
@@ -199,7 +205,7 @@ def _choices_with(
         others = [word for word in words if word.partition("=")[0] != group]
         having = [
             f"{group}={option}"
-            for option in _options(group.partition("@")[0], stage, words)
+            for option in options_of(group.partition("@")[0], stage, words)
             if option != choices[group] and key in _known(stage, [*others, f"{group}={option}"])[0]
         ]
         if having:
