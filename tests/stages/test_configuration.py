@@ -120,7 +120,14 @@ def test_numbers_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
         ("student.layers=[0]", "student.layers[0]=0: input should be greater than 0"),
         ("student.layers=[1000000]", "student.layers[0]=1000000: input should be less than"),
         ("compression.sparsity=1.5", "compression.sparsity=1.5: input should be less than 1"),
-        ("compression.begin_epoch=30", "compression.begin_epoch=30 must come before end_epoch=25"),
+        (
+            "compression.begin_epoch=30",
+            "compression.begin_epoch=30 must come before compression.end_epoch=25",
+        ),
+        (
+            "student.inputs.pt_unit_min_gev=100",
+            "student.inputs.pt_unit_min_gev must not be above student.inputs.pt_unit_max_gev",
+        ),
         (
             "student.training.epochs=20",
             "student.training.epochs=20 leaves no epoch after",
@@ -172,6 +179,11 @@ def test_values_that_make_no_sense_are_refused(override: str, says: str) -> None
             ["search.training.epochs=4"],
             "search.training.epochs=4 leaves no epoch after search.end_epoch=5; train longer, "
             "prune earlier or set search.space.sparsity=[0]",
+        ),
+        (
+            "search",
+            ["search.begin_epoch=9"],
+            "search.begin_epoch=9 must come before search.end_epoch=5",
         ),
         (
             "search",

@@ -30,10 +30,7 @@ class PruningSettings(CompressionSettings):
 
     @model_validator(mode="after")
     def _in_order(self) -> "PruningSettings":
-        if self.begin_epoch >= self.end_epoch:
-            raise ValueError(
-                f"begin_epoch={self.begin_epoch} must come before end_epoch={self.end_epoch}"
-            )
+        check_order(self.begin_epoch, self.end_epoch)
         return self
 
     def check(self, epochs: int, section: str) -> None:
@@ -51,6 +48,16 @@ class PruningSettings(CompressionSettings):
                 f"{section}.training.epochs={epochs} leaves no epoch after compression.end_epoch="
                 f"{self.end_epoch}; train longer, prune earlier or set compression.sparsity=0"
             )
+
+
+def check_order(begin_epoch: int, end_epoch: int) -> None:
+    """Refuse a pruning that ends before it begins.
+
+    Raises:
+        ValueError: it does.
+    """
+    if begin_epoch >= end_epoch:
+        raise ValueError(f"begin_epoch={begin_epoch} must come before end_epoch={end_epoch}")
 
 
 def updates_every(settings: PruningSettings, steps_per_epoch: int) -> int:

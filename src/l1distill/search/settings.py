@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from l1distill.compression.pruning import PruningSettings
+from l1distill.compression.pruning import PruningSettings, check_order
 from l1distill.core.settings import Settings
 from l1distill.search.sampling import Sampler
 from l1distill.search.space import SpaceSettings
@@ -52,6 +52,7 @@ class SearchSettings(Settings):
 
     @model_validator(mode="after")
     def _in_order(self) -> "Self":
+        check_order(self.begin_epoch, self.end_epoch)
         epochs = self.training.epochs
         if self.rungs != sorted(set(self.rungs)) or (self.rungs and self.rungs[-1] >= epochs):
             raise ValueError(

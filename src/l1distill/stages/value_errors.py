@@ -73,12 +73,21 @@ def _explain(settings: type[BaseModel], detail: Any, section: str) -> str:
 
 
 def _of_section(section: str, settings: type[BaseModel], message: str) -> str:
-    """Return a message about several keys of a section; it may begin with one of them."""
+    """Return a message about several keys of a section, each as it is written.
+
+    Keys are its first word, names before an equals sign, and names with an underscore.
+    """
     if not section:
         return message
+    fields = settings.model_fields
     first = re.match(r"\w+", message)
-    begins_with_key = first is not None and first[0] in settings.model_fields
-    return f"{section}{'.' if begins_with_key else ': '}{message}"
+
+    def in_full(word: re.Match[str]) -> str:
+        is_key = word.start() == 0 or "_" in word[0] or message[word.end() :].startswith("=")
+        return f"{section}.{word[0]}" if word[0] in fields and is_key else word[0]
+
+    full = re.sub(r"(?<![\w.])\w+", in_full, message)
+    return full if first is not None and first[0] in fields else f"{section}: {full}"
 
 
 def _counted(number: int) -> str:
