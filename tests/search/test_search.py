@@ -341,28 +341,50 @@ def test_the_question_that_decides_is_the_most_important(
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "said", "status"),
     [
-        ("nonsense", "is no address of a database; give sqlite:///FILE"),
-        ("postgresql://u:s3cret@h:port/n", "is no address of a database; give sqlite:///FILE"),
-        ("postgres://u:s3cret@h/n", "postgres is no kind of database; give sqlite:///FILE"),
-        ("oracle://u:s3cret@h/n", "needs the Python package .*; install it"),
-        ("mysql://u:s3cret@h/n", "needs the Python package MySQLdb; .* pip install pymysql"),
-        ("mysql://u:s3cret@h", "names no database of the server; give sqlite:///FILE"),
-        ("sqlite://", "names no file, and workers share one"),
-        ("sqlite:////no/such/folder/x.db", "cannot be opened; is its folder there.*another file"),
-        ("postgresql://u:s3cret@127.0.0.1:{port}/n", "no server answers .*; correct search.data"),
-        ("sqlite:///{text}", "the file is no database of SQLite; name another file"),
-        ("sqlite:///{old}", "its tables are of another version of l1distill; name another"),
+        ("nonsense", "is no address of a database; give sqlite:///FILE", 2),
+        ("postgresql://u:s3cret@h:port/n", "is no address of a database; give sqlite:///FILE", 2),
+        ("postgres://u:s3cret@h/n", "postgres is no kind of database; give sqlite:///FILE", 2),
+        ("oracle://u:s3cret@h/n", "needs the Python package .*; install it", 2),
+        ("mysql://u:s3cret@h/n", "needs the Python package MySQLdb; .* pip install pymysql", 2),
+        ("mysql://u:s3cret@h", "names no database of the server; give sqlite:///FILE", 2),
+        ("sqlite://", "names no file, and workers share one", 2),
+        (
+            "sqlite:////no/such/folder/x.db",
+            "cannot be opened; is its folder there.*another file",
+            1,
+        ),
+        (
+            "postgresql://u:s3cret@127.0.0.1:{port}/n",
+            "no server answers .*; correct search.data",
+            1,
+        ),
+        ("sqlite:///{text}", "the file is no database of SQLite; name another file", 2),
+        ("sqlite:///{old}", "its tables are of another version of l1distill; name another", 2),
+        ("sqlite:///{cut}", "the file is damaged; remove the file to begin anew, or name", 2),
+        ("sqlite:///{garbled}", "the file is damaged; remove the file to begin anew", 2),
+        ("sqlite:///{list}", "the file is damaged; remove the file to begin anew", 2),
+        ("sqlite:///{other}", r"of another program \(it has the tables runs\); name another", 2),
     ],
 )
 def test_a_database_that_cannot_be_used_is_said_in_one_line(
-    url: str, said: str, tmp_path: Path
+    url: str, said: str, status: int, tmp_path: Path
 ) -> None:
     (tmp_path / "text").write_text("neither a database nor empty " * 100)
     with closing(sqlite3.connect(tmp_path / "old")) as old:
         old.execute("CREATE TABLE search_searches (search TEXT, fingerprint TEXT)")
-    names = {"port": free_port(), "text": tmp_path / "text", "old": tmp_path / "old"}
+    with closing(sqlite3.connect(tmp_path / "other")) as other:
+        other.execute("CREATE TABLE runs (name TEXT)")
+    for name, settings in {"cut": "{}", "garbled": "{oops", "list": "[1]"}.items():
+        Store(url_of(tmp_path / name), "name").open({})
+        with closing(sqlite3.connect(tmp_path / name)) as written:
+            written.execute("UPDATE search_searches SET settings = ?", (settings,))
+            written.commit()
+    cut = (tmp_path / "cut").read_bytes()
+    (tmp_path / "cut").write_bytes(cut[: len(cut) // 2])
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    names = {"port": free_port(), **{path.name: path for path in before}}
     with pytest.raises(L1DistillError) as refused:
         Store(url.format(**names), "name").open({})
     line = str(refused.value)
@@ -370,6 +392,8 @@ def test_a_database_that_cannot_be_used_is_said_in_one_line(
     assert re.search(said, line)
     assert "\n" not in line
     assert not re.search(r"s3cret|sqlalche|sqlite3|psycopg\.|Background on this error", line)
+    assert refused.value.exit_status == status
+    assert before[tmp_path / "other"] == (tmp_path / "other").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,20 @@
 """The database of a search: its address, its tables, and what is wrong with it in one line."""
 
 import importlib.util
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from l1distill.core.credentials import hide_credentials
-from l1distill.core.errors import ConfigError, L1DistillError, ResourceError, first_line
+from l1distill.core.errors import (
+    ConfigError,
+    DataError,
+    L1DistillError,
+    ResourceError,
+    first_line,
+)
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -35,12 +42,8 @@ _DRIVERS = {
 _SAID = {
     "unable to open database file": "the file cannot be opened; is its folder there?",
     "readonly database": "the file may not be written",
-    "file is not a database": "the file is no database of SQLite",
-    "disk image is malformed": "the file is damaged",
     "database is locked": f"another process has kept it locked for {WAIT_S:g} s",
     "database or disk is full": "the disk is full",
-    "no such column": "its tables are of another version of l1distill",
-    "has no column": "its tables are of another version of l1distill",
     "Connection refused": "no server answers at this address",
     "could not translate host name": "there is no host of this name",
     "failed to resolve host": "there is no host of this name",
@@ -56,6 +59,15 @@ _SAID = {
     "--read-only option": "the user may only read there",
 }
 """What drivers say, in words, the first that fits; whatever else they say is passed on."""
+_DAMAGED = "the file is damaged"
+_OF_ANOTHER_VERSION = "its tables are of another version of l1distill"
+_SAID_OF_CONTENT = {
+    "file is not a database": "the file is no database of SQLite",
+    "disk image is malformed": _DAMAGED,
+    "no such column": _OF_ANOTHER_VERSION,
+    "has no column": _OF_ANOTHER_VERSION,
+}
+"""Likewise, where the database is there and what it holds is no search."""
 
 
 def url_of(path: Path) -> str:
@@ -74,6 +86,7 @@ def connect(
 
     Raises:
         ConfigError: it is no address of a database, or there is no driver for it.
+        DataError: what it holds is no search of this version.
         ResourceError: the database is out of reach, or cannot be used.
     """
     import sqlalchemy as sa
@@ -100,10 +113,35 @@ def connect(
             "pip install 'l1distill[postgresql]', for MySQL and MariaDB pip install pymysql"
         ) from error
     tables = _tables(sa)
-    if makes_tables:
-        with database_errors(url):
+    with database_errors(url):
+        if engine.dialect.name == "sqlite":
+            _refuse_another_program(url, sa.inspect(engine).get_table_names(), tables)
+        if makes_tables:
             tables["searches"].metadata.create_all(engine)
     return engine, tables
+
+
+def _refuse_another_program(
+    url: str, there: Sequence[str], tables: "Mapping[str, sqlalchemy.Table]"
+) -> None:
+    """Refuse a file of another program's tables; a database of a server may well be shared."""
+    if there and not {table.name for table in tables.values()}.intersection(there):
+        named = ", ".join(sorted(there)[:3])
+        raise _unusable(url, f"the file is of another program (it has the tables {named})")
+
+
+def damaged(url: str) -> DataError:
+    """Return what to raise where a database holds something that was never written into it."""
+    return _unusable(url, _DAMAGED)
+
+
+def _unusable(url: str, reason: str) -> DataError:
+    anew = "remove the file to begin anew, or " if reason == _DAMAGED else ""
+    return DataError(f"{KEY}={hide_credentials(url)}: {reason}; {anew}{_way_out(url)}")
+
+
+def _way_out(url: str) -> str:
+    return WAY_OUT_OF_FILE if url.startswith("sqlite") else WAY_OUT
 
 
 def _with_driver(address: "sqlalchemy.URL") -> "sqlalchemy.URL":
@@ -121,7 +159,8 @@ def database_errors(url: str) -> Iterator[None]:
     That a row is there already is left as it is: it tells that another worker was first.
 
     Raises:
-        ResourceError: the database is out of reach, full, locked, damaged or refuses.
+        DataError: it is damaged, or is no database of a search of this version.
+        ResourceError: it is out of reach, full, locked or refuses.
     """
     import sqlalchemy as sa
 
@@ -129,12 +168,18 @@ def database_errors(url: str) -> Iterator[None]:
         yield
     except (L1DistillError, sa.exc.IntegrityError):
         raise
+    except json.JSONDecodeError as error:
+        raise damaged(url) from error
     except sa.exc.DBAPIError as error:
         said = hide_credentials(str(error.orig))
-        words = (text for part, text in _SAID.items() if part in said)
-        reason = next(words, None) or first_line(Exception(said))
-        way_out = WAY_OUT_OF_FILE if url.startswith("sqlite") else WAY_OUT
-        raise ResourceError(f"{KEY}={hide_credentials(url)}: {reason}; {way_out}") from error
+        if content := _first(_SAID_OF_CONTENT, said):
+            raise _unusable(url, content) from error
+        reason = _first(_SAID, said) or first_line(Exception(said))
+        raise ResourceError(f"{KEY}={hide_credentials(url)}: {reason}; {_way_out(url)}") from error
+
+
+def _first(texts: Mapping[str, str], said: str) -> str | None:
+    return next((text for part, text in texts.items() if part in said), None)
 
 
 def _tables(sa: Any) -> "dict[str, sqlalchemy.Table]":

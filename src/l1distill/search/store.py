@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from l1distill.core.errors import ConfigError
-from l1distill.search.database import connect, database_errors
+from l1distill.search.database import connect, damaged, database_errors
 from l1distill.search.identity import differences, plain
 from l1distill.search.records import Decision, Drawn, Outcome, Step, Task
 from l1distill.search.signs_of_life import is_lost
@@ -38,6 +38,7 @@ class Store:
 
         Raises:
             ConfigError: there is no driver for such a database.
+            DataError: it holds something else than searches.
             ResourceError: it is out of reach.
         """
         import sqlalchemy as sa
@@ -69,6 +70,7 @@ class Store:
 
         Raises:
             ConfigError: the line names those that differ.
+            DataError: what the search was begun with cannot be read.
         """
         searches = self._tables["searches"]
         with self._reading() as connection:
@@ -76,6 +78,8 @@ class Store:
                 return
             query = self._sa.select(searches.c.settings).where(searches.c.search == self.name)
             known = connection.execute(query).scalar_one_or_none()
+        if not isinstance(known, dict | None):
+            raise damaged(self.url)
         differ = differences(known, plain(settings)) if known is not None else ""
         if differ:
             raise ConfigError(

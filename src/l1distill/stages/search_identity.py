@@ -51,7 +51,8 @@ def check_search(settings: "Settings", inputs: Mapping[str, Path]) -> None:
 
     Raises:
         ConfigError: the line names the settings that differ, or what is wrong with the database.
-        ResourceError: the database is out of reach.
+        DataError: the database is damaged, or of another program.
+        ResourceError: it is out of reach.
     """
     url = settings.search.database
     if url is None:
