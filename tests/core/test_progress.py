@@ -49,10 +49,58 @@ def test_nothing_is_said_of_the_time_left_before_there_is_an_estimate(
         clock.now += 30.0
         advance(1)
     assert capsys.readouterr().err.splitlines()[:-1] == [
-        "generate: 1/4 events, 0.0 events/s",
-        "generate: 2/4 events, 0.0 events/s, 60 s left",
-        "generate: 3/4 events, 0.0 events/s, 30 s left",
+        "generate: 1/4 events, 0.02 events/s",
+        "generate: 2/4 events, 0.02 events/s, 60 s left",
+        "generate: 3/4 events, 0.03 events/s, 30 s left",
     ]
+
+
+def test_what_an_earlier_run_did_is_in_no_rate(
+    capsys: pytest.CaptureFixture[str], clock: Clock
+) -> None:
+    """A hundred of 160 are there; another takes 4 s, by the earlier run's account 5 s."""
+    with progress("search", 160, "candidates", weight_per_s=0.2) as advance:
+        advance(100, earlier=True)
+        clock.now += 10.0
+        advance(0)  # start-up: nothing is done yet
+        for _ in range(15):
+            clock.now += 16.0
+            advance(4)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "search: 100/160 candidates, 5 min 00 s left"
+    assert lines[1] == "search: 104/160 candidates, 0.2 candidates/s, 3 min 44 s left"
+    assert lines[-2] == "search: 156/160 candidates, 0.2 candidates/s, 16 s left"
+    assert lines[-1] == (
+        "search: 160 candidates: 100 by an earlier run, 60 in 250.0 s (0.2 candidates/s)"
+    )
+
+
+def test_a_log_tells_no_rate_before_anything_is_done(
+    capsys: pytest.CaptureFixture[str], clock: Clock
+) -> None:
+    with progress("generate", 40, "events", total_weight=60.0) as advance:
+        for second in range(60):  # 20 s of preparation
+            clock.now += 1.0
+            advance(int(second >= 20), 1.0)
+    assert capsys.readouterr().err.splitlines()[:3] == [
+        "generate: 0/40 events, 50 s left",
+        "generate: 0/40 events, 40 s left",
+        "generate: 10/40 events, 0.3 events/s, 30 s left",
+    ]
+
+
+def test_the_work_of_the_whole_may_be_told_anew() -> None:
+    left = TimeLeft(total_weight=100.0, start=0.0)
+    for second in range(1, 11):
+        left.report(2.0, second)
+    assert left.at(10.0) == pytest.approx(40.0)
+    left.report(2.0, 11.0, total_weight=222.0)  # what is left takes longer than it seemed
+    assert left.at(11.0) == pytest.approx(100.0)
+    left.report(50.0, 11.0, earlier=True)
+    left.report(2.0, 12.0, total_weight=224.0)
+    assert left.at(12.0) == pytest.approx(75.0)
+    left.report(2.0, 13.0, left_s=60.0)  # by whoever knows better
+    assert left.at(14.0) == pytest.approx(59.0)
 
 
 def test_units_of_unequal_work_do_not_mislead(

@@ -148,7 +148,7 @@ def test_ctrl_c_leaves_the_tables_of_what_there_is(
     work_in_threads(monkeypatch)
     monkeypatch.setattr(search_workers, "_LOOK_S", 0.05)
 
-    def interrupt(_: object, outcomes: Sequence[Outcome]) -> None:
+    def interrupt(_: object, outcomes: Sequence[Outcome], **_more: object) -> None:
         if outcomes:
             raise KeyboardInterrupt
 
@@ -172,7 +172,9 @@ def test_ctrl_c_leaves_the_tables_of_what_there_is(
     monkeypatch.setattr(search_promotion, "run_job", lambda job: jobs.append(job) or job)
     monkeypatch.setattr(search_promotion, "print", lambda *_, **__: None, raising=False)
     monkeypatch.setattr(Job, "summary", "", raising=False)
-    store.l1distill("search", *words, "promote=true")
+    done = store.l1distill("search", *words, "promote=true")
+    counted = f"search: 8 candidates: {len(trained)} by an earlier run, {8 - len(trained)} in "
+    assert counted in done.stderr
     after = rows(tmp_path / "search/candidates.csv")
     assert [after[int(row["candidate"])]["layers"] for row in trained] == [
         row["layers"] for row in trained

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -14,7 +15,7 @@ from l1distill.core.errors import DataError, ToolError
 from l1distill.core.workspace import file_sha256
 from l1distill.stages import pipeline_sweep
 from l1distill.stages.composition import compose_stage
-from l1distill.stages.job_names import group_of, job_name
+from l1distill.stages.job_names import group_of, job_name, named
 from l1distill.stages.pipeline_job import Job, JobResult, _steps, check_job, trains_teacher
 from l1distill.stages.pipeline_settings import OF_JOB
 from l1distill.stages.pipeline_sweep import _jobs, _without_joblib
@@ -42,6 +43,18 @@ def test_names_stay_apart_and_short_enough_for_a_folder() -> None:
     assert len(set(names)) == 2
     assert all(len(name) <= 120 and "/" not in name for name in names)
     assert group_of({"seed": "3", "student.weight_bits": "4"}) == "student.weight_bits=4"
+
+
+def test_a_line_about_a_job_names_it_once() -> None:
+    figures = {"firmware/lut": 1234.0, "firmware/latency_ns": 20.0}
+    result = JobResult(name="seed=1", folder="out/seed=1", metrics=figures)
+    assert result.summary == "seed=1: 1234 LUT, 20.0 ns, gates passed"
+    # the only job of outputs/pipeline: the command stands before the line
+    assert replace(result, name="pipeline").summary == "1234 LUT, 20.0 ns, gates passed"
+    assert replace(result, name="pipeline", error="no").summary == "failed: no"
+    assert replace(result, error="seed=1: no").summary == "seed=1: failed: seed=1: no"
+    assert named("data=own", "data=own: is of task=anomaly") == "data=own: is of task=anomaly"
+    assert named("data=own,seed=1", "data=own: no") == "data=own,seed=1: data=own: no"
 
 
 def test_a_pipeline_has_the_groups_of_its_stages() -> None:
@@ -164,7 +177,7 @@ def test_a_teacher_is_trained_where_the_overrides_name_it(word: str, own: bool) 
             "job student.quantized=False: student.quantized=false: a student in floating point has",
         ),
         (["student.layers=[4],[]"], "job student.layers=: student.layers=[]: give at least 1 ent"),
-        (["task=jets", "data=jets,own"], "job data=own: data=own: is of task=anomaly, not of task"),
+        (["task=jets", "data=jets,own"], "job data=own: is of task=anomaly, not of task=jets; of"),
         (["seed=0,0"], "seed=0: is swept twice; leave one out"),
         (["output=a,b"], "output=: cannot be swept"),
         (["executor=process", "seed=0,1"], "executor=process: no such choice; did you mean proc"),

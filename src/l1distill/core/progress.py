@@ -17,22 +17,41 @@ RATE_WINDOW_S = 30.0
 """Shortest time over which the rate behind the time left is measured [s]."""
 
 
+LEAST_RATE = 0.1
+"""Units per second from which a rate is told with one decimal; slower ones by one digit."""
+
+
 class Advance(Protocol):
     """Report that more of a task is done."""
 
-    def __call__(self, done: int, weight: float | None = None) -> None:
+    def __call__(
+        self,
+        done: int,
+        weight: float | None = None,
+        *,
+        total_weight: float | None = None,
+        left_s: float | None = None,
+        earlier: bool = False,
+    ) -> None:
         """Add to what is done.
 
         Args:
             done: units finished since the last call; 0 for work that finishes no unit, such as
                 preparation.
             weight: the share of the task's ``total_weight`` that went into them; ``done`` if None.
+            total_weight: the work of the whole task as it is expected now; None: as before.
+            left_s: the time left, where who reports knows it better than its rate does [s].
+            earlier: whether an earlier run did them: they are counted, and are in no rate.
         """
 
 
 @contextmanager
 def progress(
-    description: str, total: int, unit: str, total_weight: float | None = None
+    description: str,
+    total: int,
+    unit: str,
+    total_weight: float | None = None,
+    weight_per_s: float | None = None,
 ) -> Iterator[Advance]:
     """Show how far a task is, with its rate and an estimate of the time left.
 
@@ -43,12 +62,15 @@ def progress(
         total_weight: the work of the whole task, where units take unequal time; any measure that is
             proportional to time does (CPU seconds of a trial run, bytes). ``total`` if None. It
             decides the time left alone: what is counted and shown are units.
+        weight_per_s: rate [weight/s] by which the time left is told until there is one of this run,
+            such as that of an earlier run; None: it is not told.
 
     Yields:
         The function to call with what is done since its last call.
     """
     show = _show_bar if sys.stderr.isatty() else _show_lines
-    with show(description, total, unit, total_weight or total) as advance:
+    left = TimeLeft(total_weight or total, time.monotonic(), weight_per_s)
+    with show(description, total, unit, left) as advance:
         yield advance
 
 
@@ -63,19 +85,35 @@ class TimeLeft:
     Args:
         total_weight: the work of the whole task.
         start: time at which it began [s].
+        rate: by which the time left is told until there is one of this run [weight/s]; None: none.
     """
 
-    def __init__(self, total_weight: float, start: float) -> None:
+    def __init__(self, total_weight: float, start: float, rate: float | None = None) -> None:
         """Start with no report."""
         self._total = total_weight
         self._start = start
+        self._expected_rate = rate
         self._window = RATE_WINDOW_S
         self._least = 0.0
-        self._done = 0.0
+        self._earlier = self._done = 0.0
+        self._end: float | None = None
         self._reports: deque[tuple[float, float]] = deque()
 
-    def report(self, weight: float, now: float) -> None:
-        """Add work that is done, at the time ``now`` [s]."""
+    def report(
+        self,
+        weight: float,
+        now: float,
+        *,
+        total_weight: float | None = None,
+        left_s: float | None = None,
+        earlier: bool = False,
+    ) -> None:
+        """Add work that is done, at the time ``now`` [s]; see :class:`Advance`."""
+        self._total = self._total if total_weight is None else total_weight
+        self._end = self._end if left_s is None else now + left_s
+        if earlier:
+            self._earlier += weight
+            return
         if not self._reports:
             self._window = max(RATE_WINDOW_S, 4 * (now - self._start))
             self._least = (now - self._start) / 2
@@ -86,13 +124,15 @@ class TimeLeft:
 
     def at(self, now: float) -> float | None:
         """Return the time left [s] at the time ``now``; None while there is no estimate."""
-        if not self._reports:
-            return None
-        (first, done_first), (last, done_last) = self._reports[0], self._reports[-1]
-        if last - first < max(self._least, 1.0) or done_last <= done_first:
-            return None
-        rate = (done_last - done_first) / (last - first)
-        return max(0.0, (self._total - self._done) / rate - (now - last))
+        if self._end is not None:
+            return max(0.0, self._end - now)
+        rate, since = self._expected_rate, self._start
+        if self._reports:
+            (first, done_first), (since, done_last) = self._reports[0], self._reports[-1]
+            if since - first >= max(self._least, 1.0) and done_last > done_first:
+                rate = (done_last - done_first) / (since - first)
+        left = self._total - self._earlier - self._done
+        return max(0.0, left / rate - (now - since)) if rate else None
 
 
 def format_duration(seconds: float) -> str:
@@ -105,8 +145,44 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+class _Count:
+    """Count units, and give the rate at which this run does them."""
+
+    def __init__(self, unit: str, total: int) -> None:
+        self.done = self._earlier = 0
+        self._unit, self._total = unit, total
+        self._start = time.monotonic()
+        self._end: float | None = None
+
+    def add(self, done: int, *, earlier: bool) -> None:
+        self.done += done
+        self._earlier += done if earlier else 0
+        if self.done >= self._total and self._end is None:
+            self._end = time.monotonic()
+
+    @property
+    def rate(self) -> str:
+        """The rate in words; empty before this run has done anything."""
+        ours, end = self.done - self._earlier, self._end
+        elapsed = (time.monotonic() if end is None else end) - self._start
+        if not ours or elapsed <= 0:
+            return ""
+        rate = ours / elapsed
+        return f"{rate:{',.1f' if rate >= LEAST_RATE else '.1g'}} {self._unit}/s"
+
+    @property
+    def whole(self) -> str:
+        """What was done, by this run and by earlier ones."""
+        elapsed = f"{time.monotonic() - self._start:.1f} s"
+        rate = self.rate or f"- {self._unit}/s"
+        if not self._earlier:
+            return f"{self.done} {self._unit} in {elapsed} ({rate})"
+        ours = f"{self.done - self._earlier} in {elapsed} ({rate})"
+        return f"{self.done} {self._unit}: {self._earlier} by an earlier run, {ours}"
+
+
 @contextmanager
-def _show_bar(description: str, total: int, unit: str, total_weight: float) -> Iterator[Advance]:
+def _show_bar(description: str, total: int, unit: str, time_left: TimeLeft) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -118,14 +194,13 @@ def _show_bar(description: str, total: int, unit: str, total_weight: float) -> I
     )
     from rich.text import Text
 
-    time_left = TimeLeft(total_weight, time.monotonic())
+    count = _Count(unit, total)
 
     class RateColumn(ProgressColumn):
-        """Units per second, averaged by rich, or over the whole task once it is done."""
+        """Units per second, of this run."""
 
-        def render(self, task: "Task") -> "Text":
-            speed = task.finished_speed or task.speed
-            return Text(f"{speed:,.1f} {unit}/s" if speed else f"- {unit}/s", style="cyan")
+        def render(self, _: "Task") -> "Text":
+            return Text(count.rate or f"- {unit}/s", style="cyan")
 
     class TimeLeftColumn(ProgressColumn):
         """The time left, once there is an estimate."""
@@ -145,41 +220,46 @@ def _show_bar(description: str, total: int, unit: str, total_weight: float) -> I
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(description, total=total)
 
-        def advance(done: int, weight: float | None = None) -> None:
-            time_left.report(done if weight is None else weight, time.monotonic())
+        def advance(
+            done: int,
+            weight: float | None = None,
+            *,
+            total_weight: float | None = None,
+            left_s: float | None = None,
+            earlier: bool = False,
+        ) -> None:
+            given, now = done if weight is None else weight, time.monotonic()
+            time_left.report(given, now, total_weight=total_weight, left_s=left_s, earlier=earlier)
+            count.add(done, earlier=earlier)
             bar.advance(task, done)
 
         yield advance
 
 
 @contextmanager
-def _show_lines(description: str, total: int, unit: str, total_weight: float) -> Iterator[Advance]:
-    start = last_line = time.monotonic()
-    time_left = TimeLeft(total_weight, start)
-    count = 0
+def _show_lines(description: str, total: int, unit: str, time_left: TimeLeft) -> Iterator[Advance]:
+    last_line = time.monotonic()
+    count = _Count(unit, total)
 
-    def advance(done: int, weight: float | None = None) -> None:
-        nonlocal count, last_line
-        count += done
-        now = time.monotonic()
-        time_left.report(done if weight is None else weight, now)
-        if now - last_line < LOG_EVERY_S or count >= total:
+    def advance(
+        done: int,
+        weight: float | None = None,
+        *,
+        total_weight: float | None = None,
+        left_s: float | None = None,
+        earlier: bool = False,
+    ) -> None:
+        nonlocal last_line
+        given, now = done if weight is None else weight, time.monotonic()
+        time_left.report(given, now, total_weight=total_weight, left_s=left_s, earlier=earlier)
+        count.add(done, earlier=earlier)
+        if now - last_line < LOG_EVERY_S or count.done >= total:
             return
         last_line = now
-        line = f"{description}: {count}/{total} {unit}, {_rate(count, now - start)} {unit}/s"
         left = time_left.at(now)
-        if left is not None:
-            line += f", {format_duration(left)} left"
+        words = [count.rate, "" if left is None else f"{format_duration(left)} left"]
+        line = ", ".join([f"{description}: {count.done}/{total} {unit}", *filter(None, words)])
         print(line, file=sys.stderr, flush=True)
 
     yield advance
-    elapsed = time.monotonic() - start
-    print(
-        f"{description}: {count} {unit} in {elapsed:.1f} s ({_rate(count, elapsed)} {unit}/s)",
-        file=sys.stderr,
-        flush=True,
-    )
-
-
-def _rate(count: int, elapsed: float) -> str:
-    return f"{count / elapsed if elapsed > 0 else 0.0:,.1f}"
+    print(f"{description}: {count.whole}", file=sys.stderr, flush=True)

@@ -6,17 +6,20 @@ alone is made once, whatever the executor and the number of its workers.
 
 import hashlib
 import importlib.metadata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from l1distill.core.closure import closure_sha256
+from l1distill.core.progress import Advance
+from l1distill.simulation.job_progress import Reporter
 
-Progress = Callable[[int, float], None]
+Progress = Advance
 """Called with events accepted and work done since the last call; the work of a whole data set is
 the sum of the costs of its jobs."""
 
@@ -30,6 +33,10 @@ class Job(Protocol):
     @property
     def name(self) -> str:
         """File name without suffix."""
+
+    @property
+    def sample(self) -> str:
+        """What it makes: the costs of jobs that make the same are off by the same factor."""
 
     @property
     def events(self) -> int:
@@ -189,11 +196,13 @@ def run_jobs(
         folder: Where the files of all jobs are; the executor's workers must see it.
         executor: Runs the jobs.
         progress: Called about twice a second with the number of events accepted and the work
-            done since the last call. The first call comes when something is done, so that the
-            workers' start is in no rate, and has what an earlier run left.
+            done since the last call, and the time left as soon as there is an estimate. The first
+            call has what an earlier run left; the next comes when something is done, so that the
+            workers' start is in no rate.
     """
-    finished = {job for jobs in stages for job in jobs if job_path(folder, job).exists()}
-    reporter = _Reporter(folder, finished, progress)
+    everything = [job for jobs in stages for job in jobs]
+    finished = {job for job in everything if job_path(folder, job).exists()}
+    reporter = Reporter(everything, finished, partial(_noted_fraction, folder), progress)
     for jobs in stages:
         waiting = sorted(set(jobs) - reporter.finished, key=lambda job: (-job.cost, job.name))
         for job in waiting:
@@ -215,52 +224,12 @@ def run_jobs(
     reporter.update((), last=True)
 
 
-class _Reporter:
-    """Report the progress of jobs as differences, which are never negative.
-
-    Args:
-        folder: Where the files of all jobs are.
-        finished: Jobs that an earlier run finished.
-        progress: Told what is done, see :func:`run_jobs`.
-    """
-
-    def __init__(self, folder: Path, finished: set[Any], progress: Progress | None) -> None:
-        self.finished = finished
-        self._folder = folder
-        self._progress = progress
-        self._jobs_of_earlier_run = len(finished)
-        self._begun = False
-        self._events = 0
-        self._work = 0.0
-
-    def update(self, running: Iterable[Job], last: bool = False) -> None:
-        """Report what is done since the last call, of finished and of running jobs.
-
-        Args:
-            running: Jobs whose notes are read.
-            last: Report also if nothing was done.
-        """
-        if self._progress is None:
-            return
-        noted = {job: _noted_fraction(self._folder, job) for job in running}
-        self._begun |= len(self.finished) > self._jobs_of_earlier_run or any(noted.values())
-        if not self._begun and not last:
-            return
-        fractions = dict.fromkeys(self.finished, 1.0) | noted
-        events = sum(int(share * job.events) for job, share in fractions.items())
-        work = sum(share * job.cost for job, share in fractions.items())
-        # a worker that was killed starts its job again from nothing
-        events, work = max(events, self._events), max(work, self._work)
-        self._progress(events - self._events, work - self._work)
-        self._events, self._work = events, work
-
-
-def _noted_fraction(folder: Path, job: Job) -> float:
-    """Read how far a running job is, in [0, 1]; 0 while it has not begun or has just ended."""
+def _noted_fraction(folder: Path, job: Job) -> float | None:
+    """Read how far a running job is, in [0, 1]; None while it has not begun or has just ended."""
     try:
         return float(progress_path(folder, job).read_text(encoding="ascii") or 0)
     except FileNotFoundError:
-        return 0.0
+        return None
 
 
 def make_once(folder: Path, job: J, make: Callable[[Path, Callable[[float], None]], None]) -> None:
@@ -278,5 +247,6 @@ def make_once(folder: Path, job: J, make: Callable[[Path, Callable[[float], None
         note.write_text(f"{done:.6f}", encoding="ascii")
 
     if not path.exists():
+        progress(0.0)
         make(path, progress)
     note.unlink(missing_ok=True)

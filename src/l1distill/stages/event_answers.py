@@ -90,7 +90,7 @@ def answer_block(asked: Asked, block: EventBlock, folder: Path) -> None:
     def make(path: Path, note: Callable[[float], None]) -> None:
         so_far = 0
 
-        def advance(done: int, weight: float | None = None) -> None:  # noqa: ARG001 (events alone)
+        def advance(done: int, *_: object, **__: object) -> None:  # events alone
             nonlocal so_far
             so_far += done
             note(so_far / block.events)

@@ -29,5 +29,20 @@ def group_of(varied: Mapping[str, str]) -> str:
     return job_name({key: value for key, value in varied.items() if key != SEED})
 
 
+def named(name: str, text: str, of: str = "") -> str:
+    """Return a line about a job with its name before it, once.
+
+    The only job of a pipeline may be called ``pipeline``, after its folder, and what is said of the
+    job ``data=own`` may begin with that.
+
+    Args:
+        name: of the job.
+        text: what is said.
+        of: the command that says so, where that stands before the line.
+    """
+    begins_with_it = name == of or text == name or text.startswith(f"{name}: ")
+    return text if begins_with_it else f"{name}: {text}"
+
+
 def _part(key: str, value: str) -> str:
     return value if key.partition("@")[0] == "experiment" else f"{key}={value}"

@@ -142,7 +142,7 @@ class _Jobs:
             raise ConfigError(refusals.explain(error, self._stage, ())) from error
         if self._sweep:
             if "output" not in composed:
-                raise ConfigError(f"l1distill {self._stage}: is no stage; it cannot be swept")
+                raise ConfigError(f"{self._stage}: is no stage; it cannot be swept")
             composed["output"] = configuration.sweep_output(of_hydra, composed["output"])
         experiment = of_hydra.runtime.choices.get("experiment")
         tags = {"experiment": str(experiment)} if experiment else {}

@@ -15,6 +15,7 @@ from l1distill.core.workspace import folder_sha256, read_json, write_json
 from l1distill.registry.evidence import Evidence
 from l1distill.stages import configuration
 from l1distill.stages.execution import check_inputs, execute, is_current
+from l1distill.stages.job_names import named
 from l1distill.stages.pipeline_scores import write_scores
 from l1distill.stages.pipeline_settings import FIRST, OF_JOB, settings_of_job
 from l1distill.stages.stage import Stage, StageSettings
@@ -27,6 +28,8 @@ from l1distill.tracking.runs import Run
 from l1distill.tracking.settings import TrackingSettings
 from l1distill.tracking.store import connect
 
+PIPELINE = "pipeline"
+"""The command, and the usual folder of its only job."""
 RESULT = "job.json"
 """File of a job's folder with what came out."""
 FOLDERS = {
@@ -92,9 +95,10 @@ class JobResult:
     def summary(self) -> str:
         """One line about it."""
         if self.error:
-            return f"{self.name}: failed: {self.error}"
+            return named(self.name, f"failed: {self.error}", PIPELINE)
         lut, latency = (self.metrics.get(f"firmware/{one}") for one in ("lut", "latency_ns"))
-        return f"{self.name}: {lut:.0f} LUT, {latency:.1f} ns, gates {self.gates}"
+        said = f"{lut:.0f} LUT, {latency:.1f} ns, gates {self.gates}"
+        return named(self.name, said, PIPELINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +160,8 @@ def run_job(job: Job) -> JobResult:
     with FileLock(folder / ".job.lock"):
         kept = _kept(job, steps)
         if kept is not None and adopt(tracking, kept.run_id, job.parent):
-            print(f"pipeline: {job.name}: done before, taken from disk", file=sys.stderr)
+            said = named(job.name, "done before, taken from disk", PIPELINE)
+            print(f"{PIPELINE}: {said}", file=sys.stderr)
             return kept
         return _run(job, steps, tracking)
 
@@ -164,7 +169,7 @@ def run_job(job: Job) -> JobResult:
 def _run(job: Job, steps: Sequence[_Step], tracking: TrackingSettings) -> JobResult:
     folder, task = Path(job.folder), _task(job)
     tags = {"stage": "pipeline", "job": job.name, "overrides": " ".join(job.words)}
-    name = f"pipeline {job.name}"
+    name = PIPELINE if job.name == PIPELINE else f"{PIPELINE} {job.name}"
     with parent_run(tracking, name, {k: v for k, v in tags.items() if v}, job.parent) as run:
         for key, value in job.varied.items():
             run.client.log_param(run.run_id, key.replace("@_global_", ""), value)

@@ -18,9 +18,10 @@ from l1distill.executor.choice import open_executor
 from l1distill.stages import refusals
 from l1distill.stages.composition import compose_stage, hydra_of, quote_types, to_plain
 from l1distill.stages.configuration import parse, settings_class
-from l1distill.stages.job_names import group_of
+from l1distill.stages.job_names import group_of, named
 from l1distill.stages.other_tasks import check_choices
 from l1distill.stages.pipeline_job import (
+    PIPELINE,
     Job,
     JobResult,
     check_job,
@@ -34,7 +35,6 @@ from l1distill.stages.sweep_jobs import SweepJob, jobs_of
 from l1distill.tracking.jobs import parent_run
 from l1distill.tracking.sweeps import sweep_name
 
-PIPELINE = "pipeline"
 _JOBLIB = {"hydra/launcher": "executor", "hydra.launcher.n_jobs": "executor.workers"}
 """Joblib's launcher runs processes here, and so does ``executor=processes``."""
 
@@ -74,7 +74,7 @@ def _named(job: Job, jobs: Sequence[Job]) -> Iterator[None]:
     except ConfigError as error:
         if len(jobs) == 1:
             raise
-        raise ConfigError(f"job {job.name}: {error}") from error
+        raise ConfigError(f"job {named(job.name, str(error))}") from error
 
 
 def _without_joblib(word: str) -> str:
@@ -119,7 +119,8 @@ def _job(words: Sequence[str], job: SweepJob, *, is_sweep: bool) -> Job:
     try:
         check_choices(PIPELINE, composed, composition.choices)
     except ConfigError as error:
-        raise ConfigError(f"job {job.name}: {error}" if job.name else str(error)) from error
+        why = str(error)
+        raise ConfigError(f"job {named(job.name, why)}" if job.name else why) from error
     output = Path(str(composed["output"]))
     said = [hide_credentials(word) for word in words if not word.startswith("tracking.")]
     name = job.name or output.name  # of a sweep over nothing, too
@@ -143,7 +144,7 @@ def _sweep(jobs: Sequence[Job]) -> int:
         for result in _results(children, settings):
             results[result.name] = result
             if result.error:
-                print(f"l1distill: job {result.name}: {result.error}", file=sys.stderr)
+                print(f"l1distill: job {named(result.name, result.error)}", file=sys.stderr)
             else:
                 print(f"pipeline: {len(results)}/{len(jobs)} {result.summary}", file=sys.stderr)
         in_order = [results[job.name] for job in jobs]

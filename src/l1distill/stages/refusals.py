@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from l1distill.core.errors import ConfigError, first_line
 from l1distill.stages.composition import compose_stage, hydra_initialized, to_plain
 from l1distill.stages.configuration import flatten
+from l1distill.stages.job_names import named
 from l1distill.stages.override_syntax import (
     did_you_mean,
     explain_sweep_value,
@@ -56,7 +57,7 @@ def explain(error: Exception, stage: str, words: Sequence[str], job: str = "") -
     if not job:
         return said.text
     of_sweep = said.of_choice and isinstance(error, HydraException)
-    return f"job {job}: {said.text}{'; run a sweep for each choice' if of_sweep else ''}"
+    return f"job {named(job, said.text)}{'; run a sweep for each choice' if of_sweep else ''}"
 
 
 def check_added(settings: type["BaseModel"], stage: str, words: Sequence[str]) -> None:

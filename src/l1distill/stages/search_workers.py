@@ -1,5 +1,6 @@
 """The workers of a search: processes that share its database; progress and Ctrl-C."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
@@ -9,10 +10,11 @@ from pathlib import Path
 
 from l1distill.core.logging import quiet_libraries
 from l1distill.core.processor import use_processor_freely
-from l1distill.core.progress import progress
+from l1distill.core.progress import Advance, progress
 from l1distill.executor.choice import open_executor, workers_of
 from l1distill.executor.processes import local_processes
 from l1distill.executor.settings import ExecutorSettings, ProcessesSettings
+from l1distill.search.effort import epochs_expected, epochs_of, epochs_per_cpu_s
 from l1distill.search.plan import Plan
 from l1distill.search.problem import Problem
 from l1distill.search.records import Outcome
@@ -68,8 +70,6 @@ def take_part(part: Part, growth: int | None = None) -> bool:
     Returns:
         Whether the search is finished, or stopped; not where the memory is used up.
     """
-    import os
-
     _ignore_ctrl_c()
     # whatever a worker finds is trained anew before it is used: the fastest arithmetic will do
     use_processor_freely(os.environ)
@@ -112,8 +112,6 @@ class _Memory:
 
 def _resident() -> int:
     """Return the memory that this process holds [bytes]; 0 where the system does not say."""
-    import os
-
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):
@@ -141,10 +139,17 @@ def search(
         Whether it came to its end; not where it was interrupted by Ctrl-C.
     """
     total = sum(number for _, number in plan.phases)
+    before = store.outcomes()
+    expected = epochs_expected(plan.settings, total, before)
+    rate = epochs_per_cpu_s(store.tasks(), before)
+    workers = (
+        executor.workers or os.cpu_count() if isinstance(executor, ProcessesSettings) else None
+    )
+    known = rate * workers if rate and workers else None
     try:
-        with progress("search", total, "candidates") as advance:
-            report = _Report(plan, lambda done: advance(done))
-            report(store.outcomes())
+        with progress("search", total, "candidates", expected, known) as advance:
+            report = _Report(plan, total, advance)
+            report(before, earlier=True)
             problem.write(folder / PROBLEM)
             _share(store, plan, executor, folder, report)
     except KeyboardInterrupt:
@@ -180,16 +185,19 @@ def _share(
 class _Report:
     """Tells how many candidates are done, and of every better one."""
 
-    def __init__(self, plan: Plan, advance: Callable[[int], None]) -> None:
-        self._last, self._advance = len(plan.settings.rungs), advance
-        self._seen: set[int] = set()
+    def __init__(self, plan: Plan, total: int, advance: Advance) -> None:
+        self._settings, self._total, self._advance = plan.settings, total, advance
+        self._last = len(plan.settings.rungs)
+        self._seen, self._epochs = 0, 0
         self._best = float("inf")
 
-    def __call__(self, outcomes: Sequence[Outcome]) -> None:
-        new = {one.number for one in outcomes} - self._seen
-        self._seen |= new
-        if new:
-            self._advance(len(new))
+    def __call__(self, outcomes: Sequence[Outcome], *, earlier: bool = False) -> None:
+        epochs = epochs_of(outcomes)
+        new, trained = len(epochs) - self._seen, sum(epochs.values()) - self._epochs
+        if trained:
+            expected = epochs_expected(self._settings, self._total, outcomes)
+            self._advance(new, trained, total_weight=expected, earlier=earlier)
+            self._seen, self._epochs = self._seen + new, self._epochs + trained
         full = [one for one in outcomes if one.rung == self._last and one.loss is not None]
         best = min(full, key=lambda one: one.loss or 0.0, default=None)
         if best is not None and best.loss is not None and best.loss < self._best:

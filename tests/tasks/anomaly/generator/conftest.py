@@ -64,7 +64,7 @@ def tiny(shared: Path, stocks: Path) -> Dataset:
             part = shared / "tiny.part"
             progress: list[tuple[int, float]] = []
 
-            def on_progress(events: int, work: float) -> None:
+            def on_progress(events: int, work: float, **_: object) -> None:
                 progress.append((events, work))
 
             copy_stocks(stocks, TINY, part / "work")

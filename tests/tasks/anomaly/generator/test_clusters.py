@@ -41,7 +41,7 @@ def test_workers_that_are_killed_half_way_change_nothing(tiny: Dataset, tmp_path
     progress: list[tuple[int, float]] = []
     killed: list[psutil.Process] = []
 
-    def on_progress(events: int, work: float) -> None:
+    def on_progress(events: int, work: float, **_: object) -> None:
         progress.append((events, work))
         pools_done = sum(events for events, _ in progress) > 0
         if _workers() and (len(killed) < 1 or (len(killed) < 2 and pools_done)):

@@ -99,7 +99,7 @@ def test_killed_run_resumes_to_the_same_bytes_on_other_workers(
 
     progress: list[tuple[int, float]] = []
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
-        generate(TINY, tmp_path / "out", executor, lambda *done: progress.append(done), work)
+        generate(TINY, tmp_path / "out", executor, lambda *done, **_: progress.append(done), work)
     assert contents(tmp_path / "out") == contents(tiny.folder)
     assert_adds_up(progress)
 
@@ -169,7 +169,7 @@ def test_stocks_and_parts_of_shards_count_as_work(tmp_path: Path) -> None:
     progress: list[tuple[int, float]] = []
     executor = HalfWayExecutor()
 
-    def on_progress(*done: Any) -> None:
+    def on_progress(*done: Any, **_: Any) -> None:
         progress.append(done)
         executor.finish()
 
@@ -189,12 +189,13 @@ def test_stocks_and_parts_of_shards_count_as_work(tmp_path: Path) -> None:
 
 def test_what_an_earlier_run_left_is_in_the_first_report(tiny: Dataset, tmp_path: Path) -> None:
     shutil.copytree(tiny.work, tmp_path / "work")
-    progress: list[tuple[int, float]] = []
+    progress: list[tuple[Any, ...]] = []
     generate(
-        TINY, tmp_path / "out", Inline(), lambda *done: progress.append(done),
+        TINY, tmp_path / "out", Inline(), lambda *done, **more: progress.append((*done, more)),
         tmp_path / "work",
     )  # fmt: skip
-    assert progress == [(total_events(TINY), pytest.approx(total_cost(TINY)))]
+    everything = (total_events(TINY), pytest.approx(total_cost(TINY)), {"earlier": True})
+    assert progress == [everything, (0, 0.0, {"left_s": None})]
 
 
 def test_the_card_has_the_ablations_where_they_hold(tiny: Dataset) -> None:

@@ -36,6 +36,11 @@ class Stock:
         return f"stock-{self.stock}"
 
     @property
+    def sample(self) -> str:
+        """What it makes."""
+        return self.stock
+
+    @property
     def events(self) -> int:
         """Events of the data set that it holds: none."""
         return 0

@@ -34,6 +34,11 @@ class PoolJob:
         return "pool"
 
     @property
+    def sample(self) -> str:
+        """What it makes."""
+        return self.name
+
+    @property
     def events(self) -> int:
         """Events of the data set that it holds: none."""
         return 0
