@@ -127,8 +127,10 @@ def test_in_a_sweep_each_job_is_refused_by_itself_and_the_worst_status_is_left(
             raise errors[composed["seed"]]
 
     monkeypatch.setattr(configuration, "run", run)
-    done = l1distill("student", "-m", "seed=1,2,3,4,5", "hydra.sweep.dir=sweep")
-    folders = [str(tmp_path / "sweep" / str(job) / "student") for job in range(5)]
+    done = l1distill("student", "-m", "seed=1,2,3,4,5")
+    # named after what is swept, whenever that is: started again, a killed sweep goes on
+    sweep = tmp_path / "multirun/student/seed=1,2,3,4,5"
+    folders = [str(sweep / str(job) / "student") for job in range(5)]
     assert seen == list(zip(range(1, 6), folders, strict=True))
     assert done.status == 2
     lines = [line for line in done.err.splitlines() if line.startswith("l1distill: ")]

@@ -150,17 +150,29 @@ def test_what_belongs_to_another_task_is_refused(pipeline: Path) -> None:
 
 def test_a_sweep_of_budgets_has_its_table_in_its_run(pipeline: Path) -> None:
     """Two students in floating point, each of 8 nodes."""
-    done = _run(
-        pipeline, "student", "-m", "task=digits", "compression=autopruner",
+    words = (
+        "student", "-m", "task=digits", "compression=autopruner",
         "compression.score=straight_through,from_scratch", "compression.nodes=8", "brief=true",
         "student.quantized=false", "student.layers=[16]", "student.training.epochs=3",
         "hydra.sweep.dir=sweep",
     )  # fmt: skip
+    done = _run(pipeline, *words)
     assert done.returncode == 0, done.stderr
-    (sweep,) = mlflow.search_runs(
+    # killed in the second job and started again, it trains that one alone
+    kept = pipeline / "sweep/0/student/student.h5"
+    before = kept.stat().st_mtime_ns
+    weights = (pipeline / "sweep/1/student/student.h5").read_bytes()
+    shutil.rmtree(pipeline / "sweep/1/student")
+    done = _run(pipeline, *words)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("done before, taken from") == 1
+    assert kept.stat().st_mtime_ns == before
+    assert (pipeline / "sweep/1/student/student.h5").read_bytes() == weights
+    sweep, first = mlflow.search_runs(
         search_all_experiments=True, filter_string="tags.stage = 'student_sweep'",
         output_format="list",
     )  # fmt: skip
+    assert sweep.info.start_time > first.info.start_time
     note = sweep.data.tags["mlflow.note.content"]
     assert "accuracy against nodes used, of 16" in note
     assert "| less than | 8 |" in note

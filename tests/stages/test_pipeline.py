@@ -1,5 +1,6 @@
 """Jobs of `l1distill pipeline`: how they are called, composed and refused."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +16,7 @@ from l1distill.core.errors import DataError, ToolError
 from l1distill.core.workspace import file_sha256
 from l1distill.stages import pipeline_sweep
 from l1distill.stages.composition import compose_stage
-from l1distill.stages.job_names import group_of, job_name, named
+from l1distill.stages.job_names import group_of, job_name, named, sweep_folder
 from l1distill.stages.pipeline_job import Job, JobResult, _steps, check_job, trains_teacher
 from l1distill.stages.pipeline_settings import OF_JOB
 from l1distill.stages.pipeline_sweep import _jobs, _without_joblib
@@ -43,6 +44,21 @@ def test_names_stay_apart_and_short_enough_for_a_folder() -> None:
     assert len(set(names)) == 2
     assert all(len(name) <= 120 and "/" not in name for name in names)
     assert group_of({"seed": "3", "student.weight_bits": "4"}) == "student.weight_bits=4"
+
+
+def test_the_folder_of_a_sweep_over_a_stage_says_what_is_swept() -> None:
+    words = ["strategy=post,co", "seed=1,2"]
+    assert sweep_folder(words) == "strategy=post,co,seed=1,2"
+    where = ["tracking.uri=sqlite:///x.db", "hydra/launcher=joblib", "executor.workers=2"]
+    assert sweep_folder([*words, *where]) == sweep_folder(words)
+    assert sweep_folder(["experiment=search_repeats"]) == "search_repeats"
+    assert sweep_folder([]) == "sweep"
+    # brackets, paths and long lists go into a mark
+    marked = [["student.layers=[48],[32]"], ["student.layers=[48,32]"], ["output=a/b"]]
+    marked += [[f"seed={','.join(map(str, range(start, 80)))}"] for start in (0, 1)]
+    names = [sweep_folder(one) for one in marked]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[\w.=,+-]{1,111}-[0-9a-f]{8}", name) for name in names)
 
 
 def test_a_line_about_a_job_names_it_once() -> None:

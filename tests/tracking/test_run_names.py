@@ -45,6 +45,31 @@ FIRMWARE = {**OTHER, "firmware.device.name": "VU13P", "firmware.device.clock_mhz
         ("student", STUDENT, {}, [], "student 32-16 nodes, 6 bits, 50% pruned, seed 7, anomaly"),
         (
             "student",
+            {**STUDENT, "student.layers": [48], "compression.nodes": 0.5,
+             "compression.features": 20, "compression.sparsity": 0.75},
+            {},
+            [],
+            "student 48 nodes, 6 bits, 50% of nodes and 20 features left, 75% pruned, seed 7, "
+            "anomaly",
+        ),
+        (
+            "student",
+            {**STUDENT, "compression.nodes": 19, "compression.features": None,
+             "compression.sparsity": 0.0},
+            {},
+            ["compression=fisher", "compression.nodes=19"],
+            "student 32-16 nodes, 6 bits, 19 nodes left, seed 7, anomaly, compression fisher",
+        ),
+        (
+            "promote",
+            {**OTHER, "gate_profile": ""},
+            {"student": {**STUDENT, "compression.nodes": "1.0", "compression.features": "8",
+                         "compression.sparsity": "0.0"}},
+            [],
+            "promote 32-16 nodes, 6 bits, 8 features left, seed 7, anomaly",
+        ),
+        (
+            "student",
             {"student.layers": [16], "student.weight_bits": 4, "student.beta": "0.0003",
              "compression.sparsity": 0.0, "seed": 7},
             {},

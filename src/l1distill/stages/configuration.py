@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from l1distill.core.errors import ConfigError
+from l1distill.core.workspace import folder_sha256
 from l1distill.stages.value_errors import explain_problems
 from l1distill.tasks.base import Task, load_task
 from l1distill.tasks.settings import TaskSettings
@@ -38,6 +39,29 @@ def run(stage_name: str, composed: Mapping[str, Any], tags: Mapping[str, str]) -
     from l1distill.stages.execution import execute
 
     execute(stage, settings, task, parameters_of(settings, composed), tags)
+
+
+def is_kept(stage_name: str, composed: Mapping[str, Any]) -> bool:
+    """Return whether a job of a sweep is done, made with these settings from these inputs.
+
+    Its run then becomes one of the sweep's, as if it had been done now. Of changed code it says
+    nothing.
+
+    Args:
+        stage_name: name of the stage.
+        composed: the resolved configuration, nested.
+    """
+    stage, task = _load(stage_name, composed)
+    if not getattr(stage, "kept_in_sweeps", False):
+        return False
+    settings = parse(stage.settings_for(task, composed), composed)
+    from l1distill.stages.execution import is_current
+
+    if not is_current(stage, settings, parameters_of(settings, composed)):
+        return False
+    from l1distill.tracking.jobs import adopt_by_sweep
+
+    return adopt_by_sweep(settings.tracking, stage.name, folder_sha256(settings.output))
 
 
 def settings_class(stage_name: str, composed: Mapping[str, Any]) -> type[BaseModel]:

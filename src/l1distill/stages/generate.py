@@ -53,4 +53,5 @@ STAGE = Stage(
     run=_run,
     artifacts=("*.json", "index.html", "plots/*"),
     check=_check,
+    kept_in_sweeps=True,
 )

@@ -2,9 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 SEED = "seed"
+SWEEP = "L1DISTILL_SWEEP"
+"""Environment variable with the folder of a sweep in ``multirun/``, for ``conf/platform.yaml``;
+launchers hand it to their workers."""
+_WHERE = ("hydra", "tracking.", "executor")
+"""Beginnings of overrides that do not change what comes out."""
 LONGEST = 120
 """Characters of a name; file systems take 255."""
 
@@ -15,13 +20,39 @@ def job_name(varied: Mapping[str, str]) -> str:
     Args:
         varied: the values that are swept, by their keys; an experiment is known by its own name.
     """
-    parts = [_part(key, value) for key, value in varied.items()]
-    plain = ",".join(parts)
-    name = re.sub(r"[^\w.=,+-]+", "-", plain.replace("[", "").replace("]", ""))
-    if len(name) > LONGEST or "/" in plain:  # cut, or two paths that may end alike
-        mark = hashlib.sha256(plain.encode()).hexdigest()[:8]
-        name = f"{name[: LONGEST - 9]}-{mark}"
-    return name
+    plain = ",".join(_part(key, value) for key, value in varied.items())
+    # paths may end alike
+    return _marked(plain) if "/" in plain else _within_limit(plain)
+
+
+def sweep_folder(words: Sequence[str]) -> str:
+    """Return the name of a sweep's folder: the same for the same overrides, another for others.
+
+    Args:
+        words: the overrides; those that say where jobs run or are logged do not count.
+    """
+    overrides = (word.partition("=") for word in words)
+    parts = [
+        _part(key.lstrip("+~"), value)
+        for key, _, value in overrides
+        if not key.lstrip("+~").startswith(_WHERE)
+    ]
+    plain = ",".join(parts) or "sweep"
+    return _within_limit(plain) if _plain(plain) == plain else _marked(plain)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.=,+-]+", "-", name.replace("[", "").replace("]", ""))
+
+
+def _within_limit(name: str) -> str:
+    return _plain(name) if len(_plain(name)) <= LONGEST else _marked(name)
+
+
+def _marked(name: str) -> str:
+    """Return a name as a folder may be called, with a mark of what is cut or replaced in it."""
+    mark = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{_plain(name)[: LONGEST - 9]}-{mark}"
 
 
 def group_of(varied: Mapping[str, str]) -> str:

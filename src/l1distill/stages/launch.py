@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 from l1distill.core.credentials import hide_credentials
 from l1distill.core.errors import ConfigError, first_line
 from l1distill.core.logging import quiet_libraries
+from l1distill.stages.job_names import SWEEP, named, sweep_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -51,6 +52,7 @@ def launch(stage: str, summary: str, words: Sequence[str], report: Report) -> in
 
             quiet_libraries()
             return run_pipeline(overrides, multirun=bool(flags))
+        os.environ[SWEEP] = sweep_folder(overrides)
         return _run_hydra(stage, [*overrides, *flags], report)
     except refusals.COMPOSITION_ERRORS as error:
         is_sweep = {"-m", "--multirun"}.intersection(flags)
@@ -154,6 +156,10 @@ class _Jobs:
             settings = configuration.settings_class(self._stage, composed)
             refusals.check_added(settings, self._stage, words)
         check_choices(self._stage, composed, of_hydra.runtime.choices)
+        if self._sweep and configuration.is_kept(self._stage, composed):
+            said = named(self._name(), f"done before, taken from {composed['output']}")
+            print(f"{self._stage}: {said}", file=sys.stderr)
+            return
         configuration.run(self._stage, composed, tags)
 
     def _name(self) -> str:

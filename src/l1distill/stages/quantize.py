@@ -144,4 +144,5 @@ STAGE = Stage(
     run=_run,
     artifacts=("*.json",),
     check=_check,
+    kept_in_sweeps=True,
 )

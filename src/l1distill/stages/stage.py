@@ -175,6 +175,8 @@ class Stage(Generic[S]):
         artifacts: globs of the outputs that are logged to MLflow.
         sections: the types of further sections of the settings, by task and configuration.
         check: refuses what can be refused before a run is opened.
+        kept_in_sweeps: whether its output is all that it does: a sweep that is started again takes
+            the jobs that are done from disk.
         rehearse: does what it can without a run and an output where the settings ask for that, and
             returns whether they did.
     """
@@ -186,6 +188,7 @@ class Stage(Generic[S]):
     artifacts: tuple[str, ...]
     sections: Callable[[Task, Mapping[str, Any]], Mapping[str, type[Settings]]] = lambda *_: {}
     check: Callable[[S, Task], None] | None = None
+    kept_in_sweeps: bool = False
     rehearse: Callable[[S, Inputs], bool] = lambda *_: False
 
     def settings_for(self, task: Task, composed: Mapping[str, Any] | None = None) -> type[S]:

@@ -318,4 +318,5 @@ STAGE = Stage(
     artifacts=("*.h5", "*.json", "*.csv", "*/*.csv", "plots/*"),
     sections=_sections,
     check=_check,
+    kept_in_sweeps=True,
 )

@@ -128,4 +128,5 @@ STAGE = Stage(
     run=_run,
     artifacts=("*.md", SYNTHESIS_REPORT, BUNDLE),
     check=_check,
+    kept_in_sweeps=True,
 )

@@ -190,4 +190,5 @@ STAGE = Stage(
         "teacher": task.settings.teacher.chosen_by(composed.get("teacher")),
         "evaluation": task.settings.evaluation,
     },
+    kept_in_sweeps=True,
 )

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 
 from l1distill.core.credentials import hide_credentials
 from l1distill.tracking.lookup import find_run
-from l1distill.tracking.runs import PARENT, PARENT_RUN, OpenRun, Run
+from l1distill.tracking.runs import PARENT, PARENT_RUN, OpenRun, Run, open_parent
 from l1distill.tracking.settings import TrackingSettings
 from l1distill.tracking.store import connect
 
@@ -70,6 +70,21 @@ def adopt(tracking: TrackingSettings, run_id: str, parent: str) -> bool:
     if parent:
         client.set_tag(run_id, PARENT, parent)
     return True
+
+
+def adopt_by_sweep(tracking: TrackingSettings, stage: str, sha256: str) -> bool:
+    """Make the run that wrote an output one of the sweep at hand; return whether there is one.
+
+    Args:
+        tracking: where runs are logged.
+        stage: that wrote the output.
+        sha256: of the output.
+    """
+    store = connect(tracking)
+    found = find_run(store.client, stage, sha256)
+    if found and (parent := open_parent(store)):
+        store.client.set_tag(found, PARENT, parent)
+    return bool(found)
 
 
 def adopt_output(run: Run, stage: str, sha256: str) -> None:

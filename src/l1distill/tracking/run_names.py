@@ -26,7 +26,7 @@ _UNSAID = (
 )
 _FOLDER = "_folder"
 _COVERED = (
-    *("task", "seed", "compression.sparsity"),
+    *("task", "seed", "compression.sparsity", "compression.nodes", "compression.features"),
     *("student.filters", "student.layers", "student.weight_bits", "student.activation_bits"),
     *("student.family", "student.beta", "student.trees", "student.depth", "student.leaf_bits"),
     *("quantization.method", "quantization.bits"),
@@ -65,7 +65,7 @@ def run_name(
 
 
 def _model(subject: str, parameters: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a model is: its architecture and bits, and the share of zeros it was pruned to."""
+    """Yield what a model is: its architecture and bits, and what it was reduced to."""
     if subject == "student" and "student.layers" in parameters:
         for what, key in (("filters", "student.filters"), ("nodes", "student.layers")):
             if numbers := _as_list(parameters.get(key, [])):
@@ -79,10 +79,24 @@ def _model(subject: str, parameters: Mapping[str, Any]) -> Iterator[str]:
         yield f"{parameters['student.leaf_bits']} bits"
     elif subject == "teacher":
         yield from _teacher(parameters)
+    if subject == "search":  # it says what candidates may be, and is about none of them
+        return
+    left = [part for unit in ("nodes", "features") if (part := _left(unit, parameters))]
+    if left:
+        yield f"{' and '.join(left)} left"
     sparsity = parameters.get("compression.sparsity")
-    # a search says what candidates may be: it is about none of them
-    if sparsity is not None and float(sparsity) > 0 and subject != "search":
+    if sparsity is not None and float(sparsity) > 0:
         yield f"{float(sparsity):.0%} pruned"
+
+
+def _left(unit: str, parameters: Mapping[str, Any]) -> str:
+    """Return how many nodes or features a model is left with, or what share; empty for all."""
+    amount = str(parameters.get(f"compression.{unit}"))
+    if amount == "None":
+        return ""
+    if amount.isdecimal():
+        return f"{amount} {unit}"
+    return f"{100 * float(amount):g}% of {unit}" if float(amount) < 1 else ""
 
 
 def _teacher(parameters: Mapping[str, Any]) -> Iterator[str]:

@@ -188,7 +188,7 @@ def stage_run(
     import mlflow
 
     client, clock = store.client, kernel_clock()
-    parent = _parent_run(store)
+    parent = open_parent(store)
     active = mlflow.start_run(
         run_id=None if parent == store.project_run else store.project_run,
         run_name=name or stage,
@@ -254,7 +254,7 @@ def set_parent_opener(opener: Callable[[Store], str] | None) -> None:
     _parent_opener = opener
 
 
-def _parent_run(store: Store) -> str | None:
+def open_parent(store: Store) -> str | None:
     """Return the id of the sweep's run, which is opened now if this is its first job."""
     if _parent_opener is not None:
         opener = _parent_opener
