@@ -38,7 +38,11 @@ def test_killed_run_resumes_to_the_same_bytes(made: Path, tmp_path: Path) -> Non
     progress: list[tuple[int, float]] = []
     executor = Inline()
     generate(
-        SETTINGS, tmp_path / "out", executor, lambda *done: progress.append(done), tmp_path / "work"
+        SETTINGS,
+        tmp_path / "out",
+        executor,
+        lambda *done, **_: progress.append(done),
+        tmp_path / "work",
     )
     assert executor.done == 3
     assert sum(jets for jets, _ in progress) == 600

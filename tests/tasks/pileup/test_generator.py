@@ -68,7 +68,11 @@ def test_killed_run_resumes_to_the_same_bytes(made: Path, tmp_path: Path) -> Non
     reports: list[tuple[int, float]] = []
     executor = Inline()
     generate(
-        settings, tmp_path / "out", executor, lambda *done: reports.append(done), tmp_path / "work"
+        settings,
+        tmp_path / "out",
+        executor,
+        lambda *done, **_: reports.append(done),
+        tmp_path / "work",
     )
     assert executor.done == 1
     assert sum(count for count, _ in reports) == 10
