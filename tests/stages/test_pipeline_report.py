@@ -1,7 +1,7 @@
 """The page of a sweep, with what earlier sweeps into the same folder left."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -96,11 +96,12 @@ def test_a_seed_that_failed_is_counted_and_left_out_of_the_means() -> None:
         for name in "ab"
         for seed in range(3)
     ]
-    ranking, means, jobs = sweep_tables(rows, Ranking(rows=ranked, use="a", blind="a"))
+    ranking, paired, means, jobs = sweep_tables(rows, Ranking(rows=ranked, use="a", blind="a"))
     assert [row[-1] for row in ranking.rows] == [
         "use this one",
         "1 of 3 seeds no better than chance",
     ]
+    assert paired.rows == [["b", "2", "+0.0000 ± 0.0000"]]
     assert [row[1] for row in means.rows] == ["3", "2 of 3"]
     assert means.rows[1][2] == "0.8500 ± 0.0707"
     assert [row[-1] for row in jobs.rows][3:] == [
@@ -108,6 +109,39 @@ def test_a_seed_that_failed_is_counted_and_left_out_of_the_means() -> None:
         "no better than chance; passed",
         "passed",
     ]
+
+
+def test_jobs_of_one_seed_are_compared_with_one_another() -> None:
+    """Also of a task without scores, as jets: there is no ranking and no event to pair."""
+    figures = {
+        "wide": {"0": (100.0, 0.900), "1": (110.0, 0.920), "2": (130.0, None)},
+        "small": {"0": (60.0, 0.901), "1": (50.0, 0.923), "2": (80.0, 0.930)},
+        "other": {"7": (10.0, 0.5)},
+        "once": {"2": (30.0, 0.5)},
+    }
+    rows = [
+        Row(
+            job=f"{name},seed={seed}",
+            combination=name,
+            metrics={"firmware/lut": lut, **({} if auc is None else {"auc": auc})},
+            gates="passed",
+            seed=seed,
+        )
+        for name, seeds in figures.items()
+        for seed, (lut, auc) in seeds.items()
+    ]
+    table, *_ = sweep_tables(rows, None)
+    assert table.title == "Less wide, seed by seed"
+    assert [column.name for column in table.columns] == [
+        "combination", "seeds", "AUC", "LUT (yosys)",
+    ]  # fmt: skip
+    assert table.rows == [
+        # -40, -60 and -50, so 10 / sqrt(3); +0.001 and +0.003, so 0.0014 / sqrt(2)
+        ["small", "3", "+0.0020 ± 0.0010", "-50 ± 6"],
+        ["once", "1", "–", "-100 ± ?"],
+    ]
+    plain = [replace(row, seed="") for row in rows]
+    assert not any(one.title == table.title for one in sweep_tables(plain, None))
 
 
 def test_the_worst_of_the_seeds_stands_beside_the_teacher() -> None:

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from l1distill.evaluation.metric_names import with_suffix
 from l1distill.evaluation.ranking import Ranked, Ranking
 from l1distill.reporting.beside_teacher import beside_teacher
-from l1distill.reporting.differences_table import differences_table
+from l1distill.reporting.differences_table import differences_table, seed_differences_table
 from l1distill.reporting.pictures import Picture
 from l1distill.reporting.study_page import render_study
 from l1distill.reporting.tables import Column, Table
@@ -87,19 +87,50 @@ def sweep_tables(rows: Sequence[Row], ranking: Ranking | None) -> list[Table]:
         for seed in row.failed
     }
     several: dict[str, list[Row]] = {}
-    if ranking is not None:
-        first = next((row.combination for row in rows if row.metrics), "")
-        if (beside := differences_table(ranking.differences, first)) is not None:
-            tables.append(beside)
+    paired = None if ranking is None else _paired(rows, ranking)
     for row in rows:
         if row.metrics:
             several.setdefault(row.combination, []).append(row)
+    tables += [
+        table
+        for table in (paired, _seed_by_seed(several, failed, without_auc=paired is not None))
+        if table is not None
+    ]
     verdicts = {name: [(row.metrics, row.gates) for row in jobs] for name, jobs in several.items()}
     if (close := beside_teacher(verdicts)) is not None:
         tables.append(close)
     if any(len(jobs) > 1 for jobs in several.values()):
         tables.append(_means(several, failed))
     return [*tables, _jobs(rows, failed)]
+
+
+def _paired(rows: Sequence[Row], ranking: Ranking) -> Table | None:
+    first = next((row.combination for row in rows if row.metrics), "")
+    return differences_table(ranking.differences, first)
+
+
+def _seed_by_seed(
+    several: Mapping[str, Sequence[Row]],
+    failed: Collection[tuple[str, str]],
+    *,
+    without_auc: bool,
+) -> Table | None:
+    """Return the differences to the first combination, without what another table has better."""
+    left_out = {"firmware/latency_ns", "firmware/ii_cycles"}  # the cycles say the same; one of all
+    columns = [
+        column
+        for column in _columns([row for jobs in several.values() for row in jobs])
+        if column[1] not in left_out and not (without_auc and column[1].startswith("auc/"))
+    ]
+    jobs = {
+        name: {
+            row.seed: row.metrics
+            for row in rows
+            if row.seed and (name, row.seed) not in failed  # a sweep may have no seeds
+        }
+        for name, rows in several.items()
+    }
+    return seed_differences_table(jobs, columns)
 
 
 def _signals(rows: Sequence[Row], prefix: str) -> list[str]:
