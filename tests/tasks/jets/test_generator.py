@@ -1,5 +1,12 @@
-"""Jets: the same bytes after a kill, features against formulas and FastJet, the mass peak."""
+"""Jets: the same bytes after a kill, features against formulas and FastJet, the mass peak.
 
+The data set is that of ``profile=tiny``, made by the command, and goes down to the firmware.
+"""
+
+import json
+import os
+import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,11 +14,23 @@ import fastjet
 import numpy as np
 import pytest
 
+from l1distill.artifacts.folders import StudentFolder
 from l1distill.core.errors import DataError
 from l1distill.data.card import read_card
 from l1distill.data.splits import Split
+from l1distill.firmware.emulator.emulator import Emulator
+from l1distill.firmware.files import EMULATOR
+from l1distill.firmware.network.fixed_point import FixedPoint
+from l1distill.firmware.process import TimeLimit
+from l1distill.firmware.rtl.port import Port
+from l1distill.firmware.rtl.simulation import TESTBENCH, find_simulator, run_testbench
+from l1distill.firmware.rtl.top import top_files
+from l1distill.firmware.rtl.vectors import pack, unpack
+from l1distill.firmware.rtl.verilog import verilog_files
+from l1distill.models.keras_files import load
 from l1distill.simulation.particles import MUON
-from l1distill.tasks.jets.dataset import open_dataset
+from l1distill.stages import services
+from l1distill.tasks.jets.dataset import SAMPLE, open_dataset
 from l1distill.tasks.jets.features import FEATURES, NAMES
 from l1distill.tasks.jets.generator.energy_scale import LARGEST, energy_scale
 from l1distill.tasks.jets.generator.flow import Flow, Jets, find_jets
@@ -19,16 +38,41 @@ from l1distill.tasks.jets.generator.generate import generate
 from l1distill.tasks.jets.generator.settings import GeneratorSettings
 from l1distill.tasks.jets.generator.substructure import describe_jets
 from l1distill.tasks.jets.jet_files import JetTable, split_jets
+from tests.in_process import run_in_process
 from tests.tasks.inline import Inline
 
-SETTINGS = GeneratorSettings(seed=5, jets_per_class=300, shard=150)
+SETTINGS = GeneratorSettings(seed=5, jets_per_class=200, shard=100)
+TINY = ("task=jets", "profile=tiny", "data.folder=out")
+STUDENT = (
+    *("student.layers=[8]", "student.weight_bits=3", "student.activation_bits=4"),
+    *("compression=autopruner", "compression.nodes=4", "compression.features=6"),
+    *("student.training.epochs=10", "student.training.batch_size=32"),
+)
+FEW = (
+    *("firmware.verification_events=60", "firmware.adversarial_events=20"),
+    "firmware.rtl_simulator=none",
+)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which ``l1distill generate task=jets profile=tiny`` wrote ``out``."""
     folder = tmp_path_factory.mktemp("jets")
-    generate(SETTINGS, folder / "out", Inline(), work=folder / "work")
+    shutil.copy(template, folder / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(services, "open_executor", lambda *_: nullcontext(Inline()))
+        _run(folder, "generate", "seed=5", "data.generator.shard=100")
     return folder
+
+
+def _run(folder: Path, stage: str, *words: str, status: int = 0) -> str:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("MLFLOW")},
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+    }
+    done = run_in_process(stage, *TINY, *words, folder=folder, environment=environment)
+    assert done.returncode == status, done.stderr
+    return done.stderr
 
 
 def test_killed_run_resumes_to_the_same_bytes(made: Path, tmp_path: Path) -> None:
@@ -45,9 +89,67 @@ def test_killed_run_resumes_to_the_same_bytes(made: Path, tmp_path: Path) -> Non
         tmp_path / "work",
     )
     assert executor.done == 3
-    assert sum(jets for jets, _ in progress) == 600
+    assert sum(jets for jets, _ in progress) == 400
     for name in ("jets.h5", "card.json"):
         assert (tmp_path / "out" / name).read_bytes() == (made / "out" / name).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def line(made: Path) -> Path:
+    """The folder, with what a teacher, a student, its firmware and the gates made of the jets."""
+    deep = ("teacher.training.epochs=2", "teacher.widths=[8]", "teacher.training.batch_size=32")
+    _run(made, "teacher", *deep)
+    _run(made, "student", *STUDENT)
+    _run(made, "synthesize", *FEW)
+    refusal = _run(made, "promote", status=3)
+    assert "l1distill-jets version 1 is not promoted" in refusal
+    return made
+
+
+@pytest.mark.needs_program("iverilog")
+def test_the_verilog_gives_the_answers_of_qkeras_to_test_jets(line: Path, tmp_path: Path) -> None:
+    dataset, student = open_dataset(line / "out"), StudentFolder(line / "models/student")
+    jets = dataset.training.items.values[dataset.evaluation_rows(SAMPLE)]
+    assert len(jets) > 40
+    inputs = student.encoding.apply(jets)
+    expected = load(student.model).predict(inputs, verbose=0)
+    assert len(np.unique(expected)) > 10
+    rtl = line / "firmware/student/rtl"
+    ports = json.loads((rtl / "ports.json").read_text())["ports"]
+    port, out = (
+        Port(side, tuple(FixedPoint(**one) for one in ports[side]["elements_from_lowest_bit"]))
+        for side in ("input", "output")
+    )
+    # a 1 at a port stands for a power of two; inputs are rounded to even and saturate
+    emulator = Emulator.load(line / "firmware/student" / EMULATOR)
+    steps = np.array([one.step for one in emulator.ports])
+    codes = np.round(inputs / np.ldexp(1.0, emulator.exponents) / steps)
+    most = [2 ** (one.integer + one.fraction) for one in emulator.ports]
+    least = [-high if one.signed else 0 for one, high in zip(emulator.ports, most, strict=True)]
+    values = np.clip(codes, least, np.array(most) - 1) * steps
+    simulator = find_simulator("iverilog")
+    assert simulator is not None
+    words = run_testbench(
+        [*verilog_files(rtl), *top_files(rtl), rtl / TESTBENCH],
+        pack(port, values), simulator, TimeLimit(60.0, "limit"), tmp_path,
+    )  # fmt: skip
+    np.testing.assert_array_equal(unpack(out, words), expected)
+
+
+def test_a_run_of_the_tiny_profile_is_refused_by_physics_alone(line: Path) -> None:
+    student, firmware = (
+        json.loads((line / folder / "metrics.json").read_text())
+        for folder in ("models/student", "firmware/student")
+    )
+    assert (student["nodes_used"], student["features_used"]) == (4, 6)
+    assert (firmware["firmware/mismatches"], firmware["firmware/verified_events"]) == (0, 80)
+    verdict = json.loads((line / "promotion/verdict.json").read_text())
+    assert (verdict["outcome"], verdict["passed"]) == ("refused", False)
+    passed = {gate["gate"]: gate["passed"] for gate in verdict["gates"]}
+    of_firmware = {"latency", "timing", "ii", "lut", "ff", "dsp", "bram", "mismatches"}
+    assert all(passed[gate] for gate in of_firmware)
+    # few jets, and no figure of theirs means anything
+    assert not any(passed[gate] for gate in ("verification", "auc", "rejection_50", "rate"))
 
 
 def test_physics_is_as_expected(made: Path) -> None:
@@ -66,9 +168,9 @@ def test_physics_is_as_expected(made: Path) -> None:
 
 def test_jets_are_in_acceptance_and_finite(made: Path) -> None:
     items = open_dataset(made / "out").training.items
-    assert items.values.shape == (600, len(NAMES)) == (600, 102)
+    assert items.values.shape == (400, len(NAMES)) == (400, 102)
     assert np.isfinite(items.values).all()
-    assert np.bincount(items.columns["label"]).tolist() == [300, 300]
+    assert np.bincount(items.columns["label"]).tolist() == [200, 200]
     assert items.values[:, 0].min() > 250
     assert np.abs(items.values[:, 1]).max() < 1.9
 
@@ -76,11 +178,11 @@ def test_jets_are_in_acceptance_and_finite(made: Path) -> None:
 def test_jets_of_one_event_are_in_one_split(made: Path) -> None:
     sample = open_dataset(made / "out").training
     parts = [set(sample.columns(split)["event"].tolist()) for split in Split]
-    assert len(set.union(*parts)) == sum(map(len, parts)) < 600
+    assert len(set.union(*parts)) == sum(map(len, parts)) < 400
     # several jets of an event there are, in the background
     event, label = sample.items.columns["event"], sample.items.columns["label"]
-    assert len(np.unique(event[label == 0])) < 300
-    values, order = sample.items.values, np.random.default_rng(1).permutation(600)
+    assert len(np.unique(event[label == 0])) < 200
+    values, order = sample.items.values, np.random.default_rng(1).permutation(400)
     table = JetTable(jets=values, names=NAMES, columns={"event": event})
     moved = JetTable(jets=values[order], names=NAMES, columns={"event": event[order] + 7})
     np.testing.assert_array_equal(split_jets(table)[order], split_jets(moved))
