@@ -17,6 +17,7 @@ from filelock import FileLock
 from l1distill.cli import COLLECTION
 from l1distill.core.processor import pin_processor_features
 from l1distill.firmware.files import BUNDLE
+from tests.programs import find_program
 
 if TYPE_CHECKING:
     from tests.servers import Server
@@ -105,11 +106,6 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return name in slow_files(config.stash[RECORDED]) or None
 
 
-def is_installed(program: str) -> bool:
-    """Whether a program is there; Debian keeps PostgreSQL's out of the search path."""
-    return bool(shutil.which(program) or [*Path("/usr/lib/postgresql").glob(f"*/bin/{program}")])
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begins with the longest group; leaves out tests of optional programs that are missing.
 
@@ -124,7 +120,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     missing = [
         item
         for item in items
-        if any(not is_installed(mark.args[0]) for mark in item.iter_markers("needs_program"))
+        if any(not find_program(mark.args[0]) for mark in item.iter_markers("needs_program"))
     ]
     if missing:
         items[:] = [item for item in items if item not in missing]

@@ -1,4 +1,4 @@
-"""Real servers on the loopback: MLflow with PostgreSQL, an S3 store and its own authentication."""
+"""Real servers on the loopback: databases, an S3 store, MLflow with both and authentication."""
 
 import contextlib
 import getpass
@@ -11,11 +11,15 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import sqlalchemy
+import sqlalchemy.exc
+
 from tests.processes import wait_for
+from tests.programs import program
 
 PASSWORD = "hush-4f1b9c2e7a"
 """Of all accounts here; nothing that is logged or printed may have it."""
@@ -75,55 +79,87 @@ def free_port() -> int:
 @contextlib.contextmanager
 def postgresql() -> Iterator[str]:
     """Runs a database server that asks for a password; yields its URI."""
-    import psycopg
-
     # It refuses to run as root, and its own user may not enter the folders of tests.
     account = "postgres" if os.geteuid() == 0 else getpass.getuser()
-    folder = Path(tempfile.mkdtemp(prefix="l1distill-postgresql-"))
-    port = free_port()
-    uri = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres"
-    try:
+    with _folder("postgresql") as folder:
         (folder / "password").write_text(PASSWORD)
         found = pwd.getpwnam(account)
         for path in (folder, folder / "password"):
             os.chown(path, found.pw_uid, found.pw_gid)
-        data = folder / "data"
-        programs = _postgresql_programs()
+        data, port = folder / "data", free_port()
         common = {"user": account} if os.geteuid() == 0 else {}
         subprocess.run(
-            [programs / "initdb", "--no-sync", "-A", "scram-sha-256", "-U", USER,
+            [program("initdb"), "--no-sync", "-A", "scram-sha-256", "-U", USER,
              f"--pwfile={folder / 'password'}", "-D", data],
             check=True, capture_output=True, cwd=folder, **common,
         )  # fmt: skip
-        server = subprocess.Popen(
-            [programs / "postgres", "-D", data, "-p", str(port), "-c", "fsync=off",
-             "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
-            stderr=subprocess.DEVNULL, cwd=folder, **common,
-        )  # fmt: skip
-        try:
-
-            def answers() -> bool:
-                assert server.poll() is None, "PostgreSQL has ended"
-                with contextlib.suppress(psycopg.OperationalError):
-                    psycopg.connect(uri).close()
-                    return True
-                return False
-
-            wait_for(answers)
+        command = [
+            program("postgres"), "-D", str(data), "-p", str(port), "-c", "fsync=off",
+            "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+        ]  # fmt: skip
+        uri = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres"
+        with _database(command, folder, uri, **common):
             yield uri
-        finally:
-            server.terminate()
-            server.wait()
+
+
+@contextlib.contextmanager
+def mariadb() -> Iterator[str]:
+    """Runs a database server that asks for a password; yields its URI."""
+    with _folder("mariadb") as folder:
+        common = ["--no-defaults", f"--datadir={folder / 'data'}", f"--user={getpass.getuser()}"]
+        subprocess.run(
+            [program("mariadb-install-db"), *common, "--skip-test-db", "--innodb-log-file-size=4M",
+             "--auth-root-authentication-method=normal"],
+            check=True, capture_output=True, cwd=folder,
+        )  # fmt: skip
+        (folder / "first.sql").write_text(
+            "CREATE DATABASE searches;\n"
+            f"CREATE USER {USER} IDENTIFIED BY '{PASSWORD}';\n"
+            f"GRANT ALL ON searches.* TO {USER};\n"
+        )
+        port = free_port()
+        command = [
+            program("mariadbd"), *common, f"--port={port}", "--bind-address=127.0.0.1",
+            f"--socket={folder / 'socket'}", f"--init-file={folder / 'first.sql'}",
+            "--skip-name-resolve", "--innodb-log-file-size=4M",
+            "--innodb-flush-log-at-trx-commit=0",
+        ]  # fmt: skip
+        uri = f"mysql://{USER}:{PASSWORD}@127.0.0.1:{port}/searches"
+        with _database(command, folder, uri.replace("mysql:", "mysql+pymysql:")):
+            yield uri
+
+
+@contextlib.contextmanager
+def _folder(name: str) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix=f"l1distill-{name}-"))
+    try:
+        yield folder
     finally:
         shutil.rmtree(folder)
 
 
-def _postgresql_programs() -> Path:
-    """Returns the folder of the newest PostgreSQL; Debian keeps it out of the search path."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda p: p.parts[-3])
-    program = str(found[-1]) if found else shutil.which("postgres")
-    assert program is not None, "PostgreSQL is not installed; .ci/run installs it"
-    return Path(program).resolve().parent
+@contextlib.contextmanager
+def _database(command: Sequence[str], folder: Path, uri: str, **options: str) -> Iterator[None]:
+    """Runs a database server until its users are let in, and ends it."""
+    engine = sqlalchemy.create_engine(uri.replace("postgresql:", "postgresql+psycopg:"))
+    log = folder / "log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder, **options)
+    try:
+
+        def answers() -> bool:
+            assert server.poll() is None, log.read_text()
+            with contextlib.suppress(sqlalchemy.exc.OperationalError):
+                engine.connect().close()
+                return True
+            return False
+
+        wait_for(answers)
+        yield
+    finally:
+        engine.dispose()
+        server.terminate()
+        server.wait()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
-"""Slurm and HTCondor as far as dask-jobqueue knows them: their jobs run on this machine.
+"""HTCondor as far as dask-jobqueue knows it: its jobs run on this machine.
 
-Run as a program, it is ``sbatch``, ``scancel``, ``condor_submit`` or ``condor_rm``.
+Debian has a real Slurm, but no HTCondor. Run as a program, this is ``condor_submit`` or
+``condor_rm``.
 """
 
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-PROGRAMS = ("sbatch", "scancel", "condor_submit", "condor_rm")
+PROGRAMS = ("condor_submit", "condor_rm")
 
 
 class BatchSystem:
@@ -43,10 +44,6 @@ class BatchSystem:
 
     def cancelled(self) -> set[int]:
         return {int(path.stem) for path in self.spool.glob("*.cancelled")}
-
-    def kill(self, job: int) -> None:
-        """Ends a job without a warning, as at its walltime or with its node."""
-        _signal(self.spool, job, signal.SIGKILL)
 
     def processes(self) -> list[psutil.Process]:
         """All processes of all jobs that run now."""
@@ -82,14 +79,10 @@ def _submit(spool: Path, command: list[str], script: Path) -> int:
     return job
 
 
-def _signal(spool: Path, job: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(int((spool / f"{job}.pid").read_text()), number)
-
-
 def _cancel(spool: Path, job: int) -> None:
     (spool / f"{job}.cancelled").touch()
-    _signal(spool, job, signal.SIGTERM)
+    with suppress(ProcessLookupError):
+        os.killpg(int((spool / f"{job}.pid").read_text()), signal.SIGTERM)
 
 
 def _condor_command(description: str) -> list[str]:
@@ -100,10 +93,7 @@ def _condor_command(description: str) -> list[str]:
 
 
 def main(spool: Path, program: str, argument: str) -> None:
-    if program == "sbatch":
-        copy = Path(argument).read_text()
-        print("Submitted batch job", _submit(spool, ["/bin/bash", "-c", copy], Path(argument)))
-    elif program == "condor_submit":
+    if program == "condor_submit":
         script = Path(argument)
         job = _submit(spool, _condor_command(script.read_text()), script)
         print(f"Submitting job(s).\n1 job(s) submitted to cluster {job}.")

@@ -1,20 +1,16 @@
-"""Slurm and HTCondor: what is asked of them, and what comes of it."""
+"""Slurm and HTCondor: what is asked of them."""
 
-import os
 import re
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
 
-from l1distill.core.errors import ConfigError, ResourceError, ToolError
-from l1distill.executor import HTCondorSettings, SlurmSettings, batch, open_executor
+from l1distill.core.errors import ConfigError, ToolError
+from l1distill.executor import HTCondorSettings, SlurmSettings, open_executor
 from l1distill.executor.batch import batch_cluster
-from tests.executor.batch_system import BatchSystem
 
 SLURM = SlurmSettings(
     kind="slurm",
@@ -144,84 +140,3 @@ def test_a_machine_without_the_batch_system(
         open_executor(settings, tmp_path),
     ):
         pass
-
-
-def test_a_job_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sbatch = tmp_path / "sbatch"
-    sbatch.write_text("#!/bin/sh\necho 'sbatch: error: invalid partition: shrt' >&2\nexit 1\n")
-    sbatch.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with (
-        pytest.raises(ToolError, match=r"^executor=slurm: sbatch refuses the job: .*n: shrt$"),
-        open_executor(SLURM, tmp_path / "work"),
-    ):
-        pass
-
-
-def test_jobs_whose_workers_stay_away(batch_system: BatchSystem, tmp_path: Path) -> None:
-    settings = SLURM.model_copy(
-        update={"options": {"job_script_prologue": ["exit 1"]}, "wait_s": 1.0}
-    )
-    with (
-        pytest.raises(
-            ResourceError, match=r"^executor=slurm \(logs: .*/jobs\): no worker for 1 s;"
-        ),
-        open_executor(settings, tmp_path / "work"),
-    ):
-        pass
-    assert set(batch_system.jobs()) == batch_system.cancelled() != set()
-
-
-def test_a_job_that_ends_early_is_submitted_again(
-    batch_system: BatchSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batch, "LOST_AFTER_S", 1.0)
-    monkeypatch.setattr(batch, "LOOK_EVERY_S", 0.2)
-    settings = SLURM.model_copy(update={"cores": 2})
-    with open_executor(settings, tmp_path / "work") as executor:
-        begun, go = tmp_path / "begun", tmp_path / "go"
-        future = executor.submit(_wait_for, begun, go)
-        _wait_until_there(begun)
-        (first,) = batch_system.jobs()
-        batch_system.kill(first)
-        begun.unlink()
-        _wait_until_there(begun)
-        go.touch()
-        assert future.result() == "done"
-        assert len(batch_system.jobs()) == 2
-    assert batch_system.cancelled() == set(batch_system.jobs())
-    batch_system.wait_until_idle()
-
-
-def _wait_for(begun: Path, go: Path) -> str:
-    begun.touch()
-    _wait_until_there(go)
-    return "done"
-
-
-def _wait_until_there(path: Path) -> None:
-    deadline = time.monotonic() + 300
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} does not appear"
-        time.sleep(0.05)
-
-
-def test_jobs_end_with_a_killed_parent(batch_system: BatchSystem, tmp_path: Path) -> None:
-    script = textwrap.dedent("""
-        import sys
-        from pathlib import Path
-        from l1distill.executor import open_executor
-        from tests.executor.test_batch import SLURM, _wait_for
-        work, begun, go = map(Path, sys.argv[1:])
-        with open_executor(SLURM, work) as executor:
-            executor.submit(_wait_for, begun, go).result()
-    """)
-    begun, go = tmp_path / "begun", tmp_path / "go"
-    process = subprocess.Popen([sys.executable, "-c", script, tmp_path / "work", begun, go])
-    _wait_until_there(begun)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert batch_system.processes()
-    go.touch()  # a worker ends when it has done its task, and 30 s later at the latest
-    batch_system.wait_until_idle()
-    assert batch_system.cancelled() == set()

@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ LOST_AFTER_S = 60.0
 """A job is submitted again when none of its workers has been seen for so long [s]."""
 LOOK_EVERY_S = 5.0
 """Time between two searches for lost jobs [s]."""
+_NEVER_S = 1e9
+"""Dask cancels a lost job itself after so long [s]; it would hit the one that has taken its place,
+which has the same name, and put none in its stead."""
 STATUS_PAGE = "127.0.0.1:0"
 """Dask's status page cannot be turned off; it gets a free port, for this machine only."""
 
@@ -123,10 +126,11 @@ def batch_jobs(settings: SlurmSettings | HTCondorSettings, work: Path) -> Iterat
     from tornado.ioloop import PeriodicCallback
 
     program = check_batch_system(settings)
-    with (
-        dask.config.set({"distributed.deploy.lost-worker-timeout": LOST_AFTER_S}),
-        batch_cluster(settings, work) as cluster,
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": _NEVER_S}))
+        cluster = batch_cluster(settings, work)
+        stack.callback(_remove_keys, cluster)
+        stack.enter_context(cluster)
 
         async def submit() -> None:
             cluster.scale(jobs=settings.jobs)
@@ -155,10 +159,22 @@ def batch_jobs(settings: SlurmSettings | HTCondorSettings, work: Path) -> Iterat
         yield cluster
 
 
+def _remove_keys(cluster: Any) -> None:
+    """Remove the keys of a closed cluster, which it leaves to the garbage collector.
+
+    By then their folder may be gone, and Python complains.
+    """
+    for name in ("_job_ca_file", "_job_cert", "_job_key"):
+        file = getattr(cluster, name, None)
+        if file is not None:
+            file.close()
+
+
 async def _replace_lost(cluster: Any, jobs: int, last_seen: dict[str, float]) -> None:
     """Submit jobs for those that ended: at their walltime, evicted, or with their node.
 
-    A job that never had a worker may still be in the queue, and is left alone.
+    A job that never had a worker may still be in the queue, and is left alone. One that the batch
+    system did not take, as while it is restarted, is submitted again.
     """
     now = time.monotonic()
     workers = [str(worker["name"]) for worker in cluster.scheduler_info["workers"].values()]
@@ -166,9 +182,10 @@ async def _replace_lost(cluster: Any, jobs: int, last_seen: dict[str, float]) ->
         if any(name == job or name.startswith(f"{job}-") for name in workers):
             last_seen[job] = now
     lost = [job for job in cluster.worker_spec if now - last_seen.get(job, now) > LOST_AFTER_S]
+    lost += [job for job, submitted in cluster.workers.items() if submitted.job_id is None]
     if lost:
         for job in lost:
-            del last_seen[job]  # the job that takes its place takes its name
+            last_seen.pop(job, None)  # the job that takes its place takes its name
         await cluster.scale_down(lost)
         cluster.scale(jobs=jobs)
 

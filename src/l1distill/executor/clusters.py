@@ -148,7 +148,7 @@ def _one_line(settings: ClusterSettings, work: Path) -> Iterator[None]:
     except KilledWorker as error:
         raise ResourceError(
             f"{where}: {error.allowed_failures + 1} workers were killed over the same task, "
-            f"perhaps for want of memory; give them more and {again}"
+            f"perhaps for want of memory, or jobs of time; give them more and {again}"
         ) from error
     except (NoWorkerError, WorkerStartTimeoutError) as error:
         raise ResourceError(

@@ -1,4 +1,4 @@
-"""The same data set from other places: Dask on this machine, Slurm and HTCondor (acted)."""
+"""The same data set from other places: Dask on this machine, Slurm, and HTCondor (acted)."""
 
 import shutil
 import signal
@@ -17,6 +17,7 @@ from l1distill.executor import (
 from l1distill.tasks.anomaly.generator.generate import generate
 from l1distill.tasks.anomaly.generator.plan import total_cost, total_events
 from tests.executor.batch_system import BatchSystem
+from tests.slurm import slurm, submitted, wait_until_idle
 from tests.tasks.anomaly.generator.conftest import TINY, Dataset
 
 JOBS = {"jobs": 2, "cores": 1, "memory": "2GB", "options": {}, "wait_s": 300}
@@ -61,22 +62,33 @@ def test_workers_that_are_killed_half_way_change_nothing(tiny: Dataset, tmp_path
     assert sum(work for _, work in progress) == pytest.approx(total_cost(TINY))
 
 
-@pytest.mark.parametrize("settings", [SLURM, HTCONDOR], ids=lambda settings: settings.kind)
-def test_batch_jobs_make_what_is_missing(
-    settings: ExecutorSettings, tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batch_system = BatchSystem(tmp_path / "batch_system")
-    monkeypatch.setenv("PATH", str(batch_system.programs), prepend=":")
-    work = tmp_path / "work"
+def _make_what_is_missing(settings: ExecutorSettings, tiny: Dataset, folder: Path) -> None:
+    work = folder / "work"
     shutil.copytree(tiny.work, work)
     missing = [path for path in work.glob("shards/*/*.npz") if not path.name.startswith("stock")]
     for path in missing[::3]:
         path.unlink()
     with open_executor(settings, work) as executor:
-        generate(TINY, tmp_path / "out", executor, work=work)
-    assert _contents(tmp_path / "out") == _contents(tiny.folder)
+        generate(TINY, folder / "out", executor, work=work)
+    assert _contents(folder / "out") == _contents(tiny.folder)
     assert len(missing[::3]) >= 3
     assert all(path.exists() for path in missing)
+
+
+@pytest.mark.needs_program("slurmctld")
+def test_slurm_jobs_make_what_is_missing(tiny: Dataset, tmp_path: Path) -> None:
+    with slurm():
+        _make_what_is_missing(SLURM, tiny, tmp_path)
+        assert len(submitted()) == 2
+        wait_until_idle()
+
+
+def test_condor_jobs_make_what_is_missing(
+    tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_system = BatchSystem(tmp_path / "batch_system")
+    monkeypatch.setenv("PATH", str(batch_system.programs), prepend=":")
+    _make_what_is_missing(HTCONDOR, tiny, tmp_path)
     assert len(batch_system.jobs()) == 2
     assert batch_system.cancelled() == set(batch_system.jobs())
     batch_system.wait_until_idle()
