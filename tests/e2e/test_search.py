@@ -157,7 +157,7 @@ def test_ctrl_c_leaves_the_tables_of_what_there_is(
     words = ("experiment=search_co", *FEW, "search.candidates=8", f"output={tmp_path}/search")
     with monkeypatch.context() as patched:
         patched.setattr(search_workers._Report, "__call__", interrupt)
-        patched.setattr(search_workers._Memory, "look", lambda *_: stop.touch())
+        patched.setattr(search_workers._Turn, "look", lambda *_: stop.touch())
         done = store.l1distill("search", *words, check=False)
     assert done.returncode == 130, done.stderr
     assert f"what there is was written to {tmp_path}/search" in done.stderr
@@ -272,7 +272,7 @@ def never(*_: object, **__: object) -> None:
 def work_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers without processes of their own: an import of TensorFlow less."""
     monkeypatch.setattr(search_workers, "open_executor", in_threads)
-    monkeypatch.setattr(search_workers, "take_part_in_turns", search_workers.take_part)
+    monkeypatch.setattr(search_workers, "take_turn", search_workers.take_part)
 
 
 @contextmanager

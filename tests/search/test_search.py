@@ -5,9 +5,9 @@ import re
 import socket
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from distributed import LocalCluster
 
 from l1distill.core.errors import ConfigError, L1DistillError, ResourceError
 from l1distill.evaluation.searches import read_search
-from l1distill.executor.settings import DaskSettings
+from l1distill.executor.settings import DaskSettings, SlurmSettings
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.readers.qkeras import from_qkeras
 from l1distill.models.mlp import StudentSettings
@@ -43,7 +43,8 @@ from l1distill.stages import search_workers
 from l1distill.stages.search_workers import Part, take_part
 from tests.in_process import own_environment
 from tests.search.test_trainer import EXPONENTS, FEATURES, examples
-from tests.servers import PASSWORD, free_port, postgresql
+from tests.servers import PASSWORD, free_port, mariadb, postgresql
+from tests.slurm import scancel, slurm, squeue, wait_until_idle
 
 CANDIDATES = 12
 SETTINGS: dict[str, Any] = {
@@ -244,19 +245,25 @@ def test_a_task_is_claimed_once_and_a_lost_claim_is_taken_over(
     assert store.outcomes() == [outcome]
 
 
-def test_workers_that_claim_at_once_never_get_the_same(store: Store) -> None:
+def claim_at_once(stores: Sequence[Store]) -> None:
+    """Each worker has a thread; no task may go to two, and none is left."""
     tasks = [
-        Task(step=Step(phase=0, generation=0, rung=0), place=place, hidden=[4], members=[place])
+        Task(step=Step(phase=0, generation=9, rung=0), place=place, hidden=[4], members=[place])
         for place in range(30)
     ]
-    store.add(Decision(tasks=tasks))
+    stores[0].add(Decision(tasks=tasks))
 
-    def claimed(name: str) -> list[int]:
-        return [task.place for task in tasks if store.claim(task, f"elsewhere:{name}:a")]
+    def claimed(number: int) -> list[int]:
+        own = f"elsewhere:{number}:a"
+        return [task.place for task in tasks if stores[number].claim(task, own)]
 
-    with ThreadPoolExecutor(4) as pool:
-        places = [place for part in pool.map(claimed, "1234") for place in part]
+    with ThreadPoolExecutor(len(stores)) as pool:
+        places = [place for part in pool.map(claimed, range(len(stores))) for place in part]
     assert sorted(places) == list(range(30))
+
+
+def test_workers_that_claim_at_once_never_get_the_same(store: Store) -> None:
+    claim_at_once([store] * 4)
 
 
 def test_a_search_of_something_else_is_refused_and_what_differs_is_named(store: Store) -> None:
@@ -347,7 +354,7 @@ def test_the_question_that_decides_is_the_most_important(
         ("postgresql://u:s3cret@h:port/n", "is no address of a database; give sqlite:///FILE", 2),
         ("postgres://u:s3cret@h/n", "postgres is no kind of database; give sqlite:///FILE", 2),
         ("oracle://u:s3cret@h/n", "needs the Python package .*; install it", 2),
-        ("mysql://u:s3cret@h/n", "needs the Python package MySQLdb; .* pip install pymysql", 2),
+        ("mysql+mysqldb://u:s3cret@h/n", "needs .* package MySQLdb; .*'l1distill.mysql.'", 2),
         ("mysql://u:s3cret@h", "names no database of the server; give sqlite:///FILE", 2),
         ("sqlite://", "names no file, and workers share one", 2),
         (
@@ -457,7 +464,16 @@ def test_samplers_learn_from_what_they_are_told(sampler: Any) -> None:
     assert np.median([*map(loss, earlier[-20:])]) < 0.5 * np.median([*map(loss, earlier[:20])])
 
 
-def test_two_workers_share_a_search_over_postgresql(finished: Store, problem: Problem) -> None:
+@pytest.mark.parametrize(
+    "server",
+    [
+        pytest.param(postgresql, marks=pytest.mark.needs_program("postgres")),
+        pytest.param(mariadb, marks=pytest.mark.needs_program("mariadbd")),
+    ],
+)
+def test_two_workers_share_a_search_over_a_server(
+    server: Callable[[], AbstractContextManager[str]], finished: Store, problem: Problem
+) -> None:
     plan, told = plan_of(), Counter[tuple[int, int]]()
 
     def take_part(url: str) -> None:
@@ -470,7 +486,7 @@ def test_two_workers_share_a_search_over_postgresql(finished: Store, problem: Pr
         with closing(store):
             work(store, plan, problem, tell)
 
-    with postgresql() as url, closing(Store(url, "shared")) as store:  # before the server ends
+    with server() as url, closing(Store(url, "shared")) as store:  # before the server ends
         with ThreadPoolExecutor(2) as pool:
             for done in [pool.submit(take_part, url) for _ in range(2)]:
                 done.result()
@@ -483,10 +499,19 @@ def test_two_workers_share_a_search_over_postgresql(finished: Store, problem: Pr
         assert store.finalist("a") == ({"loss": 0.5}, b"network")
         with pytest.raises(ConfigError, match="a search of this name was begun with strategy"):
             store.check({"strategy": "post"})
-        wrong = url.replace(PASSWORD, "wrong-secret")
-        with pytest.raises(ResourceError, match="refuses the user or the password") as refused:
-            Store(wrong, "shared")
-        assert "wrong-secret" not in str(refused.value)
+        with ExitStack() as stack:
+            claim_at_once([stack.enter_context(closing(Store(url, "claims"))) for _ in range(6)])
+        for part, wrong, said in (
+            (PASSWORD, "wrong-secret", "the server refuses the user or the password"),
+            ("127.0.0.1", "no.such.host.invalid", "there is no host of this name"),
+            ("/searches", "/nothing", "there is no database of this name|may not use a database"),
+            ("/postgres", "/nothing", "does not exist"),
+        ):
+            if part not in url:
+                continue
+            with pytest.raises(ResourceError, match=f"^search.database=.*{said}") as refused:
+                Store(url.replace(part, wrong), "shared")
+            assert not re.search(f"wrong-secret|{PASSWORD}|\n", str(refused.value))
     with pytest.raises(ResourceError, match="no server answers at this address"):
         store.outcomes()
 
@@ -500,6 +525,7 @@ def test_workers_of_a_dask_cluster_find_the_same(
 ) -> None:
     """Those of a cluster that runs already; what a worker is given goes over the network."""
     monkeypatch.setattr(search_workers, "_LOOK_S", 0.05)
+    monkeypatch.setattr(search_workers, "take_turn", take_part)  # without processes of their own
     with (
         own_environment(None),
         LocalCluster(
@@ -512,16 +538,63 @@ def test_workers_of_a_dask_cluster_find_the_same(
     assert store.outcomes() == finished.outcomes()
 
 
-def test_a_worker_whose_memory_is_used_up_leaves_the_rest_to_the_next(
+@pytest.mark.needs_program("slurmctld")
+def test_what_a_cancelled_job_of_slurm_leaves_is_done_by_the_other(
+    store: Store,
+    finished: Store,
+    problem: Problem,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(search_workers, "_LOOK_S", 0.05)
+    read, cancelled = store.outcomes, list[int]()
+
+    def cancel_one() -> list[Outcome]:
+        outcomes = read()
+        if outcomes and not cancelled:
+            cancelled.append(squeue()[0])
+            scancel(cancelled[0])
+        return outcomes
+
+    monkeypatch.setattr(store, "outcomes", cancel_one)
+    settings = SlurmSettings(jobs=2, memory="1GB", wait_s=120)
+    with slurm():
+        assert search_workers.search(store, plan_of(), problem, settings, tmp_path)
+        wait_until_idle()
+    assert cancelled
+    assert store.candidates() == finished.candidates()
+    assert all(task.done for task in store.tasks())
+    # workers of their own processes use all that this machine's processor has
+    losses, expected = (
+        np.array([one.loss for one in outcomes if one.rung == 0], np.float64)
+        for outcomes in (read(), finished.outcomes())
+    )
+    np.testing.assert_allclose(losses, expected, rtol=0.05)
+
+
+def test_a_worker_whose_memory_or_time_is_used_up_leaves_the_rest_to_the_next(
     store: Store, problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_workers, "_ignore_ctrl_c", lambda: None)
-    problem.write(tmp_path / "problem.npz")
+    monkeypatch.setattr(search_workers, "_leave_signals_to_parent", lambda: None)
+    items = tmp_path / "problem.npz"
+    problem.write(items)
     plan = plan_of(candidates=6)
-    part = Part(url=store.url, name="name", plan=plan, problem=tmp_path / "problem.npz")
+    part = Part(url=store.url, name="name", plan=plan, problem=items)
+
+    def done() -> int:
+        return sum(task.done for task in store.tasks())
+
     with own_environment(None):
+        assert not take_part(part, seconds=0)
+        assert done() == 0
         assert not take_part(part, growth=-1)
-        assert sum(task.done for task in store.tasks()) == 1
+        assert done() == 1
+        with monkeypatch.context() as patched:
+            # the command was killed, or interrupted, on a cluster that goes on
+            patched.setattr(search_workers._Turn, "look", lambda *_: items.unlink())
+            assert take_part(part)
+        assert done() == 2
+        problem.write(items)
         assert take_part(part, growth=2**60)
     assert Course(plan, store).finished()
     assert all(task.done for task in store.tasks())

@@ -110,7 +110,7 @@ def connect(
         package = error.name or "a driver"
         raise ConfigError(
             f"{KEY}={shown}: needs the Python package {package}; install it: for PostgreSQL "
-            "pip install 'l1distill[postgresql]', for MySQL and MariaDB pip install pymysql"
+            "pip install 'l1distill[postgresql]', for MySQL and MariaDB 'l1distill[mysql]'"
         ) from error
     tables = _tables(sa)
     with database_errors(url):

@@ -1,13 +1,18 @@
 """The workers of a search: processes that share its database; progress and Ctrl-C."""
 
+import math
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import current_process
 from pathlib import Path
 
+from l1distill.core.errors import ResourceError
 from l1distill.core.logging import quiet_libraries
 from l1distill.core.processor import use_processor_freely
 from l1distill.core.progress import Advance, progress
@@ -25,6 +30,9 @@ PROBLEM = "problem.npz"
 """File with the items, for the workers."""
 STOP = "stop"
 """File that tells workers to leave behind the task that they are at."""
+TURN_S = 1800.0
+"""How long a worker takes part before it is asked again [s]: a cluster gives up what it has lost
+several jobs over, and those of a long search all end at their walltime."""
 GROWTH_BYTES = 2**29
 """Memory that a worker takes for what it compiles, before another process takes its place."""
 _LOOK_S = 2.0
@@ -48,66 +56,91 @@ class Part:
     problem: Path
 
 
-def take_part_in_turns(part: Part) -> None:
-    """Take part in a search in one process after the other, so that memory stays bounded.
+def take_turn(part: Part) -> bool:
+    """Take part in a search for a while, in a process of its own, so that memory stays bounded.
 
     XLA keeps every graph that it has compiled, some 20 MB of each shape, until its process ends.
+
+    Args:
+        part: what to know.
+
+    Returns:
+        Whether the search is finished, or stopped; else another turn is to be taken.
+
+    Raises:
+        ResourceError: the process was killed.
     """
-    _ignore_ctrl_c()
-    ended = False
-    while not ended:
+    _leave_signals_to_parent()
+    current_process().daemon = False  # as Dask's workers are, which then may have no children
+    try:
         with local_processes(1) as fresh:
-            ended = fresh.submit(take_part, part, GROWTH_BYTES).result()
+            return fresh.submit(take_part, part, GROWTH_BYTES, TURN_S).result()
+    except BrokenProcessPool as error:
+        raise ResourceError(
+            "search: a worker was killed, perhaps for want of memory; run again with more of it, "
+            "or with fewer workers: what is finished is kept"
+        ) from error
 
 
-def take_part(part: Part, growth: int | None = None) -> bool:
+def take_part(part: Part, growth: int | None = None, seconds: float = math.inf) -> bool:
     """Take part in a search until it is finished, in a process of its own.
 
     Args:
         part: what to know.
         growth: memory that the process may take beyond that of its first task [bytes]; None: any.
+        seconds: after which no task is begun [s].
 
     Returns:
-        Whether the search is finished, or stopped; not where the memory is used up.
+        Whether the search is finished, or stopped; not where memory or time are used up.
     """
-    _ignore_ctrl_c()
+    _leave_signals_to_parent()
     # whatever a worker finds is trained anew before it is used: the fastest arithmetic will do
     use_processor_freely(os.environ)
     quiet_libraries()
     store = Store(part.url, part.name)
     try:
-        stop, memory = part.problem.with_name(STOP), _Memory(growth)
+        stop, turn = part.problem.with_name(STOP), _Turn(growth, seconds)
         work(
             store,
             part.plan,
             Problem.read(part.problem),
-            on_task=memory.look,
-            is_stopped=lambda: memory.is_full or stop.exists(),
+            on_task=turn.look,
+            # a command that has ended has taken the items away, and what would tell to stop
+            is_stopped=lambda: turn.is_over() or stop.exists() or not part.problem.exists(),
         )
-        return not memory.is_full
+        return not turn.is_over()
     finally:
         store.close()
 
 
-def _ignore_ctrl_c() -> None:
-    """Leave Ctrl-C, which reaches every process of a terminal, to the command itself."""
+def _leave_signals_to_parent() -> None:
+    """Leave Ctrl-C, which reaches every process of a terminal, to the command itself.
+
+    So with the end of a batch job: were this process the first to die of it, its parent would take
+    it for a fault. It ends with its parent.
+    """
     import signal
 
     with suppress(ValueError):  # of Dask, whose workers are threads
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-class _Memory:
-    """Looks after each task how much the process has grown since its first one."""
+class _Turn:
+    """Looks after each task how much the process has grown since its first one, and at the time."""
 
-    def __init__(self, growth: int | None) -> None:
+    def __init__(self, growth: int | None, seconds: float) -> None:
         self._growth, self._first = growth, 0
-        self.is_full = False
+        self._until = time.monotonic() + seconds
+        self._is_full = False
 
     def look(self, _: Sequence[Outcome]) -> None:
         now = _resident()
         self._first = self._first or now
-        self.is_full = self._growth is not None and now - self._first > self._growth
+        self._is_full = self._growth is not None and now - self._first > self._growth
+
+    def is_over(self) -> bool:
+        return self._is_full or time.monotonic() > self._until
 
 
 def _resident() -> int:
@@ -164,22 +197,21 @@ def _share(
     """Have workers search, and report what they record."""
     (folder / STOP).unlink(missing_ok=True)
     part = Part(url=store.url, name=store.name, plan=plan, problem=folder / PROBLEM)
-    in_processes = isinstance(settings, ProcessesSettings)
-    worker: Callable[[Part], object] = take_part_in_turns if in_processes else take_part
     with open_executor(settings, folder) as executor:
-        futures: list[Future[object]] = [
-            executor.submit(worker, part) for _ in range(workers_of(settings, executor))
-        ]
         try:
-            while wait(futures, _LOOK_S).not_done:
+            turns = {
+                executor.submit(take_turn, part) for _ in range(workers_of(settings, executor))
+            }
+            while turns:
+                over, turns = wait(turns, _LOOK_S, FIRST_COMPLETED)
+                turns |= {executor.submit(take_turn, part) for one in over if not one.result()}
                 report(store.outcomes())
-        except KeyboardInterrupt:
+        except BaseException as error:
             (folder / STOP).touch()
-            print("search: waiting for what is being trained", file=sys.stderr)
+            # jobs of a cluster are cancelled
+            if isinstance(error, KeyboardInterrupt) and isinstance(settings, ProcessesSettings):
+                print("search: waiting for what is being trained", file=sys.stderr)
             raise
-        for future in futures:
-            future.result()
-    report(store.outcomes())
 
 
 class _Report:
