@@ -45,20 +45,27 @@ _SAID = {
     "database is locked": f"another process has kept it locked for {WAIT_S:g} s",
     "database or disk is full": "the disk is full",
     "Connection refused": "no server answers at this address",
-    "could not translate host name": "there is no host of this name",
-    "failed to resolve host": "there is no host of this name",
-    "password authentication failed": "the server refuses the user or the password",
-    "no password supplied": "the server asks for a password",
     "permission denied": "the user may not do that in this database",
     "read-only transaction": "the user may only read there",
-    "Name or service not known": "there is no host of this name",
-    "' to database '": "the user may not use a database of this name, if there is one",
-    "Access denied for user": "the server refuses the user or the password",
-    "Unknown database": "there is no database of this name",
     "command denied to user": "the user may not do that in this database",
     "--read-only option": "the user may only read there",
 }
 """What drivers say, in words, the first that fits; whatever else they say is passed on."""
+_NO_HOST = "there is no host of this name"
+_NO_DATABASE = "there is no database of this name"
+_REFUSED = "the server refuses the user or the password"
+_SAID_OF_ADDRESS = {
+    "could not translate host name": _NO_HOST,
+    "failed to resolve host": _NO_HOST,
+    "Name or service not known": _NO_HOST,
+    "password authentication failed": _REFUSED,
+    "no password supplied": "the server asks for a password",
+    'FATAL:  database "': _NO_DATABASE,
+    "' to database '": "the user may not use a database of this name, if there is one",
+    "Access denied for user": _REFUSED,
+    "Unknown database": _NO_DATABASE,
+}
+"""Likewise, where the address is wrong."""
 _DAMAGED = "the file is damaged"
 _OF_ANOTHER_VERSION = "its tables are of another version of l1distill"
 _SAID_OF_CONTENT = {
@@ -66,6 +73,7 @@ _SAID_OF_CONTENT = {
     "disk image is malformed": _DAMAGED,
     "no such column": _OF_ANOTHER_VERSION,
     "has no column": _OF_ANOTHER_VERSION,
+    "Unknown column": _OF_ANOTHER_VERSION,
 }
 """Likewise, where the database is there and what it holds is no search."""
 
@@ -85,7 +93,8 @@ def connect(
         makes_tables: whether the tables of searches are made where there are none.
 
     Raises:
-        ConfigError: it is no address of a database, or there is no driver for it.
+        ConfigError: it is no address of a database, names one that is not there, or there is no
+            driver for it.
         DataError: what it holds is no search of this version.
         ResourceError: the database is out of reach, or cannot be used.
     """
@@ -159,6 +168,7 @@ def database_errors(url: str) -> Iterator[None]:
     That a row is there already is left as it is: it tells that another worker was first.
 
     Raises:
+        ConfigError: the address names a host, user or database that is not there.
         DataError: it is damaged, or is no database of a search of this version.
         ResourceError: it is out of reach, full, locked or refuses.
     """
@@ -174,6 +184,8 @@ def database_errors(url: str) -> Iterator[None]:
         said = hide_credentials(str(error.orig))
         if content := _first(_SAID_OF_CONTENT, said):
             raise _unusable(url, content) from error
+        if address := _first(_SAID_OF_ADDRESS, said):
+            raise ConfigError(f"{KEY}={hide_credentials(url)}: {address}; {WAY_OUT}") from error
         reason = _first(_SAID, said) or first_line(Exception(said))
         raise ResourceError(f"{KEY}={hide_credentials(url)}: {reason}; {_way_out(url)}") from error
 
