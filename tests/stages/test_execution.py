@@ -22,6 +22,7 @@ from l1distill.core.errors import ConfigError, DataError, ResourceError
 from l1distill.core.workspace import folder_sha256
 from l1distill.stages.stage import Context, Result
 from l1distill.tasks.base import Task
+from l1distill.training.earlier_epochs import LaterEpochs, tell_earlier
 from tests.stages import toy
 from tests.stages.toy import Settings, execute, settings_of, write
 
@@ -285,10 +286,13 @@ def test_what_a_check_refuses_leaves_no_run_and_no_output() -> None:
     assert len(_runs("first")) == 2
 
 
-def test_losses_of_a_training_are_logged_epoch_by_epoch() -> None:
+def test_losses_of_a_training_are_logged_epoch_by_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of an earlier run, too, which is in no rate."""
+
     def train(settings: Settings, context: Context) -> Result:
         with context.epochs("train", 3) as on_epoch:
-            for epoch, loss in enumerate((3.0, 2.0, 1.5)):
+            tell_earlier(LaterEpochs(on_epoch, 0), 0, {"loss": 3.0, "val_loss": 6.0})
+            for epoch, loss in enumerate((2.0, 1.5), start=1):
                 on_epoch(epoch, {"loss": loss, "val_loss": 2 * loss})
         return _write(settings, context)
 
@@ -296,6 +300,7 @@ def test_losses_of_a_training_are_logged_epoch_by_epoch() -> None:
     (run,) = _runs("first")
     history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "val_loss")
     assert [(metric.step, metric.value) for metric in history] == [(0, 6.0), (1, 4.0), (2, 3.0)]
+    assert "train: 3 epochs: 1 by an earlier run, 2 in " in capsys.readouterr().err
 
 
 def test_a_checkpoint_belongs_to_what_decides_what_comes_out() -> None:

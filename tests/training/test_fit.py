@@ -1,3 +1,7 @@
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -118,6 +122,24 @@ def test_each_epoch_is_told_with_its_losses() -> None:
         lambda epoch, losses: told.append((epoch, losses["loss"], losses["val_loss"])),
     )
     assert told == list(zip(range(30), history.loss, history.validation_loss, strict=True))
+
+
+def test_epochs_of_an_earlier_run_are_told_apart(tmp_path: Path) -> None:
+    ours, earlier = [], []
+
+    class Told:
+        def __call__(self, epoch: int, _losses: Mapping[str, float]) -> None:
+            ours.append(epoch)
+
+        def tell_earlier(self, epoch: int, _losses: Mapping[str, float]) -> None:
+            earlier.append(epoch)
+
+    loss = supervised(model := model_of_a_line(), "mse")
+    training = Fit(model=model, loss=loss, settings=SETTINGS, seed=5, until=4)
+    data = noisy_sample(64, 1.0, 1), noisy_sample(50, 1.0, 2)
+    fit(training, *data, ignore_epoch, tmp_path / "state.npz")
+    fit(replace(training, until=7), *data, Told(), tmp_path / "state.npz")
+    assert (earlier, ours) == ([0, 1, 2, 3], [4, 5, 6])
 
 
 def test_another_seed_gives_other_weights() -> None:

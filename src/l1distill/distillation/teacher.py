@@ -17,6 +17,7 @@ from l1distill.compression.pruning import (
 )
 from l1distill.training.checkpoint import file_of_part
 from l1distill.training.determinism import make_deterministic
+from l1distill.training.earlier_epochs import LaterEpochs
 from l1distill.training.fit import (
     VALIDATION_BATCH,
     Arrays,
@@ -248,9 +249,7 @@ def train_teacher(
         before = len(history.loss)
         of_member = file_of_part(checkpoint, f"member-{number + 1}")
 
-        def tell(epoch: int, losses: Mapping[str, float], before: int = before) -> None:
-            on_epoch(before + epoch, losses)
-
+        tell = LaterEpochs(on_epoch, before)
         one = _train_one(
             teacher.member(), train, validation, training, pruning, seed + number, tell, of_member
         )

@@ -11,7 +11,7 @@ from pydantic import Field, create_model
 from pydantic.fields import FieldInfo
 
 from l1distill.artifacts.record import ModelSpec, Record
-from l1distill.core.progress import progress
+from l1distill.core.progress import Advance, progress
 from l1distill.core.settings import Settings
 from l1distill.tasks.base import Task
 from l1distill.tasks.settings import DataSettings, TaskSettings
@@ -112,13 +112,26 @@ class Context:
             logged: not where a run has several trainings, whose losses are not of one curve.
         """
         with progress(description, total, unit) as advance:
+            yield _Epochs(advance, self.run if logged else None)
 
-            def on_epoch(epoch: int, losses: Mapping[str, float]) -> None:
-                if logged:
-                    self.run.log_metrics(losses, step=epoch)
-                advance(1)
 
-            yield on_epoch
+@dataclass(frozen=True)
+class _Epochs:
+    """Counts and logs epochs; those of an earlier run are in no rate."""
+
+    advance: Advance
+    run: "Run | None"
+
+    def __call__(self, epoch: int, losses: Mapping[str, float]) -> None:
+        self._tell(epoch, losses, earlier=False)
+
+    def tell_earlier(self, epoch: int, losses: Mapping[str, float]) -> None:
+        self._tell(epoch, losses, earlier=True)
+
+    def _tell(self, epoch: int, losses: Mapping[str, float], *, earlier: bool) -> None:
+        if self.run is not None:
+            self.run.log_metrics(losses, step=epoch)
+        self.advance(1, earlier=earlier)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.training.checkpoint import Checkpoint
+from l1distill.training.earlier_epochs import tell_earlier
 from l1distill.training.history import History
 from l1distill.training.schedule import learning_rate
 from l1distill.training.settings import TrainingSettings
@@ -174,7 +175,7 @@ def fit(
     training.at_epoch()
     told = len(training.earlier.loss)
     for epoch, losses in enumerate(state.losses()[told:], start=told):
-        on_epoch(epoch, losses)
+        tell_earlier(on_epoch, epoch, losses)
     until = settings.epochs if training.until is None else training.until
     while not state.ended and state.epoch < until:
         epoch = state.epoch

@@ -26,6 +26,7 @@ from l1distill.tasks.pileup.neighbor_table import FindNeighbors, NeighborTable
 from l1distill.tasks.pileup.responses import ResponseSettings, measure_responses, spread
 from l1distill.tasks.pileup.weights import Weights, from_vertex
 from l1distill.training.checkpoint import Checkpoint
+from l1distill.training.earlier_epochs import tell_earlier
 from l1distill.training.fit import OnEpoch, ignore_epoch
 from l1distill.training.history import History
 from l1distill.training.schedule import learning_rate
@@ -92,7 +93,7 @@ def train_graph(
     optimizer.build(model.trainable_variables)
     state = Checkpoint(model, optimizer, checkpoint)
     for epoch, losses in enumerate(state.losses()):
-        on_epoch(epoch, losses)
+        tell_earlier(on_epoch, epoch, losses)
     step = _compiled(model, optimizer, settings)
     first = first_particles(path)
     table = NeighborTable(int(first[-1]), settings.neighbors, int(np.diff(first).max(initial=0)))
