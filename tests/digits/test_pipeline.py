@@ -152,7 +152,7 @@ def test_a_sweep_of_budgets_has_its_table_in_its_run(pipeline: Path) -> None:
     """Two students in floating point, each of 8 nodes."""
     words = (
         "student", "-m", "task=digits", "compression=autopruner",
-        "compression.score=straight_through,from_scratch", "compression.nodes=8", "brief=true",
+        "compression.score=fisher,from_scratch", "compression.nodes=8", "brief=true",
         "student.quantized=false", "student.layers=[16]", "student.training.epochs=3",
         "hydra.sweep.dir=sweep",
     )  # fmt: skip

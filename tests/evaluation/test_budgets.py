@@ -30,7 +30,7 @@ AUC = {(10, "0"): 0.90, (10, "1"): 0.92, (19, "0"): 0.95, (19, "1"): 0.95, (38, 
 
 
 def _logged(
-    nodes: int | None, seed: str, auc: float, score: str = "straight_through", used: int = 0,
+    nodes: int | None, seed: str, auc: float, score: str = "fisher", used: int = 0,
     features: list[str] | None = None, scope: str = "global", knowledge: str = "",
 ) -> LoggedRun:  # fmt: skip
     metrics = {"auc": auc, "auc_error": 0.002}

@@ -62,9 +62,9 @@ def test_keys_follow_the_groups_that_are_chosen() -> None:
         (
             ["l1distill", "student", "compression", "="],
             [
-                *("anomaly", "autopruner", "fisher", "from_scratch", "hard_concrete", "jets"),
+                *("anomaly", "autopruner", "from_scratch", "hard_concrete", "jets"),
                 *("magnitude", "none", "per_layer", "permutation", "pileup", "pruning"),
-                *("random", "sigmoid_gates"),
+                *("random", "sigmoid_gates", "straight_through"),
             ],
         ),
     ],

@@ -76,10 +76,11 @@ def test_groups_are_those_of_the_stage_with_what_is_chosen(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     page = _page(capsys, "student", "compression=none", "profile=quick")
-    others = ["fisher", "from_scratch", "hard_concrete", "jets", "magnitude"]
+    others = ["from_scratch", "hard_concrete", "jets", "magnitude"]
     assert _row(page, "compression") == [
         *("compression", "anomaly", "autopruner", *others),
         *("[none]", "per_layer", "permutation", "pileup", "pruning", "random", "sigmoid_gates"),
+        "straight_through",
     ]
     families = ["cnn", "hgq", "jets", "mlp", "pileup", "trees"]
     assert _row(page, "student") == ["student", "[anomaly]", *families]

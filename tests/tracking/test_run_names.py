@@ -57,8 +57,9 @@ FIRMWARE = {**OTHER, "firmware.device.name": "VU13P", "firmware.device.clock_mhz
             {**STUDENT, "compression.nodes": 19, "compression.features": None,
              "compression.sparsity": 0.0},
             {},
-            ["compression=fisher", "compression.nodes=19"],
-            "student 32-16 nodes, 6 bits, 19 nodes left, seed 7, anomaly, compression fisher",
+            ["compression=straight_through", "compression.nodes=19"],
+            "student 32-16 nodes, 6 bits, 19 nodes left, seed 7, anomaly, "
+            "compression straight_through",
         ),
         (
             "promote",

@@ -45,10 +45,11 @@ class NodePruningSettings(CompressionSettings):
     scope: Literal["global", "layer"] = "global"
     """``global``: the nodes of all layers compete with one another; ``layer``: each layer keeps the
     same share of its own."""
-    score: Score = "straight_through"
-    """What decides between nodes: ``straight_through`` (trained scores; best below 20%), ``fisher``
-    (squared gradients), or a method to compare with: ``sigmoid`` gates, ``hard_concrete`` gates,
-    ``magnitude`` of weights, ``random``, ``from_scratch`` (a network of that size, layers even)."""
+    score: Score = "fisher"
+    """What decides between nodes: ``fisher`` (squared gradients), ``straight_through`` (trained
+    scores: as good on average, now and then a seed is worse), or a method to compare with:
+    ``sigmoid`` gates, ``hard_concrete`` gates, ``magnitude`` of weights, ``random``,
+    ``from_scratch`` (a network of that size, layers even)."""
     feature_score: FeatureScore = "fisher"
     """What decides between features: as ``score``, or ``permutation`` (how much the validation loss
     rises where a feature is shuffled), to compare with."""

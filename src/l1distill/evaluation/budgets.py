@@ -19,8 +19,8 @@ Unit = Literal["nodes", "features"]
 TOLERANCE = 0.001
 """By how much a larger budget may do worse and still count as no worse."""
 METHODS = {
-    "straight_through": "autopruner",
-    "fisher": "autopruner, Fisher score",
+    "fisher": "autopruner",
+    "straight_through": "autopruner, trained scores",
     "sigmoid": "sigmoid gates",
     "hard_concrete": "hard concrete gates",
     "magnitude": "magnitude, cut and fine-tuned",
@@ -146,10 +146,6 @@ def run_of(
         return None  # of both kinds at once
     score = parameters["compression.score" if unit == "nodes" else "compression.feature_score"]
     method = METHODS.get(score, score)
-    if unit == "features" and score == "fisher":
-        method = METHODS["straight_through"]  # what decides between features unless told otherwise
-    elif unit == "features" and score == "straight_through":
-        method = "autopruner, trained scores"
     if unit == "nodes" and parameters.get("compression.scope") == "layer":
         method += ", by layer"
     method += _taught(parameters)
