@@ -4,7 +4,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -131,8 +131,10 @@ def batch_jobs(settings: SlurmSettings | HTCondorSettings, work: Path) -> Iterat
         cluster = batch_cluster(settings, work)
         stack.callback(_remove_keys, cluster)
         stack.enter_context(cluster)
+        last_seen: dict[str, float] = {}
 
         async def submit() -> None:
+            cluster.scheduler.add_plugin(_newcomers(cluster, last_seen))
             cluster.scale(jobs=settings.jobs)
             await cluster
 
@@ -143,7 +145,6 @@ def batch_jobs(settings: SlurmSettings | HTCondorSettings, work: Path) -> Iterat
             raise ToolError(
                 f"executor={settings.kind}: {program} refuses the job: {_on_one_line(reason)}"
             ) from error
-        last_seen: dict[str, float] = {}
 
         async def replace_lost() -> None:
             await _replace_lost(cluster, settings.jobs, last_seen)
@@ -170,17 +171,34 @@ def _remove_keys(cluster: Any) -> None:
             file.close()
 
 
+def _newcomers(cluster: Any, last_seen: dict[str, float]) -> Any:
+    """Notice each worker when it comes: it may be gone again at the next look."""
+    from distributed import SchedulerPlugin
+
+    class Newcomers(SchedulerPlugin):
+        def add_worker(self, scheduler: Any, worker: str, **_: object) -> None:
+            _notice(cluster, [scheduler.workers[worker].name], last_seen)
+
+    return Newcomers()
+
+
+def _notice(cluster: Any, workers: Iterable[object], last_seen: dict[str, float]) -> None:
+    """Note that the jobs of workers were seen now; a job's name begins those of its workers."""
+    names = [str(worker) for worker in workers]
+    for job in cluster.worker_spec:
+        if any(name == job or name.startswith(f"{job}-") for name in names):
+            last_seen[job] = time.monotonic()
+
+
 async def _replace_lost(cluster: Any, jobs: int, last_seen: dict[str, float]) -> None:
     """Submit jobs for those that ended: at their walltime, evicted, or with their node.
 
     A job that never had a worker may still be in the queue, and is left alone. One that the batch
     system did not take, as while it is restarted, is submitted again.
     """
+    there = cluster.scheduler_info["workers"].values()
+    _notice(cluster, [worker["name"] for worker in there], last_seen)
     now = time.monotonic()
-    workers = [str(worker["name"]) for worker in cluster.scheduler_info["workers"].values()]
-    for job in cluster.worker_spec:
-        if any(name == job or name.startswith(f"{job}-") for name in workers):
-            last_seen[job] = now
     lost = [job for job in cluster.worker_spec if now - last_seen.get(job, now) > LOST_AFTER_S]
     lost += [job for job, submitted in cluster.workers.items() if submitted.job_id is None]
     if lost:
