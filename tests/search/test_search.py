@@ -1,108 +1,32 @@
-"""Whole searches on made-up items: each strategy, workers that die, and what is refused."""
+"""Whole searches on made-up items: each strategy, and what a killed one leaves."""
 
 import csv
-import re
-import socket
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, closing
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import sqlalchemy.exc
-from distributed import LocalCluster
 
-from l1distill.core.errors import ConfigError, L1DistillError, ResourceError
 from l1distill.evaluation.searches import read_search
-from l1distill.executor.settings import DaskSettings, SlurmSettings
 from l1distill.firmware.cost import estimate
 from l1distill.firmware.readers.qkeras import from_qkeras
-from l1distill.models.mlp import StudentSettings
-from l1distill.search import signs_of_life
-from l1distill.search.database import database_errors, url_of
 from l1distill.search.halving import non_dominated, survivors
-from l1distill.search.identity import DATA
 from l1distill.search.importances import importances
 from l1distill.search.network import network_of
-from l1distill.search.plan import COSTS, Course, Plan
+from l1distill.search.plan import COSTS, Course
 from l1distill.search.problem import Problem
-from l1distill.search.records import Decision, Drawn, Outcome, Step, Task
+from l1distill.search.records import Drawn, Outcome
 from l1distill.search.sampling import Draw, ask
-from l1distill.search.settings import SearchSettings
 from l1distill.search.snapshot import Snapshot
 from l1distill.search.store import Store
 from l1distill.search.tables import write_candidates, write_progress
 from l1distill.search.weights import to_student
 from l1distill.search.worker import STAGE_NS, pruned, work
-from l1distill.stages import search_workers
-from l1distill.stages.search_workers import Part, take_part
-from tests.in_process import own_environment
-from tests.search.test_trainer import EXPONENTS, FEATURES, examples
-from tests.servers import PASSWORD, free_port, mariadb, postgresql
-from tests.slurm import scancel, slurm, squeue, wait_until_idle
-
-CANDIDATES = 12
-SETTINGS: dict[str, Any] = {
-    "candidates": CANDIDATES,
-    "generation": 8,
-    "sampler": "random",
-    "rungs": [1],
-    "training": {"epochs": 3, "batch_size": 64, "learning_rate": 0.01, "patience": 3},
-    "begin_epoch": 0,
-    "end_epoch": 2,
-    "space": {"depth": [1, 2], "nodes": [4, 6], "input_bits": [6, 8]},
-}
-
-
-@pytest.fixture(scope="module")
-def problem() -> Problem:
-    signal = examples(40, 4, 1)
-    background = examples(60, 3, 1)
-    return Problem(
-        train=examples(200, 1, 1),
-        validation=examples(100, 2, 1),
-        samples={
-            "background": (background.features, background.targets),
-            "signal": (2 * signal.features, signal.targets),
-        },
-        background="background",
-        exponents=EXPONENTS,
-    )
-
-
-def plan_of(strategy: Any = "co", **settings: Any) -> Plan:
-    return Plan(
-        strategy=strategy,
-        settings=SearchSettings.model_validate({**SETTINGS, **settings}),
-        base=StudentSettings(weight_bits=[4, 5, 6]),
-        features=FEATURES,
-        outputs=1,
-        items=200,
-        seed=5,
-    )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(url_of(tmp_path / "search.db"), "name")
-    made.open({"strategy": "co"})
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def finished(problem: Problem, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """What a worker found that was never disturbed, of ``plan_of()``; not to be changed."""
-    made = Store(url_of(tmp_path_factory.mktemp("finished") / "search.db"), "finished")
-    made.open({"strategy": "co"})
-    work(made, plan_of(), problem)
-    yield made
-    made.close()
+from tests.search.searches import CANDIDATES, SETTINGS, plan_of
+from tests.search.test_trainer import EXPONENTS
 
 
 def test_a_generation_that_is_added_while_the_records_are_read_is_left_for_later(
@@ -223,64 +147,6 @@ def test_a_killed_search_goes_on_and_trains_nothing_twice(
     assert finished.outcomes() == store.outcomes()
 
 
-def test_a_task_is_claimed_once_and_a_lost_claim_is_taken_over(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = plan_of(rungs=[])
-    decision = Course(plan, store).next()
-    assert store.add(decision)
-    assert not store.add(decision), "another worker decided the same"
-    first, second, *_ = decision.tasks
-    assert store.claim(first, "elsewhere:1:a")
-    assert not store.claim(first, "elsewhere:2:b")
-    assert store.claim(second, f"{socket.gethostname()}:999999999:c")
-    assert store.claim(second, "elsewhere:2:b"), "its process is gone"
-    assert not store.finish(second, "elsewhere:3:c", []), "not its own"
-    monkeypatch.setattr(signs_of_life, "LOST_S", 1e-9)
-    assert store.claim(first, "elsewhere:3:c"), "no sign of life"
-    assert not store.finish(first, "elsewhere:1:a", []), "it has gone to another"
-    outcome = Outcome(number=0, rung=0, epochs=1, loss=1.0)
-    assert store.finish(first, "elsewhere:3:c", [outcome])
-    assert not store.claim(first, "elsewhere:1:a"), "done"
-    assert store.outcomes() == [outcome]
-
-
-def claim_at_once(stores: Sequence[Store]) -> None:
-    """Each worker has a thread; no task may go to two, and none is left."""
-    tasks = [
-        Task(step=Step(phase=0, generation=9, rung=0), place=place, hidden=[4], members=[place])
-        for place in range(30)
-    ]
-    stores[0].add(Decision(tasks=tasks))
-
-    def claimed(number: int) -> list[int]:
-        own = f"elsewhere:{number}:a"
-        return [task.place for task in tasks if stores[number].claim(task, own)]
-
-    with ThreadPoolExecutor(len(stores)) as pool:
-        places = [place for part in pool.map(claimed, range(len(stores))) for place in part]
-    assert sorted(places) == list(range(30))
-
-
-def test_workers_that_claim_at_once_never_get_the_same(store: Store) -> None:
-    claim_at_once([store] * 4)
-
-
-def test_a_search_of_something_else_is_refused_and_what_differs_is_named(store: Store) -> None:
-    same = {"strategy": "co", "search.space.nodes": [4, 8], DATA: "a"}
-    other = Store(store.url, "other")
-    other.open(same)
-    other.check({**same, "search.space.nodes": (4, 8)})  # as JSON has it
-    more = {"search.candidates": 16}  # which the other strategy alone has
-    with pytest.raises(ConfigError) as refused:
-        other.check({**same, **more, "strategy": "post", DATA: "b"})
-    other.close()
-    assert str(refused.value) == (
-        "search.name=other: a search of this name was begun with another data set in data.folder, "
-        'strategy="co" (now "post"); take this to continue it, or another search.name'
-    )
-
-
 def test_snapshots_are_kept_for_those_that_go_on_alone(store: Store, problem: Problem) -> None:
     """At each moment: what is to be decided on, what is trained on, and the finalists."""
     plan = plan_of(candidates=16, finalists=2)
@@ -347,82 +213,6 @@ def test_the_question_that_decides_is_the_most_important(
     assert importances(course, 0) == {}
 
 
-@pytest.mark.parametrize(
-    ("url", "said", "status"),
-    [
-        ("nonsense", "is no address of a database; give sqlite:///FILE", 2),
-        ("postgresql://u:s3cret@h:port/n", "is no address of a database; give sqlite:///FILE", 2),
-        ("postgres://u:s3cret@h/n", "postgres is no kind of database; give sqlite:///FILE", 2),
-        ("oracle://u:s3cret@h/n", "needs the Python package .*; install it", 2),
-        ("mysql+mysqldb://u:s3cret@h/n", "needs .* package MySQLdb; .*'l1distill.mysql.'", 2),
-        ("mysql://u:s3cret@h", "names no database of the server; give sqlite:///FILE", 2),
-        ("sqlite://", "names no file, and workers share one", 2),
-        (
-            "sqlite:////no/such/folder/x.db",
-            "cannot be opened; is its folder there.*another file",
-            1,
-        ),
-        (
-            "postgresql://u:s3cret@127.0.0.1:{port}/n",
-            "no server answers .*; correct search.data",
-            1,
-        ),
-        ("sqlite:///{text}", "the file is no database of SQLite; name another file", 2),
-        ("sqlite:///{old}", "its tables are of another version of l1distill; name another", 2),
-        ("sqlite:///{cut}", "the file is damaged; remove the file to begin anew, or name", 2),
-        ("sqlite:///{garbled}", "the file is damaged; remove the file to begin anew", 2),
-        ("sqlite:///{list}", "the file is damaged; remove the file to begin anew", 2),
-        ("sqlite:///{other}", r"of another program \(it has the tables runs\); name another", 2),
-    ],
-)
-def test_a_database_that_cannot_be_used_is_said_in_one_line(
-    url: str, said: str, status: int, tmp_path: Path
-) -> None:
-    (tmp_path / "text").write_text("neither a database nor empty " * 100)
-    with closing(sqlite3.connect(tmp_path / "old")) as old:
-        old.execute("CREATE TABLE search_searches (search TEXT, fingerprint TEXT)")
-    with closing(sqlite3.connect(tmp_path / "other")) as other:
-        other.execute("CREATE TABLE runs (name TEXT)")
-    for name, settings in {"cut": "{}", "garbled": "{oops", "list": "[1]"}.items():
-        Store(url_of(tmp_path / name), "name").open({})
-        with closing(sqlite3.connect(tmp_path / name)) as written:
-            written.execute("UPDATE search_searches SET settings = ?", (settings,))
-            written.commit()
-    cut = (tmp_path / "cut").read_bytes()
-    (tmp_path / "cut").write_bytes(cut[: len(cut) // 2])
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    names = {"port": free_port(), **{path.name: path for path in before}}
-    with pytest.raises(L1DistillError) as refused:
-        Store(url.format(**names), "name").open({})
-    line = str(refused.value)
-    assert line.startswith("search.database=")
-    assert re.search(said, line)
-    assert "\n" not in line
-    assert not re.search(r"s3cret|sqlalche|sqlite3|psycopg\.|Background on this error", line)
-    assert refused.value.exit_status == status
-    assert before[tmp_path / "other"] == (tmp_path / "other").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("said", "words", "status"),
-    [
-        ("(1049, \"Unknown database 'n'\")", "there is no database of this name", 2),
-        ("(1054, \"Unknown column 'search_tasks.cpu' in 'field list'\")", "of another version", 2),
-        ("(1142, \"INSERT command denied to user 'u'@'h'\")", "may not do that", 1),
-    ],
-)
-def test_what_mysql_says_is_said_in_words(said: str, words: str, status: int) -> None:
-    """As MariaDB 10.11 has it, of users with other rights and tables of another version."""
-    with (
-        pytest.raises(
-            L1DistillError, match=rf"^search.database=mysql://h/n: [^0-9]*{words}"
-        ) as refused,
-        database_errors("mysql://h/n"),
-    ):
-        raise sqlalchemy.exc.OperationalError("SELECT 1", {}, Exception(said))
-    assert refused.value.exit_status == status
-
-
 def test_what_failed_is_recorded_and_stops_nothing(store: Store, problem: Problem) -> None:
     features = problem.validation.features.copy()
     features[0, 0] = np.nan
@@ -462,137 +252,3 @@ def test_samplers_learn_from_what_they_are_told(sampler: Any) -> None:
             assert asked == ask(sampler, earlier, draw, 20, **options), "whoever asks"
         earlier += [replace(one, told=[loss(one)]) for one in asked]
     assert np.median([*map(loss, earlier[-20:])]) < 0.5 * np.median([*map(loss, earlier[:20])])
-
-
-@pytest.mark.parametrize(
-    "server",
-    [
-        pytest.param(postgresql, marks=pytest.mark.needs_program("postgres")),
-        pytest.param(mariadb, marks=pytest.mark.needs_program("mariadbd")),
-    ],
-)
-def test_two_workers_share_a_search_over_a_server(
-    server: Callable[[], AbstractContextManager[str]], finished: Store, problem: Problem
-) -> None:
-    plan, told = plan_of(), Counter[tuple[int, int]]()
-
-    def take_part(url: str) -> None:
-        store = Store(url, "shared")
-        store.open({"strategy": "co"})
-
-        def tell(outcomes: Sequence[Outcome]) -> None:
-            told.update((one.number, one.rung) for one in outcomes)
-
-        with closing(store):
-            work(store, plan, problem, tell)
-
-    with server() as url, closing(Store(url, "shared")) as store:  # before the server ends
-        with ThreadPoolExecutor(2) as pool:
-            for done in [pool.submit(take_part, url) for _ in range(2)]:
-                done.result()
-        assert set(told.values()) == {1}, "trained twice"
-        assert store.outcomes() == finished.outcomes()
-        best = Course(plan, store).finished()[0]
-        assert Snapshot.from_bytes(store.snapshot(best.number, best.rung)).epochs == 3
-        store.keep_finalist("a", {"loss": 0.5}, b"network")
-        store.keep_finalist("a", {"loss": 0.7}, b"another")
-        assert store.finalist("a") == ({"loss": 0.5}, b"network")
-        with pytest.raises(ConfigError, match="a search of this name was begun with strategy"):
-            store.check({"strategy": "post"})
-        with ExitStack() as stack:
-            claim_at_once([stack.enter_context(closing(Store(url, "claims"))) for _ in range(6)])
-        for part, wrong, said in (
-            (PASSWORD, "wrong-secret", "the server refuses the user or the password"),
-            ("127.0.0.1", "no.such.host.invalid", "there is no host of this name"),
-            (url.rpartition("/")[2], "nothing", "no database of this name|not use a database"),
-        ):
-            match = f"^search.database=.*({said}).*; correct search.database"
-            with pytest.raises(ConfigError, match=match) as refused:
-                Store(wrong.join(url.rsplit(part, 1)), "shared")
-            assert not re.search(f"wrong-secret|{PASSWORD}|\n", str(refused.value))
-    with pytest.raises(ResourceError, match="no server answers at this address"):
-        store.outcomes()
-
-
-def test_workers_of_a_dask_cluster_find_the_same(
-    store: Store,
-    finished: Store,
-    problem: Problem,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Those of a cluster that runs already; what a worker is given goes over the network."""
-    monkeypatch.setattr(search_workers, "_LOOK_S", 0.05)
-    monkeypatch.setattr(search_workers, "take_turn", take_part)  # without processes of their own
-    with (
-        own_environment(None),
-        LocalCluster(
-            n_workers=2, processes=False, protocol="tcp", dashboard_address=":0", silence_logs=50
-        ) as cluster,
-    ):
-        settings = DaskSettings(address=cluster.scheduler_address, wait_s=60)
-        assert search_workers.search(store, plan_of(), problem, settings, tmp_path)
-    assert store.candidates() == finished.candidates()
-    assert store.outcomes() == finished.outcomes()
-
-
-@pytest.mark.needs_program("slurmctld")
-def test_what_a_cancelled_job_of_slurm_leaves_is_done_by_the_other(
-    store: Store,
-    finished: Store,
-    problem: Problem,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(search_workers, "_LOOK_S", 0.05)
-    read, cancelled = store.outcomes, list[int]()
-
-    def cancel_one() -> list[Outcome]:
-        outcomes = read()
-        if outcomes and not cancelled:
-            cancelled.append(squeue()[0])
-            scancel(cancelled[0])
-        return outcomes
-
-    monkeypatch.setattr(store, "outcomes", cancel_one)
-    settings = SlurmSettings(jobs=2, memory="1GB", wait_s=120)
-    with slurm():
-        assert search_workers.search(store, plan_of(), problem, settings, tmp_path)
-        wait_until_idle()
-    assert cancelled
-    assert store.candidates() == finished.candidates()
-    assert all(task.done for task in store.tasks())
-    # workers of their own processes use all that this machine's processor has
-    losses, expected = (
-        np.array([one.loss for one in outcomes if one.rung == 0], np.float64)
-        for outcomes in (read(), finished.outcomes())
-    )
-    np.testing.assert_allclose(losses, expected, rtol=0.05)
-
-
-def test_a_worker_whose_memory_or_time_is_used_up_leaves_the_rest_to_the_next(
-    store: Store, problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(search_workers, "_leave_signals_to_parent", lambda: None)
-    items = tmp_path / "problem.npz"
-    problem.write(items)
-    plan = plan_of(candidates=6)
-    part = Part(url=store.url, name="name", plan=plan, problem=items)
-
-    def done() -> int:
-        return sum(task.done for task in store.tasks())
-
-    with own_environment(None):
-        assert not take_part(part, seconds=0)
-        assert done() == 0
-        assert not take_part(part, growth=-1)
-        assert done() == 1
-        with monkeypatch.context() as patched:
-            # the command was killed, or interrupted, on a cluster that goes on
-            patched.setattr(search_workers._Turn, "look", lambda *_: items.unlink())
-            assert take_part(part)
-        assert done() == 2
-        problem.write(items)
-        assert take_part(part, growth=2**60)
-    assert Course(plan, store).finished()
-    assert all(task.done for task in store.tasks())
