@@ -49,9 +49,9 @@ def test_nothing_is_said_of_the_time_left_before_there_is_an_estimate(
         clock.now += 30.0
         advance(1)
     assert capsys.readouterr().err.splitlines()[:-1] == [
-        "generate: 1/4 events, 0.02 events/s",
-        "generate: 2/4 events, 0.02 events/s, 60 s left",
-        "generate: 3/4 events, 0.03 events/s, 30 s left",
+        "generate: 1/4 events, 0.017 events/s",
+        "generate: 2/4 events, 0.022 events/s, 60 s left",
+        "generate: 3/4 events, 0.025 events/s, 30 s left",
     ]
 
 
@@ -68,10 +68,10 @@ def test_what_an_earlier_run_did_is_in_no_rate(
             advance(4)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "search: 100/160 candidates, 5 min 00 s left"
-    assert lines[1] == "search: 104/160 candidates, 0.2 candidates/s, 3 min 44 s left"
-    assert lines[-2] == "search: 156/160 candidates, 0.2 candidates/s, 16 s left"
+    assert lines[1] == "search: 104/160 candidates, 0.15 candidates/s, 3 min 44 s left"
+    assert lines[-2] == "search: 156/160 candidates, 0.24 candidates/s, 16 s left"
     assert lines[-1] == (
-        "search: 160 candidates: 100 by an earlier run, 60 in 250.0 s (0.2 candidates/s)"
+        "search: 160 candidates: 100 by an earlier run, 60 in 250.0 s (0.24 candidates/s)"
     )
 
 
@@ -85,7 +85,7 @@ def test_a_log_tells_no_rate_before_anything_is_done(
     assert capsys.readouterr().err.splitlines()[:3] == [
         "generate: 0/40 events, 50 s left",
         "generate: 0/40 events, 40 s left",
-        "generate: 10/40 events, 0.3 events/s, 30 s left",
+        "generate: 10/40 events, 0.33 events/s, 30 s left",
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from l1distill.core.errors import ConfigError, ToolError
 from l1distill.executor import HTCondorSettings, SlurmSettings, open_executor
-from l1distill.executor.batch import batch_cluster
+from l1distill.executor.batch import _refusal, batch_cluster
 
 SLURM = SlurmSettings(
     kind="slurm",
@@ -140,3 +140,25 @@ def test_a_machine_without_the_batch_system(
         open_executor(settings, tmp_path),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (
+            "sbatch: error: fetch_config: DNS SRV lookup failed\n"
+            "sbatch: fatal: Could not establish a configuration source\n",
+            "sbatch finds no cluster (sbatch: fatal: Could not establish a configuration source); "
+            "run this where jobs are submitted, or choose another executor=",
+        ),
+        (
+            "sbatch: error: invalid partition specified: gpu\n"
+            "sbatch: error: Batch job submission failed\n",
+            "sbatch refuses the job: sbatch: error: invalid partition specified: gpu; sbatch: "
+            "error: Batch job submission failed",
+        ),
+    ],
+)
+def test_what_sbatch_says_is_one_line_with_a_way_out(said: str, words: str) -> None:
+    """As Slurm 22.05 has it."""
+    assert _refusal("sbatch", RuntimeError(f"exit 1\nstdout:\n\nstderr:\n{said}")) == words

@@ -91,7 +91,7 @@ def test_the_shipped_configuration_is_whole(stage: str, override: str) -> None:
         (
             "inputs",
             {"pt_unit_min_gev": 128},
-            "student.inputs.pt_unit_min_gev must not be above pt_unit_max_gev",
+            "student.inputs.pt_unit_min_gev must not be above student.inputs.pt_unit_max_gev",
         ),
     ],
 )
@@ -127,6 +127,11 @@ def test_numbers_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
         (
             "student.inputs.pt_unit_min_gev=100",
             "student.inputs.pt_unit_min_gev must not be above student.inputs.pt_unit_max_gev",
+        ),
+        (
+            "distillation.scheme=ofline",
+            "distillation.scheme='ofline': input should be 'offline', 'co_training' or 'self'; did "
+            "you mean offline?",
         ),
         (
             "student.training.epochs=20",
@@ -275,7 +280,7 @@ def test_a_task_that_is_wrong_is_named_before_anything_else(
         ("public", "tree", "x", "tree: no such key"),
         ("public", "limit", 0, "limit=0: input should be greater than or equal to 1"),
         ("public", "pt_unit", "mev", "pt_unit='mev': input should be 'GeV' or 'MeV'"),
-        ("public", "signals", {"x": 3}, "signals.x=3: input should be a valid list"),
+        ("public", "signals", {"x": 3}, "signals.x=3: input should be a list, such as [3]"),
         ("public", "signals", {"x": ["a", 3]}, "signals.x[1]=3: input should be a valid string"),
         ("public", "signals", {"a/b": "c"}, "signals={'a/b': 'c'}: 'a/b' cannot name"),
         ("public", "reader", "publik", "reader='publik': choose one of 'public', 'nanoaod', 'own'"),

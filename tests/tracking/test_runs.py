@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 
 from l1distill.core.errors import ResourceError
 from l1distill.tracking.multirun import SweepRun
-from l1distill.tracking.runs import PARENT_RUN, stage_run
+from l1distill.tracking.runs import PARENT_RUN, OpenRun, stage_run
 from l1distill.tracking.store import Store, connect
 from tests.processes import end, kill, start, wait_for
 from tests.tracking.conftest import SETTINGS
@@ -206,6 +206,7 @@ def _sweep_config(launcher: str) -> DictConfig:
                 "job": {"config_name": "student"},
                 "overrides": {"task": ["seed=1,2"]},
                 "launcher": {"_target_": f"hydra.{launcher}"},
+                "sweep": {"dir": "sweep"},
             },
         }
     )
@@ -254,6 +255,23 @@ def test_a_sweep_with_a_job_that_failed_has_failed(store: Store, ended: JobRetur
     sweep.on_job_end(config, ended)
     sweep.on_multirun_end(config)
     assert _runs()["student sweep seed 1,2"] == "FAILED"
+
+
+def test_the_run_of_a_killed_sweep_is_ended_by_the_same_sweep(store: Store) -> None:
+    """At once, and not while it lives."""
+    runs = {
+        name: OpenRun(store, name, {}, Path(f"{folder}/.sweep.lock"))
+        for name, folder in {"killed": "a", "other": "b", "beside": "a"}.items()
+    }
+    assert set(_runs().values()) == {"RUNNING"}
+    lock = runs["killed"]._lock
+    assert lock is not None
+    lock.release()  # as the kernel does it
+    again = OpenRun(store, "again", {}, Path("a/.sweep.lock"))
+    expected = {"killed": "KILLED", "other": "RUNNING", "beside": "RUNNING", "again": "RUNNING"}
+    assert _runs() == expected
+    for run in [*runs.values(), again]:
+        run.end("FINISHED")
 
 
 def test_jobs_in_other_processes_are_told_of_the_run_before_they_begin(store: Store) -> None:

@@ -17,8 +17,8 @@ RATE_WINDOW_S = 30.0
 """Shortest time over which the rate behind the time left is measured [s]."""
 
 
-LEAST_RATE = 0.1
-"""Units per second from which a rate is told with one decimal; slower ones by one digit."""
+LEAST_RATE = 1.0
+"""Units per second from which a rate is told with one decimal; slower ones by two digits."""
 
 
 class Advance(Protocol):
@@ -148,33 +148,32 @@ def format_duration(seconds: float) -> str:
 class _Count:
     """Count units, and give the rate at which this run does them."""
 
-    def __init__(self, unit: str, total: int) -> None:
+    def __init__(self, unit: str) -> None:
         self.done = self._earlier = 0
-        self._unit, self._total = unit, total
+        self._unit = unit
         self._start = time.monotonic()
-        self._end: float | None = None
 
     def add(self, done: int, *, earlier: bool) -> None:
         self.done += done
         self._earlier += done if earlier else 0
-        if self.done >= self._total and self._end is None:
-            self._end = time.monotonic()
 
     @property
     def rate(self) -> str:
         """The rate in words; empty before this run has done anything."""
-        ours, end = self.done - self._earlier, self._end
-        elapsed = (time.monotonic() if end is None else end) - self._start
+        return self._rate(time.monotonic() - self._start)
+
+    def _rate(self, elapsed: float) -> str:
+        ours = self.done - self._earlier
         if not ours or elapsed <= 0:
             return ""
         rate = ours / elapsed
-        return f"{rate:{',.1f' if rate >= LEAST_RATE else '.1g'}} {self._unit}/s"
+        return f"{rate:{',.1f' if rate >= LEAST_RATE else '.2g'}} {self._unit}/s"
 
     @property
     def whole(self) -> str:
         """What was done, by this run and by earlier ones."""
-        elapsed = f"{time.monotonic() - self._start:.1f} s"
-        rate = self.rate or f"- {self._unit}/s"
+        seconds = time.monotonic() - self._start
+        elapsed, rate = f"{seconds:.1f} s", self._rate(seconds) or f"- {self._unit}/s"
         if not self._earlier:
             return f"{self.done} {self._unit} in {elapsed} ({rate})"
         ours = f"{self.done - self._earlier} in {elapsed} ({rate})"
@@ -194,7 +193,7 @@ def _show_bar(description: str, total: int, unit: str, time_left: TimeLeft) -> I
     )
     from rich.text import Text
 
-    count = _Count(unit, total)
+    count = _Count(unit)
 
     class RateColumn(ProgressColumn):
         """Units per second, of this run."""
@@ -239,7 +238,7 @@ def _show_bar(description: str, total: int, unit: str, time_left: TimeLeft) -> I
 @contextmanager
 def _show_lines(description: str, total: int, unit: str, time_left: TimeLeft) -> Iterator[Advance]:
     last_line = time.monotonic()
-    count = _Count(unit, total)
+    count = _Count(unit)
 
     def advance(
         done: int,

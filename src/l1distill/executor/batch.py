@@ -23,6 +23,8 @@ which has the same name, and put none in its stead."""
 STATUS_PAGE = "127.0.0.1:0"
 """Dask's status page cannot be turned off; it gets a free port, for this machine only."""
 
+_NO_CLUSTER = ("configuration source", "contact slurm controller")
+"""What sbatch says where its configuration is not, and where nobody answers."""
 _SUBMIT_WITH = {"slurm": "sbatch", "htcondor": "condor_submit"}
 
 
@@ -141,10 +143,7 @@ def batch_jobs(settings: SlurmSettings | HTCondorSettings, work: Path) -> Iterat
         try:
             cluster.sync(submit)
         except (RuntimeError, ValueError) as error:
-            reason = str(error).partition("stderr:")[2] or str(error)
-            raise ToolError(
-                f"executor={settings.kind}: {program} refuses the job: {_on_one_line(reason)}"
-            ) from error
+            raise ToolError(f"executor={settings.kind}: {_refusal(program, error)}") from error
 
         async def replace_lost() -> None:
             await _replace_lost(cluster, settings.jobs, last_seen)
@@ -208,5 +207,16 @@ async def _replace_lost(cluster: Any, jobs: int, last_seen: dict[str, float]) ->
         cluster.scale(jobs=jobs)
 
 
+def _refusal(program: str, error: Exception) -> str:
+    """Return why a job was not submitted: nobody takes any, or what the program says of this."""
+    reason = _on_one_line(str(error).partition("stderr:")[2] or str(error))
+    if any(words in reason for words in _NO_CLUSTER):
+        return (
+            f"{program} finds no cluster ({reason.rpartition('; ')[2]}); run this where jobs are "
+            "submitted, or choose another executor="
+        )
+    return f"{program} refuses the job: {reason}"
+
+
 def _on_one_line(text: str) -> str:
-    return " ".join(text.split())
+    return "; ".join(filter(None, map(str.strip, text.splitlines())))

@@ -22,6 +22,7 @@ from l1distill.stages.stage import Stage, StageSettings
 from l1distill.tasks.base import Task, load_task
 from l1distill.tasks.settings import TaskSettings
 from l1distill.tracking.jobs import adopt, adopt_output, parent_run
+from l1distill.tracking.output_lock import RUN_LOCK
 from l1distill.tracking.outputs import run_of
 from l1distill.tracking.registry import EVIDENCE
 from l1distill.tracking.runs import Run
@@ -170,7 +171,8 @@ def _run(job: Job, steps: Sequence[_Step], tracking: TrackingSettings) -> JobRes
     folder, task = Path(job.folder), _task(job)
     tags = {"stage": "pipeline", "job": job.name, "overrides": " ".join(job.words)}
     name = PIPELINE if job.name == PIPELINE else f"{PIPELINE} {job.name}"
-    with parent_run(tracking, name, {k: v for k, v in tags.items() if v}, job.parent) as run:
+    kept = {k: v for k, v in tags.items() if v}
+    with parent_run(tracking, name, kept, job.parent, folder / RUN_LOCK) as run:
         for key, value in job.varied.items():
             run.client.log_param(run.run_id, key.replace("@_global_", ""), value)
         for step in steps:

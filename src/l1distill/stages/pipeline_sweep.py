@@ -33,6 +33,7 @@ from l1distill.stages.pipeline_report import write_report
 from l1distill.stages.pipeline_settings import Settings
 from l1distill.stages.sweep_jobs import SweepJob, jobs_of
 from l1distill.tracking.jobs import parent_run
+from l1distill.tracking.output_lock import SWEEP_LOCK
 from l1distill.tracking.sweeps import sweep_name
 
 _JOBLIB = {"hydra/launcher": "executor", "hydra.launcher.n_jobs": "executor.workers"}
@@ -138,7 +139,7 @@ def _sweep(jobs: Sequence[Job]) -> int:
     tags = {"stage": "pipeline_sweep", "overrides": " ".join(said)}
     name = sweep_name(PIPELINE, said)
     status, results = 0, dict[str, JobResult]()
-    with parent_run(settings.tracking, name, tags) as run:
+    with parent_run(settings.tracking, name, tags, lock=settings.output / SWEEP_LOCK) as run:
         run.client.log_param(run.run_id, "sweep", " ".join(said)[:500])
         children = [replace(job, parent=run.run_id) for job in jobs]
         for result in _results(children, settings):

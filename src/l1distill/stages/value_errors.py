@@ -39,7 +39,8 @@ def _either(settings: type[BaseModel], details: Sequence[Any], section: str, dep
         return "; ".join(problems)
     first, *others = (problem.partition(_WHY_UNREADABLE)[0] for problem in problems)
     before = f"{first.partition(': ')[0]}: input should be "
-    return ", or ".join([first, *(problem.removeprefix(before) for problem in others)])
+    said = ", or ".join(dict.fromkeys(one.removeprefix(before) for one in [first, *others]))
+    return before + said if first.startswith(before) else said
 
 
 def _explain(settings: type[BaseModel], detail: Any, section: str) -> str:
@@ -65,6 +66,13 @@ def _explain(settings: type[BaseModel], detail: Any, section: str) -> str:
         least = kind == "too_short"
         number = limits["min_length" if least else "max_length"]
         return f"{given}: give at {'least' if least else 'most'} {_counted(number)}"
+    if kind in {"tuple_type", "list_type"}:
+        return f"{given}: input should be a list, such as [{detail['input']}]"
+    if kind == "literal_error":
+        choices = re.findall(r"'([^']*)'", limits["expected"])
+        near = difflib.get_close_matches(str(detail["input"]), choices, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"{given}: input should be {limits['expected']}{hint}"
     message = detail["msg"].removeprefix("Value error, ")
     if kind == "value_error":  # one of ours
         sections = [member for member in members_of(annotation) if is_settings(member)]

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from l1distill.core.credentials import hide_credentials
 from l1distill.tracking.lookup import find_run
@@ -13,21 +14,26 @@ from l1distill.tracking.store import connect
 
 @contextmanager
 def parent_run(
-    tracking: TrackingSettings, name: str, tags: Mapping[str, str], parent: str = ""
+    tracking: TrackingSettings,
+    name: str,
+    tags: Mapping[str, str],
+    parent: str = "",
+    lock: Path | None = None,
 ) -> Iterator[Run]:
     """Open a run that the stages run in this block are children of, and end it whatever happens.
 
     It ends FINISHED, FAILED (an exception) or KILLED (interrupted); one whose process was killed
-    outright is ended by another stage when its lease has expired.
+    outright is ended by the next process that takes its lock, or when its lease has expired.
 
     Args:
         tracking: where runs are logged.
         name: of the run.
         tags: of the run.
         parent: id of the run that it is a child of; empty for none.
+        lock: see :class:`.runs.OpenRun`.
     """
     store = connect(tracking)
-    opened = OpenRun(store, name, {**tags, **({PARENT: parent} if parent else {})})
+    opened = OpenRun(store, name, {**tags, **({PARENT: parent} if parent else {})}, lock)
     before = os.environ.get(PARENT_RUN)
     os.environ[PARENT_RUN] = opened.run_id
     status = "FAILED"

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
@@ -9,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from l1distill.core.credentials import hide_credentials
 from l1distill.tracking.descriptions import NOTE
+from l1distill.tracking.output_lock import SWEEP_LOCK
 from l1distill.tracking.runs import PARENT_RUN, OpenRun, set_parent_opener
 from l1distill.tracking.settings import TrackingSettings
 from l1distill.tracking.store import Store, connect
@@ -47,7 +49,8 @@ class SweepRun(Callback):
         stage = config.hydra.job.config_name
         overrides = [hide_credentials(word) for word in config.hydra.overrides.task]
         self._stage, self._swept = str(stage), " ".join(overrides)
-        self._run = OpenRun(store, sweep_name(stage, overrides), {"stage": f"{stage}_sweep"})
+        lock = Path(config.hydra.sweep.dir) / SWEEP_LOCK
+        self._run = OpenRun(store, sweep_name(stage, overrides), {"stage": f"{stage}_sweep"}, lock)
         store.client.log_param(self._run.run_id, "sweep", self._swept)
         os.environ[PARENT_RUN] = self._run.run_id
         # Hydra does not call on_multirun_end when the user interrupted.

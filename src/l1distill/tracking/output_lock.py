@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from l1distill.tracking.lease import kernel_clock
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 TAG = "output_lock"
 """Tag of a run with the identity of the lock that its process holds."""
+SWEEP_LOCK, RUN_LOCK = ".sweep.lock", ".run.lock"
+"""Files in the folders of a sweep and of a job, whose process locks them."""
 
 
 def lock_identity(lock: Path) -> str:
@@ -25,6 +29,20 @@ def lock_identity(lock: Path) -> str:
     """
     found = lock.stat()
     return f"{kernel_clock().name}:{found.st_dev:x}:{found.st_ino}"
+
+
+def lock_if_free(lock: FileLock) -> dict[str, str]:
+    """Take a lock, unless another process has it or its folder cannot be written.
+
+    Returns:
+        The tag of a run whose process holds it; empty where it is not held.
+    """
+    path = Path(lock.lock_file)
+    with suppress(OSError):  # a timeout is one
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+        return {TAG: lock_identity(path)}
+    return {}
 
 
 def end_runs_of_lock(

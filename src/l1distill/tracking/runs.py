@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from l1distill.artifacts.record import ModelSpec
 from l1distill.core.credentials import hide_credentials
 from l1distill.core.resources import resource_errors_as_one_line
@@ -23,7 +25,7 @@ from l1distill.tracking.lease import (
     new_lease,
 )
 from l1distill.tracking.output_lock import TAG as LOCK
-from l1distill.tracking.output_lock import end_runs_of_lock
+from l1distill.tracking.output_lock import end_runs_of_lock, lock_if_free
 from l1distill.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -272,11 +274,23 @@ class OpenRun:
         experiment_id: the experiment it is in.
     """
 
-    def __init__(self, store: Store, name: str, tags: Mapping[str, str]) -> None:
-        """Open it; inside ``mlflow run`` it is the project's run."""
+    def __init__(
+        self, store: Store, name: str, tags: Mapping[str, str], lock: Path | None = None
+    ) -> None:
+        """Open it; inside ``mlflow run`` it is the project's run.
+
+        Args:
+            store: where runs are logged.
+            name: of the run.
+            tags: of the run.
+            lock: file to lock as long as the run is open, where no other process does; open runs
+                of that lock are then of dead processes, and are ended.
+        """
         self.client, clock = store.client, kernel_clock()
         self.experiment_id = store.experiment_id
-        all_tags = {**_process_tags(store, clock), **version_tags(), **tags}
+        self._lock = FileLock(lock) if lock is not None else None
+        held = lock_if_free(self._lock) if self._lock is not None else {}
+        all_tags = {**_process_tags(store, clock), **version_tags(), **held, **tags}
         if store.project_run is not None:
             self.run_id = store.project_run
             for key, value in all_tags.items():
@@ -284,12 +298,18 @@ class OpenRun:
         else:
             run = store.client.create_run(store.experiment_id, tags=all_tags, run_name=name)
             self.run_id = str(run.info.run_id)
+        if held:
+            end_runs_of_lock(self.client, self.experiment_id, self.run_id, held[LOCK])
         self._keeper = Keeper(store.client, self.run_id, store.lease_s, clock)
 
     def end(self, status: str) -> None:
         """End it."""
         self._keeper.stop()
-        self.client.set_terminated(self.run_id, status)
+        try:
+            self.client.set_terminated(self.run_id, status)
+        finally:
+            if self._lock is not None:
+                self._lock.release()
 
 
 def _process_tags(store: Store, clock: Clock) -> dict[str, str]:
