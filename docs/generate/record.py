@@ -55,7 +55,7 @@ CAVEATS = {
     "whose nodes and inputs were switched off in training, do better at 700. The finalists of hgq "
     "have .889 to .895, .905 to .910, .724 to .733 and .924 to .928 at 2,400 to 8,500 LUTs by "
     "estimate. In the end, within 2,000 LUTs by estimate front has .27 of validation loss after "
-    "1,308 CPU seconds and hgq .26 after 78; within 5,000 front has .18 and co .27, and post has "
+    "1,308 CPU seconds and hgq .26 after 78; within 5,000 front and hgq have .18, co .27, and post "
     "none. The equal compute below is that of hgq, when the others had trained few in full. The "
     "machine did other work meanwhile.",
     "autopruner": "On a quarter of these jets, in an earlier session, networks of 19 nodes whose "
