@@ -62,9 +62,9 @@ CAVEATS = {
     "scores were trained differed by .0036 over twenty seeds, larger budgets did worse by up to "
     ".0033 than smaller ones, and distillation added more (.004 to all 192 nodes). Four features "
     "that AutoPruner finds are as good as the four of permutation importance, not 0.004 better as "
-    "was hoped: all 38 features together are hardly that much better, and eight less so. Rivals "
-    "have the learning rate that was chosen for autopruner: with it sigmoid gates leave two nodes of "
-    "the first layer, and one network of magnitude, of five, answers a constant.",
+    "was hoped: all 38 features together are hardly that much better, and eight less so. With the "
+    "learning rate that was chosen for autopruner, sigmoid gates leave two nodes of the first "
+    "layer, and one network of magnitude, of five, answers a constant.",
     "front": "**Not a blind choice.** The settings of these students were found in some ninety "
     "trials on the same data set, with seeds among those below, and the AUC on its signals was "
     "looked at: the cap of the score, the bits, and batches of 1,024. Students of other data or "
