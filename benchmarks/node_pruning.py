@@ -26,7 +26,7 @@ WAYS: dict[str, CompressionSettings] = {
     "plain": PruningSettings(sparsity=0.0),
     "19 of 192 nodes": NodePruningSettings(nodes=19),
     "19 nodes and 12 inputs": NodePruningSettings(nodes=19, features=12),
-    "19 nodes, Fisher score": NodePruningSettings(nodes=19, score="fisher"),
+    "19 nodes, trained scores": NodePruningSettings(nodes=19, score="straight_through"),
 }
 
 
