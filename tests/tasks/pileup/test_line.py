@@ -167,7 +167,7 @@ def test_tables_show_methods_and_models(line: Path) -> None:
         (("teacher_folder=nowhere",), "teacher_folder=nowhere: no such folder"),
         (("teacher_folder=data/pileup",), "written by the stage generate, needed from teacher"),
         (("student.inputs.names=[etaa]",), "no number of the name 'etaa'; did you mean eta?"),
-        (("student.output_integer=2",), "with output_range=unit outputs end at 1"),
+        (("student.output_integer=2",), "with student.output_range=unit outputs end at 1"),
         (("distillation.scheme=co_training",), "hand over their answers alone"),
         (("distillation.scheme=self",), "hand over their answers alone"),
         (("distillation=feature",), "hand over their answers alone"),
