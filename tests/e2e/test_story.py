@@ -71,6 +71,7 @@ def jobs(line: Project, database: Path, tmp_path_factory: pytest.TempPathFactory
                 "job": {"config_name": "student"},
                 "overrides": {"task": ["student.weight_bits=4,8"]},
                 "launcher": {"_target_": "hydra.BasicLauncher"},
+                "sweep": {"dir": str(tmp_path_factory.mktemp("sweep"))},
             },
         }
     )

@@ -285,7 +285,7 @@ def test_a_failed_job_is_one_line_and_its_own_status(
 
 
 @contextmanager
-def _no_run(*_: object) -> Iterator[Any]:
+def _no_run(*_: object, **__: object) -> Iterator[Any]:
     yield MagicMock(run_id="0")
 
 
