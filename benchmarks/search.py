@@ -126,7 +126,7 @@ def main() -> None:
         seconds, candidates = search(plan, items)
         rates[name] = 3600 * number / seconds
     full = Work(features=FEATURES, outputs=1, items=events * epochs)
-    counted = [full.of_one(one.widths) for one in candidates]
+    counted = [full.products(one.widths) for one in candidates]
     flops = float(np.mean(counted))
     # candidates of all sizes: those that are to be fitted alone are drawn evenly by their work
     order = np.argsort(counted)[np.linspace(0, number - 1, FITTED + 2).round().astype(int)[1:-1]]

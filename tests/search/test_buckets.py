@@ -61,4 +61,4 @@ def test_what_is_compiled_already_is_used() -> None:
 
 
 def test_sizes_are_few() -> None:
-    assert [filled_up(n) for n in (1, 2, 3, 5, 8)] == [1, 2, 4, 8, 8]
+    assert [filled_up(n) for n in (1, 2, 8, 9, 17)] == [8, 8, 8, 16, 24]

@@ -66,5 +66,14 @@ def test_limits_are_the_constraints_that_qkeras_hides(grids: Grids) -> None:
 
     for number, (bits, integer) in enumerate(WIDTHS):
         hidden = get_constraint(None, quantized_bits(bits, integer, alpha=1))
-        assert grids.kernel_limits[0][number].item() == hidden.max_value
-        assert grids.bias_limits[1][number].item() == hidden.max_value
+        assert grids.kernels[0].limit[number].item() == hidden.max_value
+        assert grids.biases[1].limit[number].item() == hidden.max_value
+
+
+def test_packed_types_come_back(grids: Grids) -> None:
+    packed = grids.packed()
+    assert packed.shape == (len(WIDTHS), 1 + 2 + 2 + 1 + 1, 4)
+    again = Grids.unpacked(packed, layers=2)
+    for name, part in again._asdict().items():
+        for given, wanted in zip(np.ravel(part), np.ravel(getattr(grids, name)), strict=True):
+            np.testing.assert_array_equal(given, wanted)

@@ -64,6 +64,7 @@ def trainer_of(
     data: tuple[Examples, Examples] = (TRAIN, VALIDATION),
     distillation: DistillationSettings | None = None,
     exponents: Sequence[int] = EXPONENTS,
+    together: int | None = None,
 ) -> Trainer:
     return Trainer(
         *data,
@@ -72,6 +73,7 @@ def trainer_of(
         PRUNING,
         input_exponents=exponents,
         seed=SEED,
+        together=together,
     )
 
 
@@ -204,6 +206,30 @@ def test_a_snapshot_goes_on_to_the_same_bytes(
     again = [Snapshot.from_bytes(one.to_bytes()) for one in half]
     for one, whole in zip(trainer.train(candidates, again, EPOCHS), trained, strict=True):
         assert one.to_bytes() == whole.to_bytes()
+
+
+def test_computed_at_once_as_on_a_gpu_they_become_the_same(
+    three: tuple[Trainer, list[Candidate], list[Snapshot]],
+) -> None:
+    _, candidates, trained = three
+    starts = [*map(begun, candidates)]
+    starts[1] = replace(starts[1], ended=True)
+    at_once = trainer_of(candidates[0], together=4).train(candidates, starts, EPOCHS)
+    assert at_once[1].history == starts[1].history
+    for one, other in zip(at_once[::2], trained[::2], strict=True):
+        np.testing.assert_allclose(one.history.loss, other.history.loss, rtol=2e-5)
+        for (kernel, bias), (wanted, wanted_bias) in zip(one.best, other.best, strict=True):
+            np.testing.assert_allclose(kernel, wanted, atol=5e-6)
+            np.testing.assert_allclose(bias, wanted_bias, atol=5e-6)
+
+
+def test_what_a_candidate_becomes_does_not_depend_on_the_others(
+    three: tuple[Trainer, list[Candidate], list[Snapshot]],
+) -> None:
+    trainer, candidates, trained = three
+    hidden = [12, 16]
+    (alone,) = trainer.train(candidates[2:], [begun(candidates[2])], EPOCHS, hidden)
+    assert alone.to_bytes() == trained[2].to_bytes()
 
 
 @pytest.mark.parametrize(

@@ -7,23 +7,25 @@ population. Both cost time: what is multiplied for nothing, and the compilation.
 import heapq
 import itertools
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 POPULATION = 8
 """Most candidates that are trained together: more are hardly faster on a processor."""
-COMPILATION = 4e10
-"""What a shape costs: operations that a core does while it is compiled."""
+COMPILATION = 1e11
+"""What a shape costs: operations that a core could do in products while it is compiled."""
+ACTIVATION = 230.0
+"""What a node costs for each item beside its products, to be rounded and passed back; likewise."""
 
 Widths = tuple[int, ...]
 
 
 def filled_up(number: int, size: int = POPULATION) -> int:
-    """Return how many candidates a population has with copies that count nothing.
+    """Return how many candidates a population has with copies that are not trained.
 
-    Another number is another shape: there are those of a power of two.
+    Another number is another shape, to be compiled anew.
     """
-    return min(1 << (number - 1).bit_length(), max(size, number))
+    return -(-number // size) * size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,23 +51,23 @@ class Work:
         return number * self.of_one(widths) + (widths not in self.known) * COMPILATION
 
     def of_one(self, widths: Widths) -> float:
-        """Return the work of training one: a weight is multiplied three times for each item."""
+        """Return the work of training one: its products, and its nodes."""
+        return self.products(widths) + self.items * ACTIVATION * sum(widths)
+
+    def products(self, widths: Widths) -> float:
+        """Return the operations in its products: a weight is used three times for each item."""
         layers = itertools.pairwise((self.features, *widths, self.outputs))
         return 6.0 * self.items * sum(a * b for a, b in layers)
 
 
 def populations(
-    candidates: Sequence[Widths],
-    work: Work,
-    kinds: Sequence[Hashable] = (),
-    size: int = POPULATION,
+    candidates: Sequence[Widths], work: Work, size: int = POPULATION
 ) -> list[tuple[Widths, list[int]]]:
     """Divide candidates into populations.
 
     Args:
         candidates: the widths of the hidden layers of each, of any depths.
         work: what they cost; the more items, the less a compilation matters.
-        kinds: of each candidate what all of a population have to have in common; empty: nothing.
         size: most candidates of a population.
 
     Returns:
@@ -82,11 +84,8 @@ def populations(
             widths: of_depth.get(widths, []) for widths in work.known if len(widths) == depth
         }
         for widths, members in sorted(_merged(of_depth, work).items()):
-            of_kind: dict[Hashable, list[int]] = defaultdict(list)
-            for member in sorted(members):
-                of_kind[kinds[member] if kinds else None].append(member)
-            for alike in of_kind.values():
-                divided += [(widths, alike[n : n + size]) for n in range(0, len(alike), size)]
+            alike = sorted(members)
+            divided += [(widths, alike[n : n + size]) for n in range(0, len(alike), size)]
     return divided
 
 

@@ -1,12 +1,13 @@
 """The graph that trains a population: forward pass, gradient and Adam of all candidates at once.
 
-Numbers lie as (candidates, items, nodes), in which XLA's products on a CPU are fastest; the first
-layer is one product for all candidates, the others are batched. The numerics are those of QKeras
-layers that Keras's Adam fits. A network that is narrower than its population is filled up with
-nodes whose weights are zero; their gradients are zero, too.
+Numbers lie as (candidates, items, nodes), in which XLA's products on a CPU are fastest. The
+numerics are those of QKeras layers that Keras's Adam fits. A network that is narrower than its
+population is filled up with nodes whose weights are zero; their gradients are zero, too. Shapes are
+not known while a graph is traced: one graph of a depth then serves all widths.
 """
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from l1distill.search.grids import Grid, Grids
@@ -21,8 +22,22 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 """Of Keras's ``Adam``."""
 
 
+class State(NamedTuple):
+    """What a step changes, (candidates, numbers) each; see :mod:`l1distill.search.layout`.
+
+    Attributes:
+        weights: before rounding.
+        momentum: running mean of gradients.
+        velocity: running mean of their squares.
+    """
+
+    weights: Any
+    momentum: Any
+    velocity: Any
+
+
 class Weights(NamedTuple):
-    """Weights of a population, or what Adam remembers of each.
+    """Weights of a population layer by layer, or what Adam remembers of each.
 
     Attributes:
         kernels: of each layer, (candidates, inputs, outputs).
@@ -32,27 +47,32 @@ class Weights(NamedTuple):
     kernels: tuple[Any, ...]
     biases: tuple[Any, ...]
 
+    @classmethod
+    def of(cls, flat: "tf.Tensor", widths: "Sequence[tf.Tensor]") -> "Weights":
+        """Cut an array (candidates, numbers) by the widths of layers, inputs and outputs too."""
+        import tensorflow as tf
 
-class State(NamedTuple):
-    """What a step changes.
+        kernels, biases, first = [], [], 0
+        for inputs, outputs in itertools.pairwise(widths):
+            behind = first + inputs * outputs
+            kernels.append(tf.reshape(flat[:, first:behind], (-1, inputs, outputs)))
+            biases.append(flat[:, None, behind : behind + outputs])
+            first = behind + outputs
+        return cls(tuple(kernels), tuple(biases))
 
-    Attributes:
-        weights: before rounding.
-        momentum: running mean of gradients.
-        velocity: running mean of their squares.
-    """
+    def flat(self) -> "tf.Tensor":
+        """Return the array that :meth:`of` cuts."""
+        import tensorflow as tf
 
-    weights: Weights
-    momentum: Weights
-    velocity: Weights
+        parts = itertools.chain.from_iterable(zip(*self, strict=True))
+        return tf.concat([tf.reshape(part, (tf.shape(part)[0], -1)) for part in parts], axis=1)
 
 
 class Items(NamedTuple):
     """What is learned.
 
     Attributes:
-        features: (n, features) divided by the ranges of the inputs; on the grid already where all
-            candidates share one.
+        features: (n, features) divided by the ranges of the inputs.
         targets: (n, outputs).
         units: (features,) ranges of the inputs.
     """
@@ -81,7 +101,7 @@ def cut(x: "tf.Tensor", grid: Grid) -> "tf.Tensor":
     """Clip numbers to the range of their types without rounding, both ends included."""
     import tensorflow as tf
 
-    return tf.clip_by_value(x, grid.low * grid.step, -grid.low * grid.step)
+    return tf.clip_by_value(x, -grid.limit, grid.limit)
 
 
 def relu(x: "tf.Tensor", grid: Grid, rounds: bool) -> "tf.Tensor":
@@ -104,56 +124,58 @@ def relu(x: "tf.Tensor", grid: Grid, rounds: bool) -> "tf.Tensor":
     return straight_through(x)
 
 
+def plus(sums: "tf.Tensor", bias: "tf.Tensor") -> "tf.Tensor":
+    """Add biases (candidates, 1, nodes) to sums (candidates, items, nodes).
+
+    The gradient of a bias is a product with ones: XLA adds up items on a CPU one by one.
+    """
+    import tensorflow as tf
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def added(sums: "tf.Tensor", bias: "tf.Tensor") -> Any:
+        def backward(gradient: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor"]:
+            ones = tf.ones_like(gradient[:, :, :4])
+            return gradient, tf.matmul(ones, gradient, transpose_a=True)[:, :1]
+
+        return sums + bias, backward
+
+    return added(sums, bias)
+
+
 def answers(
-    weights: Weights, grids: Grids, x: "tf.Tensor", *, rounds: bool, units: "tf.Tensor | None"
+    weights: Weights, grids: Grids, x: "tf.Tensor", units: "tf.Tensor", *, rounds: bool
 ) -> "tf.Tensor":
     """Return the outputs of all candidates, (candidates, items, outputs).
 
     Args:
         weights: of the population.
         grids: its types.
-        x: (items, features); see :class:`Items`.
+        x: (items, features) divided by the ranges of the inputs.
+        units: (features,) these ranges.
         rounds: whether anything is rounded.
-        units: of the inputs, where each candidate has a type of its own for them; None where they
-            are on their grid already.
     """
     import tensorflow as tf
 
+    own = rounded(x[None], grids.inputs, True) if rounds else cut(x[None], grids.inputs)
+    numbers = own * units
     for layer, (kernel, bias) in enumerate(zip(*weights, strict=True)):
-        kernel = rounded(kernel, grids.kernels[layer], rounds)
-        if layer == 0 and units is None:
-            sums = _shared_product(kernel, x)
-        else:
-            if layer == 0:
-                own = rounded(x[None], grids.inputs, True) if rounds else cut(x[None], grids.inputs)
-                x = own * units
-            sums = tf.matmul(x, kernel)
-        sums = sums + rounded(bias, grids.biases[layer], rounds)
+        product = tf.matmul(numbers, rounded(kernel, grids.kernels[layer], rounds))
+        sums = plus(product, rounded(bias, grids.biases[layer], rounds))
         if layer < len(grids.activations):
-            x = relu(sums, grids.activations[layer], rounds)
+            numbers = relu(sums, grids.activations[layer], rounds)
     return rounded(sums, grids.outputs, True) if rounds else cut(sums, grids.outputs)
-
-
-def _shared_product(kernel: "tf.Tensor", x: "tf.Tensor") -> "tf.Tensor":
-    """Multiply inputs (items, features) by the kernels of all candidates, as one matrix."""
-    import tensorflow as tf
-
-    candidates, features, nodes = kernel.shape
-    flat = tf.reshape(tf.transpose(kernel, (1, 0, 2)), (features, candidates * nodes))
-    sums = tf.reshape(tf.matmul(x, flat), (-1, candidates, nodes))
-    return tf.transpose(sums, (1, 0, 2))
 
 
 def losses(given: "tf.Tensor", targets: "tf.Tensor", compare: Compare) -> "tf.Tensor":
     """Return the loss of each item, (candidates, items).
 
     Args:
-        given: (candidates, items, outputs).
+        given: (candidates, items, outputs), filled up or not.
         targets: (items, outputs).
         compare: the loss.
     """
     import tensorflow as tf
 
-    candidates, items, outputs = given.shape
-    flat = tf.reshape(given, (candidates * items, outputs))
+    candidates, items, outputs = tf.shape(given)[0], tf.shape(targets)[0], tf.shape(targets)[1]
+    flat = tf.reshape(given[:, :, :outputs], (candidates * items, outputs))
     return tf.reshape(compare(tf.tile(targets, (candidates, 1)), flat), (candidates, items))

@@ -33,6 +33,11 @@ class Grid(NamedTuple):
     low: Array
     high: Array
 
+    @property
+    def limit(self) -> Array:
+        """Largest magnitude; QKeras clips weights to it behind each step, without saying so."""
+        return -self.low * self.step
+
 
 class Grids(NamedTuple):
     """The types of a population.
@@ -43,9 +48,6 @@ class Grids(NamedTuple):
         biases: likewise.
         activations: of each hidden layer.
         outputs: of the sums that come out.
-        kernel_limits: of each layer the largest magnitude of a weight, (candidates, 1, 1): QKeras
-            clips weights behind each step to the range of their quantizer, without saying so.
-        bias_limits: likewise.
     """
 
     inputs: Grid
@@ -53,8 +55,35 @@ class Grids(NamedTuple):
     biases: tuple[Grid, ...]
     activations: tuple[Grid, ...]
     outputs: Grid
-    kernel_limits: tuple[Array, ...]
-    bias_limits: tuple[Array, ...]
+
+    def packed(self) -> Array:
+        """Return all of them as one array, (candidates, types, 4)."""
+        types = (self.inputs, *self.kernels, *self.biases, *self.activations, self.outputs)
+        return np.stack([np.concatenate(one, axis=2)[:, 0] for one in types], axis=1)
+
+    @classmethod
+    def unpacked(cls, types: Any, layers: int) -> "Grids":
+        """Return what :meth:`packed` made an array of, or a tensor.
+
+        Args:
+            types: (candidates, types, 4).
+            layers: of a network, that of the outputs among them.
+        """
+
+        def grid(place: int) -> Grid:
+            row = types[:, place, :, None, None]
+            return Grid(*(row[:, part] for part in range(len(Grid._fields))))
+
+        def grids(first: int, number: int) -> tuple[Grid, ...]:
+            return tuple(grid(place) for place in range(first, first + number))
+
+        return cls(
+            inputs=grid(0),
+            kernels=grids(1, layers),
+            biases=grids(1 + layers, layers),
+            activations=grids(1 + 2 * layers, layers - 1),
+            outputs=grid(3 * layers),
+        )
 
 
 @dataclass(frozen=True)
@@ -109,13 +138,7 @@ def grids_of(candidates: Sequence[Candidate], ranged_inputs: bool) -> Grids:
             _grid([one.unsigned for one in layer]) for layer in types("activation", hidden)
         ),
         outputs=_grid([Width(one.output_bits, one.output_integer).signed for one in students]),
-        kernel_limits=tuple(_limits(layer) for layer in kernels),
-        bias_limits=tuple(_limits(layer) for layer in biases),
     )
-
-
-def _limits(types: Sequence[Width]) -> Array:
-    return _column([2.0**one.integer for one in types])
 
 
 def _grid(rows: Sequence[tuple[float, float, float, float]]) -> Grid:

@@ -250,22 +250,16 @@ class Course:
         )
 
     def _divided(self, step: Step, candidates: Mapping[int, Candidate]) -> list[Task]:
-        """Divide candidates into the tasks of a step: those with the same inputs together."""
-        until = [0, *self.plan.settings.until]
-        epochs = until[step.rung + 1] - until[step.rung]
+        """Divide candidates into the tasks of a step."""
         numbers = list(candidates)
         used = frozenset(tuple(task.hidden) for task in self.tasks)
         work = Work(
             features=self.plan.features,
             outputs=self.plan.outputs,
-            items=epochs * self.plan.items,
+            items=self.plan.settings.epochs_ahead(step.rung) * self.plan.items,
             known=used,
         )
-        divided = populations(
-            [candidates[number].widths for number in numbers],
-            work,
-            [candidates[number].student.input_bits for number in numbers],
-        )
+        divided = populations([candidates[number].widths for number in numbers], work)
         return [
             Task(
                 step=step,

@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.search.candidate import Candidate
-from l1distill.search.graph import Items
-from l1distill.search.grids import Grid, Grids, grids_of, quantize
+from l1distill.search.grids import grids_of
+from l1distill.search.layout import Layout
 
 Array = NDArray[np.float32]
+
+LEAST = 4
+"""Fewest nodes of a layer, filled up: XLA multiplies by fewer columns one number at a time."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,11 +44,6 @@ class Population:
         """Whether its candidates are rounded."""
         return self.candidates[0].rounds
 
-    @property
-    def is_pruned(self) -> bool:
-        """Whether weights of any are pruned."""
-        return any(one.sparsity for one in self.candidates)
-
     @cached_property
     def sizes(self) -> list[tuple[int, ...]]:
         """Nodes of each layer of each candidate, from the inputs to the outputs."""
@@ -54,46 +52,25 @@ class Population:
     @cached_property
     def widths(self) -> tuple[int, ...]:
         """Nodes of each layer of the population, from the inputs to the outputs."""
-        widest = (self.features, *self.hidden, self.outputs)
-        sizes = [*self.sizes, widest] if self.hidden else self.sizes
-        return tuple(max(column) for column in zip(*sizes, strict=True))
+        nodes = zip(*(one[1:] for one in self.sizes), strict=True)
+        least = [*(self.hidden or [0] * len(self.sizes[0][1:-1])), 0]
+        widest = (max(LEAST, *column, few) for column, few in zip(nodes, least, strict=True))
+        return (self.features, *widest)
 
     @cached_property
     def weights(self) -> list[list[int]]:
         """Weights of each layer of each candidate, biases apart."""
         return [[a * b for a, b in itertools.pairwise(own)] for own in self.sizes]
 
+    @property
+    def layout(self) -> Layout:
+        """Where the weights lie."""
+        return Layout(self.widths)
+
     @cached_property
-    def grids(self) -> Grids:
-        """Types of all numbers."""
-        return grids_of(self.candidates, bool(self.exponents))
-
-    def shared_inputs(self, rounds: bool) -> Grid | None:
-        """Return the type that all candidates have of their inputs, or None."""
-        grid = self.grids.inputs
-        differ = [np.unique(grid.low * grid.step), *(np.unique(part) for part in grid if rounds)]
-        return None if any(len(one) > 1 for one in differ) else Grid(*(part[:1] for part in grid))
-
-    def prepared(self, features: Array, targets: Array, rounds: bool) -> Items:
-        """Return items as the graph takes them, their inputs on the grid that all share.
-
-        Args:
-            features: (n, features).
-            targets: (n, outputs).
-            rounds: whether anything is rounded.
-        """
-        import tensorflow as tf
-
-        units = np.exp2(np.asarray(self.exponents or [0] * self.features)).astype(np.float32)
-        numbers, shared = features / units, self.shared_inputs(rounds)
-        if shared is not None and rounds:
-            numbers = quantize(numbers, shared) * units
-        elif shared is not None:
-            limit = -(shared.low * shared.step).item()
-            numbers = np.clip(numbers, -limit, limit) * units
-        return Items(
-            tf.constant(numbers, tf.float32), tf.constant(targets, tf.float32), tf.constant(units)
-        )
+    def types(self) -> Array:
+        """Types of all numbers, (candidates, types, 4)."""
+        return grids_of(self.candidates, bool(self.exponents)).packed()
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """What a user chooses about a search; mirrors ``conf/search/``."""
 
+import itertools
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -75,3 +76,8 @@ class SearchSettings(Settings):
     def until(self) -> list[int]:
         """The epoch behind the last of each rung; the last rung is the whole training."""
         return [*self.rungs, self.training.epochs]
+
+    def epochs_ahead(self, rung: int) -> float:
+        """Return the epochs that a candidate of a rung is trained for from there on, on average."""
+        rungs = itertools.pairwise([0, *self.until][rung:])
+        return sum((end - begin) / self.factor**n for n, (begin, end) in enumerate(rungs))

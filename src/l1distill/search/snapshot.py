@@ -1,18 +1,12 @@
-"""A candidate as far as it is trained: what a search keeps of it, and how several become one state.
-
-The weights of a population are those of its candidates, filled up with zeros to the widest.
-"""
+"""A candidate as far as it is trained: what a search keeps of it."""
 
 import io
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1distill.search.graph import State, Weights
 from l1distill.search.weights import Layers
 from l1distill.training.history import History
 
@@ -138,72 +132,3 @@ class Snapshot:
                 failed=bool(failed),
                 history=History(loss=loss, validation_loss=validation_loss),
             )
-
-
-def stack(candidates: Sequence[Layers], widths: Sequence[int]) -> Weights:
-    """Return the weights of candidates as those of a population.
-
-    Args:
-        candidates: weights of each.
-        widths: nodes of each layer of the population, from the inputs to the outputs.
-    """
-    kernels, biases = [], []
-    for layer, (rows, columns) in enumerate(itertools.pairwise(widths)):
-        kernels.append(_filled_up([layers[layer][0] for layers in candidates], rows, columns))
-        biases.append(_filled_up([layers[layer][1][None] for layers in candidates], 1, columns))
-    return Weights(tuple(kernels), tuple(biases))
-
-
-def _filled_up(matrices: Sequence[Array], rows: int, columns: int) -> Array:
-    """Return matrices of any sizes as one array, (candidates, rows, columns)."""
-    whole = np.zeros((len(matrices), rows, columns), np.float32)
-    for number, matrix in enumerate(matrices):
-        inputs, outputs = matrix.shape
-        whole[number, :inputs, :outputs] = matrix
-    return whole
-
-
-def stack_state(snapshots: Sequence[Snapshot], widths: Sequence[int]) -> State:
-    """Return the state of a population."""
-    parts = ([getattr(one, part) for one in snapshots] for part in _PARTS)
-    return State(*(stack(part, widths) for part in parts))
-
-
-_PARTS = ("layers", "momentum", "velocity")
-
-
-def stack_masks(snapshots: Sequence[Snapshot], widths: Sequence[int]) -> list[Array]:
-    """Return the masks of a population, (candidates, inputs, outputs) of each layer."""
-    return [
-        _filled_up([one.masks[layer] for one in snapshots], rows, columns)
-        for layer, (rows, columns) in enumerate(itertools.pairwise(widths))
-    ]
-
-
-def unstack(weights: Weights, sizes: Sequence[Sequence[int]]) -> list[list[tuple[Array, Array]]]:
-    """Return the weights of each candidate of a population.
-
-    Args:
-        weights: of the population.
-        sizes: nodes of each layer of each candidate, from the inputs to the outputs.
-    """
-    biases = [np.asarray(bias) for bias in weights.biases]
-    return [
-        [
-            (kernel, bias[number, 0, : kernel.shape[1]].copy())
-            for kernel, bias in zip(kernels, biases, strict=True)
-        ]
-        for number, kernels in enumerate(unstack_masks(weights.kernels, sizes))
-    ]
-
-
-def unstack_masks(masks: Sequence[Any], sizes: Sequence[Sequence[int]]) -> list[list[Array]]:
-    """Return the masks of each candidate of a population; arguments as of :func:`unstack`."""
-    arrays = [np.asarray(mask) for mask in masks]
-    return [
-        [
-            arrays[layer][number, :rows, :columns].copy()
-            for layer, (rows, columns) in enumerate(itertools.pairwise(own))
-        ]
-        for number, own in enumerate(sizes)
-    ]

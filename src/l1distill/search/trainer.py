@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +14,11 @@ from l1distill.distillation.student import Examples
 from l1distill.models.student_network import NetworkSettings
 from l1distill.search.buckets import filled_up
 from l1distill.search.candidate import Candidate
-from l1distill.search.graph import Items, State, Weights
+from l1distill.search.graph import Items, State
 from l1distill.search.masks import Schedule, magnitude_masks
 from l1distill.search.population import Batches, Population
-from l1distill.search.snapshot import (
-    Snapshot,
-    stack,
-    stack_masks,
-    stack_state,
-    unstack,
-    unstack_masks,
-)
-from l1distill.search.steps import Program, program
+from l1distill.search.snapshot import Snapshot
+from l1distill.search.steps import Program, at_once, program
 from l1distill.search.weights import Layers
 from l1distill.training.schedule import learning_rate
 
@@ -52,6 +45,7 @@ class Trainer:
         input_exponents: Sequence[int] = (),
         knowledge: Sequence[Distance] = (),
         seed: int = 0,
+        together: int | None = None,
     ) -> None:
         """Take the items.
 
@@ -65,13 +59,15 @@ class Trainer:
             knowledge: distances of which each candidate learns with its own; empty: that of the
                 loss, by which validation items are judged in any case.
             seed: of the order of items.
+            together: candidates that are computed at once; None: see
+                :func:`l1distill.search.steps.at_once`.
         """
         self._train, self._validation = train, validation
         self._training, self._float_epochs = student.training, student.float_epochs
         self._distillation, self._pruning = distillation, pruning
         self._exponents, self._seed = tuple(input_exponents), seed
         self._knowledge = tuple(knowledge)
-        self._items: dict[str, tuple[Any, Items]] = {}
+        self._together = together or at_once()
         self.features = int(train.features.shape[1])
         self.outputs = int(train.targets.shape[1])
         self.steps = math.ceil(len(train.features) / self._training.batch_size)
@@ -97,7 +93,7 @@ class Trainer:
         """
         copies = filled_up(len(candidates)) - len(candidates)
         population = self._population([*candidates, *[candidates[-1]] * copies], hidden)
-        now = [*snapshots, *[snapshots[-1]] * copies]
+        now = [*snapshots, *[replace(snapshots[-1], ended=True)] * copies]
         for epoch in range(max(one.epochs for one in now), until):
             if all(one.ended for one in now):
                 break
@@ -123,15 +119,18 @@ class Trainer:
         population = self._population([*candidates, *[candidates[-1]] * copies], hidden)
         weights = [*weights, *[weights[-1]] * copies]
         unknown = np.zeros((len(features), self.outputs), np.float32)
-        items = population.prepared(features, unknown, population.rounds)
+        items = self._items(Examples(features=features, targets=unknown))
         batches = Batches.of(np.arange(len(features)), HELD_OUT_BATCH, mean=False)
-        parts = self._program(population, population.rounds, False).predict(
-            stack(weights, population.widths), population.grids, items, batches.rows
+        given = self._program(population, population.rounds).predict(
+            population.layout.packed(weights),
+            population.types,
+            np.array(population.widths, np.int32),
+            items,
+            batches.rows,
         )
-        given = np.asarray(parts).transpose(1, 0, 2, 3)
-        number, filled = len(candidates), len(population.candidates)
-        result: Array = given.reshape(filled, -1, self.outputs)[:number, : len(features)]
-        return result
+        parts = np.asarray(given).transpose(1, 0, 2, 3)
+        result: Array = parts.reshape(len(parts), -1, population.widths[-1])
+        return result[: len(candidates), : len(features), : self.outputs]
 
     def _population(
         self, candidates: Sequence[Candidate], hidden: Sequence[int] = ()
@@ -151,9 +150,9 @@ class Trainer:
         if population.rounds and epoch == self._float_epochs:
             snapshots = [one.with_new_optimizer() for one in snapshots]
         state, masks, losses = self._run(population, snapshots, epoch, rounds)
-        judged = self._judge(population, state.weights, rounds)
-        parts = [unstack(part, population.sizes) for part in state]
-        own_masks = unstack_masks(masks, population.sizes)
+        judged = self._judge(population, snapshots, state.weights, rounds)
+        parts = [population.layout.unpacked(part, population.sizes) for part in state]
+        own_masks = population.layout.unpacked(masks, population.sizes)
         behind = []
         for number, (one, candidate) in enumerate(
             zip(snapshots, population.candidates, strict=True)
@@ -164,7 +163,7 @@ class Trainer:
                 layers=layers,
                 momentum=momentum,
                 velocity=velocity,
-                masks=own_masks[number],
+                masks=[mask for mask, _ in own_masks[number]],
             )
             counts = epoch >= self._best_from(candidate)
             pair = float(losses[number]), float(judged[number])
@@ -173,18 +172,19 @@ class Trainer:
 
     def _run(
         self, population: Population, snapshots: Sequence[Snapshot], epoch: int, rounds: bool
-    ) -> tuple[State, list[Array], Array]:
+    ) -> tuple[State, Array, Array]:
         """Take the steps of an epoch; returns state and masks behind it, and the mean losses."""
         pairs = list(zip(population.candidates, snapshots, strict=True))
         rates = np.array([self._rate(candidate, one) for candidate, one in pairs], np.float32)
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._train.features))
         batches = Batches.of(order, self._training.batch_size, mean=True)
-        items = self._prepared("train", self._train, population, rounds)
-        used = self._program(population, rounds, population.is_pruned)
-        state = stack_state(snapshots, population.widths)
-        masks = stack_masks(snapshots, population.widths)
+        used = self._program(population, rounds)
+        layout = population.layout
+        state = State(*(layout.packed(part) for part in zip(*map(_memory, snapshots), strict=True)))
+        masks = layout.packed([[*map(_with_bias, one.masks)] for one in snapshots])
         before = epoch * self.steps
-        schedule = Schedule.of(self._pruning, self.steps) if population.is_pruned else None
+        is_pruned = any(one.sparsity for one in population.candidates)
+        schedule = Schedule.of(self._pruning, self.steps) if is_pruned else None
         # Adam begins anew behind the float phase
         adam_before = before - (self._float_epochs * self.steps if rounds else 0)
         total = np.zeros(len(pairs), np.float32)
@@ -194,20 +194,23 @@ class Trainer:
                     schedule.share(before + first + 1, one.sparsity)
                     for one in population.candidates
                 ]
-                kernels = [np.asarray(kernel) for kernel in state.weights.kernels]
-                masks = magnitude_masks(
-                    kernels,
+                kept = magnitude_masks(
+                    layout.kernels(np.asarray(state.weights)),
                     population.weights,
                     shares,
                     prune_output=self._pruning.prune_output,
                 )
+                for mask, (own, _) in zip(kept, layout.layers(masks), strict=True):
+                    own[:] = mask
             state, losses = used.run(
                 state,
-                tuple(masks),
-                population.grids,
-                rates.reshape(-1, 1, 1),
+                masks,
+                population.types,
+                rates,
                 self._mix(population),
-                items,
+                np.array(layout.widths, np.int32),
+                *self._trained(snapshots),
+                self._train_items,
                 batches.rows,
                 batches.shares,
                 np.int32(first),
@@ -215,22 +218,32 @@ class Trainer:
                 np.int32(adam_before + first),
             )
             total += losses.numpy()
-        kernels = [np.asarray(kernel) for kernel in state.weights.kernels]
-        masked = tuple(kernel * mask for kernel, mask in zip(kernels, masks, strict=True))
-        biases = tuple(np.asarray(bias) for bias in state.weights.biases)
-        weights = Weights(masked, biases)
-        return State(weights, state.momentum, state.velocity), masks, total / len(order)
+        weights = np.asarray(state.weights) * masks
+        return state._replace(weights=weights), masks, total / len(order)
 
-    def _judge(self, population: Population, weights: Weights, rounds: bool) -> Array:
+    def _judge(
+        self, population: Population, snapshots: Sequence[Snapshot], weights: Array, rounds: bool
+    ) -> Array:
         """Return the mean validation losses."""
         number = len(self._validation.features)
         batches = Batches.of(np.arange(number), HELD_OUT_BATCH, mean=False)
-        items = self._prepared("validation", self._validation, population, rounds)
-        summed = self._program(population, rounds, False).evaluate(
-            weights, population.grids, items, batches.rows, batches.shares
+        summed = self._program(population, rounds).evaluate(
+            weights,
+            population.types,
+            np.array(population.widths, np.int32),
+            *self._trained(snapshots),
+            self._validation_items,
+            batches.rows,
+            batches.shares,
         )
         result: Array = summed.numpy() / number
         return result
+
+    def _trained(self, snapshots: Sequence[Snapshot]) -> tuple[NDArray[np.int32], np.int32]:
+        """Return the places of those that have not ended, filled up, and how many they are."""
+        going = np.array([not one.ended for one in snapshots]).reshape(-1, self._together)
+        places = np.flatnonzero(going.any(axis=1)).astype(np.int32)
+        return np.pad(places, (0, len(going) - len(places))), np.int32(len(places))
 
     def _rate(self, candidate: Candidate, snapshot: Snapshot) -> float:
         return learning_rate(
@@ -244,14 +257,13 @@ class Trainer:
         full = self._pruning.end_epoch if candidate.sparsity else 0
         return max(full, self._float_epochs if candidate.rounds else 0)
 
-    def _program(self, population: Population, rounds: bool, pruned: bool) -> Program:
-        own_inputs = population.shared_inputs(rounds) is None
+    def _program(self, population: Population, rounds: bool) -> Program:
         return program(
             self._distillation,
+            len(population.widths) - 1,
             rounds=rounds,
-            own_inputs=own_inputs,
-            pruned=pruned,
             knowledge=self._knowledge,
+            together=self._together,
         )
 
     def _mix(self, population: Population) -> Array:
@@ -260,14 +272,28 @@ class Trainer:
         rows = [[distance == mine for distance in self._knowledge] for mine in own]
         return np.array(rows, np.float32).reshape(len(own), len(self._knowledge))
 
-    def _prepared(
-        self, split: str, examples: Examples, population: Population, rounds: bool
-    ) -> Items:
-        """Return the items of a split; those of the last population are kept for the next."""
-        shared = population.shared_inputs(rounds)
-        key = rounds, None if shared is None else tuple(part.item() for part in shared)
-        if split not in self._items or self._items[split][0] != key:
-            self._items.pop(split, None)  # before there are two
-            items = population.prepared(examples.features, examples.targets, rounds)
-            self._items[split] = key, items
-        return self._items[split][1]
+    @cached_property
+    def _train_items(self) -> Items:
+        return self._items(self._train)
+
+    @cached_property
+    def _validation_items(self) -> Items:
+        return self._items(self._validation)
+
+    def _items(self, examples: Examples) -> Items:
+        """Return items as the graphs take them."""
+        import tensorflow as tf
+
+        exponents = np.array(self._exponents or [0] * self.features, np.float32)
+        units = np.exp2(exponents)
+        parts = (examples.features / units, examples.targets, units)
+        return Items(*(tf.constant(part, tf.float32) for part in parts))
+
+
+def _memory(snapshot: Snapshot) -> tuple[Layers, Layers, Layers]:
+    return snapshot.layers, snapshot.momentum, snapshot.velocity
+
+
+def _with_bias(mask: Array) -> tuple[Array, Array]:
+    """Return the mask of a kernel, and that of a bias that loses nothing."""
+    return mask, np.ones(mask.shape[1:], np.float32)
