@@ -3,8 +3,11 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
+from concurrent.futures.process import BrokenProcessPool
 
 import psutil
+import pytest
 
 from l1distill.executor.processes import local_processes
 
@@ -41,3 +44,45 @@ def test_workers_end_with_a_killed_parent() -> None:
     gone, alive = psutil.wait_procs(children, timeout=30)
     assert alive == [], "orphans"
     assert len(gone) == len(children)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_what_ends_a_whole_terminal_or_job_ends_workers_without_a_word(
+    sent: signal.Signals,
+) -> None:
+    """Also while tasks wait, which are canceled: the pool of Python 3.11 stumbles over them."""
+    script = textwrap.dedent("""
+        import signal, sys, time
+        from l1distill.executor.processes import local_processes
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if __name__ == "__main__":
+            try:
+                with local_processes(2) as executor:
+                    for number in executor.map(time.sleep, [0.0] + [600.0] * 40):
+                        print("busy", flush=True)
+            except KeyboardInterrupt:
+                sys.exit(7)
+    """)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "busy\n"
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, sent)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (7, "")
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == [], "orphans"
+
+
+def test_an_error_does_not_wait_for_the_other_workers() -> None:
+    """Theirs is an hour's work."""
+    with pytest.raises(ZeroDivisionError), local_processes(2) as executor:
+        other = executor.submit(time.sleep, 3600)
+        executor.submit(divmod, 1, 0).result()
+    assert isinstance(other.exception(), BrokenProcessPool)

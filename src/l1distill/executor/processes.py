@@ -3,39 +3,87 @@
 import os
 import signal
 import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from multiprocessing import get_context, parent_process
+from contextlib import contextmanager
+from multiprocessing import parent_process, resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import Any
+
+FOR_PARENT = (signal.SIGINT, signal.SIGTERM)
+"""Ctrl-C and the end of a batch job reach every process; what follows is the parent's decision."""
+
+MOMENT_S = 1.0
+"""How long workers outlive their end, for the pool to take back what waits [s]: it gives each task
+that is left an error, and that of Python 3.11 stumbles over one that is canceled."""
 
 
-def local_processes(workers: int | None) -> Executor:
-    """Return an executor of processes that do not outlive this one.
+class _Worker(SpawnProcess):
+    """A process that these signals do not reach while it starts: it keeps its parent's mask."""
+
+    def start(self) -> None:
+        resource_tracker.ensure_running()  # it would lift the mask where it is started below
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_PARENT)
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Context(SpawnContext):
+    Process = _Worker
+
+
+@contextmanager
+def local_processes(workers: int | None) -> Iterator[Executor]:
+    """Open an executor of processes that do not outlive this one, or an error.
 
     They are spawned, not forked, because MLflow and TensorFlow have threads running by the time
     a stage fans out.
 
     Args:
         workers: number of processes; one per core if None.
+
+    Yields:
+        The executor. An error that leaves it, Ctrl-C among them, ends the workers at once.
     """
-    return ProcessPoolExecutor(
+    context = _Context()
+    reader, writer = context.Pipe(duplex=False)
+    executor = ProcessPoolExecutor(
         workers or os.cpu_count() or 1,
-        mp_context=get_context("spawn"),
+        mp_context=context,
         initializer=_end_with_parent,
+        initargs=(reader,),
     )
+    try:
+        yield executor
+    except BaseException:
+        writer.close()
+        executor.shutdown(cancel_futures=True)
+        raise
+    finally:
+        executor.shutdown()
+        writer.close()
+        reader.close()
 
 
-def _end_with_parent() -> None:
-    """End this worker when its parent is killed, which otherwise leaves it waiting for ever.
+def _end_with_parent(reader: "Connection[Any, Any]") -> None:
+    """End this worker when its parent says so, or is killed, which else leaves it waiting for ever.
 
-    On Ctrl-C, which reaches every process of the terminal, the worker leaves without a message:
-    the parent prints one.
+    Args:
+        reader: of a pipe that the parent closes.
     """
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    for number in FOR_PARENT:
+        signal.signal(number, lambda *_: None)  # not ignored, as the programs it starts would be
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_PARENT)
     parent = parent_process()
-    if parent is None:
-        return
+    ends: list[Any] = [reader] if parent is None else [reader, parent.sentinel]
 
     def watch() -> None:
-        parent.join()
+        wait(ends)
+        time.sleep(MOMENT_S)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
@@ -198,10 +198,10 @@ def _share(
     (folder / STOP).unlink(missing_ok=True)
     part = Part(url=store.url, name=store.name, plan=plan, problem=folder / PROBLEM)
     with open_executor(settings, folder) as executor:
+        turns: set[Future[bool]] = set()
         try:
-            turns = {
-                executor.submit(take_turn, part) for _ in range(workers_of(settings, executor))
-            }
+            for _ in range(workers_of(settings, executor)):
+                turns.add(executor.submit(take_turn, part))
             while turns:
                 over, turns = wait(turns, _LOOK_S, FIRST_COMPLETED)
                 turns |= {executor.submit(take_turn, part) for one in over if not one.result()}
@@ -211,6 +211,7 @@ def _share(
             # jobs of a cluster are cancelled
             if isinstance(error, KeyboardInterrupt) and isinstance(settings, ProcessesSettings):
                 print("search: waiting for what is being trained", file=sys.stderr)
+                wait(turns)
             raise
 
 
