@@ -38,6 +38,30 @@ def test_a_log_has_a_line_every_ten_seconds_and_one_at_the_end(
     ]
 
 
+def test_the_rate_beside_the_time_left_is_the_one_behind_it(
+    capsys: pytest.CaptureFixture[str], clock: Clock
+) -> None:
+    """Also when the machine has become slower."""
+    with progress("generate", 400, "events") as advance:
+        for number in range(400):
+            clock.now += 1.0 if number < 200 else 4.0
+            advance(1)
+    *lines, last = capsys.readouterr().err.splitlines()
+    told = [re.search(r": (\d+)/400 .* ([\d.]+) events/s, (.*) left", line) for line in lines]
+    parts = [match.groups() for match in told if match]
+    assert len(parts) == len(lines)
+    for done, rate, left in parts:
+        seconds = (400 - int(done)) / float(rate)
+        assert left == format_duration(seconds) or 0.9 < seconds / seconds_of(left) < 1.1
+    assert {parts[5][1], parts[-1][1]} == {"1.0", "0.25"}
+    assert last == "generate: 400 events in 1000.0 s (0.4 events/s)"
+
+
+def seconds_of(text: str) -> float:
+    numbers = [float(word) for word in text.split()[::2]]
+    return 60 * numbers[0] + numbers[1] if len(numbers) == 2 else numbers[0]
+
+
 def test_nothing_is_said_of_the_time_left_before_there_is_an_estimate(
     capsys: pytest.CaptureFixture[str], clock: Clock
 ) -> None:
@@ -50,8 +74,8 @@ def test_nothing_is_said_of_the_time_left_before_there_is_an_estimate(
         advance(1)
     assert capsys.readouterr().err.splitlines()[:-1] == [
         "generate: 1/4 events, 0.017 events/s",
-        "generate: 2/4 events, 0.022 events/s, 60 s left",
-        "generate: 3/4 events, 0.025 events/s, 30 s left",
+        "generate: 2/4 events, 0.033 events/s, 60 s left",
+        "generate: 3/4 events, 0.033 events/s, 30 s left",
     ]
 
 
@@ -68,8 +92,8 @@ def test_what_an_earlier_run_did_is_in_no_rate(
             advance(4)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "search: 100/160 candidates, 5 min 00 s left"
-    assert lines[1] == "search: 104/160 candidates, 0.15 candidates/s, 3 min 44 s left"
-    assert lines[-2] == "search: 156/160 candidates, 0.24 candidates/s, 16 s left"
+    assert lines[1] == "search: 104/160 candidates, 0.25 candidates/s, 3 min 44 s left"
+    assert lines[-2] == "search: 156/160 candidates, 0.25 candidates/s, 16 s left"
     assert lines[-1] == (
         "search: 160 candidates: 100 by an earlier run, 60 in 250.0 s (0.24 candidates/s)"
     )
@@ -85,7 +109,7 @@ def test_a_log_tells_no_rate_before_anything_is_done(
     assert capsys.readouterr().err.splitlines()[:3] == [
         "generate: 0/40 events, 50 s left",
         "generate: 0/40 events, 40 s left",
-        "generate: 10/40 events, 0.33 events/s, 30 s left",
+        "generate: 10/40 events, 0.34 events/s, 30 s left",
     ]
 
 

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 LOG_EVERY_S = 10.0
 """Seconds between two lines where the output is not a terminal."""
 RATE_WINDOW_S = 30.0
-"""Shortest time over which the rate behind the time left is measured [s]."""
+"""Shortest time over which the rate behind the time left is measured [s]; it is the one shown, and
+at the end that of the whole task."""
 
 
 LEAST_RATE = 1.0
@@ -68,14 +69,34 @@ def progress(
     Yields:
         The function to call with what is done since its last call.
     """
-    show = _show_bar if sys.stderr.isatty() else _show_lines
-    left = TimeLeft(total_weight or total, time.monotonic(), weight_per_s)
-    with show(description, total, unit, left) as advance:
+    meter = _Meter(total, unit, TimeLeft(total_weight or total, time.monotonic(), weight_per_s))
+    show = _bar if sys.stderr.isatty() else _lines
+    with show(description, meter) as shown:
+
+        def advance(
+            done: int,
+            weight: float | None = None,
+            *,
+            total_weight: float | None = None,
+            left_s: float | None = None,
+            earlier: bool = False,
+        ) -> None:
+            meter.add(done, earlier=earlier)
+            meter.left.report(
+                done if weight is None else weight,
+                time.monotonic(),
+                units=done,
+                total_weight=total_weight,
+                left_s=left_s,
+                earlier=earlier,
+            )
+            shown(done)
+
         yield advance
 
 
 class TimeLeft:
-    """Estimate the time left from the rate of the last reports.
+    """Estimate the time left, and tell the rate behind it, from the last reports.
 
     The first report is left out of the rate, since start-up (imports, compilation of a graph) is
     in it. Parallel workers that start together report together, in bursts, which a short window
@@ -96,19 +117,21 @@ class TimeLeft:
         self._window = RATE_WINDOW_S
         self._least = 0.0
         self._earlier = self._done = 0.0
+        self._units = 0.0
         self._end: float | None = None
-        self._reports: deque[tuple[float, float]] = deque()
+        self._reports: deque[tuple[float, float, float]] = deque()
 
     def report(
         self,
         weight: float,
         now: float,
         *,
+        units: float = 0.0,
         total_weight: float | None = None,
         left_s: float | None = None,
         earlier: bool = False,
     ) -> None:
-        """Add work that is done, at the time ``now`` [s]; see :class:`Advance`."""
+        """Add work that is done, and units, at the time ``now`` [s]; see :class:`Advance`."""
         self._total = self._total if total_weight is None else total_weight
         self._end = self._end if left_s is None else now + left_s
         if earlier:
@@ -118,7 +141,8 @@ class TimeLeft:
             self._window = max(RATE_WINDOW_S, 4 * (now - self._start))
             self._least = (now - self._start) / 2
         self._done += weight
-        self._reports.append((now, self._done))
+        self._units += units
+        self._reports.append((now, self._done, self._units))
         while len(self._reports) > 2 and self._reports[1][0] <= now - self._window:
             self._reports.popleft()
 
@@ -128,11 +152,22 @@ class TimeLeft:
             return max(0.0, self._end - now)
         rate, since = self._expected_rate, self._start
         if self._reports:
-            (first, done_first), (since, done_last) = self._reports[0], self._reports[-1]
-            if since - first >= max(self._least, 1.0) and done_last > done_first:
-                rate = (done_last - done_first) / (since - first)
+            since = self._reports[-1][0]
+            rate = self._rate(1) or rate
         left = self._total - self._earlier - self._done
         return max(0.0, left / rate - (now - since)) if rate else None
+
+    @property
+    def rate(self) -> float | None:
+        """Units per second of the same reports; None while there is no estimate."""
+        return self._rate(2)
+
+    def _rate(self, column: int) -> float | None:
+        if not self._reports:
+            return None
+        first, last = self._reports[0], self._reports[-1]
+        seconds, done = last[0] - first[0], last[column] - first[column]
+        return done / seconds if seconds >= max(self._least, 1.0) and done > 0 else None
 
 
 def format_duration(seconds: float) -> str:
@@ -145,12 +180,12 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-class _Count:
-    """Count units, and give the rate at which this run does them."""
+class _Meter:
+    """What is done of a task, at what rate, and the time left."""
 
-    def __init__(self, unit: str) -> None:
+    def __init__(self, total: int, unit: str, left: TimeLeft) -> None:
+        self.total, self.unit, self.left = total, unit, left
         self.done = self._earlier = 0
-        self._unit = unit
         self._start = time.monotonic()
 
     def add(self, done: int, *, earlier: bool) -> None:
@@ -159,29 +194,40 @@ class _Count:
 
     @property
     def rate(self) -> str:
-        """The rate in words; empty before this run has done anything."""
-        return self._rate(time.monotonic() - self._start)
+        """The rate in words, that behind the time left; empty before anything is done."""
+        recent = self.left.rate if self.done < self.total else None
+        return self._words(recent or self._mean(time.monotonic() - self._start))
 
-    def _rate(self, elapsed: float) -> str:
-        ours = self.done - self._earlier
-        if not ours or elapsed <= 0:
-            return ""
-        rate = ours / elapsed
-        return f"{rate:{',.1f' if rate >= LEAST_RATE else '.2g'}} {self._unit}/s"
+    def _mean(self, elapsed: float) -> float:
+        """Return the rate of this run."""
+        return (self.done - self._earlier) / elapsed if elapsed > 0 else 0.0
+
+    def _words(self, rate: float) -> str:
+        return f"{rate:{',.1f' if rate >= LEAST_RATE else '.2g'}} {self.unit}/s" if rate else ""
+
+    @property
+    def time_left(self) -> str:
+        """The time left in words; empty while there is no estimate, and at the end."""
+        left = self.left.at(time.monotonic()) if self.done < self.total else None
+        return "" if left is None else f"{format_duration(left)} left"
 
     @property
     def whole(self) -> str:
         """What was done, by this run and by earlier ones."""
         seconds = time.monotonic() - self._start
-        elapsed, rate = f"{seconds:.1f} s", self._rate(seconds) or f"- {self._unit}/s"
+        elapsed, rate = f"{seconds:.1f} s", self._words(self._mean(seconds)) or f"- {self.unit}/s"
         if not self._earlier:
-            return f"{self.done} {self._unit} in {elapsed} ({rate})"
+            return f"{self.done} {self.unit} in {elapsed} ({rate})"
         ours = f"{self.done - self._earlier} in {elapsed} ({rate})"
-        return f"{self.done} {self._unit}: {self._earlier} by an earlier run, {ours}"
+        return f"{self.done} {self.unit}: {self._earlier} by an earlier run, {ours}"
+
+
+Shown = Callable[[int], None]
+"""Show what the meter says, after so many units more."""
 
 
 @contextmanager
-def _show_bar(description: str, total: int, unit: str, time_left: TimeLeft) -> Iterator[Advance]:
+def _bar(description: str, meter: _Meter) -> Iterator[Shown]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -193,20 +239,17 @@ def _show_bar(description: str, total: int, unit: str, time_left: TimeLeft) -> I
     )
     from rich.text import Text
 
-    count = _Count(unit)
-
     class RateColumn(ProgressColumn):
         """Units per second, of this run."""
 
         def render(self, _: "Task") -> "Text":
-            return Text(count.rate or f"- {unit}/s", style="cyan")
+            return Text(meter.rate or f"- {meter.unit}/s", style="cyan")
 
     class TimeLeftColumn(ProgressColumn):
         """The time left, once there is an estimate."""
 
-        def render(self, task: "Task") -> "Text":
-            left = None if task.finished else time_left.at(time.monotonic())
-            return Text("" if left is None else f"{format_duration(left)} left", style="cyan")
+        def render(self, _: "Task") -> "Text":
+            return Text(meter.time_left, style="cyan")
 
     columns = (
         TextColumn("{task.description}"),
@@ -217,48 +260,23 @@ def _show_bar(description: str, total: int, unit: str, time_left: TimeLeft) -> I
         TimeLeftColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(description, total=total)
-
-        def advance(
-            done: int,
-            weight: float | None = None,
-            *,
-            total_weight: float | None = None,
-            left_s: float | None = None,
-            earlier: bool = False,
-        ) -> None:
-            given, now = done if weight is None else weight, time.monotonic()
-            time_left.report(given, now, total_weight=total_weight, left_s=left_s, earlier=earlier)
-            count.add(done, earlier=earlier)
-            bar.advance(task, done)
-
-        yield advance
+        task = bar.add_task(description, total=meter.total)
+        yield lambda done: bar.advance(task, done)
 
 
 @contextmanager
-def _show_lines(description: str, total: int, unit: str, time_left: TimeLeft) -> Iterator[Advance]:
+def _lines(description: str, meter: _Meter) -> Iterator[Shown]:
     last_line = time.monotonic()
-    count = _Count(unit)
 
-    def advance(
-        done: int,
-        weight: float | None = None,
-        *,
-        total_weight: float | None = None,
-        left_s: float | None = None,
-        earlier: bool = False,
-    ) -> None:
+    def shown(_: int) -> None:
         nonlocal last_line
-        given, now = done if weight is None else weight, time.monotonic()
-        time_left.report(given, now, total_weight=total_weight, left_s=left_s, earlier=earlier)
-        count.add(done, earlier=earlier)
-        if now - last_line < LOG_EVERY_S or count.done >= total:
+        now = time.monotonic()
+        if now - last_line < LOG_EVERY_S or meter.done >= meter.total:
             return
         last_line = now
-        left = time_left.at(now)
-        words = [count.rate, "" if left is None else f"{format_duration(left)} left"]
-        line = ", ".join([f"{description}: {count.done}/{total} {unit}", *filter(None, words)])
-        print(line, file=sys.stderr, flush=True)
+        counted = f"{description}: {meter.done}/{meter.total} {meter.unit}"
+        words = filter(None, (counted, meter.rate, meter.time_left))
+        print(", ".join(words), file=sys.stderr, flush=True)
 
-    yield advance
-    print(f"{description}: {count.whole}", file=sys.stderr, flush=True)
+    yield shown
+    print(f"{description}: {meter.whole}", file=sys.stderr, flush=True)
