@@ -152,9 +152,9 @@ def test_ctrl_c_leaves_the_tables_of_what_there_is(
         if outcomes:
             raise KeyboardInterrupt
 
-    # the worker leaves behind its first task, however fast it is
+    # the worker leaves behind its first task, of two, however fast it is
     stop = work_folder(tmp_path / "search") / search_workers.STOP
-    words = ("experiment=search_co", *FEW, "search.candidates=8", f"output={tmp_path}/search")
+    words = ("experiment=search_co", *FEW, "search.candidates=12", f"output={tmp_path}/search")
     with monkeypatch.context() as patched:
         patched.setattr(search_workers._Report, "__call__", interrupt)
         patched.setattr(search_workers._Turn, "look", lambda *_: stop.touch())
@@ -162,9 +162,9 @@ def test_ctrl_c_leaves_the_tables_of_what_there_is(
     assert done.returncode == 130, done.stderr
     assert f"what there is was written to {tmp_path}/search" in done.stderr
     table = rows(tmp_path / "search/candidates.csv")
-    assert len(table) == 8
+    assert len(table) == 12
     trained = [row for row in table if row["loss"]]
-    assert 0 < len(trained) < 8
+    assert 0 < len(trained) < 12
     assert {row["state"] for row in table} == {"waiting"}
     assert runs_of(store, "search")[0].info.status == "KILLED"
     # and goes on, up to a job of the pipeline with the best
@@ -173,7 +173,7 @@ def test_ctrl_c_leaves_the_tables_of_what_there_is(
     monkeypatch.setattr(search_promotion, "print", lambda *_, **__: None, raising=False)
     monkeypatch.setattr(Job, "summary", "", raising=False)
     done = store.l1distill("search", *words, "promote=true")
-    counted = f"search: 8 candidates: {len(trained)} by an earlier run, {8 - len(trained)} in "
+    counted = f"search: 12 candidates: {len(trained)} by an earlier run, {12 - len(trained)} in "
     assert counted in done.stderr
     after = rows(tmp_path / "search/candidates.csv")
     assert [after[int(row["candidate"])]["layers"] for row in trained] == [
