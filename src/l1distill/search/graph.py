@@ -7,8 +7,12 @@ not known while a graph is traced: one graph of a depth then serves all widths.
 """
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from l1distill.search.grids import Grid, Grids
 
@@ -68,6 +72,23 @@ class Weights(NamedTuple):
         return tf.concat([tf.reshape(part, (tf.shape(part)[0], -1)) for part in parts], axis=1)
 
 
+class Group(NamedTuple):
+    """Candidates beside their weights.
+
+    Attributes:
+        types: (candidates, types, 4); see :class:`l1distill.search.grids.Grids`.
+        widths: (layers + 1,) nodes of each layer, from the inputs to the outputs.
+        places: (candidates,) of those that take part, filled up; where several are computed at
+            once, the places of such groups, (groups,).
+        number: how many places count.
+    """
+
+    types: Any
+    widths: Any
+    places: Any
+    number: Any
+
+
 class Items(NamedTuple):
     """What is learned.
 
@@ -80,6 +101,30 @@ class Items(NamedTuple):
     features: Any
     targets: Any
     units: Any
+
+
+class Batches(NamedTuple):
+    """Rows of items in batches of one size: the last is filled up with an item that counts nothing.
+
+    Attributes:
+        rows: (batches, batch) numbers of items.
+        shares: (batches, batch) what the loss of each is multiplied by: 0 where it is filled up.
+    """
+
+    rows: Any
+    shares: Any
+
+    @classmethod
+    def of(cls, order: NDArray[np.integer[Any]], size: int, *, mean: bool) -> "Batches":
+        """Cut an order of items into batches; shares give the mean of each batch, or its sum."""
+        number = math.ceil(len(order) / size)
+        rows = np.zeros(number * size, np.int32)
+        rows[: len(order)] = order
+        shares = np.zeros((number, size), np.float32)
+        shares.flat[: len(order)] = 1.0
+        if mean:
+            shares /= shares.sum(axis=1, keepdims=True)
+        return cls(rows.reshape(number, size), shares)
 
 
 def rounded(x: "tf.Tensor", grid: Grid, rounds: bool) -> "tf.Tensor":

@@ -1,11 +1,9 @@
 """Candidates that are trained together: filled up to the widest of them, on the same batches."""
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,28 +69,3 @@ class Population:
     def types(self) -> Array:
         """Types of all numbers, (candidates, types, 4)."""
         return grids_of(self.candidates, bool(self.exponents)).packed()
-
-
-@dataclass(frozen=True, eq=False)
-class Batches:
-    """Rows of items in batches of one size: the last is filled up with an item that counts nothing.
-
-    Attributes:
-        rows: (batches, batch) numbers of items.
-        shares: (batches, batch) what the loss of each is multiplied by.
-    """
-
-    rows: NDArray[np.int32]
-    shares: Array
-
-    @classmethod
-    def of(cls, order: NDArray[np.integer[Any]], size: int, *, mean: bool) -> "Batches":
-        """Cut an order of items into batches; shares give the mean of each batch, or its sum."""
-        number = math.ceil(len(order) / size)
-        rows = np.zeros(number * size, np.int32)
-        rows[: len(order)] = order
-        shares = np.zeros((number, size), np.float32)
-        shares.flat[: len(order)] = 1.0
-        if mean:
-            shares /= shares.sum(axis=1, keepdims=True)
-        return cls(rows.reshape(number, size), shares)

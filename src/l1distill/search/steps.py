@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 from l1distill.distillation.settings import Distance, DistillationSettings
 from l1distill.distillation.transfer import RESPONSE, Transfer, weighted
 from l1distill.search.buckets import POPULATION
+from l1distill.search.compiled import CUBE, INTEGER, INTEGERS, MATRIX, ROWS, VECTOR, compiled
 from l1distill.search.graph import (
     BETA_1,
     BETA_2,
     EPSILON,
+    Batches,
     Compare,
+    Group,
     Items,
     State,
     Weights,
@@ -27,22 +30,24 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+_STATE = State(MATRIX, MATRIX, MATRIX)
+_GROUP = Group(types=CUBE, widths=INTEGERS, places=INTEGERS, number=INTEGER)
+_ITEMS = Items(features=MATRIX, targets=MATRIX, units=VECTOR)
+_BATCHES = Batches(rows=ROWS, shares=MATRIX)
+
+
 @dataclass(frozen=True)
 class Program:
-    """The graphs of populations of a depth; XLA compiles them for every shape of their arguments.
-
-    Batches are rows (batches, batch), which are numbers of items, and shares (batches, batch), what
-    the loss of each is multiplied by: 0 where a batch is filled up.
+    """The graphs of populations of a depth; XLA compiles them for all widths.
 
     Attributes:
-        run: from state, masks (candidates, numbers), types, learning rates (candidates,), weights
-            of the distances (candidates, distances), widths, the places of those that are to be
-            trained and their number, items, rows, shares, the first step and the one behind the
-            last, and the steps done before, to the new state and the sum of each candidate's
-            losses.
-        evaluate: from weights (candidates, numbers), types, widths, places, their number, items,
-            rows and shares to the sum of each candidate's losses.
-        predict: from weights, types, widths, items and rows to answers (batches, candidates, batch,
+        run: from state, masks (candidates, numbers), learning rates (candidates,), weights of the
+            distances (candidates, distances), group, items, batches, the first step and the one
+            behind the last, and the steps done before, to the new state and the sum of each
+            candidate's losses.
+        evaluate: from weights (candidates, numbers), group, items and batches to the sum of each
+            candidate's losses.
+        predict: from weights, group, items and batches to answers (batches, candidates, batch,
             outputs).
     """
 
@@ -125,120 +130,95 @@ def program(
     def visit(
         function: Callable[..., Any],
         memory: Any,
-        places: "tf.Tensor",
-        number: "tf.Tensor",
+        group: Group,
         items: Items,
-        rows: "tf.Tensor",
-        first: "tf.Tensor",
-        last: "tf.Tensor",
+        batches: Batches,
+        steps: "tuple[tf.Tensor, tf.Tensor]",
     ) -> Any:
         """Show each batch to all candidates, one after the other: it stays in the cache."""
+        first, last = steps
 
         def batch(step: "tf.Tensor", memory: Any) -> Any:
-            x, y = tf.gather(items.features, rows[step]), tf.gather(items.targets, rows[step])
+            rows = batches.rows[step]
+            x, y = tf.gather(items.features, rows), tf.gather(items.targets, rows)
 
             def candidate(turn: "tf.Tensor", memory: Any) -> Any:
-                return turn + 1, function(places[turn], step, x, y, memory)
+                return turn + 1, function(group.places[turn], step, x, y, memory)
 
             start = (tf.constant(0), memory)
-            _, memory = tf.while_loop(lambda turn, _: turn < number, candidate, start)
+            _, memory = tf.while_loop(lambda turn, _: turn < group.number, candidate, start)
             return step + 1, memory
 
         return tf.while_loop(lambda step, _: step < last, batch, (first, memory))[1]
 
-    @_compiled(_STATE, _MATRIX, _TYPES, _VECTOR, _MATRIX, *_FOR_ALL, _INTEGER, _INTEGER, _INTEGER)
+    @compiled(_STATE, MATRIX, VECTOR, MATRIX, _GROUP, _ITEMS, _BATCHES, INTEGER, INTEGER, INTEGER)
     def run(
         state: State,
         masks: "tf.Tensor",
-        types: "tf.Tensor",
         rates: "tf.Tensor",
         mix: "tf.Tensor",
-        widths: "tf.Tensor",
-        places: "tf.Tensor",
-        number: "tf.Tensor",
+        group: Group,
         items: Items,
-        rows: "tf.Tensor",
-        shares: "tf.Tensor",
+        batches: Batches,
         first: "tf.Tensor",
         last: "tf.Tensor",
         done: "tf.Tensor",
     ) -> Any:
-        nodes = tf.unstack(widths, layers + 1)
-        counts = tf.reduce_sum(tf.cast(shares > 0.0, tf.float32), axis=1)
-        limits = limits_of(Grids.unpacked(types, layers), nodes)
-        fixed = [divided(part) for part in (masks, types, rates, mix, limits)]
+        nodes = tf.unstack(group.widths, layers + 1)
+        counts = tf.reduce_sum(tf.cast(batches.shares > 0.0, tf.float32), axis=1)
+        limits = limits_of(Grids.unpacked(group.types, layers), nodes)
+        fixed = [divided(part) for part in (masks, group.types, rates, mix, limits)]
 
         def step(
             place: "tf.Tensor", number: "tf.Tensor", x: "tf.Tensor", y: "tf.Tensor", memory: Any
         ) -> Any:
-            mask, kinds, rate, mixed, limit = (part.read(place) for part in fixed)
+            mask, types, rate, mixed, limit = (part.read(place) for part in fixed)
             weights, momentum, velocity, total = (part.read(place) for part in memory)
-            weights, grids = weights * mask, Grids.unpacked(kinds, layers)
-            cut = Weights.of(weights, nodes)
-            flat = [*cut.kernels, *cut.biases]
+            masked, grids = weights * mask, Grids.unpacked(types, layers)
+            cut = Weights.of(masked, nodes)
+            parts = [*cut.kernels, *cut.biases]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(flat)
+                tape.watch(parts)
                 each = learned(given(cut, grids, items.units, x), y, mixed)
-                means = tf.linalg.matvec(each, shares[number])
+                means = tf.linalg.matvec(each, batches.shares[number])
                 loss = tf.reduce_sum(means)
-            slopes = tape.gradient(loss, flat)
+            slopes = tape.gradient(loss, parts)
             gradient = Weights(tuple(slopes[:layers]), tuple(slopes[layers:])).flat()
-            moved = adam(
-                State(weights, momentum, velocity),
-                gradient,
-                limit,
-                rate[:, None],
-                done + number - first + 1,
-            )
-            behind = (*moved, total + means * counts[number])
-            return tuple(
-                part.write(place, value) for part, value in zip(memory, behind, strict=True)
-            )
+            before = State(masked, momentum, velocity)
+            behind = adam(before, gradient, limit, rate[:, None], done + number - first + 1)
+            values = (*behind, total + means * counts[number])
+            pairs = zip(memory, values, strict=True)
+            return tuple(part.write(place, value) for part, value in pairs)
 
         memory = tuple(divided(part) for part in (*state, tf.zeros_like(rates)))
-        memory = visit(step, memory, places, number, items, rows, first, last)
+        memory = visit(step, memory, group, items, batches, (first, last))
         weights, momentum, velocity, total = (joined(part) for part in memory)
         return State(weights, momentum, velocity), total
 
-    @_compiled(_MATRIX, _TYPES, *_FOR_ALL)
-    def evaluate(
-        weights: "tf.Tensor",
-        types: "tf.Tensor",
-        widths: "tf.Tensor",
-        places: "tf.Tensor",
-        number: "tf.Tensor",
-        items: Items,
-        rows: "tf.Tensor",
-        shares: "tf.Tensor",
-    ) -> "tf.Tensor":
-        nodes = tf.unstack(widths, layers + 1)
-        fixed = [divided(part) for part in (weights, types)]
+    @compiled(MATRIX, _GROUP, _ITEMS, _BATCHES)
+    def evaluate(weights: "tf.Tensor", group: Group, items: Items, batches: Batches) -> "tf.Tensor":
+        nodes = tf.unstack(group.widths, layers + 1)
+        fixed = [divided(part) for part in (weights, group.types)]
 
         def judge(
             place: "tf.Tensor", number: "tf.Tensor", x: "tf.Tensor", y: "tf.Tensor", total: Any
         ) -> Any:
-            flat, kinds = (part.read(place) for part in fixed)
-            said = given(Weights.of(flat, nodes), Grids.unpacked(kinds, layers), items.units, x)
-            summed = tf.linalg.matvec(losses(said, y, compare), shares[number])
+            own, types = (part.read(place) for part in fixed)
+            said = given(Weights.of(own, nodes), Grids.unpacked(types, layers), items.units, x)
+            summed = tf.linalg.matvec(losses(said, y, compare), batches.shares[number])
             return total.write(place, total.read(place) + summed)
 
         total = divided(tf.zeros_like(weights[:, 0]))
-        ends = tf.constant(0), tf.shape(rows)[0]
-        return joined(visit(judge, total, places, number, items, rows, *ends))
+        ends = tf.constant(0), tf.shape(batches.rows)[0]
+        return joined(visit(judge, total, group, items, batches, ends))
 
-    @_compiled(_MATRIX, _TYPES, _INTEGERS, _ITEMS, _ROWS)
-    def predict(
-        weights: "tf.Tensor",
-        types: "tf.Tensor",
-        widths: "tf.Tensor",
-        items: Items,
-        rows: "tf.Tensor",
-    ) -> "tf.Tensor":
-        nodes = tf.unstack(widths, layers + 1)
-        cut, grids = Weights.of(weights, nodes), Grids.unpacked(types, layers)
+    @compiled(MATRIX, _GROUP, _ITEMS, _BATCHES)
+    def predict(weights: "tf.Tensor", group: Group, items: Items, batches: Batches) -> "tf.Tensor":
+        nodes = tf.unstack(group.widths, layers + 1)
+        cut, grids = Weights.of(weights, nodes), Grids.unpacked(group.types, layers)
         return tf.map_fn(
-            lambda some: given(cut, grids, items.units, tf.gather(items.features, some)),
-            rows,
+            lambda rows: given(cut, grids, items.units, tf.gather(items.features, rows)),
+            batches.rows,
             fn_output_signature=tf.float32,
         )
 
@@ -247,36 +227,6 @@ def program(
 
 # TensorFlow complains of functions that live as long as the interpreter
 atexit.register(program.cache_clear)
-
-_Kind = tuple[int, str]
-_VECTOR, _MATRIX, _TYPES = (1, "float32"), (2, "float32"), (3, "float32")
-_INTEGER, _INTEGERS, _ROWS = (0, "int32"), (1, "int32"), (2, "int32")
-_STATE = State(_MATRIX, _MATRIX, _MATRIX)
-_ITEMS = Items(features=_MATRIX, targets=_MATRIX, units=_VECTOR)
-_FOR_ALL = (_INTEGERS, _INTEGERS, _INTEGER, _ITEMS, _ROWS, _MATRIX)
-
-
-def _compiled(*kinds: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Compile a function with XLA; it is traced once, for arguments of any shape.
-
-    Args:
-        kinds: of each argument its number of dimensions and the type of its numbers.
-    """
-    import tensorflow as tf
-
-    def spec(kind: Any) -> Any:
-        if isinstance(kind[0], int):
-            return tf.TensorSpec([None] * kind[0], kind[1])
-        return type(kind)(*map(spec, kind))
-
-    def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-        signature = [spec(kind) for kind in kinds]
-        whole = tf.function(function, jit_compile=True, autograph=False, input_signature=signature)
-        # called directly: to look for the right trace takes longer than short epochs
-        traced = cache(whole.get_concrete_function)
-        return lambda *arguments: traced()(*tf.nest.map_structure(tf.constant, arguments))
-
-    return compiled
 
 
 def limits_of(grids: Grids, widths: "Sequence[tf.Tensor]") -> "tf.Tensor":

@@ -14,9 +14,9 @@ from l1distill.distillation.student import Examples
 from l1distill.models.student_network import NetworkSettings
 from l1distill.search.buckets import filled_up
 from l1distill.search.candidate import Candidate
-from l1distill.search.graph import Items, State
+from l1distill.search.graph import Batches, Group, Items, State
 from l1distill.search.masks import Schedule, magnitude_masks
-from l1distill.search.population import Batches, Population
+from l1distill.search.population import Population
 from l1distill.search.snapshot import Snapshot
 from l1distill.search.steps import Program, at_once, program
 from l1distill.search.weights import Layers
@@ -123,10 +123,9 @@ class Trainer:
         batches = Batches.of(np.arange(len(features)), HELD_OUT_BATCH, mean=False)
         given = self._program(population, population.rounds).predict(
             population.layout.packed(weights),
-            population.types,
-            np.array(population.widths, np.int32),
+            self._group(population, [True] * len(weights)),
             items,
-            batches.rows,
+            batches,
         )
         parts = np.asarray(given).transpose(1, 0, 2, 3)
         result: Array = parts.reshape(len(parts), -1, population.widths[-1])
@@ -149,8 +148,9 @@ class Trainer:
         rounds = population.rounds and epoch >= self._float_epochs
         if population.rounds and epoch == self._float_epochs:
             snapshots = [one.with_new_optimizer() for one in snapshots]
-        state, masks, losses = self._run(population, snapshots, epoch, rounds)
-        judged = self._judge(population, snapshots, state.weights, rounds)
+        group = self._group(population, [not one.ended for one in snapshots])
+        state, masks, losses = self._run(population, group, snapshots, epoch, rounds)
+        judged = self._judge(population, group, np.asarray(state.weights), rounds)
         parts = [population.layout.unpacked(part, population.sizes) for part in state]
         own_masks = population.layout.unpacked(masks, population.sizes)
         behind = []
@@ -171,7 +171,12 @@ class Trainer:
         return behind
 
     def _run(
-        self, population: Population, snapshots: Sequence[Snapshot], epoch: int, rounds: bool
+        self,
+        population: Population,
+        group: Group,
+        snapshots: Sequence[Snapshot],
+        epoch: int,
+        rounds: bool,
     ) -> tuple[State, Array, Array]:
         """Take the steps of an epoch; returns state and masks behind it, and the mean losses."""
         pairs = list(zip(population.candidates, snapshots, strict=True))
@@ -205,14 +210,11 @@ class Trainer:
             state, losses = used.run(
                 state,
                 masks,
-                population.types,
                 rates,
                 self._mix(population),
-                np.array(layout.widths, np.int32),
-                *self._trained(snapshots),
+                group,
                 self._train_items,
-                batches.rows,
-                batches.shares,
+                batches,
                 np.int32(first),
                 np.int32(last),
                 np.int32(adam_before + first),
@@ -221,29 +223,25 @@ class Trainer:
         weights = np.asarray(state.weights) * masks
         return state._replace(weights=weights), masks, total / len(order)
 
-    def _judge(
-        self, population: Population, snapshots: Sequence[Snapshot], weights: Array, rounds: bool
-    ) -> Array:
+    def _judge(self, population: Population, group: Group, weights: Array, rounds: bool) -> Array:
         """Return the mean validation losses."""
         number = len(self._validation.features)
         batches = Batches.of(np.arange(number), HELD_OUT_BATCH, mean=False)
         summed = self._program(population, rounds).evaluate(
-            weights,
-            population.types,
-            np.array(population.widths, np.int32),
-            *self._trained(snapshots),
-            self._validation_items,
-            batches.rows,
-            batches.shares,
+            weights, group, self._validation_items, batches
         )
         result: Array = summed.numpy() / number
         return result
 
-    def _trained(self, snapshots: Sequence[Snapshot]) -> tuple[NDArray[np.int32], np.int32]:
-        """Return the places of those that have not ended, filled up, and how many they are."""
-        going = np.array([not one.ended for one in snapshots]).reshape(-1, self._together)
-        places = np.flatnonzero(going.any(axis=1)).astype(np.int32)
-        return np.pad(places, (0, len(going) - len(places))), np.int32(len(places))
+    def _group(self, population: Population, takes_part: Sequence[bool]) -> Group:
+        going = np.array(takes_part).reshape(-1, self._together).any(axis=1)
+        places = np.flatnonzero(going).astype(np.int32)
+        return Group(
+            types=population.types,
+            widths=np.array(population.widths, np.int32),
+            places=np.pad(places, (0, len(going) - len(places))),
+            number=np.int32(len(places)),
+        )
 
     def _rate(self, candidate: Candidate, snapshot: Snapshot) -> float:
         return learning_rate(
