@@ -1,4 +1,4 @@
-"""A real Slurm on this machine, of one node, for tests: it needs no rights, and leaves nothing."""
+"""A real Slurm on this machine, of two nodes, for tests: it needs no rights, and leaves nothing."""
 
 import contextlib
 import os
@@ -16,34 +16,36 @@ from tests.processes import wait_for
 from tests.programs import program
 from tests.servers import free_port
 
-_NODE = "here"
+NODES = ("one", "two")
+"""The nodes; a job goes to the one with fewer."""
 _CONFIGURATION = f"""\
 ClusterName=tests
 SlurmctldHost={{host}}(127.0.0.1)
 SlurmctldPort={{controller_port}}
-SlurmdPort={{node_port}}
 SlurmUser={{user}}
 SlurmdUser={{user}}
 AuthType=auth/none
 CredType=cred/none
 StateSaveLocation={{folder}}/state
-SlurmdSpoolDir={{folder}}/spool
+SlurmdSpoolDir={{folder}}/spool-%n
 SlurmctldPidFile={{folder}}/slurmctld.pid
-SlurmdPidFile={{folder}}/slurmd.pid
+SlurmdPidFile={{folder}}/slurmd-%n.pid
 SlurmctldLogFile={{folder}}/slurmctld.log
-SlurmdLogFile={{folder}}/slurmd.log
+SlurmdLogFile={{folder}}/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
 MpiDefault=none
 SelectType=select/cons_tres
-SelectTypeParameters=CR_CPU_Memory
+SelectTypeParameters=CR_CPU_Memory,CR_LLN
 SchedulerParameters=sched_min_interval=0,batch_sched_delay=0
 ReturnToService=2
 KillWait=5
 SlurmdParameters=config_overrides
-NodeName={_NODE} NodeHostname={{host}} NodeAddr=127.0.0.1 CPUs=64 RealMemory=1000000
-PartitionName=short Nodes={_NODE} Default=YES MaxTime=INFINITE State=UP
+NodeName=DEFAULT CPUs=64 RealMemory=1000000
+NodeName={NODES[0]} NodeHostname={{host}} NodeAddr=127.0.0.1 Port={{first_port}}
+NodeName={NODES[1]} NodeHostname={{host}} NodeAddr=127.0.0.1 Port={{second_port}}
+PartitionName=short Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
 """
 """More than the machine has, so that no job waits; users are believed, so that no daemon of munge
 has to run; control groups are left alone."""
@@ -81,7 +83,7 @@ def slurm() -> Iterator[None]:
     folder = Path(tempfile.mkdtemp(prefix="l1distill-slurm-"))
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder)
-        for name in ("state", "spool"):
+        for name in ("state", *(f"spool-{node}" for node in NODES)):
             (folder / name).mkdir()
         configuration = folder / "slurm.conf"
         configuration.write_text(
@@ -90,21 +92,26 @@ def slurm() -> Iterator[None]:
                 user=pwd.getpwuid(os.geteuid()).pw_name,
                 folder=folder,
                 controller_port=free_port(),
-                node_port=free_port(),
+                first_port=free_port(),
+                second_port=free_port(),
             )
         )
         stack.enter_context(pytest.MonkeyPatch.context()).setenv("SLURM_CONF", str(configuration))
         common = ["-D", "-f", configuration]
-        node = stack.enter_context(_daemon(folder, "slurmd", *common, "-N", _NODE))
-        controller = stack.enter_context(_daemon(folder, "slurmctld", *common, "-i"))
+        daemons = {
+            f"slurmd-{node}": stack.enter_context(
+                _daemon(folder, "slurmd", *common, "-N", node, output=f"slurmd-{node}")
+            )
+            for node in NODES
+        }
+        daemons["slurmctld"] = stack.enter_context(_daemon(folder, "slurmctld", *common, "-i"))
 
         def is_idle() -> bool:
-            for daemon in (controller, node):
-                log = folder / f"{Path(daemon.args[0]).name}.log"
-                assert daemon.poll() is None, log.read_text()
-            asked = ["sinfo", "--noheader", "--format=%T"]
+            for name, daemon in daemons.items():
+                assert daemon.poll() is None, (folder / f"{name}.out").read_text()
+            asked = ["sinfo", "--noheader", "--Node", "--format=%T"]
             answer = subprocess.run(asked, capture_output=True, text=True, check=False)
-            return answer.stdout.strip() == "idle"
+            return answer.stdout.split() == ["idle"] * len(NODES)
 
         wait_for(is_idle)
         stack.callback(_cancel_all)
@@ -118,10 +125,12 @@ def _cancel_all() -> None:
 
 
 @contextlib.contextmanager
-def _daemon(folder: Path, name: str, *arguments: str | Path) -> "Iterator[subprocess.Popen[bytes]]":
-    with (folder / f"{name}.out").open("w") as output:
+def _daemon(
+    folder: Path, name: str, *arguments: str | Path, output: str = ""
+) -> "Iterator[subprocess.Popen[bytes]]":
+    with (folder / f"{output or name}.out").open("w") as said:
         command = [program(name), *map(str, arguments)]
-        daemon = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder)
+        daemon = subprocess.Popen(command, stdout=said, stderr=said, cwd=folder)
     try:
         yield daemon
     finally:

@@ -15,7 +15,7 @@ from l1distill.executor import batch, open_executor
 from tests.executor.test_batch import SLURM
 from tests.processes import wait_for
 from tests.programs import program
-from tests.slurm import scancel, slurm, squeue, submitted, wait_until_idle
+from tests.slurm import NODES, scancel, slurm, squeue, submitted, wait_until_idle
 
 pytestmark = [pytest.mark.needs_program("slurmctld"), pytest.mark.usefixtures("_slurm")]
 
@@ -24,6 +24,22 @@ pytestmark = [pytest.mark.needs_program("slurmctld"), pytest.mark.usefixtures("_
 def _slurm() -> Iterator[None]:
     with slurm():
         yield
+
+
+def test_jobs_are_spread_over_nodes(tmp_path: Path) -> None:
+    settings = SLURM.model_copy(update={"jobs": 2})
+    with open_executor(settings, tmp_path / "work") as executor:
+        begun = [tmp_path / str(number) for number in range(2)]
+        futures = [executor.submit(_node, begun, number) for number in range(2)]
+        assert {future.result() for future in futures} == {*NODES}
+    wait_until_idle()
+
+
+def _node(begun: list[Path], number: int) -> str:
+    """Returns where it is done, when all have begun."""
+    begun[number].touch()
+    wait_for(lambda: all(path.exists() for path in begun))
+    return os.environ["SLURMD_NODENAME"]
 
 
 def test_jobs_whose_workers_stay_away(tmp_path: Path) -> None:
