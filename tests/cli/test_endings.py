@@ -150,7 +150,8 @@ def test_a_sweep_whose_jobs_are_all_refused_leaves_no_run(tmp_path: Path) -> Non
         "assert 'mlflow' not in sys.modules\n"
         "sys.exit(status)"
     )
-    done = python(tmp_path, "-c", code, "student", "-m", "student.weight_bits=98,99")
+    words = ("student.weight_bits=98,99", "student.layers=[8]")  # the latter is that of all
+    done = python(tmp_path, "-c", code, "student", "-m", *words)
     assert done.returncode == 2
     lines = done.stderr.splitlines()
     assert lines[0].startswith("l1distill: job 0 (student.weight_bits=98): student.weight_bits=98:")

@@ -93,11 +93,12 @@ def _run_hydra(stage: str, arguments: Sequence[str], report: Report) -> int:
     register_own_conf()
     # Hydra would print its own account of an exception and leave with status 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    jobs = _Jobs(stage, report)
+    words = [*map(quote_types, arguments)]
+    jobs = _Jobs(stage, words, report)
     run = hydra.main(
         config_path=str(shipped_conf()), config_name=stage, version_base=HYDRA_VERSION_BASE
     )
-    own_argv, sys.argv = sys.argv, [f"l1distill {stage}", *map(quote_types, arguments)]
+    own_argv, sys.argv = sys.argv, [f"l1distill {stage}", *words]
     try:
         run(jobs.run)()
     except ValueError as error:  # flags that do not go together, an index into a list
@@ -112,9 +113,9 @@ def _run_hydra(stage: str, arguments: Sequence[str], report: Report) -> int:
 class _Jobs:
     """The jobs of one command: each is reported by itself, and the others run."""
 
-    def __init__(self, stage: str, report: Report) -> None:
+    def __init__(self, stage: str, words: Sequence[str], report: Report) -> None:
         self.statuses: list[int] = []
-        self._stage = stage
+        self._stage, self._words = stage, words
         self._report = report
         self._sweep = False
 
@@ -163,13 +164,14 @@ class _Jobs:
         configuration.run(self._stage, composed, tags)
 
     def _name(self) -> str:
-        """Return which job of a sweep this is, with its overrides."""
+        """Return which job of a sweep this is, with the overrides that the command has not."""
         from hydra.core.hydra_config import HydraConfig
 
         if not self._sweep:
             return ""
         of_hydra = HydraConfig.get()
-        return f"job {of_hydra.job.num} ({' '.join(of_hydra.overrides.task)})"
+        own = [word for word in of_hydra.overrides.task if word not in self._words]
+        return f"job {of_hydra.job.num} ({' '.join(own or of_hydra.overrides.task)})"
 
     def end(self) -> int:
         """Return the highest exit status, and say how many jobs of a sweep failed."""
