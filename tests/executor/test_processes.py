@@ -5,11 +5,13 @@ import sys
 import textwrap
 import time
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import psutil
 import pytest
 
 from l1distill.executor.processes import local_processes
+from tests.processes import wait_for
 
 
 def test_work_is_done_in_other_processes() -> None:
@@ -78,6 +80,40 @@ def test_what_ends_a_whole_terminal_or_job_ends_workers_without_a_word(
     assert (process.returncode, said) == (7, "")
     _, alive = psutil.wait_procs(children, timeout=30)
     assert alive == [], "orphans"
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_tasks_close_what_they_have_open(sent: signal.Signals, tmp_path: Path) -> None:
+    script = textwrap.dedent("""
+        import sys
+        from pathlib import Path
+        from l1distill.executor.processes import local_processes
+        from tests.executor.test_processes import _open
+        if __name__ == "__main__":
+            with local_processes(2) as executor:
+                list(executor.map(_open, [Path(sys.argv[1]) / str(number) for number in range(8)]))
+    """)
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    wait_for(lambda: len([*tmp_path.iterdir()]) == 2)
+    children = psutil.Process(process.pid).children(recursive=True)
+    if sent == signal.SIGINT:
+        os.killpg(process.pid, sent)
+    else:
+        process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == [], "orphans"
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["closed"] * 2
+
+
+def _open(path: Path) -> None:
+    path.touch()
+    try:
+        time.sleep(600)
+    finally:
+        time.sleep(0.1)
+        path.write_text("closed")
 
 
 def test_an_error_does_not_wait_for_the_other_workers() -> None:

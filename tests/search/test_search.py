@@ -232,6 +232,8 @@ def test_those_on_the_front_go_on() -> None:
     assert non_dominated([[1, 1], [1, 1], [2, 0]]).tolist() == [True, False, True]
     assert survivors(losses, costs, 2.5, keep_front=False) == [1, 4]
     assert survivors(losses, costs, 2.5, keep_front=True) == [0, 1, 2, 4]
+    # a constant is cheap, and no answer
+    assert survivors([9.0, *losses], [[0.0, 0.0], *costs], 3.0, keep_front=True) == [1, 2, 3, 5]
     assert survivors([float("nan")], [[]], 2.0, keep_front=True) == []
 
 

@@ -187,16 +187,20 @@ class _Meter:
         self.total, self.unit, self.left = total, unit, left
         self.done = self._earlier = 0
         self._start = time.monotonic()
+        self._end: float | None = None
 
     def add(self, done: int, *, earlier: bool) -> None:
         self.done += done
         self._earlier += done if earlier else 0
+        if done and self.done >= self.total:
+            self._end = time.monotonic()
 
     @property
     def rate(self) -> str:
         """The rate in words, that behind the time left; empty before anything is done."""
         recent = self.left.rate if self.done < self.total else None
-        return self._words(recent or self._mean(time.monotonic() - self._start))
+        now = time.monotonic() if self._end is None else self._end
+        return self._words(recent or self._mean(now - self._start))
 
     def _mean(self, elapsed: float) -> float:
         """Return the rate of this run."""

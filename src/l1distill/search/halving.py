@@ -35,7 +35,8 @@ def survivors(
         costs: of each, none or several numbers.
         factor: one of so many goes on.
         keep_front: whether all that are not dominated in loss and cost go on, too: after one epoch
-            the best by loss alone are half of those of the final front.
+            the best by loss alone are half of those of the final front. What costs nothing gives
+            the same answer to everything, and is on no front.
 
     Returns:
         Their places, in order.
@@ -46,8 +47,9 @@ def survivors(
     kept = max(1, round(len(good) / factor))
     chosen = set(sorted(good, key=lambda number: (losses[number], number))[:kept])
     if keep_front:
-        front = non_dominated([[losses[number], *costs[number]] for number in good])
-        chosen |= {number for number, best in zip(good, front, strict=True) if best}
+        costly = [number for number in good if not len(costs[number]) or any(costs[number])]
+        front = non_dominated([[losses[number], *costs[number]] for number in costly])
+        chosen |= {number for number, best in zip(costly, front, strict=True) if best}
     return sorted(chosen)
 
 

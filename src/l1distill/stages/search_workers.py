@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import current_process
 from pathlib import Path
@@ -70,7 +69,6 @@ def take_turn(part: Part) -> bool:
     Raises:
         ResourceError: the process was killed.
     """
-    _leave_signals_to_parent()
     current_process().daemon = False  # as Dask's workers are, which then may have no children
     try:
         with local_processes(1) as fresh:
@@ -93,7 +91,6 @@ def take_part(part: Part, growth: int | None = None, seconds: float = math.inf) 
     Returns:
         Whether the search is finished, or stopped; not where memory or time are used up.
     """
-    _leave_signals_to_parent()
     # whatever a worker finds is trained anew before it is used: the fastest arithmetic will do
     use_processor_freely(os.environ)
     quiet_libraries()
@@ -111,19 +108,6 @@ def take_part(part: Part, growth: int | None = None, seconds: float = math.inf) 
         return not turn.is_over()
     finally:
         store.close()
-
-
-def _leave_signals_to_parent() -> None:
-    """Leave Ctrl-C, which reaches every process of a terminal, to the command itself.
-
-    So with the end of a batch job: were this process the first to die of it, its parent would take
-    it for a fault. It ends with its parent.
-    """
-    import signal
-
-    with suppress(ValueError):  # of Dask, whose workers are threads
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 class _Turn:

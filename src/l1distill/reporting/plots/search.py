@@ -58,7 +58,8 @@ def draw_front(
             label=label,
             markersize=4,
         )
-    ax.set_xscale("log")
+    if any(lut > 0 for lut, _ in points):
+        ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel("LUT (estimate)")
     ax.set_ylabel("validation loss")
