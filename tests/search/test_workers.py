@@ -136,7 +136,6 @@ def test_what_a_cancelled_job_of_slurm_leaves_is_done_by_the_other(
 def test_a_worker_whose_memory_or_time_is_used_up_leaves_the_rest_to_the_next(
     store: Store, problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_workers, "_leave_signals_to_parent", lambda: None)
     items = tmp_path / "problem.npz"
     problem.write(items)
     plan = plan_of(candidates=6)
