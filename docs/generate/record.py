@@ -53,11 +53,12 @@ CAVEATS = {
     "the fewest LUTs for their loss, one of 866 LUTs by estimate has .896, .911, .736 and .926, "
     "and one of 1,048 .896, .909, .733 and .925, each trained once; of the small students of "
     "[another page](front.md), whose nodes and inputs were switched off in training, each of four "
-    "seeds is as good at 667 to 803 LUTs by yosys. The finalists of hgq have .889 to .895, .905 to "
-    ".910, .724 to .733 and .924 to .928 at 2,400 to 8,500 LUTs by estimate. In the end, within "
-    "2,000 LUTs by estimate front has .22 of validation loss after 376 CPU seconds and hgq .26 "
-    "after 56; within 5,000 front has .20, hgq .18, co .27, and post none. The equal compute below is that of hgq, "
-    "when the others had trained few in full. The machine did other work meanwhile.",
+    "seeds is as good at 667 to 803 LUTs by yosys. The finalists of hgq have .889 to .895, .905 "
+    "to .910, .724 to .733 and .924 to .928 at 2,400 to 8,500 LUTs by estimate. In the end, "
+    "within 2,000 LUTs by estimate front has .22 of validation loss after 376 CPU seconds and hgq "
+    ".26 after 56; within 5,000 front has .20, hgq .18, co .27, and post none. The equal compute "
+    "below is that of hgq, when the others had trained few in full. The machine did other work "
+    "meanwhile.",
     "autopruner": "On a quarter of these jets, in an earlier session, networks of 19 nodes whose "
     "scores were trained differed by .0036 over twenty seeds, larger budgets did worse by up to "
     ".0033 than smaller ones, and distillation added more (.004 to all 192 nodes). Four features "
