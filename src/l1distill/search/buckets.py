@@ -84,8 +84,8 @@ def populations(
             widths: of_depth.get(widths, []) for widths in work.known if len(widths) == depth
         }
         for widths, members in sorted(_merged(of_depth, work).items()):
-            alike = sorted(members)
-            divided += [(widths, alike[n : n + size]) for n in range(0, len(alike), size)]
+            members = sorted(members)
+            divided += [(widths, members[n : n + size]) for n in range(0, len(members), size)]
     return divided
 
 

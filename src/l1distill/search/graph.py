@@ -1,4 +1,4 @@
-"""The graph that trains a population: forward pass, gradient and Adam of all candidates at once.
+"""The graph of a population: what all candidates answer, and how far they are from what is wanted.
 
 Numbers lie as (candidates, items, nodes), in which XLA's products on a CPU are fastest. The
 numerics are those of QKeras layers that Keras's Adam fits. A network that is narrower than its
@@ -15,15 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1distill.search.grids import Grid, Grids
+from l1distill.search.layout import spans
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 Compare = Callable[["tf.Tensor", "tf.Tensor"], "tf.Tensor"]
 """From what the teacher says (n, outputs) and the students (n, outputs) to losses (n,)."""
-
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
-"""Of Keras's ``Adam``."""
 
 
 class State(NamedTuple):
@@ -56,12 +54,10 @@ class Weights(NamedTuple):
         """Cut an array (candidates, numbers) by the widths of layers, inputs and outputs too."""
         import tensorflow as tf
 
-        kernels, biases, first = [], [], 0
-        for inputs, outputs in itertools.pairwise(widths):
-            behind = first + inputs * outputs
-            kernels.append(tf.reshape(flat[:, first:behind], (-1, inputs, outputs)))
-            biases.append(flat[:, None, behind : behind + outputs])
-            first = behind + outputs
+        kernels, biases = [], []
+        for (inputs, outputs), kernel, bias in spans(widths):
+            kernels.append(tf.reshape(flat[:, kernel], (-1, inputs, outputs)))
+            biases.append(flat[:, None, bias])
         return cls(tuple(kernels), tuple(biases))
 
     def flat(self) -> "tf.Tensor":

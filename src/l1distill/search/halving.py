@@ -25,6 +25,21 @@ def non_dominated(points: ArrayLike) -> NDArray[np.bool_]:
     return front
 
 
+def on_front(losses: Sequence[float], costs: Sequence[Sequence[float]]) -> NDArray[np.bool_]:
+    """Tell which candidates no other is better than in loss and cost.
+
+    What costs nothing gives the same answer to everything: it counts only beside its like.
+
+    Args:
+        losses: of each, finite.
+        costs: of each, none or several numbers.
+    """
+    places = [place for place, cost in enumerate(costs) if any(cost)] or range(len(costs))
+    front = np.zeros(len(costs), np.bool_)
+    front[places] = non_dominated([[losses[place], *costs[place]] for place in places])
+    return front
+
+
 def survivors(
     losses: Sequence[float], costs: Sequence[Sequence[float]], factor: float, *, keep_front: bool
 ) -> list[int]:
@@ -35,8 +50,7 @@ def survivors(
         costs: of each, none or several numbers.
         factor: one of so many goes on.
         keep_front: whether all that are not dominated in loss and cost go on, too: after one epoch
-            the best by loss alone are half of those of the final front. What costs nothing gives
-            the same answer to everything, and is on no front.
+            the best by loss alone are half of those of the final front.
 
     Returns:
         Their places, in order.
@@ -47,9 +61,8 @@ def survivors(
     kept = max(1, round(len(good) / factor))
     chosen = set(sorted(good, key=lambda number: (losses[number], number))[:kept])
     if keep_front:
-        costly = [number for number in good if not len(costs[number]) or any(costs[number])]
-        front = non_dominated([[losses[number], *costs[number]] for number in costly])
-        chosen |= {number for number, best in zip(costly, front, strict=True) if best}
+        front = on_front([losses[place] for place in good], [costs[place] for place in good])
+        chosen |= {place for place, best in zip(good, front, strict=True) if best}
     return sorted(chosen)
 
 

@@ -7,7 +7,7 @@ each kernel and bias. The weights of a candidate that is narrower are filled up 
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,36 @@ from l1distill.search.weights import Layers
 Array = NDArray[np.float32]
 
 
+class Span(NamedTuple):
+    """Where a layer lies.
+
+    Attributes:
+        shape: inputs and outputs of the kernel.
+        kernel: its numbers, row by row.
+        bias: those of the bias, behind it.
+    """
+
+    shape: tuple[Any, Any]
+    kernel: slice
+    bias: slice
+
+
+def spans(widths: Sequence[Any]) -> Iterator[Span]:
+    """Yield where each layer lies.
+
+    Args:
+        widths: nodes of each layer, from the inputs to the outputs; whole numbers or tensors.
+    """
+    first = 0
+    for inputs, outputs in itertools.pairwise(widths):
+        behind = first + inputs * outputs
+        yield Span((inputs, outputs), slice(first, behind), slice(behind, behind + outputs))
+        first = behind + outputs
+
+
 @dataclass(frozen=True)
 class Layout:
-    """Of each layer its kernel (inputs, outputs), row by row, then its bias (outputs,).
+    """The weights of a population as arrays of NumPy.
 
     Attributes:
         widths: nodes of each layer of the population, from the inputs to the outputs.
@@ -30,7 +57,8 @@ class Layout:
     @property
     def numbers(self) -> int:
         """Numbers of a candidate."""
-        return sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(self.widths))
+        *_, last = spans(self.widths)
+        return int(last.bias.stop)
 
     def layers(self, flat: Array) -> Iterator[tuple[Array, Array]]:
         """Yield kernel (candidates, inputs, outputs) and bias (candidates, outputs) of each layer.
@@ -38,12 +66,8 @@ class Layout:
         Args:
             flat: (candidates, numbers); what is yielded are views of it.
         """
-        first = 0
-        for inputs, outputs in itertools.pairwise(self.widths):
-            behind = first + inputs * outputs
-            kernel = flat[:, first:behind].reshape(-1, inputs, outputs)
-            yield kernel, flat[:, behind : behind + outputs]
-            first = behind + outputs
+        for shape, kernel, bias in spans(self.widths):
+            yield flat[:, kernel].reshape(-1, *shape), flat[:, bias]
 
     def kernels(self, flat: Array) -> list[Array]:
         """Return the kernels alone."""

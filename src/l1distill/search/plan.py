@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
-
 from l1distill.compression.pruning import PruningSettings
 from l1distill.models.mlp import StudentSettings
 from l1distill.search.buckets import Work, populations
 from l1distill.search.candidate import Candidate
-from l1distill.search.halving import evenly, non_dominated, survivors
+from l1distill.search.halving import evenly, on_front, survivors
 from l1distill.search.records import Decision, Drawn, Outcome, Step, Task
 from l1distill.search.sampling import Draw, ask, number_of
 from l1distill.search.settings import SearchSettings, Strategy
@@ -149,10 +147,9 @@ class Course:
         finished = self.finished()
         if not finished:
             return []
-        # what costs nothing gives the same answer to everything
-        finished = [one for one in finished if any(one.costs.values())] or finished
-        points = [[one.loss, *(one.costs[name] for name in COSTS)] for one in finished]
-        kept = itertools.compress(finished, non_dominated(np.array(points, np.float64)))
+        costs = [[one.costs[name] for name in COSTS] for one in finished]
+        losses = [one.loss for one in finished if one.loss is not None]
+        kept = itertools.compress(finished, on_front(losses, costs))
         return sorted(kept, key=lambda one: one.costs[COSTS[0]])
 
     def candidate(self, number: int) -> Candidate:

@@ -4,7 +4,7 @@ import atexit
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from l1distill.distillation.settings import Distance, DistillationSettings
@@ -12,9 +12,6 @@ from l1distill.distillation.transfer import RESPONSE, Transfer, weighted
 from l1distill.search.buckets import POPULATION
 from l1distill.search.compiled import CUBE, INTEGER, INTEGERS, MATRIX, ROWS, VECTOR, compiled
 from l1distill.search.graph import (
-    BETA_1,
-    BETA_2,
-    EPSILON,
     Batches,
     Compare,
     Group,
@@ -29,6 +26,8 @@ from l1distill.search.grids import Grids
 if TYPE_CHECKING:
     import tensorflow as tf
 
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
+"""Of Keras's ``Adam``."""
 
 _STATE = State(MATRIX, MATRIX, MATRIX)
 _GROUP = Group(types=CUBE, widths=INTEGERS, places=INTEGERS, number=INTEGER)
@@ -103,8 +102,7 @@ def program(
         response_loss(distillation.model_copy(update={"loss": distance})) for distance in knowledge
     ]
 
-    def given(weights: Weights, grids: Grids, units: "tf.Tensor", x: "tf.Tensor") -> "tf.Tensor":
-        return answers(weights, grids, x, units, rounds=rounds)
+    given = partial(answers, rounds=rounds)
 
     def learned(said: "tf.Tensor", targets: "tf.Tensor", mix: "tf.Tensor") -> "tf.Tensor":
         if not own:
@@ -179,7 +177,7 @@ def program(
             parts = [*cut.kernels, *cut.biases]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(parts)
-                each = learned(given(cut, grids, items.units, x), y, mixed)
+                each = learned(given(cut, grids, x, items.units), y, mixed)
                 means = tf.linalg.matvec(each, batches.shares[number])
                 loss = tf.reduce_sum(means)
             slopes = tape.gradient(loss, parts)
@@ -204,7 +202,7 @@ def program(
             place: "tf.Tensor", number: "tf.Tensor", x: "tf.Tensor", y: "tf.Tensor", total: Any
         ) -> Any:
             own, types = (part.read(place) for part in fixed)
-            said = given(Weights.of(own, nodes), Grids.unpacked(types, layers), items.units, x)
+            said = given(Weights.of(own, nodes), Grids.unpacked(types, layers), x, items.units)
             summed = tf.linalg.matvec(losses(said, y, compare), batches.shares[number])
             return total.write(place, total.read(place) + summed)
 
@@ -217,7 +215,7 @@ def program(
         nodes = tf.unstack(group.widths, layers + 1)
         cut, grids = Weights.of(weights, nodes), Grids.unpacked(group.types, layers)
         return tf.map_fn(
-            lambda rows: given(cut, grids, items.units, tf.gather(items.features, rows)),
+            lambda rows: given(cut, grids, tf.gather(items.features, rows), items.units),
             batches.rows,
             fn_output_signature=tf.float32,
         )

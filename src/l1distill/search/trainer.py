@@ -91,8 +91,7 @@ class Trainer:
             How far each is then. One whose loss is not finite has failed and hinders no other; one
             that has waited longer than ``training.patience`` stays as it was.
         """
-        copies = filled_up(len(candidates)) - len(candidates)
-        population = self._population([*candidates, *[candidates[-1]] * copies], hidden)
+        population, copies = self._population(candidates, hidden)
         now = [*snapshots, *[replace(snapshots[-1], ended=True)] * copies]
         for epoch in range(max(one.epochs for one in now), until):
             if all(one.ended for one in now):
@@ -115,32 +114,31 @@ class Trainer:
             features: (n, features).
             hidden: widths of the hidden layers that they are filled up to.
         """
-        copies = filled_up(len(candidates)) - len(candidates)
-        population = self._population([*candidates, *[candidates[-1]] * copies], hidden)
+        population, copies = self._population(candidates, hidden)
         weights = [*weights, *[weights[-1]] * copies]
         unknown = np.zeros((len(features), self.outputs), np.float32)
-        items = self._items(Examples(features=features, targets=unknown))
-        batches = Batches.of(np.arange(len(features)), HELD_OUT_BATCH, mean=False)
         given = self._program(population, population.rounds).predict(
             population.layout.packed(weights),
             self._group(population, [True] * len(weights)),
-            items,
-            batches,
+            *self._in_order(Examples(features=features, targets=unknown)),
         )
         parts = np.asarray(given).transpose(1, 0, 2, 3)
         result: Array = parts.reshape(len(parts), -1, population.widths[-1])
         return result[: len(candidates), : len(features), : self.outputs]
 
     def _population(
-        self, candidates: Sequence[Candidate], hidden: Sequence[int] = ()
-    ) -> Population:
-        return Population(
-            candidates=candidates,
+        self, candidates: Sequence[Candidate], hidden: Sequence[int]
+    ) -> tuple[Population, int]:
+        """Return a population of candidates, and how many copies of the last fill it up."""
+        copies = filled_up(len(candidates)) - len(candidates)
+        population = Population(
+            candidates=[*candidates, *[candidates[-1]] * copies],
             features=self.features,
             outputs=self.outputs,
             exponents=self._exponents,
             hidden=tuple(hidden),
         )
+        return population, copies
 
     def _epoch(
         self, population: Population, snapshots: list[Snapshot], epoch: int
@@ -225,12 +223,8 @@ class Trainer:
 
     def _judge(self, population: Population, group: Group, weights: Array, rounds: bool) -> Array:
         """Return the mean validation losses."""
-        number = len(self._validation.features)
-        batches = Batches.of(np.arange(number), HELD_OUT_BATCH, mean=False)
-        summed = self._program(population, rounds).evaluate(
-            weights, group, self._validation_items, batches
-        )
-        result: Array = summed.numpy() / number
+        summed = self._program(population, rounds).evaluate(weights, group, *self._held_out)
+        result: Array = summed.numpy() / len(self._validation.features)
         return result
 
     def _group(self, population: Population, takes_part: Sequence[bool]) -> Group:
@@ -275,8 +269,12 @@ class Trainer:
         return self._items(self._train)
 
     @cached_property
-    def _validation_items(self) -> Items:
-        return self._items(self._validation)
+    def _held_out(self) -> tuple[Items, Batches]:
+        return self._in_order(self._validation)
+
+    def _in_order(self, examples: Examples) -> tuple[Items, Batches]:
+        batches = Batches.of(np.arange(len(examples.features)), HELD_OUT_BATCH, mean=False)
+        return self._items(examples), batches
 
     def _items(self, examples: Examples) -> Items:
         """Return items as the graphs take them."""
